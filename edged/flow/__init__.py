@@ -1,0 +1,1 @@
+"""How items and numbers move between threads: mailboxes, counters, back-off, units."""

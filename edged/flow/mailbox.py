@@ -1,0 +1,94 @@
+"""Bounded hand-over between threads. A full mailbox never blocks: `Latest` drops the older, `Fifo` refuses."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from edged.contracts.errors import QueueFull
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+def _nobody() -> None:
+    """Nobody waits yet."""
+
+
+class Mailbox(Protocol[T_co]):
+    """What a scheduler needs of either kind."""
+
+    ready: Callable[[], None]
+    """Called after each `put`, without a lock held; set by who takes."""
+
+    def take(self) -> T_co | None:
+        """The next item, or none. Never waits."""
+
+    def __len__(self) -> int:
+        """Items waiting."""
+
+
+class Latest(Generic[T]):
+    """Holds one item; a newer one replaces it and `dropped` is called for the older."""
+
+    def __init__(self, dropped: Callable[[], None] = _nobody) -> None:
+        self.ready: Callable[[], None] = _nobody
+        self._dropped = dropped
+        self._slot: deque[T] = deque(maxlen=1)
+        self._lock = threading.Lock()
+
+    def put(self, item: T) -> None:
+        """Leave the newest item."""
+        with self._lock:
+            replaces = bool(self._slot)
+            self._slot.append(item)
+        if replaces:
+            self._dropped()
+        self.ready()
+
+    def take(self) -> T | None:
+        """The item, or none."""
+        with self._lock:
+            return self._slot.popleft() if self._slot else None
+
+    def __len__(self) -> int:
+        """0 or 1."""
+        return len(self._slot)
+
+
+class Fifo(Generic[T]):
+    """First in, first out; bounded in count and in bytes."""
+
+    def __init__(self, max_items: int, max_bytes: int) -> None:
+        self.ready: Callable[[], None] = _nobody
+        self._max_items = max_items
+        self._max_bytes = max_bytes
+        self._items: deque[tuple[T, int]] = deque()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def put(self, item: T, size: int) -> None:
+        """Leave an item of `size` bytes. Raises `QueueFull` when there is no room."""
+        with self._lock:
+            if len(self._items) >= self._max_items:
+                raise QueueFull(f"{self._max_items} requests are waiting already; try again later")
+            if self._items and self._bytes + size > self._max_bytes:
+                raise QueueFull(
+                    f"the waiting requests hold {self._max_bytes} bytes already; try again later"
+                )
+            self._items.append((item, size))
+            self._bytes += size
+        self.ready()
+
+    def take(self) -> T | None:
+        """The oldest item, or none."""
+        with self._lock:
+            if not self._items:
+                return None
+            item, size = self._items.popleft()
+            self._bytes -= size
+            return item
+
+    def __len__(self) -> int:
+        """Items waiting."""
+        return len(self._items)
