@@ -1,0 +1,1 @@
+"""Pre- and post-processing maths on arrays: pure functions, no state, no I/O."""

@@ -1,0 +1,1 @@
+"""Scheduling, and the two routes: a frame's and a request's."""

@@ -1,0 +1,1 @@
+"""Weights, variants, tuning, instances: from a card to something that infers."""

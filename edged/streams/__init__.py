@@ -1,0 +1,1 @@
+"""Cameras, their supervisors and their gates."""
