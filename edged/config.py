@@ -1,0 +1,160 @@
+"""config.yaml: composed of the settings that each floor owns; every fault is listed at once."""
+
+import os
+import re
+from collections.abc import Hashable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from edged.mqtt.settings import MqttSettings
+from edged.mqtt.topics import node_fault, stream_fault
+from edged.runtimes.devices import RuntimeSettings
+from edged.streams.camera import CameraSettings
+from pydantic import Field, ValidationError, model_validator
+
+from edged.contracts.errors import ConfigError, EdgedError
+from edged.contracts.services import service
+from edged.contracts.settings import Seconds, Settings
+from edged.pipeline.frames import RunSettings
+from edged.pipeline.requests import RequestSettings
+from edged.pipeline.serve import ServiceSettings
+from edged.pipeline.served import option_faults
+
+
+class StreamSettings(CameraSettings):
+    """A camera and the services that it feeds."""
+
+    run: tuple[RunSettings, ...] = Field(min_length=1)
+    """Services by name; `{object-detection: {every: 2s, options: {...}}}` to say more."""
+
+
+class PathSettings(Settings):
+    """Folders; relative ones start at the folder of config.yaml."""
+
+    models: Path = Path("models")
+    """The model repository."""
+    state: Path = Path("state")
+    """The request journal and the embedded broker's data; `$STATE_DIRECTORY` of systemd goes first."""
+    plugins: tuple[Path, ...] = ()
+    """Folders of plugins, beside those that come with edged and those that are installed as packages."""
+
+
+class Config(Settings):
+    """The whole of config.yaml."""
+
+    node: str = "edged"
+    """Name of this box; part of every topic, so it must be unique at the broker."""
+    paths: PathSettings = PathSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+    """Workers and threads."""
+    mqtt: MqttSettings = MqttSettings()
+    """The broker."""
+    services: Mapping[str, ServiceSettings] = Field(default_factory=dict)
+    """What is served, by service; those that a stream feeds are added by themselves."""
+    streams: Mapping[str, StreamSettings] = Field(default_factory=dict)
+    """Cameras, by a name of your choice."""
+    requests: RequestSettings = RequestSettings()
+    """Limits of requests."""
+    health_every: Seconds = 30.0
+    """Seconds between two messages on `edged/<node>/health`."""
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        faults = list(_name_faults(self))
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    def wanted_services(self) -> dict[str, ServiceSettings]:
+        """All services to serve, those that only a stream names too."""
+        named = {run.service: ServiceSettings() for s in self.streams.values() for run in s.run}
+        return {**named, **self.services}
+
+
+def _name_faults(config: Config) -> Iterator[str]:
+    if fault := node_fault(config.node):
+        yield f"node: {fault}"
+    for name, settings in config.services.items():
+        yield from _service_faults(f"services.{name}", name, settings.options)
+    for name, stream in config.streams.items():
+        if fault := stream_fault(name):
+            yield f"streams.{name}: {fault}"
+        for i, run in enumerate(stream.run):
+            yield from _service_faults(f"streams.{name}.run.{i}", run.service, run.options)
+
+
+def _service_faults(where: str, name: str, options: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        yield from option_faults(service(name), options, f"{where}.options")
+    except EdgedError as error:
+        yield f"{where}: {error}"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that refuses a key given twice: the first one would be lost in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load(path: Path) -> Config:
+    """Read config.yaml. Raises `ConfigError` that lists every fault with file, key and reason."""
+    try:
+        raw = yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506 - a SafeLoader with one more check
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    faults: list[str] = []
+    tree = _with_environment(raw or {}, "", faults)
+    try:
+        config = Config.model_validate(tree)
+    except ValidationError as error:
+        faults += [line for e in error.errors(include_url=False) for line in _lines(dict(e))]
+    if faults:
+        raise ConfigError(*(f"{path}: {fault}" for fault in faults))
+    return _anchored(config, path.parent)
+
+
+def _lines(error: Mapping[str, Any]) -> list[str]:
+    where = ".".join(map(str, error["loc"]))
+    message = error["msg"].removeprefix("Value error, ")
+    match error["type"]:
+        case "extra_forbidden":
+            message = "this key is unknown"
+        case "missing":
+            message = "this key is missing"
+    return [f"{where}: {line}" if where else line for line in message.split("\n")]
+
+
+def _with_environment(value: Any, where: str, faults: list[str]) -> Any:
+    """The tree with `${VAR}` replaced by the environment's, in every string."""
+    if isinstance(value, dict):
+        return {k: _with_environment(v, f"{where}.{k}".lstrip("."), faults) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_with_environment(v, f"{where}.{i}", faults) for i, v in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replaced(found: re.Match[str]) -> str:
+        if (known := os.environ.get(found[1])) is None:
+            faults.append(f"{where}: the environment has no variable {found[1]}")
+        return known or ""
+
+    return re.sub(r"\$\{(\w+)\}", replaced, value)
+
+
+def _anchored(config: Config, folder: Path) -> Config:
+    paths = config.paths
+    state = Path(os.environ.get("STATE_DIRECTORY", folder / paths.state))
+    anchored = PathSettings(
+        models=folder / paths.models, state=state, plugins=tuple(folder / p for p in paths.plugins)
+    )
+    return config.model_copy(update={"paths": anchored})

@@ -1,0 +1,127 @@
+"""Workers that take from lanes: a lane is a mailbox and what is to be done with its items.
+
+The lane that has used the least time goes first, so one busy camera never starves another.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from edged.flow.counters import Counters
+from edged.flow.mailbox import Mailbox
+
+log = logging.getLogger(__name__)
+
+CREDIT_S = 1.0
+"""A lane that was idle is treated as if it had used at most so much less than the others."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    mailbox: Mailbox[Any]
+    work: Callable[[Any], None]
+    limit: int
+    used_s: float = 0.0
+    active: int = 0
+
+    def waits(self) -> bool:
+        return self.active < self.limit and len(self.mailbox) > 0
+
+
+class Scheduler:
+    """A unit: `threads` workers that serve lanes."""
+
+    def __init__(self, name: str, threads: int, counters: Counters) -> None:
+        self._name = name
+        self._counters = counters
+        self._lanes: dict[str, _Lane] = {}
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._clock_s = 0.0
+        self._busy_since: dict[int, float] = {}
+        self._threads = [
+            threading.Thread(target=self._loop, args=(i,), name=f"{name}-{i}", daemon=True)
+            for i in range(threads)
+        ]
+
+    def add(self, name: str, mailbox: Mailbox[Any], work: Callable[[Any], None], limit: int = 1) -> None:
+        """Serve a lane, with at most `limit` of its items in work at a time (1 keeps their order)."""
+        with self._changed:
+            self._lanes[name] = _Lane(mailbox, work, limit, self._clock_s)
+        mailbox.ready = self._wake
+        self._wake()
+
+    def remove(self, name: str) -> None:
+        """Take no more items of a lane; returns when none of them is in work any more."""
+        with self._changed:
+            lane = self._lanes.pop(name, None)
+            if lane is not None:
+                self._changed.wait_for(lambda: lane.active == 0, timeout=10)
+
+    def queued(self) -> dict[str, int]:
+        """Items waiting, by lane."""
+        with self._changed:
+            return {name: len(lane.mailbox) for name, lane in self._lanes.items()}
+
+    def start(self) -> None:
+        """Start the workers."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Let the workers finish what they have in hand."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(timeout=10)
+
+    def state(self) -> str:
+        """`running`, or which workers died."""
+        dead = [t.name for t in self._threads if not t.is_alive()]
+        return "running" if not dead else f"dead workers: {', '.join(dead)}"
+
+    def beat(self) -> float:
+        """Since when the slowest worker has been at its item; now, when none works."""
+        return min(self._busy_since.copy().values(), default=time.monotonic())
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify()
+
+    def _next(self) -> _Lane | None:
+        ready = [lane for lane in self._lanes.values() if lane.waits()]
+        return min(ready, key=lambda lane: lane.used_s, default=None)
+
+    def _loop(self, worker: int) -> None:
+        while True:
+            with self._changed:
+                while (lane := self._next()) is None:
+                    if self._stopping:
+                        return
+                    self._changed.wait()
+                if self._stopping:
+                    return
+                lane.active += 1
+                lane.used_s = self._clock_s = max(lane.used_s, self._clock_s - CREDIT_S)
+            self._serve(lane, worker)
+
+    def _serve(self, lane: _Lane, worker: int) -> None:
+        started = self._busy_since[worker] = time.monotonic()
+        try:
+            item = lane.mailbox.take()
+            if item is not None:
+                lane.work(item)
+        except Exception:
+            self._counters.count("worker_errors", self._name)
+            log.exception("%s: an item failed in a way that its route did not expect", self._name)
+        finally:
+            del self._busy_since[worker]
+            with self._changed:
+                lane.used_s += time.monotonic() - started
+                lane.active -= 1
+                self._changed.notify_all()

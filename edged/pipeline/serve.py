@@ -1,0 +1,113 @@
+"""A service as a unit: its model is opened and warmed up in the background, then announced."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from edged.repository.instance import Instance
+from edged.repository.repository import Repository
+from pydantic import Field
+
+from edged.contracts.errors import EdgedError
+from edged.contracts.services import service
+from edged.contracts.settings import Settings
+from edged.pipeline.served import Served, ServiceTable, merged
+
+log = logging.getLogger(__name__)
+
+
+class ServiceSettings(Settings):
+    """How one service is fulfilled."""
+
+    model: str | None = None
+    """Id of the model; none: the first installed one by rank."""
+    device: str = "auto"
+    """`auto`, or a name that `edged devices` shows."""
+    precision: str = "auto"
+    """`auto` (the fastest that agrees with f32), `f32`, `bf16` or `int8`."""
+    strict: bool = False
+    """Refuse to serve rather than fall back to another device or precision."""
+    options: Mapping[str, Any] = Field(default_factory=dict)
+    """Options of the service that replace those of the model's card."""
+
+
+class ServiceUnit:
+    """Holds an instance for as long as the service is wished."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: ServiceSettings,
+        repository: Repository,
+        table: ServiceTable,
+        changed: Callable[[], None],
+    ) -> None:
+        self._service = service(name)
+        self._settings = settings
+        self._repository = repository
+        self._table = table
+        self._changed = changed
+        self._state = "loading"
+        self._instance: Instance | None = None
+        self._stopping = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._open, name=f"open-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to open the model."""
+        self._table.withdraw(self._service.name, f"the model of {self._service.name} is still loading")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Withdraw the service and give the instance back."""
+        with self._lock:
+            self._stopping = True
+            instance, self._instance = self._instance, None
+        self._table.withdraw(self._service.name, "")
+        if instance is not None:
+            self._repository.release(instance)
+        self._changed()
+
+    def state(self) -> str:
+        """`running`, `loading`, or why it cannot be served."""
+        return self._state
+
+    def beat(self) -> float:
+        """Opening a model may take long and is no fault: always alive."""
+        return time.monotonic()
+
+    def _open(self) -> None:
+        try:
+            instance = self._acquired()
+        except EdgedError as error:
+            self._state = str(error)
+            log.error("%s is not served: %s", self._service.name, error)
+            self._table.withdraw(self._service.name, self._state)
+        except Exception as error:
+            self._state = f"{type(error).__name__}: {error}"
+            log.exception("%s is not served", self._service.name)
+            self._table.withdraw(self._service.name, "its model cannot be opened; the log says why")
+        else:
+            self._announce(*instance)
+        self._changed()
+
+    def _acquired(self) -> tuple[Served, Instance]:
+        wanted = self._settings
+        self._service.contract  # noqa: B018 - raises for a service that this version lacks
+        model = wanted.model or self._repository.preferred(self._service.name)
+        card = self._repository.card(model)
+        where = f"services.{self._service.name}.options"
+        options = merged(self._service, card.options, wanted.options, where)
+        instance = self._repository.acquire(model, wanted.device, wanted.precision, wanted.strict)
+        return Served(self._service, instance, options), instance
+
+    def _announce(self, served: Served, instance: Instance) -> None:
+        with self._lock:
+            if not self._stopping:
+                self._instance = instance
+                self._state = "running"
+                self._table.put(served)
+                return
+        self._repository.release(instance)

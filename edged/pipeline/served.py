@@ -1,0 +1,84 @@
+"""Which service is fulfilled by which instance, with which options: what both routes look up."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edged.repository.instance import Instance
+from pydantic import ValidationError
+
+from edged.contracts.errors import ConfigError, NotReady
+from edged.contracts.model import Options
+from edged.contracts.services import Service, service
+
+
+@dataclass(frozen=True)
+class Served:
+    """A service that is ready."""
+
+    service: Service
+    instance: Instance
+    options: Options
+    """Card, then service configuration."""
+
+    def options_with(self, patch: Mapping[str, Any], where: str = "options") -> Options:
+        """The options with some replaced. Raises `ConfigError` naming `where` and the field."""
+        return merged(self.service, self.options.model_dump(), patch, where) if patch else self.options
+
+
+def merged(of: Service, base: Mapping[str, Any], patch: Mapping[str, Any], where: str) -> Options:
+    """`base` with `patch` over it, checked. Raises `ConfigError` with every fault."""
+    try:
+        return of.contract.options.model_validate({**base, **patch})
+    except ValidationError as error:
+        raise ConfigError(
+            *(f"{where}.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        ) from error
+
+
+def option_faults(of: Service, patch: Mapping[str, Any], where: str) -> list[str]:
+    """What is wrong with options that are only some of the service's."""
+    try:
+        of.contract.options.model_validate(patch)
+    except ValidationError as error:
+        return [
+            f"{where}.{'.'.join(map(str, e['loc']))}: {e['msg']}"
+            for e in error.errors()
+            if e["type"] != "missing"
+        ]
+    return []
+
+
+class ServiceTable:
+    """The services by name: ready, or the reason why not. Safe from all threads."""
+
+    def __init__(self) -> None:
+        self._ready: dict[str, Served] = {}
+        self._why_not: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def get(self, name: str) -> Served:
+        """The service. Raises `NotFound` when there is no such, `NotReady` with the reason when it is not up."""
+        found = self._ready.get(name)  # one look-up in a dict needs no lock
+        if found is not None:
+            return found
+        service(name)
+        raise NotReady(self._why_not.get(name) or f"service {name!r} is not among `services` of config.yaml")
+
+    def put(self, served: Served) -> None:
+        """Announce a service that is warm."""
+        with self._lock:
+            self._why_not.pop(served.service.name, None)
+            self._ready[served.service.name] = served
+
+    def withdraw(self, name: str, why: str) -> None:
+        """From now on requests get 503 with this reason; an empty reason forgets the service."""
+        with self._lock:
+            self._ready.pop(name, None)
+            self._why_not[name] = why
+
+    def ready(self) -> list[Served]:
+        """All that are ready, by name."""
+        with self._lock:
+            return [self._ready[name] for name in sorted(self._ready)]
