@@ -1,8 +1,8 @@
 """The model card: one YAML file that says all there is to say about a model."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -20,6 +20,13 @@ Sha256 = Field(pattern=r"^[0-9a-f]{64}$")
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Parameters(_Part):
+    """Base of what a plugin or a decoder reads from the card's `parameters`; documents every field."""
+
+
+ParametersT = TypeVar("ParametersT", bound=Parameters)
 
 
 class Licence(_Part):
@@ -149,6 +156,8 @@ class ModelCard(_Part):
     """Defaults of the service's options."""
     decoder: str | None = None
     """For a card without code: the named decoder of the raw outputs."""
+    parameters: Mapping[str, Any] = Field(default_factory=dict)
+    """Numbers that the plugin or the decoder needs to read the outputs; it says which, see `parameters_as`."""
     calibration: Calibration | None = None
     agreement: Agreement = Agreement()
     folder: Path = Field(default=Path(), exclude=True)
@@ -179,14 +188,25 @@ class ModelCard(_Part):
         (found,) = (i for i in self.graphs[graph].inputs.values() if isinstance(i, PictureInput))
         return found
 
+    def parameters_as(self, kind: type[ParametersT]) -> ParametersT:
+        """`parameters`, checked and typed. Raises `CardError` that names every wrong field."""
+        try:
+            return kind.model_validate(self.parameters)
+        except ValidationError as error:
+            raise CardError(*_faults(self.folder / "card.yaml", error, "parameters")) from error
+
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read `path`. Raises `CardError` that names the file and every wrong field."""
         try:
             return cls.model_validate({**yaml.safe_load(path.read_text("utf-8")), "folder": path.parent})
         except ValidationError as error:
-            raise CardError(
-                *(f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            ) from error
+            raise CardError(*_faults(path, error)) from error
         except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
             raise CardError(f"{path}: {error}") from error
+
+
+def _faults(path: Path, error: ValidationError, *within: str) -> Iterator[str]:
+    for fault in error.errors(include_url=False):
+        where = ".".join(map(str, (*within, *fault["loc"])))
+        yield f"{path}: {where}: {fault['msg']}" if where else f"{path}: {fault['msg']}"

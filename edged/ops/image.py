@@ -1,0 +1,38 @@
+"""Where a picture stands on the canvas of a model, and the way back."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edged.contracts.items import Fit, PixelFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """How a picture was brought to a model's canvas: its top left corner stays the canvas' top left corner."""
+
+    scale_y: float
+    """Canvas rows a picture row; the real one after rounding, so that the way back is exact."""
+    scale_x: float
+    """Canvas columns a picture column."""
+    size: tuple[int, int]
+    """(height, width) that the picture takes on the canvas, pixels; what remains is padding."""
+
+    def to_source(self, xyxy: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Boxes [n, 4] (x1, y1, x2, y2) from canvas pixels to picture pixels, clipped to the picture."""
+        width, height = round(self.size[1] / self.scale_x), round(self.size[0] / self.scale_y)
+        scale = np.array([self.scale_x, self.scale_y, self.scale_x, self.scale_y], np.float32)
+        limit = np.array([width, height, width, height], np.float32)
+        return np.clip(np.asarray(xyxy, np.float32) / scale, np.float32(0), limit)
+
+
+def place(height: int, width: int, wanted: PixelFormat) -> Placement:
+    """Where a picture of `height` x `width` pixels goes when it is asked for as `wanted`."""
+    if wanted.size is None:
+        return Placement(1.0, 1.0, (height, width))
+    rows, columns = wanted.size
+    if wanted.fit is Fit.LETTERBOX:
+        scale = min(rows / height, columns / width)
+        rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+    return Placement(rows / height, columns / width, (rows, columns))
