@@ -6,9 +6,11 @@ Start-up, reload and shutdown are the same call with another wish.
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 log = logging.getLogger(__name__)
+
+UnitT = TypeVar("UnitT")
 
 
 class Unit(Protocol):
@@ -96,7 +98,7 @@ class Units:
         """The oldest sign of life of all units; none when nothing runs."""
         return min((unit.beat() for _, unit in self._running.values()), default=None)
 
-    def get(self, name: str) -> Unit | None:
-        """The running unit of that name."""
+    def get(self, name: str, kind: type[UnitT]) -> UnitT | None:
+        """The running unit of that name and type."""
         found = self._running.get(name)
-        return found[1] if found else None
+        return found[1] if found is not None and isinstance(found[1], kind) else None

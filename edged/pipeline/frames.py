@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,24 +47,23 @@ class RunSettings(Settings):
         return value
 
 
+@dataclass(frozen=True)
+class Outlet:
+    """Where the results of one stream go."""
+
+    node: str
+    stream: str
+    sinks: Sequence[Sink]
+    counters: Counters
+
+
 class StreamRoute:
     """A frame in, one stream message out, to every sink. One object a stream and service."""
 
-    def __init__(  # the message names all of these
-        self,
-        node: str,
-        stream: str,
-        served: Callable[[], Served],
-        patch: Mapping[str, Any],
-        sinks: Sequence[Sink],
-        counters: Counters,
-    ) -> None:
-        self._node = node
-        self._stream = stream
+    def __init__(self, outlet: Outlet, served: Callable[[], Served], patch: Mapping[str, Any]) -> None:
+        self._to = outlet
         self._served = served
         self._patch = patch
-        self._sinks = sinks
-        self._counters = counters
         self._options: tuple[Options, Options] | None = None
         self._seq = 0
 
@@ -72,28 +72,28 @@ class StreamRoute:
         try:
             served = self._served()
         except RequestError:
-            self._counters.count(f"frames_dropped/{self._stream}", "service not ready")
+            self._to.counters.count(f"frames_dropped/{self._to.stream}", "service not ready")
             return
         body = self._message(frame, served)
-        for sink in self._sinks:
-            sink(self._stream, served.service.name, body)
+        for sink in self._to.sinks:
+            sink(self._to.stream, served.service.name, body)
 
     def _message(self, frame: Frame, served: Served) -> bytes:
         outcome: dict[str, Any]
         try:
             result = served.instance.infer(frame, self._options_for(served), CallRun(), Priority.FRAME)
             outcome = {"result": result_fields(result)}
-            self._counters.count(f"frames_inferred/{self._stream}", served.service.name)
+            self._to.counters.count(f"frames_inferred/{self._to.stream}", served.service.name)
         except EdgedError as error:
             outcome = {"error": {"code": error.code, "message": str(error)}}
-            self._counters.count(f"frames_failed/{self._stream}", str(error.code))
+            self._to.counters.count(f"frames_failed/{self._to.stream}", str(error.code))
         latency_s = time.time() - frame.captured_at
-        self._counters.observe(f"latency/{self._stream}", latency_s)
+        self._to.counters.observe(f"latency/{self._to.stream}", latency_s)
         facts = served.instance.facts
         message = {
             "schema": served.service.schema_id,
-            "node": self._node,
-            "stream": self._stream,
+            "node": self._to.node,
+            "stream": self._to.stream,
             "seq": self._seq,
             "captured_at": iso_utc(frame.captured_at),
             "latency_ms": round(latency_s * 1000, 1),
@@ -107,7 +107,7 @@ class StreamRoute:
     def _options_for(self, served: Served) -> Options:
         """The service's options with the stream's over them; merged again only when the service's changed."""
         if self._options is None or self._options[0] is not served.options:
-            self._options = (served.options, served.options_with(self._patch, f"streams.{self._stream}"))
+            self._options = (served.options, served.options_with(self._patch, f"streams.{self._to.stream}"))
         return self._options[1]
 
 
@@ -115,17 +115,10 @@ class Feed:
     """All lanes of one stream: where its frames go. Start and stop stand with the stream's."""
 
     def __init__(
-        self,
-        node: str,
-        stream: str,
-        runs: Sequence[RunSettings],
-        table: ServiceTable,
-        scheduler: Scheduler,
-        sinks: Sequence[Sink],
-        counters: Counters,
+        self, outlet: Outlet, runs: Sequence[RunSettings], table: ServiceTable, scheduler: Scheduler
     ) -> None:
         self._scheduler = scheduler
-        self._lanes = [_Lane(node, stream, run, table, sinks, counters) for run in runs]
+        self._lanes = [_Lane(outlet, run, table) for run in runs]
 
     def start(self) -> None:
         """Open the lanes."""
@@ -147,18 +140,11 @@ class Feed:
 class _Lane:
     """One service of one stream."""
 
-    def __init__(
-        self,
-        node: str,
-        stream: str,
-        run: RunSettings,
-        table: ServiceTable,
-        sinks: Sequence[Sink],
-        counters: Counters,
-    ) -> None:
-        self.name = f"{stream}/{run.service}"
-        self.mailbox: Latest[Frame] = Latest(lambda: counters.count(f"frames_dropped/{stream}", "busy"))
-        self.route = StreamRoute(node, stream, lambda: table.get(run.service), run.options, sinks, counters)
+    def __init__(self, outlet: Outlet, run: RunSettings, table: ServiceTable) -> None:
+        dropped = f"frames_dropped/{outlet.stream}"
+        self.name = f"{outlet.stream}/{run.service}"
+        self.mailbox: Latest[Frame] = Latest(lambda: outlet.counters.count(dropped, "busy"))
+        self.route = StreamRoute(outlet, lambda: table.get(run.service), run.options)
         self._every = run.every
         self._next_at = float("-inf")
 

@@ -51,7 +51,7 @@ class ServiceUnit:
         self._changed = changed
         self._state = "loading"
         self._instance: Instance | None = None
-        self._stopping = False
+        self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._open, name=f"open-{name}", daemon=True)
 
@@ -63,7 +63,7 @@ class ServiceUnit:
     def stop(self) -> None:
         """Withdraw the service and give the instance back."""
         with self._lock:
-            self._stopping = True
+            self._stopping.set()
             instance, self._instance = self._instance, None
         self._table.withdraw(self._service.name, "")
         if instance is not None:
@@ -93,7 +93,7 @@ class ServiceUnit:
             self._announce(*instance)
         self._changed()
 
-    def _acquired(self) -> tuple[Served, Instance]:
+    def _acquired(self) -> Served:
         wanted = self._settings
         self._service.contract  # noqa: B018 - raises for a service that this version lacks
         model = wanted.model or self._repository.preferred(self._service.name)
@@ -101,13 +101,13 @@ class ServiceUnit:
         where = f"services.{self._service.name}.options"
         options = merged(self._service, card.options, wanted.options, where)
         instance = self._repository.acquire(model, wanted.device, wanted.precision, wanted.strict)
-        return Served(self._service, instance, options), instance
+        return Served(self._service, instance, options)
 
-    def _announce(self, served: Served, instance: Instance) -> None:
+    def _announce(self, served: Served) -> None:
         with self._lock:
-            if not self._stopping:
-                self._instance = instance
+            if not self._stopping.is_set():
+                self._instance = served.instance
                 self._state = "running"
                 self._table.put(served)
                 return
-        self._repository.release(instance)
+        self._repository.release(served.instance)

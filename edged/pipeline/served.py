@@ -59,7 +59,7 @@ class ServiceTable:
         self._lock = threading.Lock()
 
     def get(self, name: str) -> Served:
-        """The service. Raises `NotFound` when there is no such, `NotReady` with the reason when it is not up."""
+        """The service. Raises `NotFound`, or `NotReady` with the reason when it is not up."""
         found = self._ready.get(name)  # one look-up in a dict needs no lock
         if found is not None:
             return found

@@ -1,0 +1,108 @@
+"""The process: reads the configuration, keeps its units running, reloads, reports, ends."""
+
+import contextlib
+import logging
+import signal
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from edged import config
+from edged.config import Config
+from edged.contracts.errors import ConfigError
+from edged.flow.units import Wish
+from edged.health import Systemd, health
+from edged.pipeline.frames import Sink
+from edged.wiring import Wiring
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 10.0
+"""Seconds between two tries to start units that failed."""
+
+
+class Daemon:
+    """One process. Start-up, reload and shutdown are the same call: `Units.reconcile` with another wish."""
+
+    def __init__(self, path: Path, sinks: Iterable[Sink] = ()) -> None:
+        self.config: Config = config.load(path)
+        self.services_changed = threading.Event()
+        """Set whenever a service became ready, or failed to."""
+        self.wiring = Wiring(sinks, {"reload": lambda _: self.reload()}, self._announce)
+        self._path = path
+        self._next: Config | None = self.config
+        self._wake = threading.Event()
+        self._stopping = False
+        self._systemd = Systemd()
+        self._started_at = time.monotonic()
+
+    def run(self, for_s: float | None = None) -> None:
+        """Run until `stop`, or for so many seconds."""
+        ends_at = self._started_at + for_s if for_s is not None else float("inf")
+        health_at = time.monotonic()
+        retry_at = float("inf")
+        try:
+            while not self._stopping and time.monotonic() < ends_at:
+                if self._next is not None or time.monotonic() >= retry_at:
+                    retry_at = time.monotonic() + RETRY_S if self._reconcile() else float("inf")
+                if time.monotonic() >= health_at:
+                    health_at = time.monotonic() + self.config.health_every
+                    self._publish_health()
+                self._systemd.watch(self.wiring.units)
+                self._wake.wait(max(0.0, min(1.0, ends_at - time.monotonic())))
+                self._wake.clear()
+        finally:
+            self._systemd.tell("STOPPING=1")
+            self.wiring.units.reconcile({})
+
+    def stop(self, *_: object) -> None:
+        """Ask `run` to end; safe in a signal handler and from any thread."""
+        self._stopping = True
+        self._wake.set()
+
+    def reload(self) -> str:
+        """Read config.yaml again. Raises `ConfigError` for a faulty one, and then nothing changes."""
+        try:
+            self._next = config.load(self._path)
+        except ConfigError as error:
+            self.wiring.counters.count("reloads", "faulty")
+            log.error("the configuration is faulty, nothing has changed:\n%s", error)
+            raise
+        self.wiring.counters.count("reloads", "accepted")
+        self._wake.set()
+        return "the configuration is accepted and being applied"
+
+    def handle_signals(self) -> None:
+        """SIGTERM and SIGINT stop, SIGHUP reloads; call it in the main thread."""
+        signal.signal(signal.SIGTERM, self.stop)
+        signal.signal(signal.SIGINT, self.stop)
+        signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=self._reload_quietly).start())
+
+    def _reload_quietly(self) -> None:
+        with contextlib.suppress(ConfigError):  # logged and counted where it was raised
+            self.reload()
+
+    def _reconcile(self) -> dict[str, str]:
+        """Make what runs what should run; the units that failed."""
+        if self._next is not None:
+            self.config, self._next = self._next, None
+            log.info("applying %s", self._path)
+        self._systemd.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        wishes: dict[str, Wish] = self.wiring.wishes(self.config)
+        failures = self.wiring.units.reconcile(wishes)
+        self._systemd.tell("READY=1", f"STATUS={len(wishes) - len(failures)} of {len(wishes)} units run")
+        self._announce()
+        return failures
+
+    def _announce(self) -> None:
+        self.services_changed.set()
+        if (mqtt := self.wiring.mqtt()) is not None:
+            mqtt.publish_info()
+
+    def _publish_health(self) -> None:
+        wiring = self.wiring
+        if (mqtt := wiring.mqtt()) is not None:
+            mqtt.publish_health(
+                health(self.config.node, self._started_at, wiring.counters, wiring.units, wiring.queues())
+            )
