@@ -66,10 +66,14 @@ class Config(Settings):
             raise ValueError("\n".join(faults))
         return self
 
+    def service(self, name: str) -> ServiceSettings:
+        """How a service is fulfilled, also one that is not named."""
+        return self.services.get(name, ServiceSettings())
+
     def wanted_services(self) -> dict[str, ServiceSettings]:
         """All services to serve, those that only a stream names too."""
-        named = {run.service: ServiceSettings() for s in self.streams.values() for run in s.run}
-        return {**named, **self.services}
+        fed = [run.service for stream in self.streams.values() for run in stream.run]
+        return {name: self.service(name) for name in dict.fromkeys([*self.services, *fed])}
 
 
 def _name_faults(config: Config) -> Iterator[str]:

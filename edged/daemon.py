@@ -11,6 +11,7 @@ from pathlib import Path
 from edged import config
 from edged.config import Config
 from edged.contracts.errors import ConfigError
+from edged.flow.counters import Counters
 from edged.flow.units import Wish
 from edged.health import Systemd, health
 from edged.pipeline.frames import Sink
@@ -25,11 +26,9 @@ RETRY_S = 10.0
 class Daemon:
     """One process. Start-up, reload and shutdown are the same call: `Units.reconcile` with another wish."""
 
-    def __init__(self, path: Path, sinks: Iterable[Sink] = ()) -> None:
+    def __init__(self, path: Path, counters: Counters, sinks: Iterable[Sink] = ()) -> None:
         self.config: Config = config.load(path)
-        self.services_changed = threading.Event()
-        """Set whenever a service became ready, or failed to."""
-        self.wiring = Wiring(sinks, {"reload": lambda _: self.reload()}, self._announce)
+        self.wiring = Wiring(counters, sinks, {"reload": lambda _: self.reload()}, self._announce)
         self._path = path
         self._next: Config | None = self.config
         self._wake = threading.Event()
@@ -96,7 +95,6 @@ class Daemon:
         return failures
 
     def _announce(self) -> None:
-        self.services_changed.set()
         if (mqtt := self.wiring.mqtt()) is not None:
             mqtt.publish_info()
 

@@ -91,11 +91,12 @@ class Wiring:
 
     def __init__(
         self,
+        counters: Counters,
         sinks: Iterable[Sink],
         verbs: dict[str, Callable[[dict[str, Any]], str]],
         services_changed: Callable[[], None],
     ) -> None:
-        self.counters = Counters()
+        self.counters = counters
         self.table = ServiceTable()
         self.units = Units()
         self._sinks = (*sinks, self._publish_result)

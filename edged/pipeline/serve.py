@@ -33,6 +33,20 @@ class ServiceSettings(Settings):
     """Options of the service that replace those of the model's card."""
 
 
+def open_service(name: str, wanted: ServiceSettings, repository: Repository) -> Served:
+    """Open and warm up what fulfils a service; give it back with `repository.release(served.instance)`.
+
+    Raises `NotFound` for a service that this version lacks, `NotReady` when no model of it is installed,
+    `ConfigError` for wrong options, `VariantError` when nothing opens on this machine.
+    """
+    known = service(name)
+    model = wanted.model or repository.preferred(known.name)
+    card = repository.card(model)
+    options = merged(known, card.options, wanted.options, f"services.{name}.options")
+    instance = repository.acquire(model, wanted.device, wanted.precision, wanted.strict)
+    return Served(known, instance, options)
+
+
 class ServiceUnit:
     """Holds an instance for as long as the service is wished."""
 
@@ -92,16 +106,6 @@ class ServiceUnit:
         else:
             self._announce(*instance)
         self._changed()
-
-    def _acquired(self) -> Served:
-        wanted = self._settings
-        self._service.contract  # noqa: B018 - raises for a service that this version lacks
-        model = wanted.model or self._repository.preferred(self._service.name)
-        card = self._repository.card(model)
-        where = f"services.{self._service.name}.options"
-        options = merged(self._service, card.options, wanted.options, where)
-        instance = self._repository.acquire(model, wanted.device, wanted.precision, wanted.strict)
-        return Served(self._service, instance, options)
 
     def _announce(self, served: Served) -> None:
         with self._lock:

@@ -1,0 +1,99 @@
+"""`edged infer`: one request, answered by the same code that answers the daemon's, without a daemon."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import pybase64
+import typer
+from edged.media.picture import decode_picture, save_picture
+
+from edged import config as configuration
+from edged.cli.terminal import default_config, print_json, say
+from edged.contracts.errors import BadRequest, EdgedError, NotFound
+from edged.contracts.image import ImageInput
+from edged.contracts.items import PixelFormat
+from edged.contracts.request import Answer, RequestJob
+from edged.contracts.services import Service, service
+from edged.flow.counters import Counters
+from edged.pipeline.requests import RequestRoute, failed
+from edged.pipeline.serve import open_service
+from edged.pipeline.served import ServiceTable
+from edged.wiring import open_repository
+
+app = typer.Typer()
+
+
+@app.command()
+def infer(
+    name: Annotated[str, typer.Argument(metavar="SERVICE", help="One of `edged services`.")],
+    files: Annotated[list[Path] | None, typer.Argument(help="A picture; two pictures; a path.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Draw the answer into this picture.")] = None,
+    request: Annotated[Path | None, typer.Option(help="A JSON file with the request's other fields.")] = None,
+    model: Annotated[str | None, typer.Option(help="Id of the model; else as configured.")] = None,
+    precision: Annotated[str | None, typer.Option(help="f32, bf16 or int8; else as configured.")] = None,
+    device: Annotated[str | None, typer.Option(help="One of `edged devices`; else as configured.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Path of config.yaml.")] = None,
+) -> None:
+    """Answer one request: prints the JSON answer; exit 0 on success, 1 on an error answer."""
+    asked = {"model": model, "precision": precision, "device": device}
+    try:
+        known = service(name)
+        fields = {**_request_file(request), **_media_fields(known, files or [])}
+        answer = _answered(known, fields, config or default_config(), asked)
+    except EdgedError as error:
+        answer = failed({}, error.code, str(error))
+    print_json(orjson.loads(answer.body))
+    if answer.code != 200:
+        raise typer.Exit(1)
+    if save is not None:
+        _save(name, (files or [])[0], orjson.loads(answer.body), save)
+
+
+def _request_file(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        fields = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise NotFound(f"{path} cannot be read: {error.strerror}") from error
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"{path} is not JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise BadRequest(f"{path} must hold a JSON object")
+    return fields
+
+
+def _media_fields(known: Service, files: list[Path]) -> dict[str, Any]:
+    """The fields of the request that the files on the command line stand for."""
+    if not files:
+        return {}
+    if issubclass(known.contract.input, ImageInput):
+        if len(files) != 1:
+            raise BadRequest(f"{known.name} takes one picture, not {len(files)} files")
+        try:
+            return {"image": pybase64.b64encode_as_string(files[0].read_bytes())}
+        except OSError as error:
+            raise NotFound(f"{files[0]} cannot be read: {error.strerror}") from error
+    raise BadRequest(f"{known.name} takes no files; give `--request`")
+
+
+def _answered(known: Service, fields: dict[str, Any], path: Path, asked: dict[str, str | None]) -> Answer:
+    settings = configuration.load(path)
+    wanted = settings.service(known.name)
+    wanted = wanted.model_copy(update={k: v for k, v in asked.items() if v is not None})
+    counters, serving = Counters(), ServiceTable()
+    repository = open_repository(settings, counters)
+    serving.put(open_service(known.name, wanted, repository))
+    route = RequestRoute(serving, settings.requests, counters)
+    return route.answer(RequestJob(known.name, orjson.dumps(fields), time.monotonic(), lambda _: None))
+
+
+def _save(name: str, source: Path, answer: dict[str, Any], target: Path) -> None:
+    from edged.media.picture import PictureLimits
+    from edged.ops.draw import annotate
+
+    picture = decode_picture(source.read_bytes(), PictureLimits(), 0.0)
+    save_picture(target, annotate(name, picture.pixels(PixelFormat()).copy(), answer))
+    say(f"drawn into {target}")

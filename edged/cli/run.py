@@ -1,0 +1,106 @@
+"""`edged run`: the daemon in the foreground."""
+
+import threading
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edged import log
+from edged.cli.store import pull_wanted
+from edged.cli.terminal import default_config, say, table
+from edged.contracts.settings import seconds
+from edged.daemon import Daemon
+from edged.flow.counters import Counters
+from edged.jsonl import JsonLines
+
+app = typer.Typer()
+
+SETTLED_S = 120.0
+"""Wait at most so long for the models to open before the services are shown."""
+
+
+def _duration(text: str) -> float:
+    value = seconds(text)
+    if not isinstance(value, float):
+        raise typer.BadParameter(f"{text!r} is no duration; write 15s, 2m or 1h")
+    return value
+
+
+@app.command()
+def run(
+    config: Annotated[Path | None, typer.Option(help="Path of config.yaml.")] = None,
+    for_: Annotated[
+        float | None, typer.Option("--for", parser=_duration, help="End after 15s, 2m, ...")
+    ] = None,
+    pull: Annotated[bool, typer.Option("--pull", help="First fetch the models that are missing.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print no results on stdout.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,
+) -> None:
+    """Run the daemon: prints every result message as one JSON line, and a summary at the end."""
+    log.set_up(verbose)
+    path = config or default_config()
+    if pull:
+        pull_wanted(path)
+    counters = Counters()
+    lines = JsonLines(counters)
+    daemon = Daemon(path, counters, () if quiet else (lines,))
+    daemon.handle_signals()
+    lines.start()
+    threading.Thread(target=_introduce, args=(daemon,), name="introduce", daemon=True).start()
+    try:
+        daemon.run(for_)
+    finally:
+        lines.stop()
+        _summary(daemon)
+
+
+def _introduce(daemon: Daemon) -> None:
+    """Show what is served and where to listen, once the models are open."""
+    settings, units = daemon.config, daemon.wiring.units
+    wanted = [f"service/{name}" for name in settings.wanted_services()]
+    ends_at = time.monotonic() + SETTLED_S
+    while time.monotonic() < ends_at:
+        states = units.states()
+        if all(states.get(name, "loading") != "loading" for name in wanted):
+            break
+        time.sleep(0.1)
+    ready = daemon.wiring.service_facts()
+    rows = [(facts.service, facts.model, facts.variant, facts.device) for facts in ready]
+    table("services", ("service", "model", "variant", "device"), rows)
+    for name, state in units.states().items():
+        if state not in ("running", "loading"):
+            say(f"[yellow]{name}: {state}[/]")
+    say(f"broker: [bold]{settings.mqtt.shown_url()}[/]   subscribe to:")
+    say(f"  edged/{settings.node}/stream/#     results of {', '.join(settings.streams) or 'no stream'}")
+    say(
+        f"  edged/{settings.node}/response/#   answers to requests on edged/{settings.node}/request/<service>"
+    )
+
+
+def _summary(daemon: Daemon) -> None:
+    """Frames seen, inferred and dropped by reason, and the latency, for each stream."""
+    counts = daemon.wiring.counters.counts()
+    latency = daemon.wiring.counters.percentiles()
+    rows = []
+    for name in daemon.config.streams:
+        p50, p99 = latency.get(f"latency/{name}", (float("nan"), float("nan")))
+        rows.append(
+            (
+                name,
+                sum(counts.get(f"frames/{name}", {}).values()),
+                sum(counts.get(f"frames_inferred/{name}", {}).values()),
+                _reasons(counts.get(f"frames_dropped/{name}", {})),
+                _reasons(counts.get(f"frames_failed/{name}", {})),
+                f"{p50 * 1000:.1f} / {p99 * 1000:.1f}",
+            )
+        )
+    table("frames", ("stream", "seen", "inferred", "dropped", "failed", "latency p50 / p99 ms"), rows)
+    answered = {k.removeprefix("requests/"): v for k, v in counts.items() if k.startswith("requests/")}
+    if answered:
+        table("requests", ("service", "answers by code"), [(k, _reasons(v)) for k, v in answered.items()])
+
+
+def _reasons(counts: dict[str, int]) -> str:
+    return ", ".join(f"{n} {reason}" for reason, n in sorted(counts.items())) or "0"

@@ -1,0 +1,89 @@
+"""`edged check`, `services`, `devices`, `schema`: look, change nothing."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from edged.repository.repository import Repository
+from edged.runtimes.devices import devices as find_devices
+
+from edged import config as configuration
+from edged.cli.terminal import default_config, print_json, say, table
+from edged.config import Config
+from edged.contracts.errors import EdgedError
+from edged.contracts.message import StreamMessage
+from edged.contracts.services import SERVICES, Service, service
+from edged.flow.counters import Counters
+from edged.wiring import open_repository
+
+app = typer.Typer()
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+ConfigPath = Annotated[Path | None, typer.Option(help="Path of config.yaml.")]
+
+
+@app.command()
+def check(config: ConfigPath = None) -> None:
+    """Check config.yaml and list every fault at once; exit 0 when there is none, 2 otherwise."""
+    path = config or default_config()
+    settings = configuration.load(path)
+    say(f"{path} is fine: {len(settings.wanted_services())} services, {len(settings.streams)} streams")
+
+
+@app.command()
+def services(as_json: AsJson = False, config: ConfigPath = None) -> None:
+    """List the 25 services and what fulfils each of them."""
+    settings = configuration.load(config or default_config())
+    repository = open_repository(settings, Counters())
+    facts = [_service_facts(known, settings, repository) for known in SERVICES.values()]
+    if as_json:
+        print_json(facts)
+        return
+    columns = ("service", "group", "model", "variant", "device", "installed", "verified")
+    shown = {None: "-", True: "yes", False: "no"}
+    rows = [[shown[v] if isinstance(v := row[c], bool | None) else v for c in columns] for row in facts]
+    table("services", columns, rows)
+
+
+def _service_facts(known: Service, settings: Config, repository: Repository) -> dict[str, Any]:
+    """One row; model, variant and device are what would run, null where nothing would."""
+    wanted = settings.service(known.name)
+    facts: dict[str, Any] = {
+        "service": known.name,
+        "group": known.group,
+        "model": None,
+        "variant": None,
+        "device": None,
+        "installed": False,
+        "verified": False,
+    }
+    try:
+        model = wanted.model or repository.preferred(known.name, installed=False)
+        facts |= {"model": model, "verified": repository.card(model).verified}
+        facts["installed"] = repository.installed(model)
+        choice = repository.choice(model, wanted.device, wanted.precision)
+        facts |= {"variant": choice.variant, "device": choice.device}
+    except EdgedError:
+        pass  # the nulls say it
+    return facts
+
+
+@app.command()
+def devices(as_json: AsJson = False) -> None:
+    """List the devices that the runtimes find on this machine."""
+    found = find_devices()
+    if as_json:
+        print_json(found)
+        return
+    rows = [(d.name, d.runtime, d.full_name, ", ".join(d.capabilities)) for d in found]
+    table("devices", ("device", "runtime", "name", "capabilities"), rows)
+
+
+@app.command()
+def schema(name: Annotated[str, typer.Argument(metavar="SERVICE")]) -> None:
+    """Print the JSON Schemas of a service's request, answer and stream message."""
+    known = service(name)
+    message = StreamMessage.model_json_schema(by_alias=True)
+    print_json(
+        {"request": known.request_schema(), "answer": known.answer_schema(), "stream_message": message}
+    )
