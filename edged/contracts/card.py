@@ -12,9 +12,7 @@ from edged.contracts.items import Colour, Fit, PixelFormat
 
 Runtime = Literal["onnxruntime", "openvino"]
 Precision = Literal["f32", "bf16", "int8"]
-VariantName = Literal[
-    "openvino-f32", "openvino-bf16", "openvino-int8", "onnxruntime-f32", "onnxruntime-int8"
-]
+VariantName = Literal["openvino-f32", "openvino-bf16", "openvino-int8", "onnxruntime-f32", "onnxruntime-int8"]
 Sha256 = Field(pattern=r"^[0-9a-f]{64}$")
 
 
@@ -73,7 +71,7 @@ class Weights(_Part):
 
 
 class PictureInput(_Part):
-    """A graph input that is a picture. Fit and colour happen outside of the graph, the rest is folded into it."""
+    """A graph input that is a picture. Fit and colour happen outside of the graph, the rest is folded in."""
 
     kind: Literal["picture"] = "picture"
     size: tuple[int, int]
@@ -115,6 +113,12 @@ class Graph(_Part):
     variants: tuple[VariantName, ...] = Field(min_length=1)
     """Runtime x precision that can be derived, in order of preference where nothing was measured."""
 
+    def single(self) -> tuple[str, str]:
+        """Names of the one input and the one output. Raises `CardError` when there are more."""
+        if len(self.inputs) != 1 or len(self.outputs) != 1:
+            raise CardError("the plugin wants a graph with exactly one input and one output")
+        return next(iter(self.inputs)), self.outputs[0]
+
 
 class Calibration(_Part):
     """Representative media for quantization and for measuring the agreement of variants."""
@@ -129,7 +133,7 @@ class Agreement(_Part):
     """How far a variant may be away from f32 before `precision: auto` passes it over."""
 
     minimum: float = Field(default=0.9, ge=0, le=1)
-    """0 to 1: share of f32's answers that the variant gives too (for detection: same class, IoU at least 0.5)."""
+    """0 to 1: share of f32's answers that the variant gives too (detection: same class, IoU at least 0.5)."""
 
 
 class ModelCard(_Part):
@@ -151,13 +155,13 @@ class ModelCard(_Part):
     graphs: Mapping[str, Graph]
     """By the name under which a plugin gets the session; a single pass model has `main`."""
     labels: tuple[str, ...] = ()
-    """Class names by class id."""
+    """By class id; one label may be several synonyms, separated by a comma and a space."""
     options: Mapping[str, Any] = Field(default_factory=dict)
     """Defaults of the service's options."""
     decoder: str | None = None
     """For a card without code: the named decoder of the raw outputs."""
     parameters: Mapping[str, Any] = Field(default_factory=dict)
-    """Numbers that the plugin or the decoder needs to read the outputs; it says which, see `parameters_as`."""
+    """Numbers that the plugin or the decoder needs to read the outputs; see `parameters_as`."""
     calibration: Calibration | None = None
     agreement: Agreement = Agreement()
     folder: Path = Field(default=Path(), exclude=True)
@@ -182,6 +186,16 @@ class ModelCard(_Part):
     def verified(self) -> bool:
         """Whether every file has an origin from which it was fetched and checked at least once."""
         return all(any(o.verified for o in w.origins) for w in self.weights.values())
+
+    def class_names(self) -> tuple[str, ...]:
+        """One name a class, by class id: a label's first synonym.
+
+        Where classes share it the second synonym is added, and where that does not help the class id.
+        """
+        names = [label.split(", ")[0] for label in self.labels]
+        longer = [", ".join(label.split(", ")[:2]) for label in self.labels]
+        names = [long if names.count(name) > 1 else name for name, long in zip(names, longer, strict=True)]
+        return tuple(f"{n} ({i})" if names.count(n) > 1 else n for i, n in enumerate(names))
 
     def picture(self, graph: str = "main") -> PictureInput:
         """The picture input of a graph that has exactly one."""

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from edged.contracts.model import Options
-
-_ANSWER = ConfigDict(use_attribute_docstrings=True)
+from edged.contracts.result import RESULT
 
 
 class ImageInput(BaseModel):
@@ -19,7 +18,7 @@ class ImageInput(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     image: str = Field(min_length=1)
-    """Base64 of an encoded picture (JPEG, PNG, WebP, BMP, TIFF); a `data:image/...;base64,` prefix is accepted."""
+    """Base64 of an encoded picture (JPEG, PNG, WebP, BMP, TIFF); may begin with `data:image/...;base64,`."""
 
 
 class DetectionOptions(Options):
@@ -35,18 +34,18 @@ class DetectionOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """Answer of object-detection: all lists have one entry an object, best score first; empty when there is none."""
+    """Answer of object-detection: every list has one entry an object, best score first; all may be empty."""
 
-    __pydantic_config__ = _ANSWER
+    __pydantic_config__ = RESULT
 
     detection_boxes: list[list[float]]
-    """[n, 4]: top, left, bottom, right (y1, x1, y2, x2) in pixels of the original upright picture, origin top left."""
+    """[n, 4]: top, left, bottom, right (y1, x1, y2, x2), pixels of the original upright picture."""
     detection_scores: list[float]
     """[n]: confidence, 0 to 1."""
     detection_classes: list[int]
     """[n]: 0-based index into the model's label list."""
     detection_class_names: list[str]
-    """[n]: the label of each class."""
+    """[n]: the name of each class."""
 
     @classmethod
     def from_arrays(
@@ -54,7 +53,7 @@ class Detections:
         xyxy: NDArray[np.floating],
         scores: NDArray[np.floating],
         classes: NDArray[np.integer],
-        labels: Sequence[str],
+        names: Sequence[str],
     ) -> Self:
         """Rows of x1, y1, x2, y2 in picture pixels, best first. Rows that are not finite are left out."""
         finite = np.isfinite(xyxy).all(axis=1) & np.isfinite(scores)
@@ -64,5 +63,26 @@ class Detections:
             detection_boxes=boxes.round(2).tolist(),
             detection_scores=np.asarray(scores, np.float64)[finite].round(4).tolist(),
             detection_classes=ids,
-            detection_class_names=[labels[i] for i in ids],
+            detection_class_names=[names[i] for i in ids],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """Answer of image-classification."""
+
+    __pydantic_config__ = RESULT
+
+    class_: int
+    """The most probable class: 0-based index into the model's label list."""
+    class_name: str
+    """Its name."""
+    class_probs: dict[str, float]
+    """Probability of every class by its name, 0 to 1."""
+
+    @classmethod
+    def from_array(cls, probabilities: NDArray[np.floating], names: Sequence[str]) -> Self:
+        """[n] probabilities, one a class, all of them finite."""
+        best = int(probabilities.argmax())
+        rounded = np.asarray(probabilities, np.float64).round(6).tolist()
+        return cls(class_=best, class_name=names[best], class_probs=dict(zip(names, rounded, strict=True)))

@@ -65,7 +65,7 @@ class Frame(Protocol):
         """Number of the frame within its source, from 0; gaps are frames that were not decoded."""
 
     def pixels(self, wanted: PixelFormat) -> Pixels:
-        """The picture in that form: converted once, cached, safe from several threads. Do not write into it."""
+        """The picture in that form: converted once, cached, safe from several threads. Never write to it."""
 
 
 @dataclass(frozen=True, slots=True)

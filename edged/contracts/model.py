@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
@@ -60,23 +59,22 @@ class Prepared(Generic[ContextT]):
 
 
 class Model(ABC, Generic[ItemT, OptionsT, ResultT]):
-    """Weights plus pre- and post-processing that fulfil a service. Shared by threads: holds no state of a call."""
+    """Weights plus pre- and post-processing that fulfil a service.
+
+    One object is shared by all threads: it holds no state of a call.
+    """
 
     card: ModelCard
 
     @abstractmethod
-    def infer(
-        self, item: ItemT, options: OptionsT, sessions: Mapping[str, Session], run: Run
-    ) -> ResultT:
+    def infer(self, item: ItemT, options: OptionsT, sessions: Mapping[str, Session], run: Run) -> ResultT:
         """Turn one item into one result; `sessions` has one entry a graph of the card.
 
         Called in a worker thread; does no I/O. Raise `NotUsable` when the item cannot be worked with.
         """
 
 
-class SinglePassModel(
-    Model[ItemT, OptionsT, ResultT], Generic[ItemT, ContextT, OptionsT, ResultT]
-):
+class SinglePassModel(Model[ItemT, OptionsT, ResultT], Generic[ItemT, ContextT, OptionsT, ResultT]):
     """A model that is one forward pass of the graph `main` between two pure functions."""
 
     @abstractmethod
@@ -87,9 +85,7 @@ class SinglePassModel(
     def postprocess(self, outputs: Tensors, context: ContextT, options: OptionsT) -> ResultT:
         """Tensors to result."""
 
-    def infer(
-        self, item: ItemT, options: OptionsT, sessions: Mapping[str, Session], run: Run
-    ) -> ResultT:
+    def infer(self, item: ItemT, options: OptionsT, sessions: Mapping[str, Session], run: Run) -> ResultT:
         """Prepare, run, read the answer."""
         prepared = self.preprocess(item, options)
         return self.postprocess(sessions["main"].run(prepared.inputs), prepared.context, options)

@@ -40,4 +40,7 @@ class Intake(Protocol):
     """Where the outside worlds leave their requests."""
 
     def submit(self, job: RequestJob) -> None:
-        """Queue the job. Never waits; raises `QueueFull` when there is no room, and then `reply` is not called."""
+        """Queue the job. Never waits.
+
+        Raises `QueueFull` when there is no room; then `reply` is not called.
+        """

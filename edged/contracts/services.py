@@ -1,16 +1,18 @@
 """The table of the 25 services, and the request and answer types of those that this version can run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from edged.contracts import image
-from edged.contracts.errors import BadRequest, NotFound
+from edged.contracts.errors import NotFound
 from edged.contracts.message import Envelope
 from edged.contracts.model import Options
+from edged.contracts.result import result_fields
 
 Group = Literal["video", "image", "speech", "text", "face", "product"]
 
@@ -24,7 +26,7 @@ class Types:
     options: type[Options]
     """Fields of the request that may vary per call."""
     result: type[Any]
-    """A dataclass whose fields are those of the answer."""
+    """A dataclass whose fields are those of the answer, see `contracts/result.py`."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +59,21 @@ class Service:
 
     @cached_property
     def request(self) -> type[BaseModel]:
-        """The whole request: envelope, input, and the options, each of which may be left out."""
+        """The whole request: envelope, input, and the options, each of which may be left out.
+
+        Types are strict: neither `"0.3"` nor `true` is a number, but a whole number is a float.
+        """
         types = self.contract
-        optional = {
-            name: (field.annotation | None, field_default(field))  # type: ignore[operator]
+        optional: dict[str, Any] = {
+            name: (field.rebuild_annotation() | None, Field(default=None, description=field.description))
             for name, field in types.options.model_fields.items()
         }
-        model: type[BaseModel] = create_model(
-            f"{_camel(self.name)}Request",
-            __base__=(Envelope, types.input),
+        return create_model(
+            f"{self.name.title().replace('-', '')}Request",
+            __base__=(_Strict, Envelope, types.input),
             __doc__=f"Request of {self.name}.",
-            **optional,  # type: ignore[call-overload]
+            **optional,
         )
-        return model
 
     def request_schema(self) -> dict[str, Any]:
         """JSON Schema of the request."""
@@ -90,6 +94,10 @@ class Service:
         return {"request_id": request_id, "success": True, **body} if self.wraps_answer else body
 
 
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
 class Wrapped(BaseModel):
     """What stands beside the fields of an answer of the groups image, face and product."""
 
@@ -101,34 +109,17 @@ class Wrapped(BaseModel):
     """Always true; a failed request has `success: false` and an error instead."""
 
 
-def result_fields(result: Any) -> dict[str, Any]:
-    """The fields of a result, not copied."""
-    return {field.name: getattr(result, field.name) for field in fields(result)}
-
-
-def field_default(field: Any) -> Any:
-    """The same field with its limits and its docstring, but one that may be left out."""
-    from pydantic.fields import FieldInfo
-
-    return FieldInfo.merge_field_infos(field, default=None, annotation=field.annotation | None)
-
-
-def _camel(name: str) -> str:
-    return "".join(part.title() for part in name.split("-"))
-
-
 def service(name: str) -> Service:
     """The service of that name. Raises `NotFound` that lists close names."""
     try:
         return SERVICES[name]
     except KeyError:
-        from difflib import get_close_matches
-
         close = get_close_matches(name, SERVICES, 3, 0.4)
         hint = f"did you mean {', '.join(close)}?" if close else "`edged services` lists all of them"
         raise NotFound(f"no service is called {name!r}; {hint}") from None
 
 
+_CLASSIFICATION = Types(image.ImageInput, Options, image.Classification)
 _DETECTION = Types(image.ImageInput, image.DetectionOptions, image.Detections)
 
 SERVICES: Mapping[str, Service] = {
@@ -137,7 +128,7 @@ SERVICES: Mapping[str, Service] = {
         Service("video-classification", "video", "what happens in a video"),
         Service("video-highlight", "video", "the most interesting five seconds of a video"),
         Service("video-super-resolution", "video", "a video at two or four times its size"),
-        Service("image-classification", "image", "what a picture shows, of 1000 classes"),
+        Service("image-classification", "image", "what a picture shows, of 1000 classes", _CLASSIFICATION),
         Service("object-detection", "image", "boxes around objects of 80 classes", _DETECTION),
         Service("semantic-segmentation", "image", "the class of every pixel"),
         Service("instance-segmentation", "image", "a mask for every object"),
@@ -162,5 +153,3 @@ SERVICES: Mapping[str, Service] = {
     )
 }
 """By name; 25 of them."""
-
-__all__ = ["SERVICES", "BadRequest", "Group", "Service", "Types", "Wrapped", "result_fields", "service"]

@@ -10,7 +10,7 @@ from edged.contracts.items import Fit, PixelFormat
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """How a picture was brought to a model's canvas: its top left corner stays the canvas' top left corner."""
+    """How a picture was brought to a model's canvas: the two have the same top left corner."""
 
     scale_y: float
     """Canvas rows a picture row; the real one after rounding, so that the way back is exact."""
@@ -24,7 +24,7 @@ class Placement:
         width, height = round(self.size[1] / self.scale_x), round(self.size[0] / self.scale_y)
         scale = np.array([self.scale_x, self.scale_y, self.scale_x, self.scale_y], np.float32)
         limit = np.array([width, height, width, height], np.float32)
-        return np.clip(np.asarray(xyxy, np.float32) / scale, np.float32(0), limit)
+        return np.asarray(np.clip(np.asarray(xyxy, np.float32) / scale, np.float32(0), limit), np.float32)
 
 
 def place(height: int, width: int, wanted: PixelFormat) -> Placement:

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from edged.contracts.errors import EdgedError, RequestError
 from edged.contracts.items import Frame
 from edged.contracts.model import Options
-from edged.contracts.services import result_fields
+from edged.contracts.result import result_fields
 from edged.contracts.settings import Seconds, Settings
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
