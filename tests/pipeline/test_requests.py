@@ -1,0 +1,187 @@
+"""One request's way: whatever comes in, exactly one helpful answer goes out."""
+
+import time
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import orjson
+import pybase64
+import pytest
+
+from edged.contracts.errors import InferenceError, QueueFull
+from edged.contracts.image import DetectionOptions, Detections
+from edged.contracts.message import FailedAnswer, ModelFacts
+from edged.contracts.request import RequestJob
+from edged.contracts.services import service
+from edged.flow.counters import Counters
+from edged.media.picture import PictureLimits
+from edged.pipeline.requests import RequestQueue, RequestRoute, RequestSettings
+from edged.pipeline.served import Served, ServiceTable
+
+OPTIONS = DetectionOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=10)
+JPEG = pybase64.b64encode_as_string(cv2.imencode(".jpg", np.full((40, 60, 3), 90, np.uint8))[1].tobytes())
+
+
+class FakeInstance:
+    """Answers one box of the picture's size and remembers the options."""
+
+    facts = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
+
+    def __init__(self, infer=None):
+        self.options = None
+        self._infer = infer
+
+    def infer(self, item, options, run, priority):
+        self.options = options
+        if self._infer:
+            return self._infer(item, run)
+        box = np.array([[0, 0, item.width, item.height]], np.float32)
+        return Detections.from_arrays(box, np.array([0.9], np.float32), np.array([0]), ["person"])
+
+
+def table_with(instance):
+    table = ServiceTable()
+    table.put(Served(service("object-detection"), instance, OPTIONS))
+    return table
+
+
+def ask(body, name="object-detection", instance=None, age_s=0.0, **settings):
+    """The answer of one request, parsed; checks that it echoes and counts."""
+    counters = Counters()
+    route = RequestRoute(table_with(instance or FakeInstance()), RequestSettings(**settings), counters)
+    payload = body if isinstance(body, bytes) else orjson.dumps(body)
+    answers = []
+    route.handle(RequestJob(name, payload, time.monotonic() - age_s, answers.append))
+    (answer,) = answers
+    parsed = orjson.loads(answer.body)
+    assert parsed["request_id"] == answer.request_id
+    assert sum(sum(c.values()) for n, c in counters.counts().items() if n.startswith("requests/")) == 1
+    if answer.code != 200:
+        FailedAnswer.model_validate(parsed)
+        assert parsed["error_code"] == answer.code
+    return SimpleNamespace(code=answer.code, raw=answer, **parsed)
+
+
+def test_a_good_request():
+    answer = ask({"image": JPEG, "request_id": "r-1", "reply_to": "me/too"})
+    assert (answer.code, answer.request_id, answer.success) == (200, "r-1", True)
+    assert answer.detection_boxes == [[0.0, 0.0, 40.0, 60.0]]  # top, left, bottom, right
+    assert answer.detection_class_names == ["person"]
+    assert (answer.raw.model, answer.raw.reply_to) == ("fake", "me/too")
+
+
+def test_without_an_id_one_is_made():
+    assert len(ask({"image": JPEG}).request_id) == 36
+
+
+def test_options_of_the_request_go_over_those_of_the_service():
+    instance = FakeInstance()
+    ask({"image": JPEG, "score_threshold": 1}, instance=instance)
+    assert instance.options == OPTIONS.model_copy(update={"score_threshold": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "says"),
+    [
+        (b"", 400, "not JSON"),
+        (b"{", 400, "not JSON"),
+        (b"\xff\xfe", 400, "not JSON"),
+        (b"[1]", 400, "must be a JSON object, not an array"),
+        (b"null", 400, "not null"),
+        (b'{"image": NaN}', 400, "not JSON"),
+        ({}, 400, "`image` is missing"),
+        ({"image": 5}, 400, "`image` is wrong"),
+        ({"image": ""}, 400, "`image`"),
+        ({"image": None}, 400, "`image`"),
+        ({"image": JPEG, "imgae": 1}, 400, "`imgae` is unknown; this service knows"),
+        ({"image": JPEG, "score_threshold": "0.5"}, 400, "`score_threshold` is wrong"),
+        ({"image": JPEG, "score_threshold": True}, 400, "`score_threshold` is wrong"),
+        ({"image": JPEG, "score_threshold": 2}, 400, "less than or equal to 1"),
+        ({"image": JPEG, "max_detections": 1.5}, 400, "`max_detections`"),
+        ({"image": JPEG, "request_id": 7}, 400, "`request_id`"),
+        ({"image": JPEG, "request_id": "x" * 201}, 400, "200"),
+        ({"image": JPEG, "timeout_s": -1}, 400, "`timeout_s`"),
+        ({"image": "%%% no base64 %%%"}, 400, "`image`"),
+        ({"image": "aGVsbG8="}, 415, "`image`"),
+    ],
+)
+def test_bad_input(body, code, says):
+    answer = ask(body)
+    assert answer.code == code
+    assert says in answer.error_msg
+    assert len(answer.error_msg) < 600, "one sentence, not the payload back"
+
+
+def test_all_wrong_fields_are_named_at_once():
+    answer = ask({"score_threshold": 9, "colour": "red"})
+    assert all(f"`{name}`" in answer.error_msg for name in ("image", "score_threshold", "colour"))
+
+
+def test_unknown_and_unserved_services():
+    assert ask({}, name="objct-detection").code == 404
+    answer = ask({"image": JPEG}, name="ocr")
+    assert answer.code in (404, 503)
+    assert "ocr" in answer.error_msg
+
+
+def test_a_request_that_waited_too_long_is_not_run():
+    instance = FakeInstance()
+    answer = ask({"image": JPEG, "timeout_s": 1}, instance=instance, age_s=5)
+    assert (answer.code, instance.options) == (504, None)
+    assert "timeout_s" in answer.error_msg
+
+
+def test_a_plugin_that_fails_is_500_and_one_that_is_slow_checks_the_deadline():
+    def broken(item, run):
+        raise InferenceError("the runtime failed")
+
+    def slow(item, run):
+        time.sleep(0.02)
+        run.check()
+
+    assert ask({"image": JPEG}, instance=FakeInstance(broken)).code == 500
+    assert ask({"image": JPEG, "timeout_s": 0.01}, instance=FakeInstance(slow)).code == 504
+
+
+def test_a_defect_of_the_host_is_an_answer_too():
+    def defect(item, run):
+        raise KeyError("a secret detail")
+
+    answer = ask({"image": JPEG}, instance=FakeInstance(defect))
+    assert answer.code == 500
+    assert "secret" not in answer.error_msg
+
+
+def test_an_answer_over_the_limit_is_413_and_names_it():
+    def many(item, run):
+        boxes = np.zeros((500, 4), np.float32)
+        return Detections.from_arrays(boxes, np.ones(500), np.zeros(500, int), ["a"])
+
+    answer = ask({"image": JPEG}, instance=FakeInstance(many), max_answer_bytes=1000)
+    assert answer.code == 413
+    assert "max_answer_bytes" in answer.error_msg
+
+
+def test_too_many_bytes_and_pixels():
+    assert ask({"image": JPEG}, picture=PictureLimits(max_bytes=100)).code == 413
+    assert ask({"image": JPEG}, picture=PictureLimits(max_pixels=100)).code == 413
+
+
+def test_the_queue_refuses_and_answers_what_it_took():
+    queue = RequestQueue(table_with(FakeInstance()), RequestSettings(max_waiting=3), 2, Counters())
+    answers = []
+    body = orjson.dumps({"image": JPEG})
+    refused = 0
+    for _ in range(10):
+        try:
+            queue.submit(RequestJob("object-detection", body, time.monotonic(), answers.append))
+        except QueueFull:
+            refused += 1
+    assert (refused, queue.queued()) == (7, {"requests": 3})
+    queue.start()
+    ends_at = time.monotonic() + 20
+    while len(answers) < 3 and time.monotonic() < ends_at:
+        time.sleep(0.005)
+    queue.stop()
+    assert [a.code for a in answers] == [200] * 3

@@ -1,0 +1,108 @@
+"""Workers and lanes: order, fairness, survival."""
+
+import threading
+import time
+
+import pytest
+
+from edged.flow.counters import Counters
+from edged.flow.mailbox import Fifo, Latest
+from edged.pipeline.scheduler import Scheduler
+
+
+@pytest.fixture
+def scheduler():
+    counters = Counters()
+    made = Scheduler("test", 2, counters)
+    made.counters = counters
+    yield made
+    made.stop()
+
+
+def until(condition, seconds=20):
+    ends_at = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends_at, "it did not happen"
+        time.sleep(0.002)
+
+
+def test_a_lane_with_limit_1_keeps_order(scheduler):
+    box, seen = Fifo[int](1000, 10**6), []
+    scheduler.add("lane", box, seen.append)
+    scheduler.start()
+    for value in range(300):
+        box.put(value, 1)
+    until(lambda: len(seen) == 300)
+    assert seen == list(range(300))
+
+
+def test_a_busy_lane_does_not_starve_another():
+    scheduler = Scheduler("one", 1, Counters())
+    busy, quiet, seen = Fifo[int](10_000, 10**6), Fifo[int](100, 10**6), []
+
+    def slow(value):
+        time.sleep(0.002)
+        seen.append("busy")
+
+    scheduler.add("busy", busy, slow)
+    scheduler.add("quiet", quiet, lambda value: seen.append("quiet"))
+    for value in range(200):
+        busy.put(value, 1)
+    for value in range(20):
+        quiet.put(value, 1)
+    scheduler.start()
+    until(lambda: seen.count("quiet") == 20)
+    scheduler.stop()
+    assert seen.count("busy") < 30, "the lane that used the least time goes first"
+
+
+def test_a_work_that_raises_is_counted_and_survived(scheduler):
+    box, seen = Fifo[int](100, 100), []
+
+    def work(value):
+        if value == 1:
+            raise RuntimeError("a defect in a route")
+        seen.append(value)
+
+    scheduler.add("lane", box, work)
+    scheduler.start()
+    for value in range(4):
+        box.put(value, 1)
+    until(lambda: seen == [0, 2, 3])
+    assert scheduler.counters.counts() == {"worker_errors": {"test": 1}}
+    assert scheduler.state() == "running"
+
+
+def test_remove_waits_for_what_is_in_work(scheduler):
+    entered, leave, done = threading.Event(), threading.Event(), []
+
+    def work(value):
+        entered.set()
+        leave.wait(10)
+        done.append(value)
+
+    box = Latest[int]()
+    scheduler.add("lane", box, work)
+    scheduler.start()
+    box.put(1)
+    assert entered.wait(10)
+    threading.Timer(0.05, leave.set).start()
+    scheduler.remove("lane")
+    assert done == [1]
+    box.put(2)
+    assert len(box) == 1, "nobody takes from a lane that was removed"
+
+
+def test_the_beat_tells_of_a_worker_that_hangs(scheduler):
+    entered, leave = threading.Event(), threading.Event()
+    box = Latest[int]()
+    scheduler.add("lane", box, lambda _: (entered.set(), leave.wait(10)))
+    scheduler.start()
+    before = time.monotonic()
+    box.put(1)
+    assert entered.wait(10)
+    stuck = scheduler.beat()
+    assert before <= stuck <= time.monotonic()
+    assert scheduler.beat() == stuck
+    leave.set()
+    until(lambda: scheduler.beat() > stuck)
