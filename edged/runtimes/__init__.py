@@ -1,1 +1,1 @@
-"""ONNX Runtime and OpenVINO, each behind one `Session`; and what devices this box has."""
+"""Floor 2: ONNX Runtime and OpenVINO as sessions, and what this machine offers to run them on."""

@@ -1,0 +1,154 @@
+"""What this machine offers: cores, devices, and how many inferences at a time they are good for."""
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from edged.contracts.card import Runtime
+from edged.contracts.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """How many inferences run at a time, on how many threads each: one decision for worker, pool, slot."""
+
+    workers: int
+    """Inferences at a time: callers, infer requests in a session's pool, rights of a device's slot."""
+    threads: int
+    """Threads within one inference, on the CPU."""
+
+
+class RuntimeSettings(Settings):
+    """How the cores are shared out."""
+
+    workers: int | Literal["auto"] = Field(default="auto", ge=1, le=256)
+    """Inferences at a time; the cores are divided among them. `auto`: half as many as there are cores."""
+
+    def concurrency(self) -> Concurrency:
+        """The setting on this machine."""
+        return share_out(usable_cores(), self.workers)
+
+
+def share_out(cores: int, workers: int | Literal["auto"]) -> Concurrency:
+    """Divide `cores` among the workers; each has at least one thread."""
+    chosen = max(1, cores // 2) if workers == "auto" else workers
+    return Concurrency(chosen, max(1, cores // chosen))
+
+
+def usable_cores(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+    """Cores that this process may use: affinity, then the CPU quota of its control groups (version 2)."""
+    allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(1, min(allowed, *_quotas(cgroups, own), allowed))
+
+
+def _quotas(cgroups: Path, own: Path) -> list[int]:
+    """Whole cores that each group from the process's own up to the root grants."""
+    try:
+        lines = own.read_text().splitlines()
+    except OSError:
+        return []
+    group = next((line.removeprefix("0::/") for line in lines if line.startswith("0::")), "")
+    found = []
+    for folder in (cgroups / group, *(cgroups / group).parents):
+        if folder.is_relative_to(cgroups) and (limit := folder / "cpu.max").is_file():
+            quota, period = limit.read_text().split()
+            if quota != "max":
+                found.append(int(quota) // int(period))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device as one runtime sees it."""
+
+    name: str
+    """`cpu`, `gpu`, `gpu:1`, `npu`, `cuda:0`."""
+    runtime: Runtime
+    full_name: str
+    """As its maker calls it."""
+    capabilities: frozenset[str]
+    """Precisions that it computes in by itself: of `f32`, `f16`, `bf16`, `int8`."""
+    version: str
+    """Of the runtime."""
+
+    @property
+    def identity(self) -> str:
+        """A measurement holds as long as this stays the same."""
+        return f"{self.full_name}, {self.runtime} {self.version}"
+
+
+@cache
+def devices() -> tuple[Device, ...]:
+    """The devices of all installed runtimes, the CPU first. The runtimes are imported here and not before."""
+    found = [
+        *(_openvino() if find_spec("openvino") else ()),
+        *(_onnxruntime() if find_spec("onnxruntime") else ()),
+    ]
+    return tuple(sorted(found, key=lambda device: device.name != "cpu"))
+
+
+def _openvino() -> list[Device]:
+    from edged.runtimes.ov import capabilities, core  # noqa: PLC0415 - OpenVINO is loaded here
+
+    return [
+        Device(
+            openvino_name(ours),
+            "openvino",
+            core().get_property(ours, "FULL_DEVICE_NAME"),
+            capabilities(ours),
+            tool_version("openvino"),
+        )
+        for ours in core().available_devices
+    ]
+
+
+def _onnxruntime() -> list[Device]:
+    import onnxruntime  # noqa: PLC0415 - loaded here and not before
+
+    release = onnxruntime.__version__
+    found = [Device("cpu", "onnxruntime", _cpu_name(), frozenset({"f32", "int8"}), release)]
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        found.append(Device("cuda:0", "onnxruntime", "CUDA device 0", frozenset({"f32", "int8"}), release))
+    return found
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model")))
+    return next(names, os.uname().machine)
+
+
+def tool_version(package: str) -> str:
+    """Version of an installed package, or `none`."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
+
+
+def openvino_device(name: str) -> str:
+    """Our name of a device as OpenVINO's: `gpu:1` is `GPU.1`."""
+    return name.upper().replace(":", ".")
+
+
+def openvino_name(device: str) -> str:
+    """OpenVINO's name of a device as ours: the first GPU is `gpu`, whether it is called `GPU` or `GPU.0`."""
+    return device.removesuffix(".0").lower().replace(".", ":")
+
+
+def onnxruntime_providers(name: str) -> list[tuple[str, dict[str, str]]]:
+    """Our name of a device as ONNX Runtime's execution providers, best first; empty where it has none."""
+    cpu: list[tuple[str, dict[str, str]]] = [("CPUExecutionProvider", {})]
+    if name.startswith("cuda:"):
+        return [("CUDAExecutionProvider", {"device_id": name.removeprefix("cuda:")}), *cpu]
+    return cpu if name == "cpu" else []

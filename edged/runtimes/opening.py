@@ -1,0 +1,41 @@
+"""Open a graph in the runtime that a variant names; a runtime is imported when it is opened first."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol, cast
+
+from edged.contracts.card import Precision, Runtime, VariantName
+from edged.contracts.errors import VariantError
+from edged.contracts.model import Session
+from edged.runtimes.devices import Concurrency
+
+
+class OpenSession(Session, Protocol):
+    """A session that knows what it really runs on."""
+
+    device: str
+    """`cpu`, `gpu`, `npu`, `cuda:0`: asked back from the runtime."""
+    precision: Precision
+    """What it computes in."""
+
+
+def split(variant: VariantName) -> tuple[Runtime, Precision]:
+    """`openvino-int8` as its two halves."""
+    runtime, _, precision = variant.partition("-")
+    return cast("Runtime", runtime), cast("Precision", precision)
+
+
+def open_session(
+    path: Path, variant: VariantName, device: str, concurrency: Concurrency, cache_dir: Path | None = None
+) -> OpenSession:
+    """Open the derived graph `path`. Raises `VariantError` with the reason when this machine cannot."""
+    runtime, precision = split(variant)
+    if find_spec(runtime) is None:
+        raise VariantError(f"the package {runtime} is not installed")
+    if runtime == "openvino":
+        from edged.runtimes.ov import OvSession  # noqa: PLC0415 - loads OpenVINO
+
+        return OvSession(path, device, precision, concurrency, cache_dir)
+    from edged.runtimes.ort import OrtSession  # noqa: PLC0415 - loads ONNX Runtime
+
+    return OrtSession(path, device, precision, concurrency)

@@ -1,0 +1,120 @@
+"""Sessions of OpenVINO."""
+
+import os
+from functools import cache
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import openvino
+
+from edged.contracts.card import Precision
+from edged.contracts.errors import InferenceError, VariantError
+from edged.contracts.model import Tensors
+from edged.runtimes.devices import Concurrency, openvino_device, openvino_name
+from edged.runtimes.signature import Port, Signature
+
+_CAPABILITIES = {"FP32": "f32", "FP16": "f16", "BF16": "bf16", "INT8": "int8"}
+
+
+@cache
+def core() -> openvino.Core:
+    """The one entrance to OpenVINO; made when it is needed first, for it loads the drivers."""
+    return openvino.Core()
+
+
+def capabilities(device: str) -> frozenset[str]:
+    """Precisions that OpenVINO's `device` computes in by itself: of `f32`, `f16`, `bf16`, `int8`."""
+    offered = core().get_property(device, "OPTIMIZATION_CAPABILITIES")
+    return frozenset(_CAPABILITIES[name] for name in offered if name in _CAPABILITIES)
+
+
+class OvSession:
+    """A graph opened by OpenVINO. Implements `contracts.model.Session`.
+
+    One infer request used by two threads answers "Infer Request is busy", so the session owns as many as
+    there are workers; who finds none free waits. A request's output buffer is overwritten by its next run,
+    so outputs are copied out of it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        device: str,
+        precision: Precision,
+        concurrency: Concurrency,
+        cache_dir: Path | None = None,
+    ) -> None:
+        """Raises `VariantError` when the graph cannot be opened on `device` in `precision`.
+
+        `cache_dir`: where compiled graphs are kept; none, or a folder that cannot be written to: nowhere.
+        """
+        theirs = openvino_device(device)
+        _check_bf16(theirs, precision)
+        try:
+            compiled = core().compile_model(
+                str(path), theirs, _properties(theirs, precision, concurrency, cache_dir)
+            )
+            pool = [compiled.create_infer_request() for _ in range(concurrency.workers)]
+            really = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+            self.device = openvino_name(compiled.get_property("EXECUTION_DEVICES")[0])
+        except RuntimeError as error:
+            raise VariantError(f"OpenVINO cannot open {path.name} on {device}: {_first(error)}") from error
+        if really != _hint(precision):
+            raise VariantError(f"OpenVINO would compute in {really} instead of {precision} on {device}")
+        self.precision = precision
+        self._signature = Signature(_port(node) for node in compiled.inputs)
+        self._outputs = [(name, node) for node in compiled.outputs for name in node.get_names()]
+        self._pool: SimpleQueue[Any] = SimpleQueue()
+        for request in pool:
+            self._pool.put(request)
+
+    def run(self, inputs: Tensors) -> Tensors:
+        feed = self._signature.feed(inputs)
+        request = self._pool.get()
+        try:
+            answers = request.infer(feed, share_inputs=True, share_outputs=False)
+        except RuntimeError as error:
+            raise InferenceError(f"OpenVINO failed: {_first(error)}") from error
+        finally:
+            self._pool.put(request)
+        return {name: answers[node] for name, node in self._outputs}
+
+
+def _check_bf16(device: str, precision: Precision) -> None:
+    """Without the instructions OpenVINO takes the hint for bf16 and computes in f32, in silence."""
+    if precision == "bf16" and "bf16" not in capabilities(device):
+        name = core().get_property(device, "FULL_DEVICE_NAME")
+        raise VariantError(f"{name} has no bf16 instructions; OpenVINO would compute in f32")
+
+
+def _hint(precision: Precision) -> str:
+    """What is not quantized in an int8 graph is computed in f32, the same on every machine."""
+    return "bf16" if precision == "bf16" else "f32"
+
+
+def _properties(
+    device: str, precision: Precision, concurrency: Concurrency, cache_dir: Path | None
+) -> dict[str, Any]:
+    chosen: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _hint(precision)}
+    if device == "CPU":
+        # Streams share out the threads: one a worker, or a second worker would wait for the first.
+        chosen["NUM_STREAMS"] = concurrency.workers
+        chosen["INFERENCE_NUM_THREADS"] = concurrency.workers * concurrency.threads
+    else:
+        chosen["PERFORMANCE_HINT"] = "LATENCY" if concurrency.workers == 1 else "THROUGHPUT"
+        chosen["PERFORMANCE_HINT_NUM_REQUESTS"] = concurrency.workers
+    if cache_dir is not None and os.access(cache_dir, os.W_OK):
+        chosen["CACHE_DIR"] = str(cache_dir)
+    return chosen
+
+
+def _port(node: Any) -> Port:
+    shape = tuple(d.get_length() if d.is_static else None for d in node.partial_shape)
+    return Port(node.any_name, node.element_type.to_dtype(), shape)
+
+
+def _first(error: RuntimeError) -> str:
+    """The last line of OpenVINO's report says what is wrong; the others say where in its sources."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
