@@ -25,6 +25,7 @@ class Parameters(_Part):
 
 
 ParametersT = TypeVar("ParametersT", bound=Parameters)
+OptionsT = TypeVar("OptionsT", bound=BaseModel)
 
 
 class Licence(_Part):
@@ -201,6 +202,13 @@ class ModelCard(_Part):
         """The picture input of a graph that has exactly one."""
         (found,) = (i for i in self.graphs[graph].inputs.values() if isinstance(i, PictureInput))
         return found
+
+    def options_as(self, kind: type[OptionsT]) -> OptionsT:
+        """`options`, checked and typed. Raises `CardError` that names every missing or wrong field."""
+        try:
+            return kind.model_validate(self.options)
+        except ValidationError as error:
+            raise CardError(*_faults(self.folder / "card.yaml", error, "options")) from error
 
     def parameters_as(self, kind: type[ParametersT]) -> ParametersT:
         """`parameters`, checked and typed. Raises `CardError` that names every wrong field."""

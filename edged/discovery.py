@@ -1,0 +1,201 @@
+"""Find plugins, take them in one by one, and say which could not be used.
+
+First folders with code, in the order given, then installed packages, then folders with a card but no code:
+these become models through the decoders that the former offered.
+"""
+
+import importlib.util
+import inspect
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+
+import pluggy
+
+from edged import hookspecs
+from edged.contracts.card import ModelCard
+from edged.contracts.errors import CardError, EdgedError, NotFound, PluginError
+from edged.contracts.model import AnyModel, Model
+from edged.contracts.services import service
+from edged.hookspecs import Decoder
+
+log = logging.getLogger(__name__)
+
+GROUP = "edged"
+"""Entry-point group of packages that are plugins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What the plugins offer, and the plugins that could not be used."""
+
+    models: dict[str, AnyModel] = field(default_factory=dict)
+    """By id."""
+    decoders: dict[str, Decoder] = field(default_factory=dict)
+    """By the name that cards give."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """Which plugin each model came from: a folder, or a package's entry point. By model id."""
+    failures: dict[str, PluginError] = field(default_factory=dict)
+    """Why a plugin was left out, by folder or entry point."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """All that one plugin offers; taken as a whole or not at all."""
+
+    models: list[AnyModel] = field(default_factory=list)
+    decoders: list[tuple[str, Decoder]] = field(default_factory=list)
+
+
+def discover(folders: Iterable[Path], entry_points: bool = True) -> Catalogue:
+    """Take in the plugins in `folders` (each holds one folder a plugin) and of the installed packages.
+
+    Never raises for a plugin's fault: it is left out, logged, and stands in `failures`. Nothing replaces
+    anything: of two models with one id the later plugin is left out.
+    """
+    catalogue = Catalogue()
+    places = [place for folder in folders for place in _places(folder, catalogue)]
+    coded = [place for place in places if (place / "plugin.py").is_file()]
+    for place in coded:
+        _take(catalogue, str(place), partial(_from_code, place))
+    for entry in metadata.entry_points(group=GROUP) if entry_points else ():
+        _take(
+            catalogue, f"{entry.dist.name if entry.dist else '?'}: {entry.name}", partial(_installed, entry)
+        )
+    for place in places:
+        if place not in coded:
+            _take(catalogue, str(place), partial(_from_card, place, catalogue.decoders))
+    return catalogue
+
+
+def _take(catalogue: Catalogue, source: str, load: Callable[[], _Offer]) -> None:
+    try:
+        offer = load()
+        _check(catalogue, offer)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the boundary of a plugin
+        _fail(catalogue, source, error)
+        return
+    for model in offer.models:
+        catalogue.models[model.card.id] = model
+        catalogue.sources[model.card.id] = source
+    catalogue.decoders.update(offer.decoders)
+
+
+def _fail(catalogue: Catalogue, source: str, error: BaseException) -> None:
+    known = isinstance(error, EdgedError)
+    failure = PluginError(str(error) if known else f"{type(error).__name__}: {error}{_position(error)}")
+    failure.__cause__ = error
+    catalogue.failures[source] = failure
+    log.error("the plugin %s is left out: %s", source, failure)
+
+
+def _position(error: BaseException) -> str:
+    """Where in a plugin it happened: the deepest line outside of edged."""
+    own = str(Path(__file__).parent)
+    trace, found = error.__traceback__, ""
+    while trace is not None:
+        path = trace.tb_frame.f_code.co_filename
+        if path.endswith(".py") and not path.startswith(own):
+            found = f" ({path}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return found
+
+
+def _places(folder: Path, catalogue: Catalogue) -> Iterator[Path]:
+    """The plugins' folders within a folder; hidden ones and those that begin with `_` are none."""
+    if not folder.is_dir():
+        _fail(catalogue, str(folder), PluginError("there is no such folder"))
+        return
+    for place in sorted(folder.iterdir()):
+        if not place.is_dir() or place.name.startswith((".", "_")):
+            continue
+        if any((place / name).is_file() for name in ("plugin.py", "card.yaml")):
+            yield place
+        else:
+            _fail(catalogue, str(place), PluginError("the folder has neither plugin.py nor card.yaml"))
+
+
+def _from_code(place: Path) -> _Offer:
+    """Import `plugin.py` as a package, so that it can import its neighbours: `from .graph import ...`."""
+    digest = sha256(str(place.resolve()).encode()).hexdigest()[:8]
+    name = "edged_plugin_" + re.sub(r"\W", "_", f"{place.name}_{digest}")
+    spec = importlib.util.spec_from_file_location(
+        name, place / "plugin.py", submodule_search_locations=[str(place)]
+    )
+    if spec is None or spec.loader is None:
+        raise PluginError("plugin.py cannot be imported")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return _hooked(module, place.name)
+
+
+def _installed(entry: metadata.EntryPoint) -> _Offer:
+    return _hooked(entry.load(), entry.name)
+
+
+def _from_card(place: Path, decoders: Mapping[str, Decoder]) -> _Offer:
+    """A model made by the decoder that the card names."""
+    card = ModelCard.load(place / "card.yaml")
+    decoder = decoders.get(card.decoder or "")
+    if decoder is None:
+        known = ", ".join(sorted(decoders)) or "none"
+        raise CardError(
+            f"{place / 'card.yaml'}: decoder: a folder without plugin.py must name one that is known "
+            f"({known}), not {card.decoder!r}"
+        )
+    return _Offer(models=[decoder(card)])
+
+
+def _hooked(plugin: object, name: str) -> _Offer:
+    """What the hooks of one plugin offer; it has a plugin manager to itself."""
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    offer = _Offer()
+    try:
+        manager.register(plugin, name)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(f"{error}\nThe hooks are: {', '.join(_signatures())}") from error
+    manager.hook.register_models(register=offer.models.append)
+    manager.hook.register_decoders(register=lambda name, decoder: offer.decoders.append((name, decoder)))
+    if not offer.models and not offer.decoders:
+        raise PluginError("it offers nothing; is a hook marked with @hookimpl, and does it call `register`?")
+    return offer
+
+
+def _signatures() -> Iterator[str]:
+    """`register_models(register)` and so on."""
+    for name, hook in vars(hookspecs).items():
+        if hasattr(hook, f"{GROUP}_spec"):
+            yield f"{name}({', '.join(inspect.signature(hook).parameters)})"
+
+
+def _check(catalogue: Catalogue, offer: _Offer) -> None:
+    """Raises `PluginError` or `CardError` when anything of an offer cannot be taken."""
+    taken = dict(catalogue.sources)
+    for model in offer.models:
+        if not isinstance(model, Model) or not isinstance(getattr(model, "card", None), ModelCard):
+            raise PluginError(f"{model!r} is not an edged.Model with a card")
+        card = model.card
+        if card.id in taken:
+            raise PluginError(f"the model id {card.id!r} is taken by {taken[card.id]}")
+        taken[card.id] = "this plugin itself"
+        try:
+            card.options_as(service(card.service).contract.options)
+        except NotFound as error:
+            raise CardError(f"{card.folder / 'card.yaml'}: service: {error}") from error
+    names = set(catalogue.decoders)
+    for name, _ in offer.decoders:
+        if name in names:
+            raise PluginError(f"the decoder name {name!r} is taken")
+        names.add(name)
