@@ -1,0 +1,152 @@
+"""Answers drawn into the picture that they speak of, for people to look at."""
+
+import colorsys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+import cv2
+import numpy as np
+
+from edged.contracts.items import Pixels
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_READABLE = 320  # a picture whose shorter side has less pixels is enlarged, or no label could be read
+_LARGEST = 1280  # but not beyond so many pixels of its longer side
+_TOP = 5  # so many classes of a classification are listed
+
+Colour = tuple[int, int, int]
+_Rectangle = tuple[int, int, int, int]  # left, top, right, bottom
+
+
+@dataclass(frozen=True, slots=True)
+class _Pen:
+    """Measures that fit the size of a picture."""
+
+    line: int
+    """Width of a box's line, pixels."""
+    text: float
+    """Scale of the font; 1 is about 22 pixels high."""
+
+    @classmethod
+    def for_picture(cls, bgr: Pixels) -> "_Pen":
+        side = float(np.sqrt(bgr.shape[0] * bgr.shape[1]))
+        return cls(line=max(1, round(side / 300)), text=max(0.5, side / 1300))
+
+    @property
+    def stroke(self) -> int:
+        """Width of the strokes of letters, pixels."""
+        return max(1, round(self.text * 1.6))
+
+    @property
+    def margin(self) -> int:
+        """Around the letters of a label, pixels."""
+        return self.stroke + self.line
+
+
+def annotate(service: str, bgr: Pixels, answer: Mapping[str, Any]) -> Pixels:
+    """The picture with the answer of a service drawn into it; as it is, where there is nothing to draw."""
+    draw = _BY_SERVICE.get(service)
+    return draw(bgr, answer) if draw else bgr
+
+
+def draw_detections(
+    bgr: Pixels, boxes: Sequence[Sequence[float]], scores: Sequence[float], names: Sequence[str]
+) -> Pixels:
+    """A new picture with boxes (top, left, bottom, right in pixels), each with its name and score.
+
+    A class always has the same colour. The best box is on top. A small picture comes back enlarged by a
+    whole number, so that the labels can be read.
+    """
+    canvas, factor = _readable(bgr)
+    pen = _Pen.for_picture(canvas)
+    found = sorted(zip(boxes, scores, names, strict=True), key=lambda row: row[1])
+    for box, _, name in found:
+        top, left, bottom, right = (round(edge * factor) for edge in box)
+        cv2.rectangle(canvas, (left, top), (right, bottom), colour_of(name), pen.line, cv2.LINE_AA)
+    taken: list[_Rectangle] = []
+    for box, score, name in reversed(found):
+        text = f"{name} {score:.0%}"
+        corner = round(box[1] * factor), round(box[0] * factor)
+        taken.append(place := _free_place(_extent(text, pen), corner, taken, canvas.shape[1]))
+        _write(canvas, place, text, colour_of(name), pen)
+    return canvas
+
+
+def draw_classes(bgr: Pixels, probabilities: Mapping[str, float]) -> Pixels:
+    """A new picture with the most probable classes written at the top left, best first."""
+    canvas, _ = _readable(bgr)
+    pen = _Pen.for_picture(canvas)
+    place = (0, 0, 0, 0)
+    for name, probability in sorted(probabilities.items(), key=lambda pair: -pair[1])[:_TOP]:
+        text = f"{name} {probability:.1%}"
+        width, height = _extent(text, pen)
+        place = 0, place[3], width, place[3] + height
+        _write(canvas, place, text, colour_of(name), pen)
+    return canvas
+
+
+def colour_of(name: str) -> Colour:
+    """The colour of a class, BGR: vivid, and the same in every picture."""
+    number = crc32(name.encode())
+    red, green, blue = colorsys.hsv_to_rgb(number % 360 / 360, 0.75 + number // 360 % 2 * 0.25, 0.95)
+    return round(blue * 255), round(green * 255), round(red * 255)
+
+
+def _readable(bgr: Pixels) -> tuple[Pixels, int]:
+    """A copy that may be drawn into, and how many times larger it is."""
+    height, width = bgr.shape[:2]
+    factor = max(1, min(-(-_READABLE // min(height, width)), _LARGEST // max(height, width)))
+    size = width * factor, height * factor
+    return (cv2.resize(bgr, size, interpolation=cv2.INTER_CUBIC) if factor > 1 else bgr.copy()), factor
+
+
+def _extent(text: str, pen: _Pen) -> tuple[int, int]:
+    """Width and height of a label, pixels."""
+    (width, ascent), descent = cv2.getTextSize(text, _FONT, pen.text, pen.stroke)
+    return width + 2 * pen.margin, ascent + descent + 2 * pen.margin
+
+
+def _free_place(
+    extent: tuple[int, int], corner: tuple[int, int], taken: list[_Rectangle], limit: int
+) -> _Rectangle:
+    """Where a label goes: on its box, left of `limit`, and below the labels that are in the way."""
+    width, height = extent
+    left = max(0, min(corner[0], limit - width))
+    top = corner[1] - height if corner[1] >= height else corner[1]
+    for other in sorted(taken, key=lambda place: place[1]):
+        if left < other[2] and other[0] < left + width and top < other[3] and other[1] < top + height:
+            top = other[3]
+    return left, top, left + width, top + height
+
+
+def _write(canvas: Pixels, place: _Rectangle, text: str, colour: Colour, pen: _Pen) -> None:
+    """Text on a ground of `colour`."""
+    left, top, right, bottom = place
+    cv2.rectangle(canvas, (left, top), (right, bottom), colour, cv2.FILLED)
+    (_, ascent), _ = cv2.getTextSize(text, _FONT, pen.text, pen.stroke)
+    at = left + pen.margin, top + pen.margin + ascent
+    cv2.putText(canvas, text, at, _FONT, pen.text, _ink_on(colour), pen.stroke, cv2.LINE_AA)
+
+
+def _ink_on(colour: Colour) -> Colour:
+    """Black on a light ground, white on a dark one."""
+    blue, green, red = colour
+    return (0, 0, 0) if 0.114 * blue + 0.587 * green + 0.299 * red > 140 else (255, 255, 255)
+
+
+def _detection(bgr: Pixels, answer: Mapping[str, Any]) -> Pixels:
+    return draw_detections(
+        bgr, answer["detection_boxes"], answer["detection_scores"], answer["detection_class_names"]
+    )
+
+
+def _classification(bgr: Pixels, answer: Mapping[str, Any]) -> Pixels:
+    return draw_classes(bgr, answer["class_probs"])
+
+
+_BY_SERVICE: Mapping[str, Callable[[Pixels, Mapping[str, Any]], Pixels]] = {
+    "object-detection": _detection,
+    "image-classification": _classification,
+}

@@ -1,0 +1,120 @@
+"""For tests of plugins: fakes of what the host gives to a model, and the test that every model must pass."""
+# ruff: noqa: S101 - asserting is what it is for
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import orjson
+from pydantic import TypeAdapter
+
+from edged.contracts.card import Graph, PictureInput
+from edged.contracts.items import Frame, Pixels
+from edged.contracts.model import AnyModel, Session, Tensors
+from edged.contracts.result import result_fields
+from edged.contracts.services import Service, service
+from edged.media.frame import PictureFrame
+
+_DTYPES = {"f32": np.float32, "i64": np.int64, "i32": np.int32, "u8": np.uint8}
+
+
+class FakeSession:
+    """A session that answers with `reply(inputs)` and remembers in `asked` what it was given."""
+
+    def __init__(self, reply: Callable[[Tensors], Tensors]) -> None:
+        self._reply = reply
+        self.asked: list[Tensors] = []
+        """The inputs of every run, oldest first."""
+
+    def run(self, inputs: Tensors) -> Tensors:
+        """Remember the inputs and give the reply."""
+        self.asked.append(inputs)
+        return self._reply(inputs)
+
+
+class FakeRun:
+    """A call without deadline; remembers in `reported` what the model said of its progress.
+
+    With `stop` the call is over from the start: `check` raises it.
+    """
+
+    def __init__(self, stop: Exception | None = None) -> None:
+        self._stop = stop
+        self.reported: list[float] = []
+        """Shares that are done, 0 to 1, in the order of the reports."""
+
+    def progress(self, done: float) -> None:
+        """Remember the share."""
+        self.reported.append(done)
+
+    def check(self) -> None:
+        """Raise `stop`, if there is one."""
+        if self._stop is not None:
+            raise self._stop
+
+
+def frame_of(bgr: Pixels, seq: int = 0) -> Frame:
+    """A frame of [height, width, 3] BGR pixels, taken at the beginning of 1970."""
+    return PictureFrame(bgr, 0.0, seq)
+
+
+def conformance(model: AnyModel, sessions: Mapping[str, Session], item: Any = None) -> Any:
+    """Assert what every model promises; returns its result for `item`, which is a gray frame if not given.
+
+    * its card gives every option of its service, and each input of a graph has the shape that the card says
+    * its result is a result of its service, encodes to finite JSON and fits the published schema
+    * every field of that schema is documented
+    * it holds no state: the same item gives the same answer again, also from four threads at once
+    """
+    of = service(model.card.service)
+    options = model.card.options_as(of.contract.options)
+    item = frame_of(np.full((120, 160, 3), 128, np.uint8)) if item is None else item
+    watched = {name: _Watched(session, model.card.graphs[name]) for name, session in sessions.items()}
+    result = model.infer(item, options, watched, FakeRun())
+    _assert_answer(of, result)
+    _assert_stateless(lambda _: model.infer(item, options, watched, FakeRun()), result)
+    return result
+
+
+class _Watched:
+    """A session that checks what it is given against the card."""
+
+    def __init__(self, session: Session, graph: Graph) -> None:
+        self._session = session
+        self._graph = graph
+
+    def run(self, inputs: Tensors) -> Tensors:
+        assert inputs.keys() == self._graph.inputs.keys(), (
+            f"inputs {sorted(inputs)} are not those of the card"
+        )
+        for name, wanted in self._graph.inputs.items():
+            given = inputs[name]
+            if isinstance(wanted, PictureInput):
+                channels = () if wanted.colour == "gray" else (3,)
+                assert given.dtype == np.uint8, f"{name}: a picture is fed as bytes, not {given.dtype}"
+                assert given.shape[1:] == (*wanted.size, *channels), f"{name}: {given.shape}"
+            else:
+                assert given.dtype == _DTYPES[wanted.dtype], f"{name}: {given.dtype}"
+        return self._session.run(inputs)
+
+
+def _encoded(result: Any) -> bytes:
+    """The result's fields as the host encodes them; what is not finite becomes null."""
+    return orjson.dumps(result_fields(result), option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _assert_answer(of: Service, result: Any) -> None:
+    wanted = of.contract.result
+    assert isinstance(result, wanted), f"{of.name} wants {wanted.__name__}, not {type(result).__name__}"
+    for name, body in of.answer_schema()["properties"].items():
+        assert body.get("description"), f"{name}: a published field needs a docstring below it"
+    TypeAdapter(wanted).validate_json(_encoded(result), strict=True)
+
+
+def _assert_stateless(call: Callable[[int], Any], first: Any) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for other in pool.map(call, range(8)):
+            assert _encoded(other) == _encoded(first), (
+                "the same item got another answer: the model holds state"
+            )
