@@ -62,8 +62,9 @@ class VideoFrame(_CachedFrame):
     """A frame as the decoder left it. It pins the decoder's buffer (1.4 MB at 720p): keep few of them.
 
     *Measured:* four threads that convert one PyAV frame without a lock crash the process, for PyAV sets
-    fields of the frame while it converts. 720p to 416 x 416: whole BGR and resize .83 ms; planes resized first
-    and then one matrix .39 ms. The matrix, unlike OpenCV's own I420, knows BT.709, full range and odd sizes.
+    fields of the frame while it converts. 720p to 416 x 416: whole BGR and resize .83 ms; planes resized
+    first and then one matrix .39 ms. The matrix, unlike OpenCV's own I420, knows BT.709, full range and
+    odd sizes.
     """
 
     def __init__(self, decoded: "av.VideoFrame", captured_at: float, seq: int) -> None:

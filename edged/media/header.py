@@ -13,6 +13,8 @@ from edged.contracts.errors import NotMedia, TooLarge
 
 MAX_SEGMENTS = 2000
 """Segments of a JPEG before its picture, and entries of a TIFF directory; real files have some dozens."""
+MAX_CHUNKS = 50_000
+"""Chunks of a PNG; 20 MB in chunks of 8 KB are 2,500."""
 MAX_SCANS = 100
 """Scans of a JPEG; encoders write about ten, and each costs the decoder a pass over the whole picture."""
 ORIENTATION = 0x0112
@@ -36,7 +38,7 @@ class Header:
     height: int
     """Pixels as stored."""
     block: int = 0
-    """Pixels of one tile, where a tile may be larger than the picture."""
+    """Pixels of the largest tile or frame, where the file names one that may be larger than the picture."""
 
     @property
     def pixels(self) -> int:
@@ -99,7 +101,19 @@ def _check_scans(data: bytes, position: int) -> None:
 def _png(data: bytes) -> Header:
     if data[12:16] != b"IHDR":
         raise NotMedia("the PNG does not begin with its header")
-    return Header("PNG", *struct.unpack_from(">II", data, 16))
+    width, height = struct.unpack_from(">II", data, 16)
+    position, block = 8, 0
+    for _ in range(MAX_CHUNKS):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        position += 12 + length
+        if position > len(data):  # OpenCV allocates what a chunk promises, up to 4 GB, before it reads
+            break
+        if kind == b"IEND":
+            return Header("PNG", width, height, block)
+        if kind == b"fcTL":
+            columns, rows = struct.unpack_from(">II", data, position - length)
+            block = max(block, columns * rows)
+    raise NotMedia("the PNG is cut off; was it sent completely?")
 
 
 def _gif(data: bytes) -> Header:
@@ -141,7 +155,7 @@ def tiff_tags(data: bytes) -> Mapping[int, int]:
     order = "<" if data[:2] == b"II" else ">"
     if struct.unpack_from(order + "H", data, 2)[0] == 43:  # BigTIFF
         (offset,) = struct.unpack_from(order + "Q", data, 8)
-        (count,) = struct.unpack_from(order + "Q", data, offset)
+        (count,) = struct.unpack_from(order + "Q", data, min(offset, len(data)))
         first, entry, value_at = offset + 8, 20, 12
     else:
         (offset,) = struct.unpack_from(order + "I", data, 4)

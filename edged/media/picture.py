@@ -9,6 +9,7 @@ transparent shade opaque.)
 
 import binascii
 import re
+import struct
 
 import cv2
 import numpy as np
@@ -130,7 +131,7 @@ def _orientation(exif: NDArray[np.uint8] | None) -> int:
         return 1
     try:
         return tiff_tags(exif.tobytes().removeprefix(b"Exif\0\0")).get(ORIENTATION, 1)
-    except ValueError:
+    except struct.error:
         return 1
 
 
