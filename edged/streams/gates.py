@@ -1,0 +1,41 @@
+"""Gates: which frames of a stream are worth inferring."""
+
+from pydantic import BaseModel, Field
+
+from edged.contracts.items import Frame
+
+EARLY = 0.25
+"""Share of a period by which a frame may come too early and still pass: cameras jitter."""
+
+
+class GateSettings(BaseModel, extra="forbid", frozen=True, use_attribute_docstrings=True):
+    """Which frames of a camera are inferred; the others are dropped and counted."""
+
+    fps: float | None = Field(default=None, gt=0, le=1000)
+    """At most so many frames a second, evenly spread; none: all of them."""
+    key_frames_only: bool = False
+    """Decode only frames that stand alone, commonly one in 1 to 10 s: a twentieth of the CPU."""
+
+
+class RateGate:
+    """Lets `fps` frames a second pass, by the times at which they were captured. Used by one thread.
+
+    It follows a grid of due times. Counting from the last frame that passed would lose the rest of each
+    division: 25 frames a second asked for 6 would give 5.
+    """
+
+    def __init__(self, fps: float | None) -> None:
+        self._period = 1 / fps if fps else 0.0
+        self._due: float | None = None
+
+    def passes(self, frame: Frame) -> bool:
+        """Whether this frame is due. After a gap, or when the clock was set, a new grid begins."""
+        if not self._period:
+            return True
+        now = frame.captured_at
+        if self._due is None or abs(now - self._due) > 2 * self._period:
+            self._due = now
+        if now < self._due - EARLY * self._period:
+            return False
+        self._due += self._period
+        return True
