@@ -113,9 +113,11 @@ class Graph(_Part):
     """Axis along which the host may stack items; none: one item a run."""
     variants: tuple[VariantName, ...] = Field(min_length=1)
     """Runtime x precision that can be derived, in order of preference where nothing was measured."""
+    keep_f32: tuple[str, ...] = ()
+    """Nodes that int8 leaves in f32, for they cost too much agreement: names in the graph, with `*`, `?`, `[0-9]`."""
 
     def single(self) -> tuple[str, str]:
-        """Names of the one input and the one output. Raises `CardError` when there are more."""
+        """Names of the one input and the one output. Raises `CardError` when there is another number."""
         if len(self.inputs) != 1 or len(self.outputs) != 1:
             raise CardError("the plugin wants a graph with exactly one input and one output")
         return next(iter(self.inputs)), self.outputs[0]

@@ -10,13 +10,10 @@ from edged.contracts.card import Precision
 from edged.contracts.errors import InferenceError, VariantError
 from edged.contracts.model import Tensors
 from edged.runtimes.devices import Concurrency, onnxruntime_providers
+from edged.runtimes.failures import raised_by
 from edged.runtimes.signature import Port, Signature
 
-_FAILURES: tuple[type[Exception], ...] = (  # the binding's own exceptions share no base class
-    RuntimeError,
-    ValueError,
-    *(c for c in vars(state).values() if isinstance(c, type) and issubclass(c, Exception)),
-)
+_FAILURES = raised_by(state)
 _DTYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,

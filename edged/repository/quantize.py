@@ -1,0 +1,135 @@
+"""int8 by each runtime's own quantizer, calibrated on what the model really feeds its graph.
+
+NNCF's ONNX in ONNX Runtime runs at a third of the speed of its own, so the two are never mixed.
+"""
+
+import contextlib
+import io
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from edged.contracts.errors import VariantError
+from edged.contracts.model import Tensors
+from edged.runtimes.failures import raised_by
+
+PER_CHANNEL_OPSET = 13
+"""The first ONNX operator set whose DequantizeLinear has an axis."""
+
+
+def quantize_onnxruntime(folded: Path, target: Path, samples: Sequence[Tensors], keep: Sequence[str]) -> None:
+    """Static quantization (QDQ, u8 activations, s8 weights per channel) of a folded ONNX graph.
+
+    `samples`: inputs to calibrate on. `keep`: patterns of nodes that stay f32. Raises `VariantError`.
+    """
+    import onnx.version_converter  # noqa: PLC0415 - only deriving needs it
+    from onnxruntime import quantization as ortq  # noqa: PLC0415
+
+    try:
+        model = _for_per_channel(onnx.load(str(folded)))
+        with _without_handlers():
+            ortq.quantize_static(
+                model,
+                str(target),
+                _reader(samples),
+                quant_format=ortq.QuantFormat.QDQ,
+                activation_type=ortq.QuantType.QUInt8,
+                weight_type=ortq.QuantType.QInt8,
+                per_channel=True,
+                nodes_to_exclude=_matching((node.name for node in model.graph.node), keep),
+            )
+    except raised_by(onnx.version_converter) as error:
+        raise VariantError(f"ONNX Runtime cannot quantize {folded.name}: {error}") from error
+
+
+def _for_per_channel(model: Any) -> Any:
+    from onnx import version_converter  # noqa: PLC0415
+
+    opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
+    if opset >= PER_CHANNEL_OPSET:
+        return model
+    return version_converter.convert_version(model, PER_CHANNEL_OPSET)
+
+
+def _reader(samples: Sequence[Tensors]) -> Any:
+    from onnxruntime.quantization import CalibrationDataReader  # noqa: PLC0415
+
+    class Samples(CalibrationDataReader):  # type: ignore[misc]  # its package has no types
+        """Hands out one sample after the other."""
+
+        def __init__(self) -> None:
+            self._rest = iter(samples)
+
+        def get_next(self) -> Tensors | None:
+            return next(self._rest, None)
+
+    return Samples()
+
+
+def quantize_openvino(folded: Path, target: Path, samples: Sequence[Tensors], keep: Sequence[str]) -> None:
+    """Post-training quantization by NNCF of a folded IR; arguments and errors as `quantize_onnxruntime`."""
+    if find_spec("nncf") is None:
+        raise VariantError("quantizing for OpenVINO needs NNCF: install edged[quantize]")
+    import openvino  # noqa: PLC0415
+
+    from edged.runtimes.ov import core  # noqa: PLC0415
+
+    with _quiet_nncf() as nncf:
+        try:
+            model = core().read_model(str(folded))
+            names = _matching((node.get_friendly_name() for node in model.get_ops()), keep)
+            quantized = nncf.quantize(
+                model,
+                nncf.Dataset(samples, dict),
+                subset_size=len(samples),
+                preset=nncf.QuantizationPreset.MIXED,
+                ignored_scope=nncf.IgnoredScope(names=names, validate=False),
+            )
+            openvino.save_model(quantized, str(target), compress_to_fp16=False)
+        except raised_by(nncf.errors) as error:
+            raise VariantError(f"NNCF cannot quantize {folded.name}: {error}") from error
+
+
+def _matching(names: Any, patterns: Sequence[str]) -> list[str]:
+    """Names that match a pattern. OpenVINO splits the bias off a node and adds a suffix to its name."""
+    return [n for n in names if any(fnmatchcase(n.removesuffix("/WithoutBiases"), p) for p in patterns)]
+
+
+@contextlib.contextmanager
+def _quiet_nncf() -> Iterator[Any]:
+    """The package nncf, imported so that it does not phone home, and kept from writing to stdout.
+
+    It sends usage data unless the telemetry package is missing when it is imported, and it replaces the
+    class of all loggers.
+    """
+    logger_class = logging.getLoggerClass()
+    telemetry = sys.modules.get("openvino_telemetry")
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # the import system's "not there"
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            import nncf  # noqa: PLC0415
+
+            nncf.set_log_level(logging.ERROR)
+            yield nncf
+    finally:
+        logging.setLoggerClass(logger_class)
+        if telemetry is None:
+            del sys.modules["openvino_telemetry"]
+        else:
+            sys.modules["openvino_telemetry"] = telemetry
+
+
+@contextlib.contextmanager
+def _without_handlers() -> Iterator[None]:
+    """Keep ONNX Runtime's advice, which it gives by `logging.warning`, from configuring the root logger."""
+    root = logging.getLogger()
+    nothing = logging.NullHandler()
+    root.addHandler(nothing)
+    try:
+        yield
+    finally:
+        root.removeHandler(nothing)
