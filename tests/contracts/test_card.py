@@ -1,0 +1,129 @@
+"""The card: what is wrong with it is named; what it says is typed."""
+
+import pytest
+import yaml
+from pydantic import Field
+
+from edged.contracts.card import ModelCard, Parameters
+from edged.contracts.errors import CardError
+from edged.contracts.image import DetectionOptions
+
+CARD = {
+    "id": "a-model",
+    "service": "object-detection",
+    "rank": 1,
+    "summary": "finds things",
+    "source": "nowhere",
+    "licence": {"id": "MIT", "permissive": True},
+    "weights": {"a.onnx": {"sha256": "0" * 64, "size": 1, "origins": [{"file": "a.onnx"}]}},
+    "graphs": {
+        "main": {
+            "weights": ["a.onnx"],
+            "inputs": {"x": {"kind": "picture", "size": [8, 16], "fit": "letterbox", "colour": "bgr"}},
+            "outputs": ["y"],
+            "variants": ["onnxruntime-f32"],
+        }
+    },
+    "labels": ["cat", "dog"],
+    "options": {"score_threshold": 0.3, "iou_threshold": 0.5, "max_detections": 10},
+}
+
+
+class Strides(Parameters):
+    strides: tuple[int, ...] = Field(min_length=1)
+    """Of the grids."""
+
+
+def card(tmp_path, **changes):
+    path = tmp_path / "card.yaml"
+    path.write_text(yaml.safe_dump({**CARD, **changes}))
+    return ModelCard.load(path)
+
+
+def test_it_says_what_to_feed_and_what_to_read(tmp_path):
+    loaded = card(tmp_path)
+    assert loaded.picture().format.size == (8, 16)
+    assert loaded.graphs["main"].single() == ("x", "y")
+    assert loaded.folder == tmp_path
+    assert loaded.options_as(DetectionOptions).max_detections == 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"id": "A Model"}, "id: "),
+        ({"colour": "red"}, "colour: Extra"),
+        ({"rank": 0}, "rank: "),
+        (
+            {"weights": {"a.onnx": {"sha256": "x", "size": 1, "origins": [{"file": "f"}]}}},
+            "weights.a.onnx.sha256",
+        ),
+        ({"weights": {"b.onnx": CARD["weights"]["a.onnx"]}}, "'a.onnx', which are not listed"),  # type: ignore[index]
+        ({"calibration": {"media": "clip.mp4"}}, "'clip.mp4', which is not listed"),
+    ],
+)
+def test_what_is_wrong_is_named_with_the_file(tmp_path, changes, named):
+    with pytest.raises(CardError) as caught:
+        card(tmp_path, **changes)
+    assert named in str(caught.value)
+    assert str(tmp_path / "card.yaml") in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "id: [", "\x00"])
+def test_a_file_that_is_no_card(tmp_path, text):
+    (tmp_path / "card.yaml").write_text(text)
+    with pytest.raises(CardError, match=r"card\.yaml"):
+        ModelCard.load(tmp_path / "card.yaml")
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(CardError, match=r"card\.yaml"):
+        ModelCard.load(tmp_path / "card.yaml")
+
+
+def test_missing_and_wrong_options_are_all_named(tmp_path):
+    loaded = card(tmp_path, options={"score_threshold": 3, "max_detections": 10})
+    with pytest.raises(CardError) as caught:
+        loaded.options_as(DetectionOptions)
+    assert len(caught.value.faults) == 2
+    assert "options.score_threshold" in caught.value.faults[0]
+    assert "options.iou_threshold" in caught.value.faults[1]
+
+
+def test_parameters_are_typed_by_who_reads_them(tmp_path):
+    assert card(tmp_path, parameters={"strides": [8, 16]}).parameters_as(Strides).strides == (8, 16)
+    with pytest.raises(CardError, match=r"card\.yaml: parameters\.strides: Field required"):
+        card(tmp_path).parameters_as(Strides)
+    with pytest.raises(CardError, match=r"parameters\.stride: Extra"):
+        card(tmp_path, parameters={"strides": [8], "stride": 3}).parameters_as(Strides)
+
+
+def test_more_than_one_output_is_not_single(tmp_path):
+    graph = {**CARD["graphs"]["main"], "outputs": ["y", "z"]}  # type: ignore[index]
+    with pytest.raises(CardError, match="exactly one input and one output"):
+        card(tmp_path, graphs={"main": graph}).graphs["main"].single()
+
+
+def test_a_class_name_is_the_first_synonym_and_longer_where_classes_share_it(tmp_path):
+    labels = [
+        "tench, Tinca tinca",
+        "crane, wader",
+        "crane, machine",
+        "maillot",
+        "maillot, tank suit",
+        "x",
+        "x",
+    ]
+    assert card(tmp_path, labels=labels).class_names() == (
+        "tench",
+        "crane, wader",
+        "crane, machine",
+        "maillot",
+        "maillot, tank suit",
+        "x (5)",
+        "x (6)",
+    )
+
+
+def test_labels_may_be_lines_of_text(tmp_path):
+    assert card(tmp_path, labels="cat\ndog").labels == ("cat", "dog")

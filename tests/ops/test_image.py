@@ -1,0 +1,47 @@
+"""Boxes come back exactly, whatever the size and fit."""
+
+import numpy as np
+import pytest
+
+from edged.contracts.items import Fit, PixelFormat
+from edged.ops.image import Placement, place
+
+SIZES = [(1, 1), (1, 3000), (3000, 1), (272, 640), (416, 416), (1080, 1920), (333, 77)]
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+@pytest.mark.parametrize("fit", Fit)
+def test_the_whole_picture_comes_back_as_the_whole_picture(height, width, fit):
+    placed = place(height, width, PixelFormat((416, 320), fit))
+    rows, columns = placed.size
+    assert 1 <= rows <= 416
+    assert 1 <= columns <= 320
+    back = placed.to_source(np.array([[0, 0, columns, rows]], np.float32))
+    assert back[0] == pytest.approx([0, 0, width, height], rel=1e-6)
+
+
+def test_a_letterbox_keeps_the_aspect_and_touches_one_side():
+    placed = place(272, 640, PixelFormat((416, 416), Fit.LETTERBOX))
+    assert placed.size == (177, 416)
+    assert placed.scale_x == 416 / 640
+    assert placed.scale_y == 177 / 272, "the real scale, after rounding to whole rows"
+
+
+def test_a_small_picture_is_enlarged():
+    assert place(10, 20, PixelFormat((416, 416), Fit.LETTERBOX)).size == (208, 416)
+
+
+def test_stretch_has_two_scales():
+    assert place(100, 200, PixelFormat((50, 400), Fit.STRETCH)) == Placement(0.5, 2.0, (50, 400))
+
+
+def test_its_own_size_is_left_alone():
+    assert place(7, 9, PixelFormat()) == Placement(1.0, 1.0, (7, 9))
+
+
+def test_boxes_are_clipped_to_the_picture_and_padding_is_no_part_of_it():
+    placed = place(100, 200, PixelFormat((416, 416), Fit.LETTERBOX))
+    back = placed.to_source(np.array([[-50, -1, 500, 416], [-np.inf, 0, np.inf, 1]], np.float32))
+    assert back.tolist()[0] == [0, 0, 200, 100]
+    assert back.tolist()[1][::2] == [0, 200]
+    assert placed.to_source(np.empty((0, 4), np.float32)).shape == (0, 4)
