@@ -1,0 +1,70 @@
+"""The decoder `classification`: the card of README.md becomes a model, known values in, known classes out."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edged import CardError, InferenceError, ModelCard, Options
+from edged.discovery import discover
+from edged.testing import FakeRun, FakeSession, conformance, frame_of
+
+HERE = Path(__file__).parent
+README_CARD = re.search(r"```yaml\n(.*?)```", (HERE / "README.md").read_text("utf-8"), re.DOTALL)
+FRAME = frame_of(np.full((30, 40, 3), 128, np.uint8))
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Makes a model of the card in README.md, with replacements."""
+
+    def make(*replacements):
+        assert README_CARD is not None
+        text = README_CARD[1].replace("<bytes>", "1")
+        text = re.sub("<sha256sum .*?>", "ab" * 32, text)
+        for old, new in replacements:
+            assert old in text
+            text = text.replace(old, new)
+        (tmp_path / "card.yaml").write_text(text, "utf-8")
+        decoders = discover([HERE.parent], entry_points=False).decoders
+        return decoders["classification"](ModelCard.load(tmp_path / "card.yaml"))
+
+    return make
+
+
+def says(*values):
+    return {"main": FakeSession(lambda _: {"logits": np.array([values], np.float32)})}
+
+
+def test_logits_become_probabilities(made):
+    result = conformance(made(), says(0.0, np.log(3.0)))
+    assert (result.class_, result.class_name) == (1, "unripe")
+    assert result.class_probs == pytest.approx({"ripe": 0.25, "unripe": 0.75})
+
+
+def test_probabilities_are_left_as_they_are(made):
+    result = conformance(made(("softmax", "none")), says(0.9, 0.1))
+    assert (result.class_, result.class_name) == (0, "ripe")
+    assert result.class_probs == pytest.approx({"ripe": 0.9, "unripe": 0.1})
+
+
+def test_the_graph_is_fed_red_first_and_not_normalised(made):
+    red = np.zeros((30, 40, 3), np.uint8)
+    red[..., 2] = 255
+    (fed,) = made().preprocess(frame_of(red), Options()).inputs.values()
+    assert fed.shape == (1, 224, 224, 3)
+    assert fed[0, 0, 0].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"), [((1.0, 2.0, 3.0), "3 values for 2 labels"), ((np.nan, 1.0), "not finite")]
+)
+def test_a_graph_that_is_not_what_the_card_says_is_named(made, values, reason):
+    with pytest.raises(InferenceError, match=reason):
+        made().infer(FRAME, Options(), says(*values), FakeRun())
+
+
+def test_a_card_must_say_what_the_output_is(made):
+    with pytest.raises(CardError, match=r"parameters\.activation"):
+        made(("softmax", "sigmoid"))
