@@ -1,0 +1,226 @@
+"""The embedded broker: mosquitto as a child process where it is installed, else amqtt in one."""
+
+import contextlib
+import errno
+import importlib.util
+import logging
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from edged.contracts.errors import ConfigError
+from edged.flow.backoff import delays
+from edged.mqtt.settings import Address, MqttSettings
+
+log = logging.getLogger(__name__)
+
+READY_S = 10.0
+"""Seconds in which the broker must take connections."""
+STABLE_S = 10.0
+_END_S = 5.0
+
+
+def find_mosquitto() -> Path | None:
+    """The program; Debian installs it where ordinary users do not look."""
+    found = shutil.which(
+        "mosquitto", path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
+    )
+    return Path(found) if found else None
+
+
+class EmbeddedBroker:
+    """A unit. The child dies with us; when it dies alone, it is started again with growing pauses."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        state_dir: Path,
+        mosquitto: Callable[[], Path | None] = find_mosquitto,
+    ) -> None:
+        self._address: Address = settings.address
+        self._folder = state_dir.absolute() / "broker"
+        self._mosquitto = mosquitto
+        self._command: list[str] = []
+        self._child: subprocess.Popen[bytes] | None = None
+        self._state = "starting"
+        self._ready = threading.Event()
+        self._stopping = threading.Event()
+        self._beat = time.monotonic()
+        self._thread = threading.Thread(target=self._supervise, name="broker", daemon=True)
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections.
+
+        Raises `ConfigError` when no broker is installed, or another program has the port.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._end_orphan()
+        self._check_port()
+        self._command = self._choose()
+        self._thread.start()
+        if not self._ready.wait(READY_S):
+            log.warning("the embedded broker is slow to start; the connection to it is tried again and again")
+
+    def stop(self) -> None:
+        """End the child."""
+        self._stopping.set()
+        self._end_child()
+        if self._thread.ident is not None:
+            self._thread.join(timeout=2 * _END_S)
+
+    def state(self) -> str:
+        """`running`, or why not."""
+        return self._state
+
+    def beat(self) -> float:
+        """Last sign of life of the supervisor."""
+        return self._beat
+
+    @property
+    def _pid_file(self) -> Path:
+        return self._folder / "broker.pid"
+
+    def _choose(self) -> list[str]:
+        """The command. mosquitto keeps all promises, amqtt is better than nothing."""
+        if (mosquitto := self._mosquitto()) is not None:
+            config = self._folder / "mosquitto.conf"
+            config.write_text(mosquitto_config(self._address, self._folder), "utf-8")
+            command = [str(mosquitto), "-c", str(config)]
+        elif importlib.util.find_spec("amqtt") is not None:
+            log.warning(
+                "mosquitto is not installed, so amqtt is the embedded broker: MQTT 3.1.1 only, no requests "
+                "to `edged/any`, and no request waits for a daemon that was killed; install mosquitto for these"
+            )
+            command = [sys.executable, "-m", "edged.mqtt.fallback", str(self._address.port)]
+        else:
+            raise ConfigError(
+                "mqtt.url: `embedded` needs mosquitto (install your system's package) or amqtt "
+                "(install edged[broker]); or name a broker: mqtt://host"
+            )
+        # the thread that starts the child lives as long as it should: the signal comes when that thread ends
+        return ["setpriv", "--pdeathsig", "TERM", *command] if shutil.which("setpriv") else command
+
+    def _check_port(self) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self._address.host, self._address.port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise ConfigError(f"mqtt.embedded_port: {self._address}: {error.strerror}") from error
+                raise ConfigError(
+                    f"mqtt.embedded_port: another program listens at {self._address}; choose another port, "
+                    f"or, if it is the broker to be used, set mqtt.url to mqtt://{self._address}"
+                ) from error
+
+    def _end_orphan(self) -> None:
+        """End the broker of a run that was killed, where the system did not do it for us."""
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(self._pid_file.read_text())
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if str(self._folder / "mosquitto.conf").encode() in line or b"edged.mqtt.fallback" in line:
+                log.info("ending the broker that the last run left behind (process %d)", pid)
+                os.kill(pid, signal.SIGTERM)
+                _wait(lambda: not Path(f"/proc/{pid}").exists(), _END_S)
+        self._pid_file.unlink(missing_ok=True)
+
+    def _supervise(self) -> None:
+        waits = delays()
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            reason = self._run_once()
+            if self._stopping.is_set():
+                break
+            self._state = f"the embedded broker ended ({reason}); it is started again"
+            log.error("%s", self._state)
+            if time.monotonic() - started > STABLE_S:
+                waits = delays()
+            until = time.monotonic() + next(waits)
+            while time.monotonic() < until and not self._stopping.wait(0.5):
+                self._beat = time.monotonic()
+        self._state = "stopped"
+
+    def _run_once(self) -> str:
+        """One life of the child; why it ended."""
+        try:
+            child = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            )
+        except OSError as error:
+            return str(error)
+        self._child = child
+        self._pid_file.write_text(str(child.pid))
+        errors = threading.Thread(target=_log_lines, args=(child,), name="broker-log", daemon=True)
+        errors.start()
+        if (
+            _wait(lambda: _accepts(self._address) or child.poll() is not None, READY_S)
+            and child.poll() is None
+        ):
+            self._state = "running"
+            self._ready.set()
+            log.info("the embedded broker listens at %s", self._address)
+        while child.poll() is None and not self._stopping.wait(0.25):
+            self._beat = time.monotonic()
+        self._end_child()
+        errors.join(timeout=1.0)
+        self._pid_file.unlink(missing_ok=True)
+        return f"exit status {child.returncode}"
+
+    def _end_child(self) -> None:
+        child = self._child
+        if child is None or child.poll() is not None:
+            return
+        child.terminate()
+        try:
+            child.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def mosquitto_config(address: Address, folder: Path) -> str:
+    """Open to this machine only; never drops or holds back a message, for the daemon itself says 429."""
+    return f"""\
+listener {address.port} {address.host}
+allow_anonymous true
+user {pwd.getpwuid(os.geteuid()).pw_name}
+persistence true
+persistence_location {folder}/
+max_inflight_messages 0
+max_queued_messages 100000
+set_tcp_nodelay true
+log_dest stderr
+log_type error
+log_type warning
+"""
+
+
+def _accepts(address: Address) -> bool:
+    try:
+        socket.create_connection((address.host, address.port), timeout=0.5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _wait(condition: Callable[[], bool], seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not (met := condition()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return met
+
+
+def _log_lines(child: subprocess.Popen[bytes]) -> None:
+    """What the child says, into our log."""
+    assert child.stderr is not None  # noqa: S101 - opened as a pipe above
+    with child.stderr:
+        for line in child.stderr:
+            log.warning("broker: %s", line.decode(errors="replace").strip())

@@ -1,0 +1,76 @@
+"""Verbs on `edged/<node>/control/<verb>`: run one after the other, each answered."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import orjson
+from paho.mqtt.client import MQTTMessage
+
+from edged.contracts.errors import BadRequest, EdgedError, NotFound
+from edged.contracts.message import ControlAnswer
+from edged.flow.counters import Counters
+from edged.mqtt.publish import Outbox
+from edged.mqtt.topics import Topics
+
+log = logging.getLogger(__name__)
+
+Verb = Callable[[dict[str, Any]], str]
+"""Gets the message's JSON object, says what was done; raises `EdgedError` to say why not."""
+
+
+class ControlDesk:
+    """Has a thread of its own, so that a slow verb holds up no request."""
+
+    def __init__(self, topics: Topics, verbs: Mapping[str, Verb], outbox: Outbox, counters: Counters) -> None:
+        self._topics = topics
+        self._verbs = verbs
+        self._outbox = outbox
+        self._counters = counters
+        self._worker = ThreadPoolExecutor(1, "mqtt-control")
+
+    def close(self) -> None:
+        """What has not begun is dropped."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def take(self, verb: str, message: MQTTMessage, ack: Callable[[], object]) -> None:
+        """Acknowledged before it is run: an order is carried out once or not at all."""
+        ack()
+        if message.retain:  # an order of long ago
+            self._counters.count("mqtt_control", "retained, not obeyed")
+            return
+        correlation = getattr(message.properties, "CorrelationData", b"")
+        self._worker.submit(self._run, verb, bytes(message.payload), correlation)
+
+    def _run(self, verb: str, payload: bytes, correlation: bytes) -> None:
+        started = time.monotonic()
+        try:
+            success, message = True, self._known(verb)(_fields(payload))
+        except EdgedError as error:
+            success, message = False, str(error)
+        except Exception:  # the boundary of a request
+            log.exception("control/%s failed", verb)
+            success, message = False, "the daemon failed on this; its log says why"
+        self._counters.count("mqtt_control", "done" if success else "failed")
+        log.info("control/%s: %s (%.0f ms)", verb, message, (time.monotonic() - started) * 1000)
+        body = ControlAnswer(verb=verb, success=success, message=message).model_dump_json().encode()
+        self._outbox.ring(self._topics.control_response(verb), body, qos=1, correlation=correlation)
+
+    def _known(self, verb: str) -> Verb:
+        try:
+            return self._verbs[verb]
+        except KeyError:
+            raise NotFound(f"there is no verb {verb!r}; known are {', '.join(sorted(self._verbs))}") from None
+
+
+def _fields(payload: bytes) -> dict[str, Any]:
+    """The JSON object; nothing at all counts as an empty one."""
+    try:
+        fields = orjson.loads(payload or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"the message is not JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise BadRequest("the message must be a JSON object, or empty")
+    return fields

@@ -1,0 +1,276 @@
+"""The request journal: what was promised to clients, on disk.
+
+A request is acknowledged to the broker when it is on disk or when its answer is on disk. One row lives
+through three states: asked (payload in the spool), answered (waits for the broker's PUBACK), done (only the
+identity is kept, so that a double is known). SQLite in WAL mode with synchronous=NORMAL: nothing is lost when
+the process is killed at any moment; when the machine loses power, the last transactions may be missing, but
+the file is never broken.
+"""
+
+import json
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edged.contracts.errors import ConfigError
+from edged.contracts.request import Answer
+from edged.flow.counters import Counters
+from edged.mqtt.spool import Place, Spool
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+KEPT_S = 600.0
+"""Seconds for which the identity of an answered request is kept."""
+KEPT_ROWS = 20_000
+"""So many identities are kept at most."""
+_VERSION = 1
+_CHECKPOINT_PAGES = 2000
+
+_SCHEMA = """
+CREATE TABLE requests (
+    id INTEGER PRIMARY KEY, identity BLOB, service TEXT, response_topic TEXT, correlation BLOB, received REAL,
+    segment INTEGER, offset INTEGER, length INTEGER,
+    topic TEXT, request_id TEXT, code INTEGER, model TEXT, body BLOB, answered REAL)
+"""
+_ASK = """
+INSERT INTO requests (identity, service, response_topic, correlation, received, segment, offset, length)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_REFUSE = """
+INSERT INTO requests (identity, service, response_topic, correlation, received,
+                      topic, request_id, code, model, body, answered)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_ANSWER = """
+UPDATE requests SET topic = ?, request_id = ?, code = ?, model = ?, body = ?, answered = ?, segment = NULL
+WHERE id = ?
+"""
+_DONE = """
+UPDATE requests SET body = NULL, segment = NULL, answered = COALESCE(answered, received)
+WHERE id IN (SELECT value FROM json_each(?))
+"""
+_PURGE = """
+DELETE FROM requests WHERE answered IS NOT NULL AND body IS NULL
+AND (answered < ? OR id <= (SELECT MAX(id) FROM requests) - ?)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as far as it must be remembered until its answer has arrived."""
+
+    identity: bytes
+    """Equal for doubles."""
+    service: str
+    response_topic: str
+    """From the MQTT 5 property, checked; empty: the request names none there."""
+    correlation: bytes
+    """Echoed; empty: none."""
+    received: float
+    """`time.time()`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """An answer and where it goes."""
+
+    topic: str
+    correlation: bytes
+    answer: Answer
+
+
+class Journal:
+    """Safe from all threads. After `open` nothing raises: what cannot be written is counted and said once."""
+
+    def __init__(self, folder: Path, counters: Counters) -> None:
+        self._path = folder / "requests.db"
+        self._counters = counters
+        self._lock = threading.Lock()
+        self._open: tuple[sqlite3.Connection, Spool] | None = None
+        self._well = True
+
+    def open(self) -> None:
+        """Open or begin the journal. A damaged one is set aside.
+
+        Raises `ConfigError` when the folder cannot be written or another process holds the journal.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            db = self._connected()
+            needed = db.execute("SELECT segment, offset, length FROM requests WHERE segment IS NOT NULL")
+            self._open = db, Spool(self._path.parent / "spool", [Place(*row) for row in needed])
+        except (sqlite3.Error, OSError) as error:
+            hint = "; does another edged use this folder?" if "locked" in str(error) else ""
+            raise ConfigError(f"paths.state: {self._path} cannot be opened: {error}{hint}") from error
+
+    def close(self) -> None:
+        """Give the files back; calls that come later do nothing."""
+        with self._lock:
+            if self._open is not None:
+                db, spool = self._open
+                self._open = None
+                spool.close()
+                db.close()
+
+    def ask(self, request: Request, payload: bytes) -> int | None:
+        """Put a request down. Its row, or none when it could not be written."""
+
+        def insert(db: sqlite3.Connection, spool: Spool) -> int | None:
+            place = spool.write(payload)
+            try:
+                where = (place.segment, place.offset, place.length)
+                return db.execute(_ASK, (*_columns(request), *where)).lastrowid
+            except sqlite3.Error:
+                spool.release(place.segment)
+                raise
+
+        return self._do(insert)
+
+    def answer(self, row: int | None, request: Request, out: Addressed) -> int | None:
+        """Put an answer down, of the request in `row` or of one that is not on disk. Its row, as above."""
+        answer = out.answer
+        columns = (out.topic, answer.request_id, answer.code, answer.model, answer.body, time.time())
+
+        def update(db: sqlite3.Connection, spool: Spool) -> int | None:
+            if row is None:
+                return db.execute(_REFUSE, (*_columns(request), *columns)).lastrowid
+            (segment,) = db.execute("SELECT segment FROM requests WHERE id = ?", (row,)).fetchone()
+            db.execute(_ANSWER, (*columns, row))
+            spool.release(segment)
+            return row
+
+        return self._do(update)
+
+    def done(self, rows: Iterable[int]) -> None:
+        """The broker has these answers: only their identities are kept."""
+        ids = json.dumps(list(rows))
+
+        def update(db: sqlite3.Connection, spool: Spool) -> None:
+            unwritten = db.execute(
+                "SELECT segment FROM requests WHERE segment IS NOT NULL "
+                "AND id IN (SELECT value FROM json_each(?))",
+                (ids,),
+            ).fetchall()
+            db.execute(_DONE, (ids,))
+            for (segment,) in unwritten:
+                spool.release(segment)
+
+        self._do(update)
+
+    def purge(self) -> None:
+        """Forget identities that are old or too many."""
+        self._do(lambda db, _: db.execute(_PURGE, (time.time() - KEPT_S, KEPT_ROWS)))
+
+    def asked(self) -> list[tuple[int, Request]]:
+        """Requests without an answer, oldest first."""
+        rows = self._read(
+            "SELECT id, identity, service, response_topic, correlation, received "
+            "FROM requests WHERE answered IS NULL ORDER BY id"
+        )
+        return [(row[0], Request(*row[1:])) for row in rows]
+
+    def payload(self, row: int) -> bytes | None:
+        """The payload of a request without an answer; none when it was lost."""
+
+        def read(db: sqlite3.Connection, spool: Spool) -> bytes | None:
+            found = db.execute("SELECT segment, offset, length FROM requests WHERE id = ?", (row,))
+            place = Place(*found.fetchone())
+            payload = spool.read(place)
+            return payload if len(payload) == place.length else None
+
+        return self._do(read)
+
+    def answered(self) -> list[int]:
+        """Rows of the answers without a PUBACK, oldest first."""
+        return [row for (row,) in self._read("SELECT id FROM requests WHERE body IS NOT NULL ORDER BY id")]
+
+    def answer_of(self, row: int) -> Addressed | None:
+        """The answer of a row that `answered` names."""
+        found = self._read(
+            "SELECT topic, correlation, request_id, body, code, model "
+            "FROM requests WHERE body IS NOT NULL AND id = ?",
+            row,
+        )
+        return Addressed(found[0][0], found[0][1], Answer(*found[0][2:])) if found else None
+
+    def identities(self) -> list[tuple[bytes, float, int]]:
+        """Of the answered requests, with `time.time()` and code of the answer, oldest first."""
+        rows = self._read(
+            "SELECT identity, answered, code FROM requests WHERE answered IS NOT NULL ORDER BY id"
+        )
+        return [(identity, answered, code or 0) for identity, answered, code in rows]
+
+    def _read(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._do(lambda db, _: db.execute(statement, values).fetchall(), writes=False) or []
+
+    def _do(self, work: Callable[[sqlite3.Connection, Spool], T], writes: bool = True) -> T | None:
+        """One thread at a time. A full disk or a broken file gives none, and the caller goes on without."""
+        with self._lock:
+            if self._open is None:
+                return None
+            try:
+                result = work(*self._open)
+            except (sqlite3.Error, OSError) as error:
+                self._failed(error)
+                return None
+            if writes and not self._well:
+                self._well = True
+                log.warning("the journal %s can be written again", self._path)
+            return result
+
+    def _failed(self, error: Exception) -> None:
+        self._counters.count("journal_failures", str(error))
+        if self._well:
+            self._well = False
+            log.error(
+                "the journal %s fails: %s; requests are still served, but acknowledged to the broker only "
+                "once their answers have arrived there",
+                self._path,
+                error,
+            )
+
+    def _connected(self) -> sqlite3.Connection:
+        try:
+            return _connect(self._path)
+        except sqlite3.OperationalError:  # not readable, locked: nothing wrong with the file
+            raise
+        except sqlite3.DatabaseError as error:
+            aside = self._path.with_suffix(f".damaged-{int(time.time())}")
+            log.error("the journal is damaged (%s): set aside as %s, a new one is begun", error, aside)
+            self._counters.count("journal_failures", "damaged")
+            self._path.rename(aside)
+            for suffix in ("-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            return _connect(self._path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Raises `sqlite3.DatabaseError` for a damaged file, its child `OperationalError` for one in use."""
+    db = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # one process; and no shared memory file
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        (health,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if health != "ok" or version not in (0, _VERSION):
+            raise sqlite3.DatabaseError(health if health != "ok" else f"version {version} is not ours")
+        if version == 0:
+            db.execute(_SCHEMA)
+            db.execute(f"PRAGMA user_version = {_VERSION}")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _columns(request: Request) -> tuple[object, ...]:
+    return (request.identity, request.service, request.response_topic, request.correlation, request.received)

@@ -1,0 +1,239 @@
+"""A real mosquitto on a free port, clients that count, and a pipeline of which only the work is faked."""
+
+import contextlib
+import queue
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from edged.contracts.message import ServiceFacts
+from edged.contracts.request import Answer, RequestJob
+from edged.flow.counters import Counters
+from edged.flow.mailbox import Fifo
+from edged.mqtt.broker import find_mosquitto
+from edged.mqtt.link import MqttUnit
+from edged.mqtt.settings import MqttSettings
+
+NODE = "shop-1"
+SERVICE = "object-detection"
+REQUEST = f"edged/{NODE}/request/{SERVICE}"
+LIMIT = 60.0
+
+
+def until(condition: Callable[[], object], what: str = "", limit: float = LIMIT) -> None:
+    """Wait for a condition; fail with `what` after a generous limit."""
+    deadline = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < deadline, f"never happened: {what or condition}"
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+class Mosquitto:
+    """A broker that can be stopped, killed and started again on the same port."""
+
+    def __init__(self, folder: Path, *lines: str, anonymous: bool = True) -> None:
+        self.port = free_port()
+        self.url = f"mqtt://127.0.0.1:{self.port}"
+        self._config = folder / "mosquitto.conf"
+        self._config.write_text(
+            "\n".join(
+                (
+                    f"listener {self.port} 127.0.0.1",
+                    f"allow_anonymous {str(anonymous).lower()}",
+                    "user root",
+                    "max_queued_messages 100000",
+                    "set_tcp_nodelay true",
+                    *lines,
+                )
+            )
+            + "\n"
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        program = find_mosquitto()
+        assert program, "mosquitto is needed for these tests"
+        self._process = subprocess.Popen(
+            [str(program), "-c", str(self._config)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        until(self._accepts, "mosquitto takes connections")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(30)
+            self._process = None
+
+    def _accepts(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.5):
+            return True
+        return False
+
+
+@pytest.fixture
+def broker(tmp_path):
+    (tmp_path / "mosquitto").mkdir()
+    found = Mosquitto(tmp_path / "mosquitto")
+    found.start()
+    yield found
+    found.stop()
+
+
+class Client:
+    """A customer: publishes requests and keeps whatever comes back."""
+
+    def __init__(self, port: int, *topics: str, version: str = "5") -> None:
+        self.speaks_5 = version == "5"
+        self.got: queue.Queue[paho.MQTTMessage] = queue.Queue()
+        self._paho = paho.Client(
+            paho.CallbackAPIVersion.VERSION2,
+            client_id=f"customer-{id(self)}",
+            protocol=paho.MQTTv5 if self.speaks_5 else paho.MQTTv311,
+        )
+        self._paho.max_inflight_messages_set(0 if not self.speaks_5 else 20)
+        self._paho.on_message = lambda c, u, message: self.got.put(message)
+        ready = threading.Event()
+        subscribed = threading.Event()
+        self._paho.on_connect = lambda *_: ready.set()
+        self._paho.on_subscribe = lambda *_: subscribed.set()
+        self._paho.on_socket_open = lambda c, u, s: s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._paho.connect("127.0.0.1", port, 60)
+        self._paho.loop_start()
+        assert ready.wait(LIMIT)
+        if topics:
+            self._paho.subscribe([(topic, 1) for topic in topics])
+            assert subscribed.wait(LIMIT)
+
+    def publish(self, topic, body, reply=None, correlation=None, qos=1, retain=False) -> paho.MQTTMessageInfo:
+        properties = None
+        if self.speaks_5:
+            properties = Properties(PacketTypes.PUBLISH)
+            if reply is not None:
+                properties.ResponseTopic = reply
+            if correlation is not None:
+                properties.CorrelationData = correlation
+        payload = body if isinstance(body, bytes) else orjson.dumps(body)
+        return self._paho.publish(topic, payload, qos, retain, properties)
+
+    def next(self, limit: float = LIMIT) -> paho.MQTTMessage:
+        return self.got.get(timeout=limit)
+
+    def json(self):
+        return orjson.loads(self.next().payload)
+
+    def close(self) -> None:
+        self._paho.disconnect()
+        self._paho.loop_stop()
+
+
+@pytest.fixture
+def client(broker):
+    """Makes customers; all are closed at the end."""
+    made = []
+
+    def make(*topics, version="5", port=None):
+        made.append(Client(port or broker.port, *topics, version=version))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+class Pipeline:
+    """The intake of the daemon: a bounded queue and workers; the work is `work(fields) -> fields`."""
+
+    def __init__(self, places: int = 256, workers: int = 2, seconds: float = 0.0) -> None:
+        self.jobs: Fifo[RequestJob] = Fifo(places, 10**9)
+        self.jobs.ready = self._wake
+        self.runs: list[bytes] = []
+        self.open = threading.Event()
+        self.open.set()
+        self._seconds = seconds
+        self._woken = threading.Semaphore(0)
+        for _ in range(workers):
+            threading.Thread(target=self._work, daemon=True).start()
+
+    def submit(self, job: RequestJob) -> None:
+        self.jobs.put(job, len(job.payload))
+
+    def _wake(self) -> None:
+        self._woken.release()
+
+    def _work(self) -> None:
+        while True:
+            self._woken.acquire()
+            self.open.wait()
+            if (job := self.jobs.take()) is None:
+                continue
+            time.sleep(self._seconds)
+            self.runs.append(job.payload)
+            job.reply(self.answer(job))
+
+    @staticmethod
+    def answer(job: RequestJob) -> Answer:
+        try:
+            fields = orjson.loads(job.payload)
+        except orjson.JSONDecodeError:
+            fields = {}
+        request_id = str(fields.get("request_id") or f"made-{id(job)}")
+        body = orjson.dumps({"request_id": request_id, "success": True, "echo": fields.get("n")})
+        return Answer(request_id, body, 200, "fake-model", fields.get("reply_to"))
+
+
+@pytest.fixture
+def unit(broker, tmp_path):
+    """Makes units against the broker; all are stopped at the end."""
+    made = []
+
+    def make(intake=None, *, wait=True, node=NODE, verbs=None, counters=None, state="state", **settings):
+        chosen = MqttSettings(**{"url": broker.url, **settings})
+        one = MqttUnit(
+            node=node,
+            settings=chosen,
+            intake=intake or Pipeline(),
+            counters=counters or Counters(),
+            state_dir=tmp_path / state,
+            verbs=verbs or {},
+            info=lambda: [
+                ServiceFacts(service=SERVICE, model="fake-model", variant="none", device="cpu", schema="s/1")
+            ],
+            version="1.2.3",
+        )
+        made.append(one)
+        one.start()
+        if wait:
+            until(lambda: one.state() == "running", "the unit is connected")
+        return one
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture
+def no_setpriv(monkeypatch):
+    """As on a machine without setpriv."""
+    monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
+
+
+@pytest.fixture
+def pipeline():
+    """The class, so that a test chooses places, workers and pace."""
+    return Pipeline
