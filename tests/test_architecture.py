@@ -1,6 +1,7 @@
 """The house rules, executable."""
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -8,6 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import edged
+from edged import hookspecs
 
 ROOT = Path(__file__).parent.parent
 FACADE = ROOT / "edged" / "__init__.py"
@@ -119,8 +123,6 @@ def names(node: ast.ImportFrom) -> list[str]:
 
 
 def test_the_facade_exports_all_that_it_imports_and_nothing_else():
-    import edged
-
     imported = [n for node in parsed(FACADE).body if isinstance(node, ast.ImportFrom) for n in names(node)]
     assert sorted([*imported, "__version__"]) == sorted(edged.__all__)
 
@@ -208,3 +210,12 @@ def test_no_registry_and_no_path_of_a_machine_stands_in_any_file():
             continue
         found += [f"{name_of(path)}: {match[0]}" for match in wanted.finditer(text)]
     assert not found
+
+
+@pytest.mark.parametrize("hook", [h for h in vars(hookspecs).values() if hasattr(h, "edged_spec")])
+def test_a_hook_says_when_it_is_called_with_what_and_what_stops_it(hook):
+    said = inspect.getdoc(hook) or ""
+    wanted = ["Called once", *(f":param {name}:" for name in inspect.signature(hook).parameters)]
+    places = [said.find(part) for part in [*wanted, "What stops it:", "Since "]]
+    assert -1 not in places
+    assert places == sorted(places), "always in this order"
