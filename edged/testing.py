@@ -10,7 +10,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from edged.contracts.card import Graph, PictureInput
-from edged.contracts.items import Frame, Pixels
+from edged.contracts.items import Colour, Frame, Pixels
 from edged.contracts.model import AnyModel, Session, Tensors
 from edged.contracts.result import result_fields
 from edged.contracts.services import Service, service
@@ -91,9 +91,9 @@ class _Watched:
         for name, wanted in self._graph.inputs.items():
             given = inputs[name]
             if isinstance(wanted, PictureInput):
-                channels = () if wanted.colour == "gray" else (3,)
+                channels = 1 if wanted.colour is Colour.GRAY else 3
                 assert given.dtype == np.uint8, f"{name}: a picture is fed as bytes, not {given.dtype}"
-                assert given.shape[1:] == (*wanted.size, *channels), f"{name}: {given.shape}"
+                assert given.shape[1:] == (*wanted.size, channels), f"{name}: {given.shape}"
             else:
                 assert given.dtype == _DTYPES[wanted.dtype], f"{name}: {given.dtype}"
         return self._session.run(inputs)

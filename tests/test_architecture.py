@@ -38,6 +38,8 @@ BOUNDARIES = {
     "edged/discovery.py": "a plugin is loaded",
     "edged/repository/instance.py": "one inference",
     "edged/streams/supervise.py": "one source",
+    "edged/mqtt/control.py": "one control request",
+    "edged/mqtt/requests.py": "one request is taken in",
     "edged/pipeline/requests.py": "one request",
     "edged/pipeline/scheduler.py": "one item of a lane",
     "edged/pipeline/serve.py": "a service as a unit",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edged.contracts.items import Fit, PixelFormat
+from edged.contracts.items import Fit, PixelFormat, Pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +36,9 @@ def place(height: int, width: int, wanted: PixelFormat) -> Placement:
         scale = min(rows / height, columns / width)
         rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
     return Placement(rows / height, columns / width, (rows, columns))
+
+
+def batch_of_one(pixels: Pixels) -> Pixels:
+    """[1, height, width, channels], as a graph eats it, of a frame's pixels; gray has one channel."""
+    height, width = pixels.shape[:2]
+    return pixels.reshape(1, height, width, -1)

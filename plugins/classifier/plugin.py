@@ -21,6 +21,7 @@ from edged import (
     hookimpl,
 )
 from edged.ops import scores
+from edged.ops.image import batch_of_one
 
 
 class ClassifierParameters(Parameters):
@@ -41,7 +42,7 @@ class Classifier(SinglePassModel[Frame, None, Options, Classification]):
         self._names = card.class_names()
 
     def preprocess(self, item: Frame, options: Options) -> Prepared[None]:
-        return Prepared({self._input: item.pixels(self._picture)[None]}, None)
+        return Prepared({self._input: batch_of_one(item.pixels(self._picture))}, None)
 
     def postprocess(self, outputs: Tensors, context: None, options: Options) -> Classification:
         values = outputs[self._output].reshape(-1)

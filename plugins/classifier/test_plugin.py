@@ -57,6 +57,13 @@ def test_the_graph_is_fed_red_first_and_not_normalised(made):
     assert fed[0, 0, 0].tolist() == [255, 0, 0]
 
 
+def test_a_gray_graph_is_fed_one_channel(made):
+    model = made(("rgb", "gray"), ("[123.675, 116.28, 103.53]", "[128]"), ("[58.395, 57.12, 57.375]", "[64]"))
+    sessions = says(0.0, 1.0)
+    conformance(model, sessions)
+    assert sessions["main"].asked[0]["input"].shape == (1, 224, 224, 1)
+
+
 @pytest.mark.parametrize(
     ("values", "reason"), [((1.0, 2.0, 3.0), "3 values for 2 labels"), ((np.nan, 1.0), "not finite")]
 )

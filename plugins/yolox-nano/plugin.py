@@ -23,7 +23,7 @@ from edged import (
     hookimpl,
 )
 from edged.ops import boxes
-from edged.ops.image import Placement, place
+from edged.ops.image import Placement, batch_of_one, place
 
 
 class YoloxParameters(Parameters):
@@ -47,7 +47,7 @@ class Yolox(SinglePassModel[Frame, Placement, DetectionOptions, Detections]):
 
     def preprocess(self, item: Frame, options: DetectionOptions) -> Prepared[Placement]:
         placed = place(item.height, item.width, self._picture)
-        return Prepared({self._input: item.pixels(self._picture)[None]}, placed)
+        return Prepared({self._input: batch_of_one(item.pixels(self._picture))}, placed)
 
     def postprocess(self, outputs: Tensors, context: Placement, options: DetectionOptions) -> Detections:
         raw = outputs[self._output]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edged.contracts.items import Fit, PixelFormat
-from edged.ops.image import Placement, place
+from edged.ops.image import Placement, batch_of_one, place
 
 SIZES = [(1, 1), (1, 3000), (3000, 1), (272, 640), (416, 416), (1080, 1920), (333, 77)]
 
@@ -45,3 +45,10 @@ def test_boxes_are_clipped_to_the_picture_and_padding_is_no_part_of_it():
     assert back.tolist()[0] == [0, 0, 200, 100]
     assert back.tolist()[1][::2] == [0, 200]
     assert placed.to_source(np.empty((0, 4), np.float32)).shape == (0, 4)
+
+
+def test_a_batch_of_one_has_a_channel_axis_also_for_gray():
+    assert batch_of_one(np.zeros((4, 6, 3), np.uint8)).shape == (1, 4, 6, 3)
+    gray = np.zeros((4, 6), np.uint8)
+    assert batch_of_one(gray).shape == (1, 4, 6, 1)
+    assert np.shares_memory(batch_of_one(gray), gray)
