@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from functools import reduce
 from pathlib import Path
 from typing import Any, Self
 
@@ -132,10 +131,3 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def variants_of(card: ModelCard) -> tuple[VariantName, ...]:
-    """The variants that every graph of the model offers, in the order of the first graph."""
-    offered = [graph.variants for graph in card.graphs.values()]
-    common = reduce(set.intersection, (set(names) for names in offered))
-    return tuple(name for name in offered[0] if name in common)

@@ -31,7 +31,7 @@ def quantize_onnxruntime(folded: Path, target: Path, samples: Sequence[Tensors],
 
     try:
         model = _for_per_channel(onnx.load(str(folded)))
-        with _without_handlers():
+        with _without_advice():
             ortq.quantize_static(
                 model,
                 str(target),
@@ -124,12 +124,17 @@ def _quiet_nncf() -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _without_handlers() -> Iterator[None]:
-    """Keep ONNX Runtime's advice, which it gives by `logging.warning`, from configuring the root logger."""
-    root = logging.getLogger()
-    nothing = logging.NullHandler()
+def _without_advice() -> Iterator[None]:
+    """Silence what ONNX Runtime says by `logging.warning`: it would also configure the root logger."""
+    root, nothing = logging.getLogger(), logging.NullHandler()
+
+    def own_records(_: logging.LogRecord) -> bool:
+        return False  # a logger's filter sees what is logged on that logger itself, and nothing else
+
     root.addHandler(nothing)
+    root.addFilter(own_records)
     try:
         yield
     finally:
+        root.removeFilter(own_records)
         root.removeHandler(nothing)

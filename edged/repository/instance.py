@@ -1,0 +1,129 @@
+"""A model with its sessions, warm: the one place through which every inference goes."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from edged.contracts.errors import EdgedError, InferenceError
+from edged.contracts.message import ModelFacts
+from edged.contracts.model import AnyModel, Options, Run, Session, SinglePassModel, Tensors
+from edged.contracts.slot import Priority, Slot
+from edged.flow.counters import Counters
+from edged.repository.variants import ANYTHING, Wish
+
+log = logging.getLogger(__name__)
+
+LOG_EVERY_S = 1.0
+"""A model that fails on every frame logs one traceback in so many seconds; the counter counts them all."""
+
+
+class SlottedSession:
+    """A session whose every run waits for the device's turn and is timed from there."""
+
+    def __init__(
+        self, session: Session, slot: Slot, priority: Priority, observe: Callable[[float], None]
+    ) -> None:
+        self._session = session
+        self._slot = slot
+        self._priority = priority
+        self._observe = observe
+
+    def run(self, inputs: Tensors) -> Tensors:
+        with self._slot.hold(self._priority):
+            started = time.perf_counter()
+            outputs = self._session.run(inputs)
+            ended = time.perf_counter()
+        self._observe(ended - started)
+        return outputs
+
+
+class Instance:
+    """A model that is ready to infer. Safe from all threads; no lock is held over an inference but the slot.
+
+    Times `preprocess/<model>`, `inference/<model>` (each session run, without the wait for the slot),
+    `postprocess/<model>` and `whole/<model>`, and counts `inference_failed/<model>` by reason.
+    """
+
+    def __init__(
+        self,
+        model: AnyModel,
+        sessions: Mapping[str, Session],
+        facts: ModelFacts,
+        slot: Slot,
+        counters: Counters,
+        *,
+        asked: Wish = ANYTHING,
+        skipped: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.card = model.card
+        self.facts = facts
+        """What really runs."""
+        self.asked = asked
+        """What was wished for."""
+        self.skipped = skipped
+        """Why nothing that ranks higher runs, by variant and device."""
+        self._model = model
+        self._counters = counters
+        self._logged_at = 0.0
+        self._infer = self._in_three_steps if _is_plain(model) else self._as_it_likes
+        id_ = model.card.id
+        self._stages = {name: f"{name}/{id_}" for name in ("preprocess", "inference", "postprocess", "whole")}
+        self._failed = f"inference_failed/{id_}"
+        self._sessions = {
+            priority: {
+                name: SlottedSession(session, slot, priority, self._observed("inference"))
+                for name, session in sessions.items()
+            }
+            for priority in Priority
+        }
+
+    def infer(self, item: Any, options: Options, run: Run, priority: Priority) -> Any:
+        """One result for one item.
+
+        Raises what the model raises of edged's errors; anything else that goes wrong in it becomes an
+        `InferenceError`.
+        """
+        with self._counters.timed(self._stages["whole"]):
+            try:
+                return self._infer(item, options, self._sessions[priority], run)
+            except EdgedError as error:
+                self._counters.count(self._failed, type(error).__name__)
+                raise
+            except Exception as error:  # the boundary "one inference"
+                self._report(error)
+                raise InferenceError(
+                    f"{self.card.id} failed on this item: {type(error).__name__}: {error}"
+                ) from error
+
+    def _in_three_steps(self, item: Any, options: Options, sessions: Mapping[str, Session], run: Run) -> Any:
+        """What `SinglePassModel.infer` does, each step timed."""
+        model, timed = self._model, self._counters.timed
+        assert isinstance(model, SinglePassModel)  # noqa: S101 - chosen by `_is_plain`
+        with timed(self._stages["preprocess"]):
+            prepared = model.preprocess(item, options)
+        outputs = sessions["main"].run(prepared.inputs)
+        with timed(self._stages["postprocess"]):
+            return model.postprocess(outputs, prepared.context, options)
+
+    def _as_it_likes(self, item: Any, options: Options, sessions: Mapping[str, Session], run: Run) -> Any:
+        return self._model.infer(item, options, sessions, run)
+
+    def _observed(self, stage: str) -> Callable[[float], None]:
+        counters, name = self._counters, self._stages[stage]
+        return lambda seconds: counters.observe(name, seconds)
+
+    def _report(self, error: Exception) -> None:
+        self._counters.count(self._failed, type(error).__name__)
+        now = time.monotonic()
+        if (
+            now - self._logged_at >= LOG_EVERY_S
+        ):  # two threads may both log: harmless, and cheaper than a lock
+            self._logged_at = now
+            log.error("%s failed on an item", self.card.id, exc_info=error)
+
+
+def _is_plain(model: AnyModel) -> bool:
+    """Whether the model leaves `infer` as `SinglePassModel` has it, so that its steps can be timed apart."""
+    return isinstance(model, SinglePassModel) and type(model).infer is SinglePassModel.infer

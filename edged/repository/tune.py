@@ -1,0 +1,125 @@
+"""Try a model on representative pictures: what it feeds its graphs, what it answers, how long it takes."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from edged.contracts.card import ModelCard
+from edged.contracts.items import Frame
+from edged.contracts.message import ModelFacts
+from edged.contracts.model import AnyModel, Options, Session, Tensors
+from edged.contracts.services import service
+from edged.contracts.slot import Priority
+from edged.flow.counters import Counters
+from edged.media.frame import PictureFrame
+from edged.media.video import sample_frames
+from edged.repository.instance import Instance
+
+Sessions = Mapping[str, Session]
+"""By graph."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Frames of the card's clip in two halves that do not share a frame."""
+
+    calibration: Sequence[Frame]
+    """int8 is calibrated on these."""
+    judgement: Sequence[Frame]
+    """Variants are compared on these, which int8 has not seen."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came out of one variant on all pictures."""
+
+    results: Sequence[Any]
+    ms: float
+    """Median of the time in the bare sessions, one picture, milliseconds."""
+
+
+class NoDeadline:
+    """A `Run` for work that nobody waits for."""
+
+    def progress(self, done: float) -> None:
+        """Nobody looks."""
+
+    def check(self) -> None:
+        """There is no deadline."""
+
+
+class _Nobody:
+    """A slot that nobody else wants."""
+
+    def hold(self, _: Priority) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+class _Watched:
+    """A session that tells `seen` the inputs and the seconds of every run."""
+
+    def __init__(self, session: Session, seen: Callable[[Tensors, float], None]) -> None:
+        self._session = session
+        self._seen = seen
+
+    def run(self, inputs: Tensors) -> Tensors:
+        started = time.perf_counter()
+        outputs = self._session.run(inputs)
+        self._seen(inputs, time.perf_counter() - started)
+        return outputs
+
+
+def pictures(card: ModelCard, clip: Path) -> Pictures:
+    """The card's calibration frames and as many between them. Raises `SourceError` for a broken clip."""
+    count = card.calibration.frames if card.calibration else 0
+    frames = [PictureFrame(bgr, 0.0, seq) for seq, bgr in enumerate(sample_frames(clip, 2 * count))]
+    return Pictures(frames[::2], frames[1::2])
+
+
+def card_options(card: ModelCard) -> Options:
+    """The options as the card sets them."""
+    return service(card.service).contract.options.model_validate(dict(card.options))
+
+
+def _inference(model: AnyModel, sessions: Sessions) -> Callable[[Frame], Any]:
+    """One inference as the daemon does it, with the card's options; a faulty model raises InferenceError."""
+    facts = ModelFacts(name=model.card.id, variant="", device="")
+    instance = Instance(model, sessions, facts, _Nobody(), Counters())
+    options = card_options(model.card)
+    return lambda frame: instance.infer(frame, options, NoDeadline(), Priority.JOB)
+
+
+def feeds(model: AnyModel, sessions: Sessions, frames: Sequence[Frame]) -> dict[str, list[Tensors]]:
+    """By graph: what the model feeds it for these frames, at most one run a frame for each graph."""
+    kept: dict[str, list[Tensors]] = {graph: [] for graph in sessions}
+
+    def keeper(graph: str) -> Callable[[Tensors, float], None]:
+        def keep(inputs: Tensors, _: float) -> None:
+            if len(kept[graph]) < len(frames):
+                kept[graph].append({name: array.copy() for name, array in inputs.items()})
+
+        return keep
+
+    infer = _inference(model, {graph: _Watched(s, keeper(graph)) for graph, s in sessions.items()})
+    for frame in frames:
+        infer(frame)
+    return kept
+
+
+def trial(model: AnyModel, sessions: Sessions, frames: Sequence[Frame]) -> Trial:
+    """Run the model over the frames, the first one twice: the first run of a session is slow."""
+    seconds: list[float] = []
+
+    def add(_: Tensors, spent: float) -> None:
+        seconds[-1] += spent
+
+    infer = _inference(model, {graph: _Watched(session, add) for graph, session in sessions.items()})
+    results = []
+    for frame in (frames[0], *frames):
+        seconds.append(0.0)
+        results.append(infer(frame))
+    return Trial(results[1:], median(seconds[1:]) * 1000)

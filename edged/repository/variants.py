@@ -1,0 +1,156 @@
+"""Which variant on which device is tried first, and why others are not tried. Pure: no file, no runtime."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+from edged.contracts.card import ModelCard, VariantName
+from edged.repository.manifest import Manifest
+from edged.runtimes.devices import Device
+from edged.runtimes.opening import split
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the configuration asks for."""
+
+    device: str = "auto"
+    """`auto`, or the name of a device."""
+    precision: str = "auto"
+    """`auto`, `f32`, `bf16` or `int8`."""
+    strict: bool = False
+    """Refuse rather than fall back to another device or precision."""
+
+    def __str__(self) -> str:
+        return f"device {self.device}, precision {self.precision}{', strictly' if self.strict else ''}"
+
+
+ANYTHING = Wish()
+"""Whatever is best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A variant on a device."""
+
+    variant: VariantName
+    device: str
+
+    def __str__(self) -> str:
+        return f"{self.variant} on {self.device}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What to try, best first, and why the rest is not tried."""
+
+    candidates: tuple[Candidate, ...]
+    skipped: Mapping[str, str]
+    """Reason by candidate, or by what there is none of."""
+
+
+def variants_of(card: ModelCard) -> tuple[VariantName, ...]:
+    """The variants that every graph of the model offers, in the order of the first graph."""
+    offered = [graph.variants for graph in card.graphs.values()]
+    common = reduce(set.intersection, (set(names) for names in offered))
+    return tuple(name for name in offered[0] if name in common)
+
+
+def candidates(
+    card: ModelCard, devices: Sequence[Device], wish: Wish, manifests: Mapping[VariantName, Manifest]
+) -> Ranking:
+    """Rank the variants of a model on the devices of this machine.
+
+    What matches the wish comes first. Where the wish leaves the precision open, the fastest that was
+    measured here and agrees enough with f32 goes first, then the card's order; what agrees too little, is
+    slower than f32 or did not open is passed over. An explicit precision is taken at its word.
+    """
+    rows = list(_rows(card, devices, wish, manifests))
+    tried = sorted((row for row in rows if row.why_not is None), key=lambda row: row.order)
+    skipped = {str(row.candidate): row.why_not for row in rows if row.why_not is not None}
+    for missing in _not_there(rows, wish):
+        skipped[missing] = "not offered by the model on this machine"
+    return Ranking(tuple(row.candidate for row in tried), skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    candidate: Candidate
+    precision: str
+    why_not: str | None
+    order: tuple[bool, bool, bool, float]
+    """Another device, another precision, not measured, then milliseconds or the card's order."""
+
+
+def _rows(
+    card: ModelCard, devices: Sequence[Device], wish: Wish, manifests: Mapping[VariantName, Manifest]
+) -> Iterator[_Row]:
+    for position, variant in enumerate(variants_of(card)):
+        runtime, precision = split(variant)
+        for device in devices:
+            if device.runtime != runtime:
+                continue
+            other_device = wish.device not in ("auto", device.name)
+            other_precision = wish.precision not in ("auto", precision)
+            explicit = wish.precision == precision
+            found = manifests.get(variant)
+            if wish.strict and (other_device or other_precision):
+                why_not: str | None = "strict: not what was asked for"
+            elif found is None or found.stale(card):
+                why_not = _not_derived(card, found)
+            else:
+                why_not = None if explicit else _passed_over(card, devices, manifests, variant, device)
+            measured = found.measurement(device) if found else None
+            ms = measured.ms if measured else None
+            order = (other_device, other_precision, ms is None, position if ms is None else ms)
+            yield _Row(Candidate(variant, device.name), precision, why_not, order)
+
+
+def _not_derived(card: ModelCard, found: Manifest | None) -> str:
+    if found is None:
+        return f"not derived; `edged pull {card.id}` derives it where it can be"
+    return f"derived for another state of {found.stale(card)}; run `edged pull {card.id}`"
+
+
+def _passed_over(
+    card: ModelCard,
+    devices: Sequence[Device],
+    manifests: Mapping[VariantName, Manifest],
+    variant: VariantName,
+    device: Device,
+) -> str | None:
+    """Why the precision `auto` does not take a variant; none when it may."""
+    measured = manifests[variant].measurement(device)
+    if measured is None:
+        return None
+    if measured.why_not:
+        return measured.why_not
+    minimum = card.agreement.minimum
+    if measured.agreement is not None and measured.agreement < minimum:
+        return f"agrees with f32 by {measured.agreement:.2f} only, and the card wants {minimum:.2f}"
+    f32 = _best_f32(devices, manifests, device)
+    if split(variant)[1] != "f32" and measured.ms is not None and f32 is not None and measured.ms > f32:
+        return f"{measured.ms:.1f} ms, slower than f32 with {f32:.1f} ms"
+    return None
+
+
+def _best_f32(
+    devices: Sequence[Device], manifests: Mapping[VariantName, Manifest], like: Device
+) -> float | None:
+    """Milliseconds of the fastest f32 variant on the same device, by whichever runtime."""
+    times = (
+        measured.ms
+        for variant, manifest in manifests.items()
+        if split(variant)[1] == "f32"
+        for device in devices
+        if device.name == like.name and device.runtime == split(variant)[0]
+        if (measured := manifest.measurement(device)) and measured.ms is not None
+    )
+    return min(times, default=None)
+
+
+def _not_there(rows: Sequence[_Row], wish: Wish) -> Iterator[str]:
+    if wish.device not in ("auto", *(row.candidate.device for row in rows)):
+        yield f"device {wish.device}"
+    if wish.precision not in ("auto", *(row.precision for row in rows)):
+        yield f"precision {wish.precision}"
