@@ -1,0 +1,42 @@
+# `make` alone lists what there is. ARGS goes to the command: make test ARGS="-k mqtt", make run ARGS="--for 15s".
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check docs lock clean
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+PYTHON ?=
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --upgrade
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv from the lock and install edged into it
+
+$(STAMP): packaging/dev.lock packaging/setup.sh pyproject.toml
+	@PYTHON='$(PYTHON)' packaging/setup.sh
+
+run: setup ## fetch the default model and the demo clip, then run the daemon until Ctrl-C
+	@$(BIN)/edged run --pull $(ARGS)
+
+test: setup ## install what the tests need of the system where allowed, then run all tests
+	@packaging/system-packages.sh
+	@$(BIN)/pytest $(ARGS)
+
+check: setup ## lint, format, types, house rules, documents
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_architecture.py tests/test_docs.py tests/test_project.py
+
+docs: setup ## write the generated documents
+	$(BIN)/python docs/generate.py
+
+lock: ## resolve the dependencies anew; needs uv
+	$(COMPILE) --extra broker --extra quantize pyproject.toml -o packaging/run.lock
+	$(COMPILE) --extra dev -c packaging/run.lock pyproject.toml -o packaging/dev.lock
+	echo virtualenv | $(COMPILE) - -o packaging/bootstrap.lock
+
+clean: ## remove what make setup and the tools have made; models/ and state/ stay
+	rm -rf .venv .venv-bootstrap .mypy_cache .pytest_cache .ruff_cache build dist
