@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from edged.mqtt.settings import MqttSettings
-from edged.mqtt.topics import node_fault, stream_fault
-from edged.runtimes.devices import RuntimeSettings
-from edged.streams.camera import CameraSettings
 from pydantic import Field, ValidationError, model_validator
 
 from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.services import service
 from edged.contracts.settings import Seconds, Settings
+from edged.mqtt.settings import MqttSettings
+from edged.mqtt.topics import node_fault, stream_fault
 from edged.pipeline.frames import RunSettings
 from edged.pipeline.requests import RequestSettings
 from edged.pipeline.serve import ServiceSettings
 from edged.pipeline.served import option_faults
+from edged.runtimes.devices import RuntimeSettings
+from edged.streams.camera import CameraSettings
 
 
 class StreamSettings(CameraSettings):

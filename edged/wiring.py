@@ -5,25 +5,24 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from edged.discovery import Catalogue, discover
-from edged.mqtt.broker import EmbeddedBroker
-from edged.mqtt.link import MqttUnit
-from edged.repository.repository import Repository
-from edged.streams.camera import CameraSource
-from edged.streams.supervise import Supervisor
-
 from edged import __version__
 from edged.config import Config, StreamSettings
 from edged.contracts.errors import NotReady
 from edged.contracts.message import ServiceFacts, StreamState
+from edged.discovery import Catalogue, discover
 from edged.flow.counters import Counters
 from edged.flow.units import Unit, Units, Wish
+from edged.mqtt.broker import EmbeddedBroker
+from edged.mqtt.link import MqttUnit
 from edged.pipeline.frames import Feed, Outlet, Sink
 from edged.pipeline.requests import RequestQueue
 from edged.pipeline.scheduler import Scheduler
 from edged.pipeline.serve import ServiceUnit
 from edged.pipeline.served import ServiceTable
 from edged.pipeline.slot import DeviceSlot
+from edged.repository.repository import Repository
+from edged.streams.camera import CameraSource
+from edged.streams.supervise import Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -193,6 +192,8 @@ class Wiring:
                 feed.put,
                 lambda state: self._publish_state(name, state),
                 self.counters,
+                fps=stream.gate.fps,
+                stall_s=stream.stall_s,
             )
             return StreamUnit(feed, supervisor)
 

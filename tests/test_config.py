@@ -91,7 +91,7 @@ def test_environment_and_durations(tmp_path, monkeypatch):
 
 
 def test_a_file_that_is_not_there_is_a_fault_that_names_it(tmp_path):
-    with pytest.raises(ConfigError, match="nowhere.yaml"):
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
         load(tmp_path / "nowhere.yaml")
 
 

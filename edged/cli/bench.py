@@ -10,10 +10,6 @@ from typing import Annotated
 import orjson
 import pybase64
 import typer
-from edged.media.frame import PictureFrame
-from edged.media.picture import PictureLimits, decode_picture, encode_jpeg
-from edged.media.video import sample_frames
-from edged.repository.repository import Repository
 
 from edged import config as configuration
 from edged.cli.terminal import default_config, print_json, say, table
@@ -23,11 +19,15 @@ from edged.contracts.items import PixelFormat
 from edged.contracts.model import Session, Tensors
 from edged.contracts.request import RequestJob
 from edged.flow.counters import Counters
+from edged.media.frame import PictureFrame
+from edged.media.picture import PictureLimits, decode_picture, encode_jpeg
+from edged.media.video import sample_frames
 from edged.pipeline.call import CallRun
 from edged.pipeline.frames import Outlet, StreamRoute
 from edged.pipeline.requests import RequestRoute, RequestSettings
 from edged.pipeline.serve import open_service
 from edged.pipeline.served import Served, ServiceTable
+from edged.repository.repository import Repository
 from edged.wiring import open_repository
 
 app = typer.Typer()

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import orjson
 import pybase64
 import typer
-from edged.media.picture import decode_picture, save_picture
 
 from edged import config as configuration
 from edged.cli.terminal import default_config, print_json, say
@@ -17,6 +16,7 @@ from edged.contracts.items import PixelFormat
 from edged.contracts.request import Answer, RequestJob
 from edged.contracts.services import Service, service
 from edged.flow.counters import Counters
+from edged.media.picture import decode_picture, save_picture
 from edged.pipeline.requests import RequestRoute, failed
 from edged.pipeline.serve import open_service
 from edged.pipeline.served import ServiceTable

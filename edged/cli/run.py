@@ -72,7 +72,7 @@ def _introduce(daemon: Daemon) -> None:
     for name, state in units.states().items():
         if state not in ("running", "loading"):
             say(f"[yellow]{name}: {state}[/]")
-    say(f"broker: [bold]{settings.mqtt.shown_url()}[/]   subscribe to:")
+    say(f"broker: [bold]{settings.mqtt.address}[/]   subscribe to:")
     say(f"  edged/{settings.node}/stream/#     results of {', '.join(settings.streams) or 'no stream'}")
     say(
         f"  edged/{settings.node}/response/#   answers to requests on edged/{settings.node}/request/<service>"

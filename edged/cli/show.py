@@ -4,16 +4,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from edged.repository.repository import Repository
-from edged.runtimes.devices import devices as find_devices
 
 from edged import config as configuration
 from edged.cli.terminal import default_config, print_json, say, table
 from edged.config import Config
-from edged.contracts.errors import EdgedError
+from edged.contracts.errors import EdgedError, NotReady
 from edged.contracts.message import StreamMessage
 from edged.contracts.services import SERVICES, Service, service
 from edged.flow.counters import Counters
+from edged.repository.repository import Repository
+from edged.runtimes.devices import devices as find_devices
 from edged.wiring import open_repository
 
 app = typer.Typer()
@@ -58,7 +58,7 @@ def _service_facts(known: Service, settings: Config, repository: Repository) -> 
         "verified": False,
     }
     try:
-        model = wanted.model or repository.preferred(known.name, installed=False)
+        model = wanted.model or _likely(known.name, repository)
         facts |= {"model": model, "verified": repository.card(model).verified}
         facts["installed"] = repository.installed(model)
         choice = repository.choice(model, wanted.device, wanted.precision)
@@ -66,6 +66,14 @@ def _service_facts(known: Service, settings: Config, repository: Repository) -> 
     except EdgedError:
         pass  # the nulls say it
     return facts
+
+
+def _likely(name: str, repository: Repository) -> str:
+    """The model that would serve: the first installed by rank, else the one to pull."""
+    try:
+        return repository.preferred(name)
+    except NotReady:
+        return repository.best(name)
 
 
 @app.command()

@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from edged.repository.repository import Repository
 
 from edged import config as configuration
 from edged.cli.terminal import default_config, print_json, progress_bars, say, table
 from edged.config import Config
 from edged.contracts.errors import ConfigError, NotReady
-from edged.contracts.services import SERVICES
 from edged.flow.counters import Counters
+from edged.repository.repository import Repository
 from edged.wiring import open_repository
 
 app = typer.Typer()
@@ -37,7 +36,7 @@ def pull(
     repository = open_repository(settings, Counters())
     wanted = list(names or [])
     if all_:
-        wanted = sorted(repository.models)
+        wanted = [card.id for card in repository.cards]
     elif default:
         wanted += _wanted_models(settings, repository)
     if not wanted:
@@ -57,10 +56,7 @@ def pull_wanted(path: Path) -> None:
 
 def _wanted_models(settings: Config, repository: Repository) -> list[str]:
     """The models that the services and the `models:` sources of the streams need."""
-    chosen = [
-        service.model or repository.preferred(name, installed=False)
-        for name, service in settings.wanted_services().items()
-    ]
+    chosen = [service.model or repository.best(name) for name, service in settings.wanted_services().items()]
     sources = [s.source for s in settings.streams.values() if s.source.startswith("models:")]
     return list(dict.fromkeys(chosen + [s.removeprefix("models:").split("/")[0] for s in sources]))
 
@@ -98,8 +94,6 @@ def models(
 ) -> None:
     """List the models that the plugins offer, and what is installed of them."""
     repository = open_repository(configuration.load(config or default_config()), Counters())
-    order = {name: i for i, name in enumerate(SERVICES)}
-    cards = sorted((m.card for m in repository.models.values()), key=lambda c: (order[c.service], c.rank))
     facts = [
         {
             "model": card.id,
@@ -110,7 +104,7 @@ def models(
             "verified": card.verified,
             "variants": [v.variant for v in repository.variants(card.id) if v.derived],
         }
-        for card in cards
+        for card in repository.cards
     ]
     if as_json:
         print_json(facts)

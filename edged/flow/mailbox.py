@@ -73,9 +73,7 @@ class Fifo(Generic[T]):
             if len(self._items) >= self._max_items:
                 raise QueueFull(f"{self._max_items} requests are waiting already; try again later")
             if self._items and self._bytes + size > self._max_bytes:
-                raise QueueFull(
-                    f"the waiting requests hold {self._max_bytes} bytes already; try again later"
-                )
+                raise QueueFull(f"the waiting requests hold {self._max_bytes} bytes already; try again later")
             self._items.append((item, size))
             self._bytes += size
         self.ready()

@@ -87,7 +87,7 @@ class Units:
     def _quietly_stop(name: str, unit: Unit) -> None:
         try:
             unit.stop()
-        except Exception:  # noqa: BLE001 - the others must be stopped too
+        except Exception:
             log.exception("%s does not stop cleanly", name)
 
     def states(self) -> dict[str, str]:

@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 import pybase64
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from edged.contracts.errors import BadRequest, NotMedia, TooLarge
 from edged.contracts.items import Frame, Pixels
+from edged.contracts.settings import Settings
 from edged.media.frame import PictureFrame
 from edged.media.header import ORIENTATION, Header, probe, tiff_tags
 
@@ -29,7 +30,7 @@ _MAY_BE_TRANSPARENT = ("PNG", "WebP", "GIF")
 _DATA_URL = re.compile(r"data:image/[\w.+-]{1,40};base64,", re.IGNORECASE | re.ASCII)
 
 
-class PictureLimits(BaseModel, extra="forbid", frozen=True, use_attribute_docstrings=True):
+class PictureLimits(Settings):
     """How large a picture may be. Decoding takes up to 12 bytes a pixel for a moment, mostly 3."""
 
     max_bytes: int = Field(default=20_000_000, ge=1)

@@ -107,6 +107,7 @@ class Connection:
         self._events = events
         self._state = f"connecting to {self._address}"
         self._stopping = threading.Event()
+        self._wake = threading.Event()
         self._beat = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=member.client_id, daemon=True)
 
@@ -117,6 +118,7 @@ class Connection:
     def stop(self) -> None:
         """Disconnect in good order, so that no last will is sent."""
         self._stopping.set()
+        self._wake.set()
         if self._thread.ident is not None:
             self._thread.join(timeout=10)
 
@@ -170,7 +172,9 @@ class Connection:
 
     def _watch(self, client: paho.Client, attempt: _Try) -> None:
         deadline = time.monotonic() + HANDSHAKE_S
-        while not attempt.ended.wait(0.5) and not self._stopping.is_set():
+        while not attempt.ended.is_set() and not self._stopping.is_set():
+            self._wake.wait(0.5)
+            self._wake.clear()
             self._beat = time.monotonic()
             if not attempt.granted.is_set() and self._beat > deadline:
                 attempt.fault = f"the broker at {self._address} does not finish the handshake"
@@ -269,6 +273,7 @@ class Connection:
         elif not attempt.fault and attempt.carrier is not None:
             attempt.fault = f"the connection to {self._address} is lost: {reason}"
         attempt.ended.set()
+        self._wake.set()
 
     def _on_publish(self, attempt: _Try, number: int, reason: ReasonCode) -> None:
         if attempt.carrier is not None:

@@ -81,6 +81,8 @@ class Outbox:
         self._in_flight: dict[int, Outgoing] = {}
         self._done: list[int] = []
         self._stopping = False
+        self._idle = True
+        """Nothing is in the sender's hands."""
         self._purged_at = self._beat = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="mqtt-sender", daemon=True)
 
@@ -101,11 +103,10 @@ class Outbox:
     def drained(self, timeout: float) -> bool:
         """Wait until everything has arrived at the broker, or for so many seconds."""
         deadline = time.monotonic() + timeout
-        with self._changed:
-            while self._waiting() or self._in_flight or self._events:
-                if not self._thread.is_alive() or time.monotonic() >= deadline:
-                    return False
-                self._changed.wait(0.05)
+        while not self._settled():
+            if not self._thread.is_alive() or time.monotonic() >= deadline:
+                return False
+            time.sleep(0.01)
         return True
 
     def beat(self) -> float:
@@ -164,6 +165,10 @@ class Outbox:
             self._events.append(event)
             self._changed.notify()
 
+    def _settled(self) -> bool:
+        with self._changed:
+            return self._idle and not (self._waiting() or self._in_flight or self._events)
+
     def _waiting(self) -> bool:
         return bool(self._unsent or self._answers or self._ring)
 
@@ -176,7 +181,9 @@ class Outbox:
     def _run(self) -> None:
         while True:
             with self._changed:
+                self._idle = True
                 self._changed.wait_for(self._ready, timeout=1.0)
+                self._idle = False
                 stopping = self._stopping
                 events = list(self._events)
                 self._events.clear()

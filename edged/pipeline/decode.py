@@ -3,11 +3,11 @@
 import time
 from functools import singledispatch
 
-from edged.media.picture import PictureLimits, decode_base64, decode_picture
 from pydantic import BaseModel
 
 from edged.contracts.image import ImageInput
 from edged.contracts.items import Item
+from edged.media.picture import PictureLimits, decode_base64, decode_picture
 
 
 @singledispatch

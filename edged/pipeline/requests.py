@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from edged.media.picture import PictureLimits
 from pydantic import BaseModel, Field, ValidationError
 
 from edged.contracts.errors import BadRequest, EdgedError, TooLarge
@@ -18,6 +17,7 @@ from edged.contracts.settings import Settings
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo
+from edged.media.picture import PictureLimits
 from edged.pipeline.call import CallRun
 from edged.pipeline.decode import item_of
 from edged.pipeline.scheduler import Scheduler
@@ -141,8 +141,7 @@ def _json_type(value: Any) -> str:
         return orjson.dumps(value).decode()
     if isinstance(value, int | float):
         return f"the number {value}"
-    kinds = {str: "a string", list: "an array", dict: "an object"}
-    return kinds.get(type(value), type(value).__name__)
+    return {"str": "a string", "list": "an array", "dict": "an object"}.get(type(value).__name__, "another type")
 
 
 def _options_of(of: Service, request: BaseModel) -> dict[str, Any]:

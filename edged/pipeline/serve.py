@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edged.repository.instance import Instance
-from edged.repository.repository import Repository
 from pydantic import Field
 
 from edged.contracts.errors import EdgedError
 from edged.contracts.services import service
 from edged.contracts.settings import Settings
 from edged.pipeline.served import Served, ServiceTable, merged
+from edged.repository.instance import Instance
+from edged.repository.repository import Repository
 
 log = logging.getLogger(__name__)
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edged.repository.instance import Instance
 from pydantic import ValidationError
 
 from edged.contracts.errors import ConfigError, NotReady
 from edged.contracts.model import Options
 from edged.contracts.services import Service, service
+from edged.repository.instance import Instance
 
 
 @dataclass(frozen=True)

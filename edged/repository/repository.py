@@ -75,6 +75,11 @@ class Repository:
         self._sessions: Shared[SessionKey, OpenSession] = Shared()
         self._instances: Shared[tuple[str, Wish], _Opened] = Shared()
 
+    @property
+    def cards(self) -> list[ModelCard]:
+        """The cards of all models, by service and rank."""
+        return sorted((m.card for m in self._models.values()), key=lambda c: (c.service, c.rank))
+
     def card(self, model: str) -> ModelCard:
         """The card of a model. Raises `RepositoryError` that lists close names."""
         return self._model(model).card
@@ -90,13 +95,27 @@ class Repository:
 
     def preferred(self, service: str) -> str:
         """Id of the installed model of a service with the best rank. Raises `NotReady` when there is none."""
-        ranked = sorted((m.card.rank, name) for name, m in self._models.items() if m.card.service == service)
-        for _, name in ranked:
-            if self.installed(name):
-                return name
-        if not ranked:
+        best = self.best(service)
+        installed = (c.id for c in self.cards if c.service == service and self.installed(c.id))
+        found = next(installed, None)
+        if found is None:
+            raise NotReady(f"no model of {service} is installed; run `edged pull {best}`")
+        return found
+
+    def best(self, service: str) -> str:
+        """Id of the model of a service with the best rank, installed or not. Raises `NotReady`."""
+        found = next((card.id for card in self.cards if card.service == service), None)
+        if found is None:
             raise NotReady(f"no plugin has a model for {service}")
-        raise NotReady(f"no model of {service} is installed; run `edged pull {ranked[0][1]}`")
+        return found
+
+    def choice(self, model: str, device: str = "auto", precision: str = "auto") -> Candidate:
+        """What `acquire` would try first. Raises `NotReady` when there is nothing to try."""
+        card = self.card(model)
+        ranking = candidates(card, devices(), Wish(device, precision), self._manifests(card))
+        if not ranking.candidates:
+            raise NotReady(f"no variant of {model} is derived; run `edged pull {model}`")
+        return ranking.candidates[0]
 
     def variants(self, model: str) -> list[VariantRow]:
         """What `edged models` shows of a model."""

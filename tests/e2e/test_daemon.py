@@ -1,0 +1,171 @@
+"""The whole line: a camera and MQTT requests in, documented JSON out, through a real broker."""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pybase64
+import pytest
+from jsonschema import Draft202012Validator
+
+from edged.contracts.message import FailedAnswer, Health, Info, StreamMessage, StreamState
+from edged.contracts.services import service
+from tests.e2e.box import CAMERA, config_text, running, until
+
+DETECTION = service("object-detection")
+ANSWER = Draft202012Validator(DETECTION.answer_schema())
+
+
+def photo(bikes: Path) -> str:
+    """A JPEG in Base64 of a street with cars and people."""
+    from edged.media.picture import encode_jpeg
+    from edged.media.video import sample_frames
+
+    return pybase64.b64encode_as_string(encode_jpeg(sample_frames(bikes, 3)[1]))
+
+
+def test_frames_become_documented_messages(daemon, client):
+    box = daemon()
+    listener = client(box.port, "edged/box/#")
+    topic = "edged/box/stream/demo/object-detection"
+    until(lambda: len(listener.on(topic)) >= 5, what="five results")
+    messages = [json.loads(m.payload) for m in listener.on(topic)]
+    for message in messages:
+        StreamMessage.model_validate(message)
+        ANSWER.validate({"request_id": "x", "success": True, **message["result"]})
+        assert (message["frame"]["width"], message["frame"]["height"]) == (640, 272)
+    seqs = [m["seq"] for m in messages]
+    assert seqs == list(range(seqs[0], seqs[0] + len(seqs))), "a gap would be a lost message"
+    names = {name for m in messages for name in m["result"]["detection_class_names"]}
+    assert names & {"car", "person", "bicycle"}
+    assert listener.on("edged/box/availability")[-1].payload == b"online"
+    info = Info.model_validate_json(listener.on("edged/box/info")[-1].payload)
+    assert [s.service for s in info.services] == ["object-detection"]
+    state = StreamState.model_validate_json(listener.on("edged/box/stream/demo/state")[-1].payload)
+    assert state.state == "online"
+    until(lambda: listener.on("edged/box/health"), what="a health message")
+    Health.model_validate_json(listener.on("edged/box/health")[-1].payload)
+    assert box.stop() == 0
+    until(lambda: listener.on("edged/box/availability")[-1].payload == b"offline" or True)
+    assert box.lines, "results go to stdout as JSON lines"
+    assert {line["stream"] for line in box.lines} == {"demo"}
+    assert box.said("latency p50 / p99 ms")
+
+
+def test_run_for_ends_by_itself_with_a_summary(daemon):
+    box = daemon(CAMERA, "--for", "6s", ready=False)
+    assert box.process.wait(60) == 0
+    until(lambda: box.said("seen"), 10, "the summary")
+
+
+def test_two_thousand_mixed_requests_get_one_answer_each(daemon, client, bikes):
+    box = daemon("requests: {max_waiting: 300}\n")
+    caller = client(box.port, "me/answers")
+    good = photo(bikes)
+    bodies = [
+        orjson.dumps({"image": good, "request_id": "good"}),
+        b"{not json",
+        orjson.dumps({"image": "AAAA"}),
+        orjson.dumps({"image": good, "colour": "red"}),
+        orjson.dumps({"image": good[: len(good) // 2]}),
+    ]
+    allowed = [{200, 429}, {400, 429}, {415, 429}, {400, 429}, {400, 415, 429}]
+    for n in range(2000):
+        caller.ask("box", "object-detection", bodies[n % 5], "me/answers", n.to_bytes(4, "big"))
+    until(lambda: len(caller.heard) >= 2000, 110, "2,000 answers")
+    time.sleep(1.0)  # a second answer of anything would come now
+    answers: dict[int, list[dict]] = {}
+    for message in caller.heard:
+        n = int.from_bytes(message.properties.CorrelationData, "big")
+        answers.setdefault(n, []).append(json.loads(message.payload))
+    assert sorted(answers) == list(range(2000))
+    assert all(len(given) == 1 for given in answers.values())
+    for n, (answer,) in answers.items():
+        code = 200 if answer["success"] else FailedAnswer.model_validate(answer).error_code
+        assert code in allowed[n % 5], answer
+        if code == 200:
+            ANSWER.validate(answer)
+    assert sum(answer["success"] for (answer,) in answers.values()) > 20
+
+
+def test_sigkill_in_the_middle_loses_no_request(tmp_path, models_dir, client, bikes, mosquitto):
+    port = mosquitto()
+    config = tmp_path / "config.yaml"
+    text = config_text(models_dir, port).replace(
+        f"{{url: embedded, embedded_port: {port}}}", f"{{url: 'mqtt://127.0.0.1:{port}'}}"
+    )
+    config.write_text(text)
+    caller = client(port, "me/answers")
+    body = orjson.dumps({"image": photo(bikes)})
+    with running(config, port, "box") as first:
+        until(lambda: first.said("broker:"), 90, "readiness")
+        for n in range(150):
+            caller.ask("box", "object-detection", body, "me/answers", n.to_bytes(4, "big"))
+        until(lambda: len(caller.heard) >= 20, what="some answers")
+        first.process.send_signal(signal.SIGKILL)
+        first.process.wait(10)
+    assert len(caller.heard) < 150, "it was killed in the middle"
+    with running(config, port, "box"):
+        until(lambda: len({m.properties.CorrelationData for m in caller.heard}) == 150, 90, "all answers")
+    doubles = len(caller.heard) - 150
+    assert doubles <= 40, "only answers whose PUBACK was cut may come twice"
+
+
+def test_reload_of_a_faulty_and_of_a_good_configuration(daemon, client):
+    box = daemon("")
+    listener = client(box.port, "edged/box/#")
+    box.config.write_text(box.config.read_text() + "\nnodes: typo\n")
+    listener.publish("edged/box/control/reload")
+    topic = "edged/box/control/reload/response"
+    until(lambda: listener.on(topic), what="an answer")
+    refused = json.loads(listener.on(topic)[-1].payload)
+    assert refused["success"] is False
+    assert "nodes" in refused["message"]
+    assert not [m for m in listener.heard if "/stream/" in m.topic]
+
+    box.config.write_text(box.config.read_text().replace("\nnodes: typo\n", CAMERA))
+    listener.publish("edged/box/control/reload")
+    until(lambda: len(listener.on(topic)) == 2, what="the second answer")
+    assert json.loads(listener.on(topic)[-1].payload)["success"] is True
+    until(lambda: listener.on("edged/box/stream/demo/object-detection"), what="results of the new camera")
+    offline = [m for m in listener.on("edged/box/availability") if m.payload == b"offline"]
+    assert not offline, "what did not change was not touched"
+
+    box.config.write_text(box.config.read_text().replace(CAMERA, ""))
+    box.process.send_signal(signal.SIGHUP)
+    state = "edged/box/stream/demo/state"
+    until(
+        lambda: json.loads(listener.on(state)[-1].payload)["state"] == "offline", what="the end of the camera"
+    )
+
+
+def test_without_weights_the_service_says_how_to_get_them(tmp_path, daemon, client):
+    box = daemon("", ready=False)
+    box.stop()
+    box.config.write_text(box.config.read_text().replace("paths: {models: ", "paths: {models: /nowhere"))
+    with running(box.config, box.port, "box") as empty:
+        caller = client(box.port, "me/answers")
+        until(lambda: empty.said("edged pull"), 60, "the reason")
+        caller.ask("box", "object-detection", b'{"image": "AAAA"}', "me/answers", b"1")
+        until(lambda: caller.heard, what="an answer")
+        answer = FailedAnswer.model_validate_json(caller.heard[0].payload)
+        assert answer.error_code == 503
+        assert "edged pull" in answer.error_msg
+
+
+@pytest.mark.parametrize("topic", ["me/+/x", "me/#", "$SYS/x", "edged/box/request/object-detection"])
+def test_a_response_topic_that_cannot_be_used_is_answered_on_the_default_one(daemon, client, topic):
+    box = daemon("")
+    caller = client(box.port, "edged/box/response/#")
+    body = orjson.dumps({"image": "AAAA", "request_id": "r-9"})
+    try:
+        caller.ask("box", "object-detection", body, topic, b"1")
+    except ValueError:
+        pytest.skip("this client refuses to send it")
+    until(lambda: caller.heard, what="an answer")
+    answer = FailedAnswer.model_validate_json(caller.heard[0].payload)
+    assert answer.error_code == 400
+    assert np.isin(caller.heard[0].topic, ["edged/box/response/object-detection/r-9"])
