@@ -6,6 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 . packaging/apt.sh
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 
 main() {
     python=$(find_python) || fail "edged needs Python 3.11, 3.12 or 3.13, and none is on PATH.
@@ -14,11 +15,11 @@ Install one, or name it: make setup PYTHON=/path/to/python3.12"
         say "making .venv with $("$python" --version)"
         make_venv
     fi
-    say "installing the locked packages; about 300 MB travel the first time"
+    say "installing the locked packages; the first time about 300 MB travel"
     install_locked packaging/dev.lock
     .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
     touch .venv/.installed # what make compares with the lock
-    say "done: $(.venv/bin/edged --version) is in .venv/bin/edged"
+    say "done: .venv/bin/edged"
 }
 
 find_python() {
@@ -56,11 +57,14 @@ with_virtualenv() {
 }
 
 install_locked() { # one line a download; the last line of the braces is there only when pip succeeded
-    { .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r "$1" && echo complete; } | {
+    {
+        .venv/bin/python -m pip install --progress-bar off --require-hashes -r "$1" && echo complete
+    } | {
         result=1
         while read -r word rest; do
             case $word in
-                Downloading | Installing) say "  $word $rest" ;;
+                Downloading) say "  $rest" ;;
+                Installing) say "unpacking" ;;
                 complete) result=0 ;;
             esac
         done
