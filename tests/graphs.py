@@ -1,0 +1,97 @@
+"""A small graph with known answers, so that tests of floors 2 and 3 need no weights and run in no time.
+
+`pictures` [1, 3, 8, 8] -> mean of each channel -> one matrix -> `scores` [1, 4].
+"""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from edged.contracts.card import ModelCard
+
+SIZE = 8
+MATRIX = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
+MEAN, STD = (10.0, 20.0, 30.0), (2.0, 4.0, 5.0)
+
+
+def write_graph(path: Path, batch: int | str = 1) -> Path:
+    """Write the graph as ONNX."""
+    nodes = [
+        helper.make_node("Conv", ["pictures", "kernel"], ["planes"], name="Conv_0", pads=[1, 1, 1, 1]),
+        helper.make_node("GlobalAveragePool", ["planes"], ["pooled"], name="Pool_1"),
+        helper.make_node("Flatten", ["pooled"], ["flat"], name="Flatten_2"),
+        helper.make_node("MatMul", ["flat", "matrix"], ["scores"], name="MatMul_3"),
+    ]
+    kernel = np.zeros((3, 3, 3, 3), np.float32)
+    kernel[range(3), range(3), 1, 1] = 1  # each channel as it is
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info("pictures", TensorProto.FLOAT, [batch, 3, SIZE, SIZE])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [batch, 4])],
+        [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(MATRIX, "matrix")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=7), str(path))
+    return path
+
+
+def scores(nchw: np.ndarray) -> np.ndarray:
+    """What the graph answers."""
+    return nchw.astype(np.float64).mean(axis=(2, 3)) @ MATRIX
+
+
+def normalised(nhwc: np.ndarray) -> np.ndarray:
+    """Pixels as the graph wants them when MEAN and STD are in its card."""
+    return ((nhwc.astype(np.float64) - MEAN) / STD).transpose(0, 3, 1, 2)
+
+
+def pixels(seed: int, batch: int = 1) -> np.ndarray:
+    """u8 [batch, SIZE, SIZE, 3]."""
+    return np.random.default_rng(seed).integers(0, 256, (batch, SIZE, SIZE, 3), np.uint8)
+
+
+def card(graph: Path, **changes) -> ModelCard:
+    """A card for the graph at `graph`, whose clip is not there."""
+    main = {
+        "weights": [graph.name],
+        "inputs": {
+            "pictures": {
+                "kind": "picture",
+                "size": [SIZE, SIZE],
+                "fit": "stretch",
+                "colour": "rgb",
+                "mean": MEAN,
+                "std": STD,
+            }
+        },
+        "outputs": ["scores"],
+        "variants": ["openvino-f32", "openvino-bf16", "openvino-int8", "onnxruntime-f32", "onnxruntime-int8"],
+        **changes.pop("graph", {}),
+    }
+    data = graph.read_bytes()
+    weights = {
+        graph.name: {
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "size": len(data),
+            "origins": [{"file": graph.name}],
+        },
+        "clip.mp4": {"sha256": "0" * 64, "size": 1, "origins": [{"file": "clip.mp4"}]},
+    }
+    fields = {
+        "id": "small",
+        "service": "image-classification",
+        "rank": 1,
+        "summary": "means of channels",
+        "source": "made for tests",
+        "licence": {"id": "Apache-2.0", "permissive": True},
+        "weights": weights,
+        "graphs": {"main": main},
+        "labels": ["a", "b", "c", "d"],
+        "calibration": {"media": "clip.mp4", "frames": 8},
+        "folder": graph.parent,
+        **changes,
+    }
+    return ModelCard.model_validate(fields)

@@ -1,0 +1,100 @@
+"""Cores, devices and how they are shared out."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from edged.runtimes.devices import (
+    Concurrency,
+    RuntimeSettings,
+    devices,
+    onnxruntime_providers,
+    openvino_device,
+    openvino_name,
+    share_out,
+    usable_cores,
+)
+
+
+@pytest.mark.parametrize(
+    ("cores", "workers", "expected"),
+    [
+        (1, "auto", (1, 1)),
+        (2, "auto", (1, 2)),
+        (4, "auto", (2, 2)),
+        (7, "auto", (3, 2)),
+        (4, 4, (4, 1)),
+        (2, 8, (8, 1)),
+        (8, 1, (1, 8)),
+    ],
+)
+def test_cores_are_shared_out(cores, workers, expected):
+    assert share_out(cores, workers) == Concurrency(*expected)
+
+
+def test_the_setting():
+    assert RuntimeSettings(workers=1).concurrency() == Concurrency(1, usable_cores())
+    for wrong in (0, "many"):
+        with pytest.raises(ValidationError):
+            RuntimeSettings(workers=wrong)
+
+
+@pytest.mark.parametrize(
+    ("limits", "most"),
+    [
+        ({}, 1000),
+        ({"": "max 100000"}, 1000),
+        ({"": "100000 100000"}, 1),
+        ({"": "50000 100000"}, 1),
+        ({"system.slice/edged.service": "100000 100000", "": "max 100000"}, 1),
+        ({"system.slice": "100000 100000", "system.slice/edged.service": "max 100000"}, 1),
+        ({"elsewhere": "100000 100000"}, 1000),
+    ],
+)
+def test_control_groups_limit_the_cores(tmp_path, limits, most):
+    for group, limit in limits.items():
+        (tmp_path / "fs" / group).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "fs" / group / "cpu.max").write_text(limit + "\n")
+    own = tmp_path / "cgroup"
+    own.write_text("1:cpu:/\n0::/system.slice/edged.service\n")
+    assert usable_cores(tmp_path / "fs", own) == min(most, len(os.sched_getaffinity(0)))
+
+
+def test_affinity_limits_the_cores():
+    code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
+    code += "from edged.runtimes.devices import usable_cores; print(usable_cores())"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "1"
+
+
+def test_both_runtimes_have_the_cpu_and_it_comes_first():
+    found = devices()
+    assert {(d.name, d.runtime) for d in found} >= {("cpu", "openvino"), ("cpu", "onnxruntime")}
+    assert found[0].name == "cpu"
+    assert all("f32" in d.capabilities and d.full_name and d.version for d in found if d.name == "cpu")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [("cpu", "CPU"), ("gpu", "GPU"), ("gpu:1", "GPU.1"), ("npu", "NPU")]
+)
+def test_names_of_devices(ours, theirs):
+    assert openvino_device(ours) == theirs
+    assert openvino_name(theirs) == ours
+
+
+def test_the_first_gpu_of_several():
+    assert openvino_name("GPU.0") == "gpu"
+
+
+def test_providers():
+    assert onnxruntime_providers("cpu") == [("CPUExecutionProvider", {})]
+    assert onnxruntime_providers("cuda:1")[0] == ("CUDAExecutionProvider", {"device_id": "1"})
+    assert onnxruntime_providers("npu") == []
+
+
+def test_no_runtime_is_loaded_before_it_is_needed():
+    code = "import sys, edged.runtimes.devices, edged.runtimes.opening, edged.repository.variants;"
+    code += "print([m for m in ('openvino', 'onnxruntime', 'onnx', 'nncf') if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
