@@ -131,7 +131,11 @@ class Journal:
                 spool.release(place.segment)
                 raise
 
-        return self._do(insert)
+        row = self._do(insert)
+        if row is not None and not self._well:
+            self._well = True
+            log.warning("the journal %s can be written again", self._path)
+        return row
 
     def answer(self, row: int | None, request: Request, out: Addressed) -> int | None:
         """Put an answer down, of the request in `row` or of one that is not on disk. Its row, as above."""
@@ -208,22 +212,18 @@ class Journal:
         return [(identity, answered, code or 0) for identity, answered, code in rows]
 
     def _read(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        return self._do(lambda db, _: db.execute(statement, values).fetchall(), writes=False) or []
+        return self._do(lambda db, _: db.execute(statement, values).fetchall()) or []
 
-    def _do(self, work: Callable[[sqlite3.Connection, Spool], T], writes: bool = True) -> T | None:
+    def _do(self, work: Callable[[sqlite3.Connection, Spool], T]) -> T | None:
         """One thread at a time. A full disk or a broken file gives none, and the caller goes on without."""
         with self._lock:
             if self._open is None:
                 return None
             try:
-                result = work(*self._open)
+                return work(*self._open)
             except (sqlite3.Error, OSError) as error:
                 self._failed(error)
                 return None
-            if writes and not self._well:
-                self._well = True
-                log.warning("the journal %s can be written again", self._path)
-            return result
 
     def _failed(self, error: Exception) -> None:
         self._counters.count("journal_failures", str(error))

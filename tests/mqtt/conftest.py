@@ -237,3 +237,56 @@ def no_setpriv(monkeypatch):
 def pipeline():
     """The class, so that a test chooses places, workers and pace."""
     return Pipeline
+
+
+class Proxy:
+    """Stands between the daemon and the broker: loses bytes of one direction, cuts all connections."""
+
+    def __init__(self, to: int) -> None:
+        self.lose_up = False
+        """Swallow what the daemon sends."""
+        self.lose_down = False
+        """Swallow what the broker sends."""
+        self._to = to
+        self._pairs: list[socket.socket] = []
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"mqtt://127.0.0.1:{self._server.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        self.lose_up = self.lose_down = False
+        pairs, self._pairs = self._pairs, []
+        for sock in pairs:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._server.close()
+        self.cut()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._server.accept()
+                far = socket.create_connection(("127.0.0.1", self._to))
+                self._pairs += [near, far]
+                threading.Thread(target=self._pump, args=(near, far, "lose_up"), daemon=True).start()
+                threading.Thread(target=self._pump, args=(far, near, "lose_down"), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, loses: str) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if not getattr(self, loses):
+                    sink.sendall(data)
+        for sock in (source, sink):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+            if sock is source:
+                sock.close()
+
+
+@pytest.fixture
+def proxy(broker):
+    found = Proxy(broker.port)
+    yield found
+    found.close()
