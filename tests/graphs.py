@@ -53,7 +53,7 @@ def pixels(seed: int, batch: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (batch, SIZE, SIZE, 3), np.uint8)
 
 
-def card(graph: Path, **changes) -> ModelCard:
+def card(graph: Path, /, **changes) -> ModelCard:
     """A card for the graph at `graph`, whose clip is not there."""
     main = {
         "weights": [graph.name],

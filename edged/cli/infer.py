@@ -16,7 +16,8 @@ from edged.contracts.items import PixelFormat
 from edged.contracts.request import Answer, RequestJob
 from edged.contracts.services import Service, service
 from edged.flow.counters import Counters
-from edged.media.picture import decode_picture, save_picture
+from edged.media.picture import PictureLimits, decode_picture, encode_jpeg, encode_png
+from edged.ops.draw import annotate
 from edged.pipeline.requests import RequestRoute, failed
 from edged.pipeline.serve import open_service
 from edged.pipeline.served import ServiceTable
@@ -91,9 +92,8 @@ def _answered(known: Service, fields: dict[str, Any], path: Path, asked: dict[st
 
 
 def _save(name: str, source: Path, answer: dict[str, Any], target: Path) -> None:
-    from edged.media.picture import PictureLimits
-    from edged.ops.draw import annotate
-
+    """Draw an answer into a copy of its picture; `.png` or JPEG by the target's name."""
     picture = decode_picture(source.read_bytes(), PictureLimits(), 0.0)
-    save_picture(target, annotate(name, picture.pixels(PixelFormat()).copy(), answer))
+    drawn = annotate(name, picture.pixels(PixelFormat()), answer)
+    target.write_bytes(encode_png(drawn) if target.suffix.lower() == ".png" else encode_jpeg(drawn))
     say(f"drawn into {target}")

@@ -141,7 +141,9 @@ def _json_type(value: Any) -> str:
         return orjson.dumps(value).decode()
     if isinstance(value, int | float):
         return f"the number {value}"
-    return {"str": "a string", "list": "an array", "dict": "an object"}.get(type(value).__name__, "another type")
+    return {"str": "a string", "list": "an array", "dict": "an object"}.get(
+        type(value).__name__, "another type"
+    )
 
 
 def _options_of(of: Service, request: BaseModel) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pydantic import Field
 from edged.contracts.errors import EdgedError
 from edged.contracts.services import service
 from edged.contracts.settings import Settings
+from edged.flow.backoff import delays
 from edged.pipeline.served import Served, ServiceTable, merged
 from edged.repository.instance import Instance
 from edged.repository.repository import Repository
@@ -93,19 +94,26 @@ class ServiceUnit:
         return time.monotonic()
 
     def _open(self) -> None:
-        try:
-            instance = self._acquired()
-        except EdgedError as error:
-            self._state = str(error)
-            log.error("%s is not served: %s", self._service.name, error)
-            self._table.withdraw(self._service.name, self._state)
-        except Exception as error:
-            self._state = f"{type(error).__name__}: {error}"
-            log.exception("%s is not served", self._service.name)
-            self._table.withdraw(self._service.name, "its model cannot be opened; the log says why")
-        else:
-            self._announce(*instance)
-        self._changed()
+        """Try until the service is up or nobody wants it any more: a missing model may be pulled meanwhile."""
+        for delay_s in delays():
+            try:
+                self._announce(open_service(self._service.name, self._settings, self._repository))
+            except EdgedError as error:
+                self._fail(str(error))
+            except Exception as error:
+                log.exception("%s cannot be opened", self._service.name)
+                self._fail(f"{type(error).__name__}: {error}")
+            self._changed()
+            if self._state == "running" or self._stopping.wait(delay_s):
+                return
+
+    def _fail(self, why: str) -> None:
+        if why != self._state:  # one line a reason, not one a try
+            log.error("%s is not served: %s", self._service.name, why)
+        self._state = why
+        with self._lock:
+            if not self._stopping.is_set():
+                self._table.withdraw(self._service.name, why)
 
     def _announce(self, served: Served) -> None:
         with self._lock:

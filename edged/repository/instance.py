@@ -64,7 +64,9 @@ class Instance:
         """What was wished for."""
         self.skipped = skipped
         """Why nothing that ranks higher runs, by variant and device."""
-        self._model = model
+        self.model = model
+        self.sessions = sessions
+        """By graph, as they were opened: without slot and timing."""
         self._counters = counters
         self._logged_at = 0.0
         self._infer = self._in_three_steps if _is_plain(model) else self._as_it_likes
@@ -99,7 +101,7 @@ class Instance:
 
     def _in_three_steps(self, item: Any, options: Options, sessions: Mapping[str, Session], run: Run) -> Any:
         """What `SinglePassModel.infer` does, each step timed."""
-        model, timed = self._model, self._counters.timed
+        model, timed = self.model, self._counters.timed
         assert isinstance(model, SinglePassModel)  # noqa: S101 - chosen by `_is_plain`
         with timed(self._stages["preprocess"]):
             prepared = model.preprocess(item, options)
@@ -108,7 +110,7 @@ class Instance:
             return model.postprocess(outputs, prepared.context, options)
 
     def _as_it_likes(self, item: Any, options: Options, sessions: Mapping[str, Session], run: Run) -> Any:
-        return self._model.infer(item, options, sessions, run)
+        return self.model.infer(item, options, sessions, run)
 
     def _observed(self, stage: str) -> Callable[[float], None]:
         counters, name = self._counters, self._stages[stage]
@@ -117,10 +119,8 @@ class Instance:
     def _report(self, error: Exception) -> None:
         self._counters.count(self._failed, type(error).__name__)
         now = time.monotonic()
-        if (
-            now - self._logged_at >= LOG_EVERY_S
-        ):  # two threads may both log: harmless, and cheaper than a lock
-            self._logged_at = now
+        if now - self._logged_at >= LOG_EVERY_S:
+            self._logged_at = now  # two threads may both log: harmless, and cheaper than a lock
             log.error("%s failed on an item", self.card.id, exc_info=error)
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -28,7 +28,7 @@ class Concurrency:
 class RuntimeSettings(Settings):
     """How the cores are shared out."""
 
-    workers: int | Literal["auto"] = Field(default="auto", ge=1, le=256)
+    workers: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"
     """Inferences at a time; the cores are divided among them. `auto`: half as many as there are cores."""
 
     def concurrency(self) -> Concurrency:

@@ -1,0 +1,196 @@
+"""The one place through which every inference goes; and what is shared."""
+
+import logging
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from edged.contracts.errors import InferenceError, NotUsable
+from edged.contracts.message import ModelFacts
+from edged.contracts.model import Model, Options, Prepared, SinglePassModel
+from edged.contracts.slot import Priority
+from edged.flow.counters import Counters
+from edged.repository.instance import Instance
+from edged.repository.shared import Shared
+from edged.repository.tune import NoDeadline
+from tests.graphs import card, write_graph
+
+FACTS = ModelFacts(name="small", variant="onnxruntime-f32", device="cpu")
+
+
+class Recorder:
+    """A slot and a session in one: what happened, in order."""
+
+    def __init__(self):
+        self.events = []
+
+    @contextmanager
+    def hold(self, priority):
+        self.events.append(("taken", priority))
+        yield
+        self.events.append("given back")
+
+    def run(self, inputs):
+        self.events.append("run")
+        return {"y": inputs["x"] + 1}
+
+
+class Plain(SinglePassModel):
+    """Adds one, in three steps."""
+
+    def preprocess(self, item, options):
+        return Prepared({"x": item}, "context")
+
+    def postprocess(self, outputs, context, options):
+        assert context == "context"
+        return outputs["y"]
+
+
+class Loop(Model):
+    """Runs its session twice."""
+
+    def infer(self, item, options, sessions, run):
+        for _ in range(2):
+            run.check()
+            item = sessions["main"].run({"x": item})["y"]
+        return item
+
+
+class Faulty(Plain):
+    """Fails as its item says."""
+
+    def postprocess(self, outputs, context, options):
+        raise outputs["y"]
+
+
+class Passing(Recorder):
+    """Answers with its input."""
+
+    def run(self, inputs):
+        return {"y": inputs["x"]}
+
+
+@pytest.fixture
+def build(tmp_path):
+    of = card(write_graph(tmp_path / "small.onnx"))
+
+    def make(kind, session):
+        model, counters = kind(), Counters()
+        model.card = of
+        return Instance(model, {"main": session}, FACTS, session, counters), counters
+
+    return make
+
+
+def infer(instance, item, priority=Priority.FRAME):
+    return instance.infer(item, Options(), NoDeadline(), priority)
+
+
+def test_each_stage_is_timed(build):
+    session = Recorder()
+    instance, counters = build(Plain, session)
+    assert infer(instance, 1) == 2
+    assert set(counters.percentiles()) == {
+        "preprocess/small",
+        "inference/small",
+        "postprocess/small",
+        "whole/small",
+    }
+
+
+@pytest.mark.parametrize("priority", list(Priority))
+def test_each_run_takes_the_slot_by_priority(build, priority):
+    session = Recorder()
+    instance, counters = build(Loop, session)
+    assert infer(instance, 1, priority) == 3
+    assert session.events == [("taken", priority), "run", "given back"] * 2
+    assert set(counters.percentiles()) == {"inference/small", "whole/small"}
+
+
+def test_waiting_for_the_slot_is_no_inference_time(build):
+    class Slow(Recorder):
+        @contextmanager
+        def hold(self, priority):
+            threading.Event().wait(0.2)
+            yield
+
+    instance, counters = build(Plain, Slow())
+    infer(instance, 1)
+    seconds = counters.percentiles()
+    assert seconds["inference/small"][0] < 0.1 < seconds["whole/small"][0]
+
+
+def test_a_faulty_model_is_an_inference_error_and_is_counted(build, caplog):
+    instance, counters = build(Faulty, Passing())
+    for _ in range(5):
+        with pytest.raises(InferenceError, match="small failed on this item: KeyError: 'oops'"):
+            infer(instance, KeyError("oops"))
+    assert counters.counts() == {"inference_failed/small": {"KeyError": 5}}
+
+
+def test_at_most_one_traceback_a_second(build, caplog):
+    instance, _ = build(Faulty, Passing())
+    instance._logged_at = float("-inf")
+    now = [100.0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edged.repository.instance.time.monotonic", lambda: now[0])
+        for step in (0, 0.5, 0.4, 0.2):
+            now[0] += step
+            with pytest.raises(InferenceError):
+                infer(instance, ValueError("oops"))
+    logged = [r for r in caplog.records if r.levelno == logging.ERROR]
+    assert len(logged) == 2
+    assert logged[0].exc_info
+
+
+def test_an_error_of_ours_passes_as_it_is(build, caplog):
+    instance, counters = build(Faulty, Passing())
+    error = NotUsable("two faces")
+    with pytest.raises(NotUsable) as raised:
+        infer(instance, error)
+    assert raised.value is error
+    assert counters.counts() == {"inference_failed/small": {"NotUsable": 1}}
+    assert not caplog.records
+
+
+def test_shared_makes_once_and_forgets_with_the_last():
+    made = []
+    shared = Shared()
+    for _ in range(3):
+        assert shared.acquire("a", lambda: made.append(1) or "value") == "value"
+    assert made == [1]
+    assert shared.release("a") is None
+    assert shared.release("a") is None
+    assert shared.release("a") == "value"
+    assert len(shared) == 0
+
+
+def test_shared_tries_again_after_a_failure():
+    shared = Shared()
+    with pytest.raises(ZeroDivisionError):
+        shared.acquire("a", lambda: 1 / 0)
+    assert len(shared) == 0
+    assert shared.acquire("a", lambda: 1) == 1
+
+
+def test_shared_holds_up_only_those_who_want_the_same():
+    shared = Shared()
+    begun, go_on = threading.Event(), threading.Event()
+    answers = []
+
+    def slow():
+        begun.set()
+        assert go_on.wait(30)
+        return "slow"
+
+    threads = [threading.Thread(target=lambda: answers.append(shared.acquire("a", slow))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    assert begun.wait(30)
+    assert shared.acquire("b", lambda: "quick") == "quick"
+    assert answers == []
+    go_on.set()
+    for thread in threads:
+        thread.join(30)
+    assert answers == ["slow"] * 3

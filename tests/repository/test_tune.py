@@ -1,0 +1,121 @@
+"""How variants are compared, and what a model feeds its graphs."""
+
+import numpy as np
+import pytest
+
+from edged.contracts.errors import InferenceError
+from edged.contracts.image import Classification, Detections
+from edged.contracts.model import Prepared, SinglePassModel
+from edged.media.frame import PictureFrame
+from edged.repository.agreement import agreement, of_classifications, of_detections
+from edged.repository.tune import feeds, trial
+from tests.graphs import card, scores, write_graph
+
+
+def boxes(*rows):
+    """Detections of rows (class, x1, y1, x2, y2)."""
+    table = np.array(rows, float).reshape(-1, 5)
+    names = [str(i) for i in range(10)]
+    return Detections.from_arrays(table[:, 1:], np.full(len(table), 0.9), table[:, 0].astype(int), names)
+
+
+A, B = (0, 0, 0, 10, 10), (0, 50, 50, 60, 60)
+
+
+@pytest.mark.parametrize(
+    ("reference", "other", "expected"),
+    [
+        ([A, B], [A, B], 1.0),
+        ([A, B], [B, A], 1.0),
+        ([], [], 1.0),
+        ([A], [], 0.0),
+        ([], [A], 0.0),
+        ([A, B], [A], 2 / 3),
+        ([A], [A, B], 2 / 3),
+        ([A], [A, A], 2 / 3),  # a box is matched once
+        ([A], [(1, 0, 0, 10, 10)], 0.0),  # another class
+        ([A], [(0, 0, 0, 10, 4)], 0.0),  # overlap .4
+        ([A], [(0, 0, 0, 10, 6)], 1.0),  # overlap .6
+    ],
+)
+def test_agreement_of_boxes(reference, other, expected):
+    assert of_detections([boxes(*reference)], [boxes(*other)]) == pytest.approx(expected)
+
+
+def test_agreement_of_boxes_is_over_all_items():
+    assert of_detections([boxes(A, B), boxes()], [boxes(A, B), boxes(A, B)]) == pytest.approx(4 / 6)
+
+
+def named(class_: int) -> Classification:
+    return Classification.from_array(np.eye(3)[class_], ["a", "b", "c"])
+
+
+def test_agreement_of_classes():
+    assert of_classifications([named(0), named(1)], [named(0), named(2)]) == 0.5
+
+
+def test_the_metric_follows_the_type():
+    assert agreement([boxes(A)], [boxes(A)]) == 1.0
+    assert agreement([named(0)], [named(0)]) == 1.0
+    assert agreement(["text"], ["text"]) is None
+    assert agreement([], []) is None
+
+
+class Small(SinglePassModel):
+    """The small graph as a classifier."""
+
+    def __init__(self, of):
+        self.card = of
+        self.format = of.picture().format
+
+    def preprocess(self, item, options):
+        return Prepared({"pictures": item.pixels(self.format)[None]}, None)
+
+    def postprocess(self, outputs, context, options):
+        raw = outputs["scores"][0]
+        return Classification.from_array(np.exp(raw) / np.exp(raw).sum(), self.card.labels)
+
+
+class FakeSession:
+    """Answers as the graph does, without normalisation."""
+
+    def __init__(self):
+        self.runs = 0
+
+    def run(self, inputs):
+        self.runs += 1
+        nchw = inputs["pictures"].transpose(0, 3, 1, 2) / 255
+        return {"scores": scores(nchw)}
+
+
+@pytest.fixture
+def model(tmp_path):
+    return Small(card(write_graph(tmp_path / "small.onnx")))
+
+
+def pictures(count):
+    values = np.random.default_rng(0).integers(0, 256, (count, 20, 30, 3), np.uint8)
+    return [PictureFrame(bgr, 0.0, seq) for seq, bgr in enumerate(values)]
+
+
+def test_a_trial_gives_one_result_a_frame_and_the_time(model):
+    session = FakeSession()
+    tried = trial(model, {"main": session}, pictures(4))
+    assert len(tried.results) == 4
+    assert session.runs == 5  # one to warm up
+    assert tried.ms > 0
+
+
+def test_int8_is_calibrated_on_what_the_model_feeds_its_graph(model):
+    frames = pictures(3)
+    kept = feeds(model, {"main": FakeSession()}, frames)
+    assert [k["pictures"].shape for k in kept["main"]] == [(1, 8, 8, 3)] * 3
+    expected = frames[1].pixels(model.format)[None]
+    np.testing.assert_array_equal(kept["main"][1]["pictures"], expected)
+    assert not np.shares_memory(kept["main"][1]["pictures"], expected)
+
+
+def test_a_faulty_model_is_one_error(model, monkeypatch):
+    monkeypatch.setattr(model, "postprocess", lambda *_: 1 / 0)
+    with pytest.raises(InferenceError, match="ZeroDivisionError"):
+        trial(model, {"main": FakeSession()}, pictures(1))

@@ -1,0 +1,134 @@
+"""Which variant is tried first, as a table."""
+
+import pytest
+
+from edged.repository.manifest import Manifest, Measured, recipe
+from edged.repository.variants import Candidate, Wish, candidates
+from edged.runtimes.devices import Device
+from tests.graphs import card, write_graph
+
+ALL = ("openvino-f32", "openvino-bf16", "openvino-int8", "onnxruntime-f32", "onnxruntime-int8")
+CPU = [Device("cpu", runtime, "a CPU", frozenset({"f32"}), "1") for runtime in ("openvino", "onnxruntime")]
+GPU = Device("gpu", "openvino", "a GPU", frozenset({"f32", "f16"}), "1")
+
+
+@pytest.fixture(scope="module")
+def of(tmp_path_factory):
+    return card(write_graph(tmp_path_factory.mktemp("graph") / "small.onnx"))
+
+
+def derived(of, names=ALL, **measured):
+    """Manifests of `names`; `openvino_int8=(agreement, ms)` for what was measured on the CPU."""
+    found = {}
+    for name in names:
+        manifest = Manifest(model="small", variant=name, recipe=recipe(of, name), tools={}, files={}, seconds=0)
+        if given := measured.get(name.replace("-", "_")):
+            device = CPU[0] if name.startswith("openvino") else CPU[1]
+            facts = (
+                {"why_not": given}
+                if isinstance(given, str)
+                else {"agreement": given[0], "ms": given[1]}
+            )
+            manifest = manifest.with_measured(
+                Measured(device="cpu", identity=device.identity, **facts)
+            )
+        found[name] = manifest
+    return found
+
+
+MEASURED = {
+    "openvino_f32": (1.0, 10.0),
+    "openvino_bf16": "no bf16 instructions",
+    "openvino_int8": (0.95, 5.0),
+    "onnxruntime_f32": (1.0, 12.0),
+    "onnxruntime_int8": (0.5, 4.0),
+}
+
+
+@pytest.mark.parametrize(
+    ("wish", "measured", "expected"),
+    [
+        # nothing measured: the card's order
+        (Wish(), {}, ALL),
+        # measured: the fastest that agrees
+        (Wish(), MEASURED, ("openvino-int8", "openvino-f32", "onnxruntime-f32")),
+        # int8 that is slower than the fastest f32 of either runtime is passed over
+        (
+            Wish(),
+            {**MEASURED, "openvino_int8": (0.95, 11.0)},
+            ("openvino-f32", "onnxruntime-f32"),
+        ),
+        # measured before not measured
+        (Wish(), {"onnxruntime_f32": (1.0, 12.0)}, ("onnxruntime-f32", *ALL[:3], "onnxruntime-int8")),
+        # an explicit precision is taken at its word, the rest is there to fall back on
+        (
+            Wish(precision="int8"),
+            MEASURED,
+            ("onnxruntime-int8", "openvino-int8", "openvino-f32", "onnxruntime-f32"),
+        ),
+        (Wish(precision="int8", strict=True), MEASURED, ("onnxruntime-int8", "openvino-int8")),
+        (Wish(precision="f32", strict=True), MEASURED, ("openvino-f32", "onnxruntime-f32")),
+        # asked for by name, bf16 is tried again: opening it says why not
+        (
+            Wish(precision="bf16"),
+            MEASURED,
+            ("openvino-bf16", "openvino-int8", "openvino-f32", "onnxruntime-f32"),
+        ),
+        (Wish(device="gpu", strict=True), MEASURED, ()),
+        (Wish(device="gpu"), MEASURED, ("openvino-int8", "openvino-f32", "onnxruntime-f32")),
+    ],
+)
+def test_order_on_the_cpu(of, wish, measured, expected):
+    found = candidates(of, CPU, wish, derived(of, **measured)).candidates
+    assert found == tuple(Candidate(name, "cpu") for name in expected)
+
+
+def test_reasons(of):
+    skipped = candidates(of, CPU, Wish(), derived(of, ALL[:4], **MEASURED)).skipped
+    assert skipped == {
+        "openvino-bf16 on cpu": "no bf16 instructions",
+        "onnxruntime-int8 on cpu": "not derived; `edged pull small` derives it where it can be",
+    }
+    low = candidates(of, CPU, Wish(), derived(of, **MEASURED)).skipped["onnxruntime-int8 on cpu"]
+    assert low == "agrees with f32 by 0.50 only, and the card wants 0.90"
+    slow = derived(of, **{**MEASURED, "openvino_int8": (0.95, 11.0)})
+    assert candidates(of, CPU, Wish(), slow).skipped["openvino-int8 on cpu"] == (
+        "11.0 ms, slower than f32 with 10.0 ms"
+    )
+
+
+def test_what_is_not_there_is_named(of):
+    found = candidates(of, CPU, Wish(device="gpu", precision="f16"), derived(of))
+    assert found.skipped["device gpu"] == "not offered by the model on this machine"
+    assert found.skipped["precision f16"] == "not offered by the model on this machine"
+    assert found.candidates
+
+
+def test_the_wished_device_goes_first_then_the_others(of):
+    found = candidates(of, [*CPU, GPU], Wish(device="gpu", precision="f32"), derived(of, **MEASURED))
+    assert found.candidates[0] == Candidate("openvino-f32", "gpu")
+    assert [c.device for c in found.candidates].index("cpu") == 3
+    strict = candidates(of, [*CPU, GPU], Wish("gpu", "f32", strict=True), derived(of, **MEASURED))
+    assert strict.candidates == (Candidate("openvino-f32", "gpu"),)
+
+
+def test_a_measurement_from_another_machine_does_not_count(of):
+    elsewhere = [Device("cpu", d.runtime, "another CPU", d.capabilities, "1") for d in CPU]
+    found = candidates(of, elsewhere, Wish(), derived(of, **MEASURED))
+    assert [c.variant for c in found.candidates] == list(ALL)
+
+
+def test_a_stale_variant_names_the_cure(of):
+    other = of.model_copy(update={"graphs": {"main": of.graphs["main"].model_copy(update={"batch_axis": 0})}})
+    found = candidates(other, CPU, Wish(), derived(of))
+    assert not found.candidates
+    assert found.skipped["openvino-f32 on cpu"] == (
+        "derived for another state of graphs; run `edged pull small`"
+    )
+
+
+def test_a_model_has_the_variants_that_all_its_graphs_have(of):
+    second = of.graphs["main"].model_copy(update={"variants": ("onnxruntime-f32", "openvino-f32")})
+    two = of.model_copy(update={"graphs": {**of.graphs, "second": second}})
+    found = candidates(two, CPU, Wish(), derived(two))
+    assert [c.variant for c in found.candidates] == ["openvino-f32", "onnxruntime-f32"]
