@@ -89,19 +89,25 @@ class Pull:
         found = self._pictures()
         if found is None:
             return {}
-        variant, device = self._reference()
-        return feeds(self.model, self._sessions(variant, device), found.calibration)
+        first = self._reference()
+        if first is None:
+            raise VariantError("there is no f32 variant to calibrate int8 with")
+        return feeds(self.model, self._sessions(*first), found.calibration)
 
     def _pictures(self) -> Pictures | None:
         return pictures(self.model.card, self.media) if self.media else None
 
-    def _reference(self) -> tuple[VariantName, Device]:
-        """The f32 variant that the others are compared with, on the CPU."""
-        variant = reference(self.model.card)
-        for device in devices():
-            if device.name == "cpu" and device.runtime == split(variant)[0] and self._fresh(variant):
-                return variant, device
-        raise VariantError(f"{variant} is what the others are compared with, and it is not there")
+    def _reference(self) -> tuple[VariantName, Device] | None:
+        """The f32 variant that the others are compared with, on the CPU: the first that is derived."""
+        return next(
+            (
+                (variant, device)
+                for variant in _references(self.model.card)
+                for device in devices()
+                if device.name == "cpu" and device.runtime == split(variant)[0] and self._fresh(variant)
+            ),
+            None,
+        )
 
     def _sessions(self, variant: VariantName, device: Device) -> dict[str, OpenSession]:
         manifest = Manifest.load(self.root / variant)
@@ -116,12 +122,11 @@ class Pull:
 
     def _measure_all(self) -> None:
         """Measure what was not yet measured on the devices of this machine."""
-        missing = list(self._unmeasured())
-        found = self._pictures() if missing else None
-        if found is None or not found.judgement:
+        missing, first = list(self._unmeasured()), self._reference()
+        found = self._pictures() if missing and first else None
+        if found is None or first is None or not found.judgement:
             return
         task = f"{self.model.card.id}: measure variants"
-        first = self._reference()
         against = trial(self.model, self._sessions(*first), found.judgement)
         for done, (variant, device) in enumerate(missing):
             self.report(task, done, len(missing))
@@ -158,12 +163,10 @@ class Pull:
         )
 
 
-def reference(card: ModelCard) -> VariantName:
-    """The variant that the others are compared with: f32, by ONNX Runtime where the model has it."""
-    f32 = [name for name in variants_of(card) if name.endswith("f32")]
-    if not f32:
-        raise CardError(f"the card of {card.id} lists no f32 variant to compare the others with")
-    return "onnxruntime-f32" if "onnxruntime-f32" in f32 else f32[0]
+def _references(card: ModelCard) -> list[VariantName]:
+    """The variants that others can be compared with: f32, ONNX Runtime's first."""
+    f32 = (name for name in variants_of(card) if name.endswith("f32"))
+    return sorted(f32, key=lambda name: name != "onnxruntime-f32")
 
 
 def _in_order(card: ModelCard, only: Iterable[VariantName] | None) -> list[VariantName]:
@@ -175,7 +178,7 @@ def _in_order(card: ModelCard, only: Iterable[VariantName] | None) -> list[Varia
             f"{card.id} has no variant {', '.join(sorted(unknown))}; it has {', '.join(offered)}"
         )
     if any(not name.endswith("f32") for name in wanted):
-        wanted.add(reference(card))
+        wanted.update(_references(card)[:1])
     return sorted(
         (name for name in offered if name in wanted),
         key=lambda name: (not name.endswith("f32"), name in SHARED, offered.index(name)),

@@ -73,7 +73,7 @@ class Device:
     runtime: Runtime
     full_name: str
     """As its maker calls it."""
-    capabilities: frozenset[str]
+    capabilities: tuple[str, ...]
     """Precisions that it computes in by itself: of `f32`, `f16`, `bf16`, `int8`."""
     version: str
     """Of the runtime."""
@@ -113,9 +113,9 @@ def _onnxruntime() -> list[Device]:
     import onnxruntime  # noqa: PLC0415 - loaded here and not before
 
     release = onnxruntime.__version__
-    found = [Device("cpu", "onnxruntime", _cpu_name(), frozenset({"f32", "int8"}), release)]
+    found = [Device("cpu", "onnxruntime", _cpu_name(), ("f32", "int8"), release)]
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        found.append(Device("cuda:0", "onnxruntime", "CUDA device 0", frozenset({"f32", "int8"}), release))
+        found.append(Device("cuda:0", "onnxruntime", "CUDA device 0", ("f32", "int8"), release))
     return found
 
 

@@ -23,10 +23,10 @@ def core() -> openvino.Core:
     return openvino.Core()
 
 
-def capabilities(device: str) -> frozenset[str]:
+def capabilities(device: str) -> tuple[str, ...]:
     """Precisions that OpenVINO's `device` computes in by itself: of `f32`, `f16`, `bf16`, `int8`."""
     offered = core().get_property(device, "OPTIMIZATION_CAPABILITIES")
-    return frozenset(_CAPABILITIES[name] for name in offered if name in _CAPABILITIES)
+    return tuple(_CAPABILITIES[name] for name in offered if name in _CAPABILITIES)
 
 
 class OvSession:

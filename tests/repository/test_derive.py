@@ -187,7 +187,11 @@ def test_int8_of_onnxruntime(graph, root):
 
 
 def test_nodes_that_stay_f32(graph, root):
-    made(card(graph, graph={"keep_f32": ["Conv_?", "MatMul*", "Pool_1", "Flatten_2"]}), "onnxruntime-int8", root)
+    made(
+        card(graph, graph={"keep_f32": ["Conv_?", "MatMul*", "Pool_1", "Flatten_2"]}),
+        "onnxruntime-int8",
+        root,
+    )
     model = onnx.load(str(root / "onnxruntime-int8" / "main.onnx"))
     (convolution,) = (node for node in model.graph.node if node.op_type == "Conv")
     assert not any("Quantize" in name for name in convolution.input)

@@ -8,8 +8,8 @@ from edged.runtimes.devices import Device
 from tests.graphs import card, write_graph
 
 ALL = ("openvino-f32", "openvino-bf16", "openvino-int8", "onnxruntime-f32", "onnxruntime-int8")
-CPU = [Device("cpu", runtime, "a CPU", frozenset({"f32"}), "1") for runtime in ("openvino", "onnxruntime")]
-GPU = Device("gpu", "openvino", "a GPU", frozenset({"f32", "f16"}), "1")
+CPU = [Device("cpu", runtime, "a CPU", ("f32",), "1") for runtime in ("openvino", "onnxruntime")]
+GPU = Device("gpu", "openvino", "a GPU", ("f32", "f16"), "1")
 
 
 @pytest.fixture(scope="module")
@@ -21,17 +21,13 @@ def derived(of, names=ALL, **measured):
     """Manifests of `names`; `openvino_int8=(agreement, ms)` for what was measured on the CPU."""
     found = {}
     for name in names:
-        manifest = Manifest(model="small", variant=name, recipe=recipe(of, name), tools={}, files={}, seconds=0)
+        manifest = Manifest(
+            model="small", variant=name, recipe=recipe(of, name), tools={}, files={}, seconds=0
+        )
         if given := measured.get(name.replace("-", "_")):
             device = CPU[0] if name.startswith("openvino") else CPU[1]
-            facts = (
-                {"why_not": given}
-                if isinstance(given, str)
-                else {"agreement": given[0], "ms": given[1]}
-            )
-            manifest = manifest.with_measured(
-                Measured(device="cpu", identity=device.identity, **facts)
-            )
+            facts = {"why_not": given} if isinstance(given, str) else {"agreement": given[0], "ms": given[1]}
+            manifest = manifest.with_measured(Measured(device="cpu", identity=device.identity, **facts))
         found[name] = manifest
     return found
 

@@ -1,0 +1,361 @@
+"""From a folder with files to an instance that answers, on a graph with known answers."""
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edged.contracts.errors import (
+    CardError,
+    InferenceError,
+    NotReady,
+    OriginError,
+    RepositoryError,
+    VariantError,
+)
+from edged.contracts.image import Classification
+from edged.contracts.model import Prepared, SinglePassModel
+from edged.contracts.slot import Priority
+from edged.flow.counters import Counters
+from edged.media.frame import PictureFrame
+from edged.pipeline.slot import DeviceSlot
+from edged.repository import pull as pull_module
+from edged.repository.manifest import Manifest, sha256
+from edged.repository.repository import Repository
+from edged.repository.tune import NoDeadline, card_options
+from edged.runtimes.devices import Concurrency, devices
+from tests.graphs import card, normalised, scores, write_graph
+from tests.media.clips import write_clip
+
+F32 = ("onnxruntime-f32", "openvino-f32")
+
+
+class Small(SinglePassModel[Any, None, Any, Classification]):
+    """The small graph as a classifier."""
+
+    def __init__(self, of):
+        self.card = of
+        self.format = of.picture().format
+
+    def preprocess(self, item, options):
+        return Prepared({"pictures": item.pixels(self.format)[None]}, None)
+
+    def postprocess(self, outputs, context, options):
+        raw = outputs["scores"][0].astype(np.float64)
+        return Classification.from_array(np.exp(raw - raw.max()), self.card.labels)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    write_graph(folder / "small.onnx")
+    write_clip(folder / "clip.mp4", frames=30)
+    return folder
+
+
+@pytest.fixture
+def of(files):
+    found = card(files / "small.onnx")
+    clip = files / "clip.mp4"
+    weights = {
+        **found.model_dump(mode="json")["weights"],
+        "clip.mp4": {
+            "sha256": sha256(clip),
+            "size": clip.stat().st_size,
+            "origins": [{"file": "clip.mp4"}],
+        },
+    }
+    return card(files / "small.onnx", weights=weights, graph={"variants": [*F32, "openvino-bf16"]})
+
+
+@pytest.fixture
+def build(tmp_path):
+    def make(*cards, root="models"):
+        models = {c.id: Small(c) for c in cards}
+        slot = DeviceSlot(2)
+        return Repository(tmp_path / root, models, Concurrency(2, 1), Counters(), lambda _: slot)
+
+    return make
+
+
+def silent(*_):
+    """Nobody watches the progress."""
+
+
+def frame(seed: int = 0) -> PictureFrame:
+    return PictureFrame(np.random.default_rng(seed).integers(0, 256, (20, 30, 3), np.uint8), 0.0)
+
+
+def infer(instance, item):
+    return instance.infer(item, card_options(instance.card), NoDeadline(), Priority.FRAME)
+
+
+def test_before_the_pull(build, of):
+    repository = build(of)
+    assert not repository.installed("small")
+    with pytest.raises(NotReady, match="edged pull small"):
+        repository.acquire("small")
+    with pytest.raises(NotReady, match="edged pull small"):
+        repository.preferred("image-classification")
+    with pytest.raises(NotReady, match="edged pull small"):
+        repository.choice("small")
+    assert {row.why_not for row in repository.variants("small")} == {
+        "not derived; `edged pull small` derives it where it can be"
+    }
+
+
+def test_from_the_pull_to_an_answer(build, of):
+    repository = build(of)
+    seen = []
+    assert repository.pull("small", lambda *step: seen.append(step)) == {}
+    assert ("small: derive variants", 3, 3) in seen
+    assert repository.installed("small")
+    assert repository.preferred("image-classification") == "small"
+    assert repository.file("small", "clip.mp4").read_bytes()
+
+    instance = repository.acquire("small")
+    given = frame().pixels(of.picture().format)[None]
+    assert infer(instance, frame()).class_ == scores(normalised(given)).argmax()
+    assert instance.facts.name == "small"
+    assert instance.facts.variant in F32
+    assert instance.facts.device == "cpu"
+    assert instance.facts.variant == repository.choice("small").variant
+
+
+def test_every_variant_is_measured_against_f32(build, of):
+    repository = build(of)
+    repository.pull("small", silent)
+    rows = {row.variant: row for row in repository.variants("small")}
+    for name in F32:
+        assert rows[name].derived
+        assert rows[name].agreement == 1.0
+        assert (rows[name].ms or 0) > 0
+        assert rows[name].why_not == ""
+    if not any("bf16" in d.capabilities for d in devices()):
+        assert "no bf16 instructions" in rows["openvino-bf16"].why_not
+
+
+def test_a_second_pull_does_nothing(build, of, tmp_path):
+    repository = build(of)
+    repository.pull("small", silent)
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file() and p.name != ".lock"}
+    repository.pull("small", silent)
+    after = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file() and p.name != ".lock"}
+    assert before == after
+
+
+def test_only_some_variants(build, of):
+    repository = build(of)
+    repository.pull("small", silent, variants=["openvino-f32"])
+    assert [row.variant for row in repository.variants("small") if row.derived] == ["openvino-f32"]
+    with pytest.raises(RepositoryError, match="no variant openvino-int8; it has"):
+        repository.pull("small", silent, variants=["openvino-int8"])
+
+
+def test_from_a_folder_and_nowhere_else(build, of, files, tmp_path):
+    build(of).pull("small", silent, folder=files)
+    with pytest.raises(OriginError):
+        build(of, root="other").pull("small", silent, folder=tmp_path / "empty")
+
+
+def test_a_variant_that_cannot_be_derived_is_left_out(build, of, monkeypatch):
+    real = pull_module.derive
+
+    def without_openvino(card, variant, *rest):
+        if variant.startswith("openvino"):
+            raise VariantError("no room")
+        return real(card, variant, *rest)
+
+    monkeypatch.setattr(pull_module, "derive", without_openvino)
+    repository = build(of)
+    assert repository.pull("small", silent) == {"openvino-f32": "no room", "openvino-bf16": "no room"}
+    assert repository.acquire("small").facts.variant == "onnxruntime-f32"
+
+
+def test_others_are_compared_with_the_f32_that_is_there(build, of, monkeypatch):
+    real = pull_module.derive
+
+    def without_onnxruntime(card, variant, *rest):
+        if variant.startswith("onnxruntime"):
+            raise VariantError("no room")
+        return real(card, variant, *rest)
+
+    monkeypatch.setattr(pull_module, "derive", without_onnxruntime)
+    repository = build(of)
+    repository.pull("small", silent)
+    rows = {row.variant: row for row in repository.variants("small")}
+    assert rows["openvino-f32"].agreement == 1.0
+
+
+def test_int8_is_calibrated_and_measured(build, of):
+    with_int8 = of.model_copy(
+        update={
+            "graphs": {"main": of.graphs["main"].model_copy(update={"variants": (*F32, "onnxruntime-int8")})}
+        }
+    )
+    repository = build(with_int8)
+    assert repository.pull("small", silent, variants=["onnxruntime-int8"]) == {}
+    rows = {row.variant: row for row in repository.variants("small")}
+    assert rows["onnxruntime-f32"].derived  # what it is compared with
+    assert not rows["openvino-f32"].derived
+    assert rows["onnxruntime-int8"].agreement is not None
+    instance = repository.acquire("small", precision="int8", strict=True)
+    assert instance.facts.variant == "onnxruntime-int8"
+
+
+def test_a_pull_without_any_variant_fails(build, of, monkeypatch):
+    def never(*_):
+        raise VariantError("no room")
+
+    monkeypatch.setattr(pull_module, "derive", never)
+    with pytest.raises(VariantError, match="onnxruntime-f32: no room"):
+        build(of).pull("small", silent)
+
+
+def test_a_card_that_lies_fails_the_pull(build, of):
+    graph = of.graphs["main"].model_copy(update={"outputs": ("logits",)})
+    with pytest.raises(CardError, match="logits"):
+        build(of.model_copy(update={"graphs": {"main": graph}})).pull("small", silent)
+
+
+def test_a_model_that_fails_on_the_frames_fails_the_pull(build, of, monkeypatch):
+    monkeypatch.setattr(Small, "postprocess", lambda *_: 1 / 0)
+    with pytest.raises(InferenceError, match="ZeroDivisionError"):
+        build(of).pull("small", silent)
+
+
+def test_without_a_clip_nothing_is_measured(build, of):
+    bare = of.model_copy(update={"calibration": None})
+    repository = build(bare)
+    assert repository.pull("small", silent) == {}
+    assert {row.agreement for row in repository.variants("small")} == {None}
+    repository.release(repository.acquire("small"))
+
+
+@pytest.fixture
+def pulled(build, of):
+    repository = build(of)
+    repository.pull("small", silent)
+    return repository
+
+
+def test_who_asks_for_the_same_gets_the_same(pulled):
+    a, b = pulled.acquire("small"), pulled.acquire("small")
+    assert a is b
+    other = pulled.acquire("small", precision="f32")
+    assert other is not a
+    if other.facts.variant == a.facts.variant:
+        assert other.sessions["main"] is a.sessions["main"]
+    for instance in (a, b, other):
+        pulled.release(instance)
+    assert len(pulled._instances) == len(pulled._sessions) == 0
+
+
+def test_two_models_share_the_session_of_one_graph(build, of):
+    twin = of.model_copy(update={"id": "twin"})
+    repository = build(of, twin)
+    for name in ("small", "twin"):
+        repository.pull(name, silent, variants=["onnxruntime-f32"])
+    a, b = repository.acquire("small"), repository.acquire("twin")
+    assert a.sessions["main"] is b.sessions["main"]
+    repository.release(a)
+    infer(b, frame())
+
+
+def test_an_instance_outlives_its_release_while_it_infers(pulled):
+    instance = pulled.acquire("small")
+    pulled.release(instance)
+    infer(instance, frame())
+
+
+def test_many_threads_open_it_once(pulled, monkeypatch):
+    opened = []
+    real = pulled._open_session
+
+    def counting(*args):
+        opened.append(args)
+        return real(*args)
+
+    monkeypatch.setattr(pulled, "_open_session", counting)
+    got = []
+    threads = [threading.Thread(target=lambda: got.append(pulled.acquire("small"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(opened) == 1
+    assert len(set(map(id, got))) == 1
+
+
+def test_what_does_not_open_is_skipped_with_its_reason(pulled, of, tmp_path):
+    best = pulled.choice("small").variant
+    (path,) = (tmp_path / "models" / "small" / best).glob("main.[ox][nm]*")
+    path.write_bytes(b"damaged")
+    instance = pulled.acquire("small")
+    assert instance.facts.variant != best
+    assert "edged pull small" in instance.skipped[f"{best} on cpu"]
+    infer(instance, frame())
+
+
+def test_asked_for_against_real(pulled, caplog):
+    if any("bf16" in d.capabilities for d in devices()):
+        pytest.skip("this CPU has bf16")
+    with caplog.at_level("WARNING"):
+        instance = pulled.acquire("small", precision="bf16")
+    assert instance.asked.precision == "bf16"
+    assert instance.facts.variant in F32
+    assert "no bf16 instructions" in instance.skipped["openvino-bf16 on cpu"]
+    assert any("asked for device auto, precision bf16" in r.getMessage() for r in caplog.records)
+    with pytest.raises(VariantError, match="no bf16 instructions"):
+        pulled.acquire("small", precision="bf16", strict=True)
+
+
+def test_strict_on_a_device_that_is_not_here(pulled):
+    with pytest.raises(VariantError, match="device npu"):
+        pulled.acquire("small", device="npu", strict=True)
+    assert pulled.acquire("small", device="npu").facts.device == "cpu"
+
+
+def test_a_card_that_changed_after_the_pull(build, of, pulled):
+    graph = of.graphs["main"].model_copy(update={"batch_axis": 0})
+    changed = build(of.model_copy(update={"graphs": {"main": graph}}))
+    assert not changed.installed("small")
+    with pytest.raises(VariantError, match="edged pull small"):
+        changed.acquire("small")
+    changed.pull("small", silent)
+    changed.acquire("small")
+
+
+def test_a_measurement_from_another_machine_is_made_anew(build, of, pulled, tmp_path):
+    folder = tmp_path / "models" / "small" / "onnxruntime-f32"
+    manifest = Manifest.load(folder)
+    assert manifest is not None
+    foreign = tuple(m.model_copy(update={"identity": "elsewhere"}) for m in manifest.measured)
+    manifest.model_copy(update={"measured": foreign}).save(folder)
+    rows = {row.variant: row for row in pulled.variants("small")}
+    assert rows["onnxruntime-f32"].ms is None
+    pulled.pull("small", silent)
+    rows = {row.variant: row for row in pulled.variants("small")}
+    assert rows["onnxruntime-f32"].ms is not None
+
+
+def test_a_model_that_nobody_knows(pulled):
+    with pytest.raises(RepositoryError, match="did you mean small"):
+        pulled.card("smal")
+    with pytest.raises(NotReady, match="no plugin has a model for ocr"):
+        pulled.best("ocr")
+
+
+def test_models_are_listed_by_rank(build, of):
+    second = of.model_copy(update={"id": "another", "rank": 2})
+    repository = build(second, of)
+    assert [c.id for c in repository.cards] == ["small", "another"]
+    assert repository.best("image-classification") == "small"
+    repository.pull("another", silent, variants=["onnxruntime-f32"])
+    assert repository.preferred("image-classification") == "another"
+
+
+def test_a_read_only_repository_serves(pulled, monkeypatch):
+    monkeypatch.setattr("pathlib.Path.mkdir", lambda *_, **__: (_ for _ in ()).throw(OSError("read-only")))
+    infer(pulled.acquire("small"), frame())
