@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Sourced by the scripts beside it: how they speak, and how they install Debian packages.
 
 say() { printf '%s\n' "$*" >&2; }
@@ -22,5 +23,6 @@ apt_install() {
 
 # shellcheck disable=SC2086 # $as_root is a word or nothing
 apt_get() {
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends "$@" >&2 </dev/null
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends "$@" \
+        >/dev/null </dev/null
 }
