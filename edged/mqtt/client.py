@@ -32,6 +32,10 @@ HANDSHAKE_S = 10.0
 """Seconds for a broker to accept us and to grant the subscriptions."""
 STABLE_S = 10.0
 """A connection that lived so long was a good one: the next tries are quick again."""
+SHORT_S = 60.0
+SHORT_LIVES = 3
+"""So many connections in a row that lived shorter than `SHORT_S` look like a rival with our name: mosquitto
+2.0.11 only closes the socket where MQTT 5 has a reason code for it."""
 MAX_INFLIGHT = 65535
 """All that MQTT has. With less the broker holds back or drops what comes above, instead of our 429."""
 _PROTOCOL = {"5": paho.MQTTv5, "3.1.1": paho.MQTTv311}
@@ -109,6 +113,7 @@ class Connection:
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._beat = time.monotonic()
+        self._short_lives = 0
         self._thread = threading.Thread(target=self._run, name=member.client_id, daemon=True)
 
     def start(self) -> None:
@@ -138,7 +143,9 @@ class Connection:
                 found = self._connect_once(version)
                 if found.answered or self._stopping.is_set():
                     break
-            if found.carrier is not None and time.monotonic() - started > STABLE_S:
+            lived = time.monotonic() - started if found.carrier is not None else 0.0
+            self._short_lives = self._short_lives + 1 if 0 < lived < SHORT_S else 0
+            if lived > STABLE_S:
                 waits = delays()
             self._pause(next(waits))
 
@@ -266,14 +273,19 @@ class Connection:
 
     def _on_disconnect(self, attempt: _Try, reason: ReasonCode) -> None:
         if reason.value == _TAKEN_OVER:
-            attempt.fault = (
-                f"another client of the broker at {self._address} connects as {self._member.client_id!r} "
-                "and takes our place: give every box a `node` name of its own"
-            )
+            attempt.fault = f"another client took our place at the broker; {self._rival()}"
         elif not attempt.fault and attempt.carrier is not None:
             attempt.fault = f"the connection to {self._address} is lost: {reason}"
+            if self._short_lives + 1 >= SHORT_LIVES:
+                attempt.fault += f", as {self._short_lives} times before; {self._rival()}"
         attempt.ended.set()
         self._wake.set()
+
+    def _rival(self) -> str:
+        return (
+            f"does another box connect to {self._address} as {self._member.client_id!r}? "
+            "give each a `node` name of its own"
+        )
 
     def _on_publish(self, attempt: _Try, number: int, reason: ReasonCode) -> None:
         if attempt.carrier is not None:

@@ -87,12 +87,25 @@ class Mosquitto:
 
 
 @pytest.fixture
-def broker(tmp_path):
-    (tmp_path / "mosquitto").mkdir()
-    found = Mosquitto(tmp_path / "mosquitto")
-    found.start()
-    yield found
-    found.stop()
+def mosquitto(tmp_path):
+    """Starts brokers with more lines of configuration; all are stopped at the end."""
+    made = []
+
+    def make(*lines, anonymous=True):
+        folder = tmp_path / f"mosquitto-{len(made)}"
+        folder.mkdir()
+        made.append(Mosquitto(folder, *lines, anonymous=anonymous))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture
+def broker(mosquitto):
+    return mosquitto()
 
 
 class Client:

@@ -1,0 +1,56 @@
+"""The broker's settings: URLs, and that no password is ever shown."""
+
+import pytest
+from pydantic import ValidationError
+
+from edged.mqtt.settings import Address, MqttSettings
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("embedded", Address("127.0.0.1", 1883)),
+        ("mqtt://broker", Address("broker", 1883)),
+        ("mqtt://broker:2883/", Address("broker", 2883)),
+        ("mqtts://broker", Address("broker", 8883, tls=True)),
+        ("mqtt://[::1]:1884", Address("::1", 1884)),
+    ],
+)
+def test_urls(url, address):
+    assert MqttSettings(url=url).address == address
+
+
+@pytest.mark.parametrize("url", ["", "http://x", "mqtt://", "mqtt://x:99999", "broker:1883", "mqtt://x/topic"])
+def test_urls_that_are_none(url):
+    with pytest.raises(ValidationError):
+        MqttSettings(url=url)
+
+
+def test_user_and_password_of_the_url_are_taken_out_of_it():
+    settings = MqttSettings(url="mqtt://me:hunter%402@host:1")
+    assert settings.username == "me"
+    assert settings.password is not None
+    assert settings.password.get_secret_value() == "hunter@2"
+    assert settings.url == "mqtt://host:1"
+    assert "hunter" not in f"{settings!r}{settings}{settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"url": "http://me:s3cret@host"},
+        {"url": "mqtt://me:s3cret@host", "username": "you"},
+        {"url": "mqtt://me:s3cret@host", "unknown": 1},
+        {"url": "mqtt://host", "password": "s3cret"},
+    ],
+)
+def test_an_error_shows_no_password(wrong):
+    with pytest.raises(ValidationError) as raised:
+        MqttSettings(**wrong)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_the_same_settings_are_equal_and_a_changed_password_is_seen():
+    one, same = MqttSettings(url="mqtt://a:b@h"), MqttSettings(url="mqtt://h", username="a", password="b")
+    assert one == same
+    assert one != MqttSettings(url="mqtt://a:c@h")
