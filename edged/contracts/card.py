@@ -114,7 +114,7 @@ class Graph(_Part):
     variants: tuple[VariantName, ...] = Field(min_length=1)
     """Runtime x precision that can be derived, in order of preference where nothing was measured."""
     keep_f32: tuple[str, ...] = ()
-    """Nodes that int8 leaves in f32, for they cost too much agreement: names in the graph, with `*`, `?`, `[0-9]`."""
+    """Nodes that int8 leaves in f32, as they cost too much agreement: names with `*`, `?` and `[0-9]`."""
 
     def single(self) -> tuple[str, str]:
         """Names of the one input and the one output. Raises `CardError` when there is another number."""
