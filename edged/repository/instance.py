@@ -87,27 +87,32 @@ class Instance:
         Raises what the model raises of edged's errors; anything else that goes wrong in it becomes an
         `InferenceError`.
         """
-        with self._counters.timed(self._stages["whole"]):
-            try:
-                return self._infer(item, options, self._sessions[priority], run)
-            except EdgedError as error:
-                self._counters.count(self._failed, type(error).__name__)
-                raise
-            except Exception as error:  # the boundary "one inference"
-                self._report(error)
-                raise InferenceError(
-                    f"{self.card.id} failed on this item: {type(error).__name__}: {error}"
-                ) from error
+        started = time.perf_counter()
+        try:
+            return self._infer(item, options, self._sessions[priority], run)
+        except EdgedError as error:
+            self._counters.count(self._failed, type(error).__name__)
+            raise
+        except Exception as error:  # the boundary "one inference"
+            self._report(error)
+            raise InferenceError(
+                f"{self.card.id} failed on this item: {type(error).__name__}: {error}"
+            ) from error
+        finally:
+            self._counters.observe(self._stages["whole"], time.perf_counter() - started)
 
     def _in_three_steps(self, item: Any, options: Options, sessions: Mapping[str, Session], run: Run) -> Any:
         """What `SinglePassModel.infer` does, each step timed."""
-        model, timed = self.model, self._counters.timed
+        model, observe, stages = self.model, self._counters.observe, self._stages
         assert isinstance(model, SinglePassModel)  # noqa: S101 - chosen by `_is_plain`
-        with timed(self._stages["preprocess"]):
-            prepared = model.preprocess(item, options)
+        started = time.perf_counter()
+        prepared = model.preprocess(item, options)
+        observe(stages["preprocess"], time.perf_counter() - started)
         outputs = sessions["main"].run(prepared.inputs)
-        with timed(self._stages["postprocess"]):
-            return model.postprocess(outputs, prepared.context, options)
+        started = time.perf_counter()
+        result = model.postprocess(outputs, prepared.context, options)
+        observe(stages["postprocess"], time.perf_counter() - started)
+        return result
 
     def _as_it_likes(self, item: Any, options: Options, sessions: Mapping[str, Session], run: Run) -> Any:
         return self.model.infer(item, options, sessions, run)
