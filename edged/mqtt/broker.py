@@ -18,7 +18,7 @@ from pathlib import Path
 
 from edged.contracts.errors import ConfigError
 from edged.flow.backoff import delays
-from edged.mqtt.settings import Address, MqttSettings
+from edged.mqtt.settings import Address, MqttSettings, Version
 
 log = logging.getLogger(__name__)
 
@@ -36,18 +36,17 @@ def find_mosquitto() -> Path | None:
     return Path(found) if found else None
 
 
+def embedded_versions() -> tuple[Version, ...]:
+    """What the embedded broker speaks. amqtt is never asked for 5: it would not answer, not even with no."""
+    return ("5", "3.1.1") if find_mosquitto() else ("3.1.1",)
+
+
 class EmbeddedBroker:
     """A unit. The child dies with us; when it dies alone, it is started again with growing pauses."""
 
-    def __init__(
-        self,
-        settings: MqttSettings,
-        state_dir: Path,
-        mosquitto: Callable[[], Path | None] = find_mosquitto,
-    ) -> None:
+    def __init__(self, settings: MqttSettings, state_dir: Path) -> None:
         self._address: Address = settings.address
         self._folder = state_dir.absolute() / "broker"
-        self._mosquitto = mosquitto
         self._command: list[str] = []
         self._child: subprocess.Popen[bytes] | None = None
         self._state = "starting"
@@ -90,14 +89,14 @@ class EmbeddedBroker:
 
     def _choose(self) -> list[str]:
         """The command. mosquitto keeps all promises, amqtt is better than nothing."""
-        if (mosquitto := self._mosquitto()) is not None:
+        if (mosquitto := find_mosquitto()) is not None:
             config = self._folder / "mosquitto.conf"
             config.write_text(mosquitto_config(self._address, self._folder), "utf-8")
             command = [str(mosquitto), "-c", str(config)]
         elif importlib.util.find_spec("amqtt") is not None:
             log.warning(
                 "mosquitto is not installed, so amqtt is the embedded broker: MQTT 3.1.1 only, no requests "
-                "to `edged/any`, and no request waits for a daemon that was killed; install mosquitto for these"
+                "to `edged/any`, and nothing waits for a daemon that was killed; install mosquitto for these"
             )
             command = [sys.executable, "-m", "edged.mqtt.fallback", str(self._address.port)]
         else:

@@ -10,9 +10,9 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -22,11 +22,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edged.flow.backoff import delays
-from edged.mqtt.settings import Address, MqttSettings
+from edged.mqtt.settings import Address, MqttSettings, Version
 
 log = logging.getLogger(__name__)
-
-Version = Literal["5", "3.1.1"]
 
 HANDSHAKE_S = 10.0
 """Seconds for a broker to accept us and to grant the subscriptions."""
@@ -94,7 +92,10 @@ class _Try:
     """What is known of one attempt, from its thread of paho."""
 
     version: Version
+    began: float = field(default_factory=time.monotonic)
     answered: bool = False
+    """The broker understood the CONNECT, whatever it says to it; or there is none."""
+    silent: bool = False
     fault: str = ""
     carrier: Carrier | None = None
     granted: threading.Event = field(default_factory=threading.Event)
@@ -138,23 +139,27 @@ class Connection:
     def _run(self) -> None:
         waits = delays()
         while not self._stopping.is_set():
-            for version in self._versions():
-                started = time.monotonic()
-                found = self._connect_once(version)
-                if found.answered or self._stopping.is_set():
-                    break
-            lived = time.monotonic() - started if found.carrier is not None else 0.0
+            found = self._try_versions()
+            lived = time.monotonic() - found.began if found.carrier is not None else 0.0
             self._short_lives = self._short_lives + 1 if 0 < lived < SHORT_S else 0
             if lived > STABLE_S:
                 waits = delays()
             self._pause(next(waits))
 
-    def _versions(self) -> Iterator[Version]:
-        """Each is given up only after two closed handshakes: one may be a broker that just went down."""
+    def _try_versions(self) -> _Try:
+        """The first version that the broker answers to; given up after two closed handshakes.
+
+        One may come from a broker that just went down. A broker that says nothing at all is not asked twice.
+        """
+        tries = 2 if len(self._member.versions) > 1 else 1
         for version in self._member.versions:
-            yield version
-            if len(self._member.versions) > 1:
-                yield version
+            for _ in range(tries):
+                found = self._connect_once(version)
+                if found.answered or self._stopping.is_set():
+                    return found
+                if found.silent:
+                    break
+        return found
 
     def _connect_once(self, version: Version) -> _Try:
         """One connection from its first to its last moment."""
@@ -185,6 +190,7 @@ class Connection:
             self._beat = time.monotonic()
             if not attempt.granted.is_set() and self._beat > deadline:
                 attempt.fault = f"the broker at {self._address} does not finish the handshake"
+                attempt.silent = True
                 return
 
     def _close(self, client: paho.Client, attempt: _Try) -> None:
@@ -240,7 +246,7 @@ class Connection:
         return {"clean_start": self._member.session_s == 0, "properties": properties}
 
     def _listen(self, client: paho.Client, attempt: _Try) -> None:
-        client.on_socket_open = _without_delay
+        client.on_socket_open = without_delay
         client.on_connect = lambda c, _, flags, reason, facts: self._on_connect(c, attempt, reason, facts)
         client.on_subscribe = lambda c, _, mid, reasons, facts: self._on_subscribe(attempt, reasons)
         client.on_disconnect = lambda c, _, flags, reason, facts: self._on_disconnect(attempt, reason)
@@ -292,6 +298,6 @@ class Connection:
             self._events.published(attempt.carrier, number, str(reason) if reason.value >= _FAILURE else "")
 
 
-def _without_delay(client: paho.Client, userdata: Any, sock: Any) -> None:
+def without_delay(client: paho.Client, userdata: Any, sock: Any) -> None:
     """Small packets go at once: measured with amqtt, 44 ms a round trip fall to 1.8."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -13,12 +13,13 @@ from pydantic import BaseModel
 from edged.contracts.message import Health, Info, ServiceFacts, StreamState
 from edged.contracts.request import Intake
 from edged.flow.counters import Counters
+from edged.mqtt.broker import embedded_versions
 from edged.mqtt.client import Carrier, Connection, Events, Membership
 from edged.mqtt.control import ControlDesk, Verb
 from edged.mqtt.journal import Journal, Request
 from edged.mqtt.publish import Outbox
 from edged.mqtt.requests import RequestDesk
-from edged.mqtt.settings import MqttSettings
+from edged.mqtt.settings import EMBEDDED, MqttSettings, Version
 from edged.mqtt.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -141,7 +142,7 @@ class MqttUnit:
             topics=(self._topics.requests, self._topics.controls),
             keepalive=int(settings.keepalive),
             session_s=SESSION_S,
-            versions=("5", "3.1.1") if settings.version == "auto" else (settings.version,),
+            versions=_versions(settings),
             will=self._topics.availability,
         )
 
@@ -190,6 +191,12 @@ class MqttUnit:
                 if self._stopping.is_set() or not self._requests.resume(*entry):
                     break
                 self._left.remove(entry)
+
+
+def _versions(settings: MqttSettings) -> tuple[Version, ...]:
+    if settings.version != "auto":
+        return (settings.version,)
+    return embedded_versions() if settings.url == EMBEDDED else ("5", "3.1.1")
 
 
 def _encoded(message: BaseModel) -> bytes:

@@ -8,6 +8,8 @@ from pydantic import ConfigDict, Field, SecretStr, field_validator, model_valida
 
 from edged.contracts.settings import Seconds, Settings
 
+Version = Literal["5", "3.1.1"]
+
 EMBEDDED = "embedded"
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 

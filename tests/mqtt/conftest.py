@@ -2,7 +2,6 @@
 
 import contextlib
 import queue
-import shutil
 import socket
 import subprocess
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 import orjson
 import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -21,6 +21,7 @@ from edged.contracts.request import Answer, RequestJob
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo
 from edged.mqtt.broker import find_mosquitto
+from edged.mqtt.client import without_delay
 from edged.mqtt.link import MqttUnit
 from edged.mqtt.settings import MqttSettings
 
@@ -41,7 +42,7 @@ def until(condition: Callable[[], object], what: str = "", limit: float = LIMIT)
 def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+        return int(sock.getsockname()[1])
 
 
 class Mosquitto:
@@ -89,7 +90,7 @@ class Mosquitto:
 @pytest.fixture
 def mosquitto(tmp_path):
     """Starts brokers with more lines of configuration; all are stopped at the end."""
-    made = []
+    made: list[Mosquitto] = []
 
     def make(*lines, anonymous=True):
         folder = tmp_path / f"mosquitto-{len(made)}"
@@ -115,7 +116,7 @@ class Client:
         self.speaks_5 = version == "5"
         self.got: queue.Queue[paho.MQTTMessage] = queue.Queue()
         self._paho = paho.Client(
-            paho.CallbackAPIVersion.VERSION2,
+            CallbackAPIVersion.VERSION2,
             client_id=f"customer-{id(self)}",
             protocol=paho.MQTTv5 if self.speaks_5 else paho.MQTTv311,
         )
@@ -125,7 +126,7 @@ class Client:
         subscribed = threading.Event()
         self._paho.on_connect = lambda *_: ready.set()
         self._paho.on_subscribe = lambda *_: subscribed.set()
-        self._paho.on_socket_open = lambda c, u, s: s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._paho.on_socket_open = without_delay
         self._paho.connect("127.0.0.1", port, 60)
         self._paho.loop_start()
         assert ready.wait(LIMIT)
@@ -133,7 +134,7 @@ class Client:
             self._paho.subscribe([(topic, 1) for topic in topics])
             assert subscribed.wait(LIMIT)
 
-    def publish(self, topic, body, reply=None, correlation=None, qos=1, retain=False) -> paho.MQTTMessageInfo:
+    def publish(self, topic, body, reply=None, correlation=None, *, qos=1, retain=False):
         properties = None
         if self.speaks_5:
             properties = Properties(PacketTypes.PUBLISH)
@@ -238,12 +239,6 @@ def unit(broker, tmp_path):
     yield make
     for one in made:
         one.stop()
-
-
-@pytest.fixture
-def no_setpriv(monkeypatch):
-    """As on a machine without setpriv."""
-    monkeypatch.setattr(shutil, "which", lambda name, path=None: None)
 
 
 @pytest.fixture

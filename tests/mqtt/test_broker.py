@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edged.contracts.errors import ConfigError
-from edged.mqtt.broker import EmbeddedBroker, find_mosquitto
+from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.settings import MqttSettings
 
 NODE, SERVICE = "shop-1", "object-detection"
@@ -35,11 +35,16 @@ def port():
 
 
 @pytest.fixture
+def no_mosquitto(monkeypatch):
+    monkeypatch.setattr("edged.mqtt.broker.find_mosquitto", lambda: None)
+
+
+@pytest.fixture
 def embedded(tmp_path, port):
     made = []
 
-    def make(program=find_mosquitto):
-        made.append(EmbeddedBroker(MqttSettings(embedded_port=port), tmp_path, program))
+    def make():
+        made.append(EmbeddedBroker(MqttSettings(embedded_port=port), tmp_path))
         made[-1].start()
         return made[-1]
 
@@ -63,8 +68,9 @@ def test_a_request_goes_through_mosquitto(embedded, port, unit, client):
     assert customer.json()["echo"] == 1
 
 
+@pytest.mark.usefixtures("no_mosquitto")
 def test_a_request_goes_through_amqtt_and_quickly(embedded, port, unit, client, caplog):
-    assert embedded(lambda: None).state() == "running"
+    assert embedded().state() == "running"
     assert "MQTT 3.1.1 only" in caplog.text
     link = unit(url="embedded", embedded_port=port)
     assert link._carrier.version == "3.1.1"
@@ -105,19 +111,21 @@ def test_a_port_that_is_taken_is_named(embedded, port):
         embedded()
 
 
+@pytest.mark.usefixtures("no_mosquitto")
 def test_without_any_broker_the_way_out_is_said(embedded, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"edged\[broker\]"):
-        embedded(lambda: None)
+        embedded()
 
 
 OWNER = """
 import sys, time
 from pathlib import Path
-from edged.mqtt.broker import EmbeddedBroker, find_mosquitto
+from edged.mqtt import broker as module
 from edged.mqtt.settings import MqttSettings
-program = find_mosquitto if sys.argv[3] == "mosquitto" else lambda: None
-broker = EmbeddedBroker(MqttSettings(embedded_port=int(sys.argv[2])), Path(sys.argv[1]), program)
+if sys.argv[3] == "amqtt":
+    module.find_mosquitto = lambda: None
+broker = module.EmbeddedBroker(MqttSettings(embedded_port=int(sys.argv[2])), Path(sys.argv[1]))
 broker.start()
 print(broker._child.pid, flush=True)
 time.sleep(600)

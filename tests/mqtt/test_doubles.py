@@ -29,7 +29,7 @@ def clock():
         (Naming.ANONYMOUS, True, False, False, False, True),
     ],
 )
-def test_table(clock, naming, redelivered, in_flight, after_5_s, after_60_s, after_700_s):
+def test_table(clock, naming, redelivered, in_flight, after_5_s, after_60_s, after_700_s):  # noqa: PLR0917
     for seconds, taken in ((None, in_flight), (5, after_5_s), (60, after_60_s), (700, after_700_s)):
         doubles = Doubles(clock)
         assert doubles.enter(b"x", naming, redelivered=False)

@@ -114,6 +114,7 @@ def test_a_full_disk_is_counted_and_said_once_and_gets_well_again(tmp_path, capl
     assert counters.counts()["journal_failures"] == {"[Errno 28] No space left on device": 3}
     assert sum("fails" in line for line in caplog.messages) == 1
     row = journal.ask(asked(), b"x")
+    assert row is not None
     assert journal.payload(row) == b"x"
     assert "can be written again" in caplog.text
     journal.close()

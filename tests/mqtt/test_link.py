@@ -265,7 +265,7 @@ def test_our_own_messages_never_come_back(unit, client):
     customer = client(f"edged/{NODE}/#", f"edged/{NODE}/control/+/response")
     customer.publish(f"edged/{NODE}/control/reload", b"")
     customer.publish(REQUEST, {"n": 1})
-    seen = set()
+    seen: set[str] = set()
     while f"edged/{NODE}/control/reload/response" not in seen or not any("/response/" in t for t in seen):
         seen.add(customer.next().topic)
     assert link._outbox.drained(30)

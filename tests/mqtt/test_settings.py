@@ -1,7 +1,7 @@
 """The broker's settings: URLs, and that no password is ever shown."""
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from edged.mqtt.settings import Address, MqttSettings
 
@@ -20,7 +20,9 @@ def test_urls(url, address):
     assert MqttSettings(url=url).address == address
 
 
-@pytest.mark.parametrize("url", ["", "http://x", "mqtt://", "mqtt://x:99999", "broker:1883", "mqtt://x/topic"])
+@pytest.mark.parametrize(
+    "url", ["", "http://x", "mqtt://", "mqtt://x:99999", "broker:1883", "mqtt://x/topic"]
+)
 def test_urls_that_are_none(url):
     with pytest.raises(ValidationError):
         MqttSettings(url=url)
@@ -51,6 +53,9 @@ def test_an_error_shows_no_password(wrong):
 
 
 def test_the_same_settings_are_equal_and_a_changed_password_is_seen():
-    one, same = MqttSettings(url="mqtt://a:b@h"), MqttSettings(url="mqtt://h", username="a", password="b")
+    one, same = (
+        MqttSettings(url="mqtt://a:b@h"),
+        MqttSettings(url="mqtt://h", username="a", password=SecretStr("b")),
+    )
     assert one == same
     assert one != MqttSettings(url="mqtt://a:c@h")
