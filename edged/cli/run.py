@@ -19,6 +19,8 @@ app = typer.Typer()
 
 SETTLED_S = 120.0
 """Wait at most so long for the models to open before the services are shown."""
+BROKER_S = 10.0
+"""And so long for the broker."""
 
 
 def _duration(text: str) -> float:
@@ -60,10 +62,11 @@ def _introduce(daemon: Daemon) -> None:
     """Show what is served and where to listen, once the models are open."""
     settings, units = daemon.config, daemon.wiring.units
     wanted = [f"service/{name}" for name in settings.wanted_services()]
-    ends_at = time.monotonic() + SETTLED_S
+    ends_at, patient_until = time.monotonic() + SETTLED_S, time.monotonic() + BROKER_S
     while time.monotonic() < ends_at:
         states = units.states()
-        if all(states.get(name, "loading") != "loading" for name in wanted):
+        opened = all(states.get(name, "loading") != "loading" for name in wanted)
+        if opened and (states.get("mqtt") == "running" or time.monotonic() > patient_until):
             break
         time.sleep(0.1)
     ready = daemon.wiring.service_facts()

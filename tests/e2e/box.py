@@ -83,6 +83,8 @@ def running(config: Path, port: int, node: str, *args: str) -> Iterator[Daemon]:
                 process.kill()
         for reader in readers:
             reader.join(10)
+        process.stdout.close()
+        process.stderr.close()
         sys.stdout.write("".join(daemon.log)[-6000:])  # pytest shows it when a test fails
 
 
@@ -133,6 +135,7 @@ node: {node}
 paths: {{models: {models}}}
 mqtt: {{url: embedded, embedded_port: {port}}}
 services: {{object-detection: {{}}}}
+health_every: 2s
 {extra}
 """
 

@@ -1,16 +1,38 @@
 """Fixtures: pulled models, a running daemon, clients."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.box import CAMERA, Client, Daemon, config_text, free_port, running, until
+from tests.e2e.box import CAMERA, EDGED, ROOT, Client, Daemon, config_text, free_port, running, until
+from tests.mqtt.conftest import Mosquitto
 
 
 @pytest.fixture(scope="session")
-def models_dir(pulled_yolox) -> Path:
-    """A model repository in which yolox-nano is pulled and derived."""
-    return pulled_yolox
+def models_dir(weight_store) -> Path:
+    """The model repository that all tests share, with yolox-nano pulled by the real command."""
+    pulled = subprocess.run(
+        [*EDGED, "pull", "--default", "--config", str(ROOT / "config.yaml")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert pulled.returncode == 0, pulled.stderr
+    return ROOT / "models"
+
+
+@pytest.fixture
+def mosquitto(tmp_path):
+    """A broker that outlives the daemon; returns its port."""
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    broker = Mosquitto(folder)
+    broker.start()
+    yield broker.port
+    broker.stop()
 
 
 @pytest.fixture
@@ -40,7 +62,7 @@ def daemon(tmp_path, models_dir):
         made = context.__enter__()
         stack.append(context)
         if ready:
-            until(lambda: made.said("broker:") or made.process.poll() is not None, 90, "readiness")
+            until(lambda: made.said("subscribe to:") or made.process.poll() is not None, 90, "readiness")
         return made
 
     yield start

@@ -92,7 +92,7 @@ def test_two_thousand_mixed_requests_get_one_answer_each(daemon, client, bikes):
 
 
 def test_sigkill_in_the_middle_loses_no_request(tmp_path, models_dir, client, bikes, mosquitto):
-    port = mosquitto()
+    port = mosquitto
     config = tmp_path / "config.yaml"
     text = config_text(models_dir, port).replace(
         f"{{url: embedded, embedded_port: {port}}}", f"{{url: 'mqtt://127.0.0.1:{port}'}}"
@@ -101,7 +101,7 @@ def test_sigkill_in_the_middle_loses_no_request(tmp_path, models_dir, client, bi
     caller = client(port, "me/answers")
     body = orjson.dumps({"image": photo(bikes)})
     with running(config, port, "box") as first:
-        until(lambda: first.said("broker:"), 90, "readiness")
+        until(lambda: first.said("subscribe to:"), 90, "readiness")
         for n in range(150):
             caller.ask("box", "object-detection", body, "me/answers", n.to_bytes(4, "big"))
         until(lambda: len(caller.heard) >= 20, what="some answers")
