@@ -68,10 +68,10 @@ class _Mark:
         """(bytes that are here, bytes that there will be, validator); zeros where nothing can be used."""
         try:
             source, validator, length = self.path.read_text("utf-8").split("\n")
-            have = self._part.stat().st_size
+            known = self._part.stat().st_size, int(length), validator
         except (OSError, ValueError):
             return 0, 0, ""
-        return (have, int(length), validator) if validator and source == self._source else (0, 0, "")
+        return known if validator and source == self._source else (0, 0, "")
 
     def write(self, validator: str, length: int) -> None:
         with disk(self.path):
@@ -137,4 +137,4 @@ def _receive(response: BaseHTTPResponse, part: Path, have: int, length: int, pro
 def _validator(response: BaseHTTPResponse) -> str:
     """What `If-Range` takes to tell this version of a file from others; empty: the server gives nothing."""
     etag = response.headers.get("ETag", "")
-    return response.headers.get("Last-Modified", "") if etag.startswith("W/") else etag
+    return etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
