@@ -46,6 +46,7 @@ class Config(Settings):
     node: str = "edged"
     """Name of this box; part of every topic, so it must be unique at the broker."""
     paths: PathSettings = PathSettings()
+    """Folders."""
     runtime: RuntimeSettings = RuntimeSettings()
     """Workers and threads."""
     mqtt: MqttSettings = MqttSettings()

@@ -148,7 +148,7 @@ def test_without_weights_the_service_says_how_to_get_them(tmp_path, daemon, clie
     box.config.write_text(box.config.read_text().replace("paths: {models: ", "paths: {models: /nowhere"))
     with running(box.config, box.port, "box") as empty:
         caller = client(box.port, "me/answers")
-        until(lambda: empty.said("edged pull"), 60, "the reason")
+        until(lambda: empty.said("edged pull") and empty.said("subscribe to:"), 60, "the reason")
         caller.ask("box", "object-detection", b'{"image": "AAAA"}', "me/answers", b"1")
         until(lambda: caller.heard, what="an answer")
         answer = FailedAnswer.model_validate_json(caller.heard[0].payload)
