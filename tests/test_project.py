@@ -1,0 +1,178 @@
+"""What stands around the code tells the truth: lock files, Makefile, README, CHANGELOG, systemd unit."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+import typer.main
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import edged
+from edged import config
+from edged.cli import app
+
+ROOT = Path(__file__).parent.parent
+PACKAGING = ROOT / "packaging"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+README = (ROOT / "README.md").read_text("utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+LOCKS = ("run.lock", "dev.lock", "bootstrap.lock")
+
+
+def direct(*extras):
+    """What pyproject.toml asks for, by name, without edged's own extras."""
+    lines = [*PROJECT["dependencies"], *(line for extra in extras for line in EXTRAS[extra])]
+    wanted = [Requirement(line) for line in lines]
+    return {canonicalize_name(r.name): r for r in wanted if r.name != "edged"}
+
+
+def locked(name):
+    """The locked requirements with their hashes, by name; several where Python versions want different ones."""
+    text = (PACKAGING / name).read_text("utf-8").replace("\\\n", " ")
+    found: dict[str, list[tuple[Requirement, list[str]]]] = {}
+    for line in text.splitlines():
+        if not line.startswith((" ", "#")):
+            requirement, *hashes = line.split("--hash=")
+            parsed = Requirement(requirement)
+            found.setdefault(canonicalize_name(parsed.name), []).append((parsed, hashes))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("lock", "extras"),
+    [("run.lock", ("broker", "quantize")), ("dev.lock", ("broker", "quantize", "dev"))],
+)
+def test_the_lock_is_in_step_with_pyproject(lock, extras):
+    have = locked(lock)
+    for name, wanted in direct(*extras).items():
+        assert name in have, "run `make lock`"
+        for requirement, _ in have[name]:
+            (pinned,) = requirement.specifier
+            assert wanted.specifier.contains(pinned.version), "run `make lock`"
+
+
+def test_what_is_tested_is_what_runs():
+    tested = locked("dev.lock")
+    assert {name: tested.get(name) for name in locked("run.lock")} == locked("run.lock")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_everything_locked_has_one_version_and_hashes_and_names_no_host(lock):
+    for name, entries in locked(lock).items():
+        for requirement, hashes in entries:
+            assert [s.operator for s in requirement.specifier] == ["=="], name
+            assert hashes, name
+            assert all(re.fullmatch(r"sha256:[0-9a-f]{64}\s*", h) for h in hashes), name
+    text = (PACKAGING / lock).read_text("utf-8")
+    assert not re.findall(r"://|index|find-links", text)
+
+
+def imported(*folders, tests):
+    """The distributions that the files import from, one of several where a name is shared."""
+    owners = packages_distributions()
+    for path in (path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))):
+        if tests or not path.name.startswith("test_"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+                for top in {name.split(".")[0] for name in names}:
+                    if top in owners and top not in sys.stdlib_module_names:
+                        yield frozenset(canonicalize_name(owner) for owner in owners[top])
+
+
+def test_exactly_what_is_imported_is_a_dependency():
+    used = set(imported("edged", "plugins", tests=False)) - {frozenset({"edged"})}
+    wanted = set(direct("broker", "quantize"))
+    assert [owners for owners in used if not owners & wanted] == []
+    assert [name for name in wanted if not any(name in owners for owners in used)] == []
+
+
+def test_what_tests_import_is_a_dependency_of_development():
+    used = set(imported("edged", "plugins", "tests", "docs", tests=True)) - {frozenset({"edged"})}
+    assert [owners for owners in used if not owners & set(direct("broker", "quantize", "dev"))] == []
+
+
+def test_the_systemd_unit_is_understood_by_systemd():
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd is not installed")
+    said = subprocess.run(
+        ["systemd-analyze", "verify", PACKAGING / "edged.service"], capture_output=True, text=True, check=True
+    )
+    assert said.stderr == "", "it exits 0 for a key that it ignores"
+
+
+def test_the_systemd_unit_runs_a_command_that_exists():
+    unit = (PACKAGING / "edged.service").read_text("utf-8")
+    (command,) = re.findall(r"^ExecStart=/usr/bin/env edged (.+)$", unit, re.MULTILINE)
+    name, *arguments = command.split()
+    typer.main.get_group(app).commands[name].make_context(name, arguments)
+
+
+def targets():
+    return set(re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE))
+
+
+def test_make_lists_its_targets():
+    shown = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"^make ([a-z]+)", shown, re.MULTILINE)) == targets() >= {"setup", "run", "test"}
+
+
+def test_what_the_readme_and_ci_say_to_type_exists():
+    said = README + (ROOT / ".ci" / "run").read_text("utf-8")
+    assert set(re.findall(r"(?:^|`)make ([a-z]+)", said, re.MULTILINE)) <= targets()
+    commands = typer.main.get_group(app).commands
+    assert set(re.findall(r"`edged ([a-z]+)", README)) == set(commands), "each command is in the README"
+    for command, option in re.findall(r"`edged ([a-z]+)[^`|]*(--[a-z-]+)", README):
+        options = {flag for parameter in commands[command].params for flag in parameter.opts}
+        assert option in options
+
+
+def test_links_within_the_project_lead_somewhere():
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "plugins").rglob("*.md")]:
+        for link in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text("utf-8")):
+            assert (page.parent / link).exists(), f"{page.relative_to(ROOT)}: {link}"
+
+
+def block(language, holding):
+    """The code block of the README that holds a text."""
+    (found,) = (b for b in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if holding in b)
+    return found
+
+
+def test_the_readme_shows_a_plugin_that_runs():
+    assert block("python", "SinglePassModel") in (ROOT / "plugins/yolox-nano/plugin.py").read_text("utf-8")
+
+
+def test_the_readme_shows_a_configuration_that_loads(tmp_path, monkeypatch):
+    monkeypatch.setenv("MQTT_PASSWORD", "secret")
+    page = tmp_path / "config.yaml"
+    page.write_text(block("yaml", "node:"))
+    assert list(config.load(page).streams) == ["door"]
+
+
+def test_the_changelog_has_this_version():
+    assert f"\n## [{edged.__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_setup_says_which_python_it_needs(tmp_path):
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    (tmp_path / "dirname").symlink_to(shutil.which("dirname"))
+    tried = subprocess.run(
+        ["/bin/sh", PACKAGING / "setup.sh"],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert tried.returncode == 1
+    assert "Python 3.11, 3.12 or 3.13" in tried.stderr
