@@ -24,7 +24,9 @@ class FailedAnswer(_Message):
     """The whole answer of a failed request, of any service."""
 
     request_id: str
+    """Echo of the request's, or the UUID4 that was made."""
     success: Literal[False] = False
+    """Always false."""
     error_code: int
     """As HTTP: 400, 403, 404, 413, 415, 422, 429, 500, 503 or 504."""
     error_msg: str
@@ -63,7 +65,7 @@ class ErrorFacts(_Message):
 
 
 class StreamMessage(_Message):
-    """One result of one service on one item of a stream: `edged/<node>/stream/<stream>/<service>`."""
+    """One result of one service on one item of a stream."""
 
     schema_: str = Field(alias="schema")
     """`edged/<service>/<version>`."""
@@ -78,7 +80,9 @@ class StreamMessage(_Message):
     latency_ms: float
     """From the capture to the moment at which this message was encoded, milliseconds."""
     frame: FrameFacts
+    """The frame that was looked at."""
     model: ModelFacts
+    """What looked at it."""
     result: dict[str, Any] | None = None
     """The service's answer; absent when there is an error."""
     error: ErrorFacts | None = None
@@ -86,7 +90,7 @@ class StreamMessage(_Message):
 
 
 class StreamState(_Message):
-    """Retained on `edged/<node>/stream/<stream>/state`."""
+    """How a stream is; told whenever it changes."""
 
     state: Literal["online", "stalled", "offline"]
     """`stalled`: connected, but no frame for a while; `offline`: not connected, trying again."""
@@ -100,17 +104,22 @@ class ServiceFacts(_Message):
     """One line of `info`: what fulfils a service."""
 
     service: str
+    """Name of the service."""
     model: str
+    """Id of the model."""
     variant: str
+    """Runtime and precision that it really runs in."""
     device: str
+    """Device that it really runs on."""
     schema_: str = Field(alias="schema")
     """Id of the schema of its answers."""
 
 
 class Info(_Message):
-    """Retained on `edged/<node>/info`."""
+    """What this box is and serves; told whenever it changes."""
 
     node: str
+    """Name of the box."""
     version: str
     """Of edged."""
     mqtt: Literal["5", "3.1.1"]
@@ -123,14 +132,18 @@ class Latency(_Message):
     """Milliseconds over the last minutes."""
 
     p50: float
+    """Median."""
     p99: float
+    """99th percentile."""
 
 
 class Health(_Message):
-    """On `edged/<node>/health`, every 30 s."""
+    """How the daemon is: every `health_every` seconds."""
 
     node: str
+    """Name of the box."""
     uptime_s: float
+    """Seconds since the start."""
     counters: dict[str, dict[str, int]]
     """By name, then by reason or code, since the start."""
     latency_ms: dict[str, Latency]
@@ -142,7 +155,7 @@ class Health(_Message):
 
 
 class Progress(_Message):
-    """On `edged/<node>/progress/<request_id>`, while long work runs."""
+    """How far long work is."""
 
     done: float
     """Share, 0 to 1."""
@@ -151,9 +164,11 @@ class Progress(_Message):
 
 
 class ControlAnswer(_Message):
-    """On `edged/<node>/control/<verb>/response`."""
+    """The answer to a command."""
 
     verb: str
+    """The last level of the topic of the command."""
     success: bool
+    """Whether it was done."""
     message: str
     """What was done, or why not."""

@@ -94,6 +94,8 @@ class Journal:
         self._counters = counters
         self._lock = threading.Lock()
         self._open: tuple[sqlite3.Connection, Spool] | None = None
+        self._places: dict[int, Place] = {}
+        """Payloads of the requests without an answer, by row."""
         self._well = True
 
     def open(self) -> None:
@@ -104,8 +106,9 @@ class Journal:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             db = self._connected()
-            needed = db.execute("SELECT segment, offset, length FROM requests WHERE segment IS NOT NULL")
-            self._open = db, Spool(self._path.parent / "spool", [Place(*row) for row in needed])
+            needed = db.execute("SELECT id, segment, offset, length FROM requests WHERE segment IS NOT NULL")
+            self._places = {row: Place(*place) for row, *place in needed}
+            self._open = db, Spool(self._path.parent / "spool", self._places.values())
         except (sqlite3.Error, OSError) as error:
             hint = "; does another edged use this folder?" if "locked" in str(error) else ""
             raise ConfigError(f"paths.state: {self._path} cannot be opened: {error}{hint}") from error
@@ -126,10 +129,13 @@ class Journal:
             place = spool.write(payload)
             try:
                 where = (place.segment, place.offset, place.length)
-                return db.execute(_ASK, (*_columns(request), *where)).lastrowid
+                row = db.execute(_ASK, (*_columns(request), *where)).lastrowid
             except sqlite3.Error:
                 spool.release(place.segment)
                 raise
+            if row is not None:
+                self._places[row] = place
+            return row
 
         row = self._do(insert)
         if row is not None and not self._well:
@@ -145,26 +151,20 @@ class Journal:
         def update(db: sqlite3.Connection, spool: Spool) -> int | None:
             if row is None:
                 return db.execute(_REFUSE, (*_columns(request), *columns)).lastrowid
-            (segment,) = db.execute("SELECT segment FROM requests WHERE id = ?", (row,)).fetchone()
             db.execute(_ANSWER, (*columns, row))
-            spool.release(segment)
+            self._forget(spool, row)
             return row
 
         return self._do(update)
 
     def done(self, rows: Iterable[int]) -> None:
         """The broker has these answers: only their identities are kept."""
-        ids = json.dumps(list(rows))
+        ids = list(rows)
 
         def update(db: sqlite3.Connection, spool: Spool) -> None:
-            unwritten = db.execute(
-                "SELECT segment FROM requests WHERE segment IS NOT NULL "
-                "AND id IN (SELECT value FROM json_each(?))",
-                (ids,),
-            ).fetchall()
-            db.execute(_DONE, (ids,))
-            for (segment,) in unwritten:
-                spool.release(segment)
+            db.execute(_DONE, (json.dumps(ids),))
+            for row in ids:  # those whose answers could not be written still have a payload
+                self._forget(spool, row)
 
         self._do(update)
 
@@ -183,9 +183,8 @@ class Journal:
     def payload(self, row: int) -> bytes | None:
         """The payload of a request without an answer; none when it was lost."""
 
-        def read(db: sqlite3.Connection, spool: Spool) -> bytes | None:
-            found = db.execute("SELECT segment, offset, length FROM requests WHERE id = ?", (row,))
-            place = Place(*found.fetchone())
+        def read(_: sqlite3.Connection, spool: Spool) -> bytes | None:
+            place = self._places[row]
             payload = spool.read(place)
             return payload if len(payload) == place.length else None
 
@@ -210,6 +209,10 @@ class Journal:
             "SELECT identity, answered, code FROM requests WHERE answered IS NOT NULL ORDER BY id"
         )
         return [(identity, answered, code or 0) for identity, answered, code in rows]
+
+    def _forget(self, spool: Spool, row: int) -> None:
+        if (place := self._places.pop(row, None)) is not None:
+            spool.release(place.segment)
 
     def _read(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         return self._do(lambda db, _: db.execute(statement, values).fetchall()) or []

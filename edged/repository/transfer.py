@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from errno import EDQUOT, EFBIG, ENOSPC
 from hashlib import sha256
 from pathlib import Path
@@ -37,17 +38,27 @@ def disk(path: Path) -> Iterator[None]:
         raise RepositoryError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def land(chunks: Iterable[bytes], path: Path, size: int) -> str:
-    """Write `chunks` to `path`, down to the disk; returns their SHA-256.
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """Where a file shall land; what travels lies beside it meanwhile."""
 
-    Raises `OriginError` as soon as there are more than `size` bytes, `RepositoryError` if the disk is full.
+    path: Path
+    size: int
+    """Bytes, as the card says."""
+    progress: Progress
+
+
+def land(chunks: Iterable[bytes], landing: Landing) -> str:
+    """Write `chunks` where they shall land, down to the disk; returns their SHA-256.
+
+    Raises `OriginError` as soon as there are too many bytes, `RepositoryError` if the disk is full.
     """
     digest, total = sha256(), 0
-    with disk(path), path.open("wb") as file:
+    with disk(landing.path), landing.path.open("wb") as file:
         for chunk in chunks:
             total += len(chunk)
-            if total > size:
-                raise OriginError(f"the file is larger than the {size} bytes that the card names")
+            if total > landing.size:
+                raise OriginError(f"the file is larger than the {landing.size} bytes that the card names")
             digest.update(chunk)
             file.write(chunk)
         file.flush()
@@ -87,7 +98,7 @@ def forget(part: Path) -> None:
 def download(web: Web, url: str, part: Path, progress: Progress, span: tuple[int, int] | None = None) -> None:
     """Bring `url`, or its bytes `span` = (first, last), to the file `part`.
 
-    What an earlier try or process left in `part` is kept where the server says that it is the same file still.
+    What an earlier try or process left in `part` is kept where the server says that the file is the same.
     Raises `RangesRefused` if a span is not to be had, `OriginError` if the file is not.
     """
     for attempt in range(TRIES):

