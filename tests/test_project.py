@@ -35,7 +35,7 @@ def direct(*extras):
 
 
 def locked(name):
-    """The locked requirements with their hashes, by name; several where Python versions want different ones."""
+    """The locked requirements with their hashes, by name; several where Python versions differ."""
     text = (PACKAGING / name).read_text("utf-8").replace("\\\n", " ")
     found: dict[str, list[tuple[Requirement, list[str]]]] = {}
     for line in text.splitlines():
