@@ -29,6 +29,7 @@ NODE = "shop-1"
 SERVICE = "object-detection"
 REQUEST = f"edged/{NODE}/request/{SERVICE}"
 LIMIT = 60.0
+FACTS = ServiceFacts(service=SERVICE, model="fake-model", variant="none", device="cpu", schema="s/1")
 
 
 def until(condition: Callable[[], object], what: str = "", limit: float = LIMIT) -> None:
@@ -216,7 +217,9 @@ def unit(broker, tmp_path):
     """Makes units against the broker; all are stopped at the end."""
     made = []
 
-    def make(intake=None, *, wait=True, node=NODE, verbs=None, counters=None, state="state", **settings):
+    def make(
+        intake=None, *, wait=True, node=NODE, verbs=None, counters=None, state="state", ready=None, **settings
+    ):
         chosen = MqttSettings(**{"url": broker.url, **settings})
         one = MqttUnit(
             node=node,
@@ -225,9 +228,7 @@ def unit(broker, tmp_path):
             counters=counters or Counters(),
             state_dir=tmp_path / state,
             verbs=verbs or {},
-            info=lambda: [
-                ServiceFacts(service=SERVICE, model="fake-model", variant="none", device="cpu", schema="s/1")
-            ],
+            info=lambda: [] if ready is not None and not ready.is_set() else [FACTS],
             version="1.2.3",
         )
         made.append(one)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -151,12 +152,12 @@ def test_requests_of_the_last_run_wait_for_their_model(broker, client, unit, pip
     customer.publish(REQUEST, {"n": 1}, "replies/me", b"1")
     until(lambda: len(stuck.jobs) == 1)
     first.stop()
-    work = pipeline()
-    second = unit(work, wait=False, state="elsewhere")
-    second.stop()
-    later = unit(work)
+    work, loaded = pipeline(), threading.Event()
+    unit(work, ready=loaded)
+    time.sleep(0.5)
+    assert not work.runs
+    loaded.set()
     assert customer.json()["echo"] == 1
-    assert later.state() == "running"
     stuck.open.set()  # the old unit is stopped: what its pipeline says now is not sent
     time.sleep(0.3)
     assert customer.got.empty()
