@@ -41,11 +41,12 @@ def documents() -> dict[Path, str]:
 
 def _services() -> Iterator[str]:
     yield HEAD + "# The 25 services\n"
-    yield "Every request may carry `request_id`, `reply_to` and `timeout_s` beside the fields below; any other"
-    yield "field is refused by name. `edged schema SERVICE` prints the JSON Schemas of these tables.\n"
+    yield "Every request may carry `request_id`, `reply_to` and `timeout_s` beside the fields below; any"
+    yield "other field is refused by name. `edged schema SERVICE` prints the JSON Schemas of these tables.\n"
     yield "| service | group | what it tells | in this version |\n|---|---|---|---|"
     for service in SERVICES.values():
-        yield f"| `{service.name}` | {service.group} | {service.summary} | {'yes' if service.types else 'not yet'} |"
+        state = "yes" if service.types else "not yet"
+        yield f"| `{service.name}` | {service.group} | {service.summary} | {state} |"
     for service in SERVICES.values():
         if service.types:
             yield from _one_service(service)
@@ -54,7 +55,7 @@ def _services() -> Iterator[str]:
 def _one_service(service: Service) -> Iterator[str]:
     request, answer = service.request_schema(), service.answer_schema()
     yield f"\n## {service.name}\n"
-    yield "Request (an option that is left out has the value of the configuration, else of the model's card):\n"
+    yield "Request (an option left out has the value of the configuration, else of the model's card):\n"
     yield from _fields(request)
     yield f"\nAnswer, schema `{service.schema_id}`:\n"
     yield from _fields(answer)
@@ -63,7 +64,7 @@ def _one_service(service: Service) -> Iterator[str]:
 def _config() -> Iterator[str]:
     yield HEAD + "# config.yaml\n"
     yield "The shipped `config.yaml` holds every key with its default. Strings may hold `${VAR}` of the"
-    yield "environment. Durations are seconds or `500ms`, `2s`, `1m`, `1h`. `edged check` lists every fault at once.\n"
+    yield "environment. Durations are seconds or `500ms`, `2s`, `1m`, `1h`.\n"
     yield "| key | default | what it is |\n|---|---|---|"
     yield from _keys(Config, "")
     for title, model, prefix in (
@@ -99,8 +100,8 @@ def _plain(value: Any) -> str:
 
 def _messages() -> Iterator[str]:
     yield HEAD + "# What is published\n"
-    yield "Answers to requests are in [services.md](services.md). All times are UTC, all coordinates pixels of the"
-    yield "original upright picture. `edged/<node>/availability` holds the retained text `online` or `offline`."
+    yield "Answers to requests are in [services.md](services.md). All times are UTC, all coordinates are"
+    yield "pixels of the original upright picture. `edged/<node>/availability` is `online` or `offline`."
     for model, topic, retained in MESSAGES:
         schema = model.model_json_schema(by_alias=True)
         yield f"\n## {model.__name__}\n\nTopic: {topic}{', retained' if retained else ''}.\n"
@@ -116,7 +117,8 @@ def _fields(schema: dict[str, Any]) -> Iterator[str]:
 def _rows(schema: dict[str, Any], root: dict[str, Any], prefix: str) -> Iterator[str]:
     for name, body in schema.get("properties", {}).items():
         optional = "" if name in schema.get("required", []) else " (optional)"
-        yield f"| `{prefix}{name}` | {_type(body, root)}{optional} | {_one_line(body.get('description', ''))} |"
+        what = _one_line(body.get("description", ""))
+        yield f"| `{prefix}{name}` | {_type(body, root)}{optional} | {what} |"
         inner = _resolved(body, root)
         if "properties" in inner:
             yield from _rows(inner, root, f"{prefix}{name}.")

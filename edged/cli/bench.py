@@ -1,4 +1,4 @@
-"""`edged bench`: where the time of one request and of one frame goes, against the bare runtime, in one run."""
+"""`edged bench`: where the time of a request and of a frame goes, against the bare runtime, in one run."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -56,9 +56,8 @@ def bench(
         raise NotUsable(f"bench cannot make up a request for {name} yet")
     jpeg = image.read_bytes() if image else _clip_frame(served, repository)
     kinds = _kinds(served, jpeg, settings.requests, counters)
-    say(
-        f"{name}: {served.instance.facts.name}, {served.instance.facts.variant} on {served.instance.facts.device}"
-    )
+    facts = served.instance.facts
+    say(f"{name}: {facts.name}, {facts.variant} on {facts.device}")
     seconds = _interleaved(kinds, rounds)
     _report(served, seconds, {stage: p50 for stage, (p50, _) in counters.percentiles().items()})
 

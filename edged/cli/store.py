@@ -67,7 +67,8 @@ def _pull_one(repository: Repository, name: str, folder: Path | None, accept: bo
     say(f"[bold]{name}[/]  {card.summary}  (licence of the weights: {licence.id})")
     if not licence.permissive and not accept:
         raise NotReady(
-            f"{name}: the licence {licence.id} is not permissive ({licence.note}); read it and say --accept-licence"
+            f"{name}: the licence {licence.id} is not permissive ({licence.note}); "
+            "read it, and say --accept-licence"
         )
     with progress_bars() as report:
         repository.pull(name, report, folder)

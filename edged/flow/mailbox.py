@@ -1,4 +1,4 @@
-"""Bounded hand-over between threads. A full mailbox never blocks: `Latest` drops the older, `Fifo` refuses."""
+"""Bounded hand-over between threads. A full one never blocks: `Latest` drops the older, `Fifo` refuses."""
 
 import threading
 from collections import deque

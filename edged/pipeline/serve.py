@@ -94,7 +94,7 @@ class ServiceUnit:
         return time.monotonic()
 
     def _open(self) -> None:
-        """Try until the service is up or nobody wants it any more: a missing model may be pulled meanwhile."""
+        """Try until the service is up or not wanted any more: a missing model may be pulled meanwhile."""
         for delay_s in delays():
             try:
                 self._announce(open_service(self._service.name, self._settings, self._repository))

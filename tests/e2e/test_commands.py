@@ -1,0 +1,203 @@
+"""Every command as a user types it: stdout is data, stderr is for people, the exit code tells."""
+
+import json
+import os
+import subprocess
+
+import cv2
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator
+
+from edged.contracts.services import SERVICES, service
+from tests.e2e.box import EDGED, ROOT
+
+LABELS = ", ".join(f"thing {i}" for i in range(80))
+OWN_CARD = """
+id: my-detector
+service: object-detection
+rank: 9
+summary: my own YOLOX
+source: made at home
+licence: {{id: Apache-2.0, permissive: true}}
+decoder: yolox
+parameters: {{strides: [8, 16, 32]}}
+weights:
+  mine.onnx: {{sha256: {sha256}, size: {size}, origins: [{{file: mine.onnx}}]}}
+graphs:
+  main:
+    weights: [mine.onnx]
+    inputs: {{images: {{size: [416, 416], fit: letterbox, colour: bgr, pad: 114}}}}
+    outputs: [output]
+    variants: [onnxruntime-f32]
+labels: [{labels}]
+options: {{score_threshold: 0.3, iou_threshold: 0.45, max_detections: 100}}
+"""
+
+
+@pytest.fixture
+def edged(models_dir, tmp_path):
+    """Run a command in an empty folder with a configuration that knows the pulled models."""
+    config = tmp_path / "config.yaml"
+    config.write_text(f"paths: {{models: {models_dir}}}\nservices: {{object-detection: {{}}}}\n")
+
+    def run(*args, **env):
+        return subprocess.run(
+            [*EDGED, *map(str, args)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=110,
+        )
+
+    return run
+
+
+def test_services_lists_all_25_as_json(edged):
+    done = edged("services", "--json")
+    rows = json.loads(done.stdout)
+    assert [row["service"] for row in rows] == list(SERVICES)
+    keys = {"service", "group", "model", "variant", "device", "installed", "verified"}
+    assert all(row.keys() == keys for row in rows)
+    detection = next(row for row in rows if row["service"] == "object-detection")
+    assert (detection["model"], detection["installed"], detection["verified"]) == ("yolox-nano", True, True)
+    assert detection["device"] == "cpu"
+    assert detection["variant"]
+
+
+def test_models_and_devices(edged):
+    (model,) = [m for m in json.loads(edged("models", "--json").stdout) if m["model"] == "yolox-nano"]
+    assert model["licence"] == "Apache-2.0"
+    assert {"onnxruntime-f32", "onnxruntime-int8", "openvino-f32", "openvino-int8"} <= set(model["variants"])
+    devices = json.loads(edged("devices", "--json").stdout)
+    assert {"onnxruntime", "openvino"} <= {d["runtime"] for d in devices if d["name"] == "cpu"}
+
+
+def test_schema_prints_json_schemas(edged):
+    schemas = json.loads(edged("schema", "object-detection").stdout)
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
+    assert edged("schema", "ocrr").returncode == 1
+
+
+def test_infer_answers_as_the_contract_says_and_draws(edged, media, tmp_path):
+    done = edged("infer", "object-detection", media("astronaut.png"), "--save", "drawn.png")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    Draft202012Validator(service("object-detection").answer_schema()).validate(answer)
+    assert answer["detection_class_names"][0] == "person"
+    assert answer["detection_boxes"][0] == pytest.approx([20, 11, 507, 369], abs=12)
+    drawn, original = cv2.imread(str(tmp_path / "drawn.png")), cv2.imread(str(media("astronaut.png")))
+    assert drawn.shape == original.shape
+    assert np.any(drawn != original)
+
+
+def test_infer_takes_a_request_file_and_a_variant(edged, media, tmp_path):
+    (tmp_path / "req.json").write_text('{"request_id": "r-1", "score_threshold": 0.99}')
+    done = edged("infer", "object-detection", media("astronaut.png"), "--request", "req.json")
+    answer = json.loads(done.stdout)
+    assert (answer["request_id"], answer["detection_boxes"]) == ("r-1", [])
+
+
+@pytest.mark.parametrize("precision", ["f32", "int8"])
+def test_every_precision_finds_the_astronaut(edged, media, precision):
+    done = edged("infer", "object-detection", media("astronaut.png"), "--precision", precision)
+    answer = json.loads(done.stdout)
+    assert answer["detection_class_names"][:1] == ["person"]
+    assert precision in done.stderr + json.dumps(answer) or done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (["object-detection"], 400, "`image` is missing"),
+        (["object-detection", "nowhere.jpg"], 404, "nowhere.jpg"),
+        (["object-detection", "config.yaml"], 415, "`image`"),
+        (["object-detection", "a.jpg", "b.jpg"], 400, "one picture"),
+        (["objct-detection"], 404, "did you mean object-detection"),
+        (["object-detection", "--model", "yolo-nano"], 500, "did you mean yolox-nano"),
+    ],
+)
+def test_an_error_answer_is_json_and_exit_1(edged, args, code, says):
+    done = edged("infer", *args)
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["success"], answer["error_code"]) == (1, False, code)
+    assert says in answer["error_msg"]
+    assert "Traceback" not in done.stderr
+
+
+def test_check_lists_every_fault_at_once(edged, tmp_path):
+    assert edged("check").returncode == 0
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("nodes: x\nstreams: {door: {run: [ocrr]}}\nmqtt: {url: 'http://x'}\n")
+    done = edged("check", "--config", bad)
+    assert (done.returncode, done.stdout) == (2, "")
+    for part in ("nodes", "streams.door.source", "mqtt.url", str(bad)):
+        assert part in done.stderr
+
+
+def test_a_password_is_never_shown(edged, tmp_path):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(
+        "mqtt: {url: 'mqtt://me:hunter2@host:port'}\nstreams: {d: {source: 'rtsp://me:hunter2@h', run: []}}\n"
+    )
+    done = edged("check", "--config", bad)
+    assert done.returncode == 2
+    assert "hunter2" not in done.stderr + done.stdout
+
+
+def test_bench_prints_stages_and_ratios(edged):
+    done = edged("bench", "object-detection", "--rounds", "3")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert facts["request_to_bare"] > 0
+    assert {"decode", "preprocess", "inference", "postprocess", "encode", "own"} <= facts["ms"].keys()
+
+
+def test_pull_from_a_folder_without_a_network(edged, yolox_onnx, yolox_card, tmp_path):
+    """An air-gapped box: the same files by name or SHA-256 from a USB stick."""
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    (stick / "yolox_nano.onnx").write_bytes(yolox_onnx.read_bytes())
+    config = tmp_path / "gapped.yaml"
+    card = OWN_CARD.replace("file: mine.onnx", "pypi: nowhere==1, member: x.onnx").replace(
+        "mine", "yolox_nano"
+    )
+    own = tmp_path / "my-plugins" / "my-detector"
+    own.mkdir(parents=True)
+    weights = yolox_card.weights["yolox_nano.onnx"]
+    (own / "card.yaml").write_text(card.format(sha256=weights.sha256, size=weights.size, labels=LABELS))
+    config.write_text("paths: {models: gapped, plugins: [my-plugins]}\n")
+    offline = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_EXTRA_INDEX_URL": ""}
+    refused = edged("pull", "my-detector", "--from", tmp_path / "empty", "--config", config, **offline)
+    assert refused.returncode == 1
+    assert "yolox_nano.onnx" in refused.stderr
+    done = edged("pull", "my-detector", "--from", stick, "--config", config, **offline)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "gapped" / "my-detector" / "onnxruntime-f32" / "main.onnx").is_file()
+
+
+def test_an_own_yolox_by_card_alone(edged, yolox_onnx, yolox_card, media, tmp_path):
+    own = tmp_path / "my-plugins" / "my-detector"
+    own.mkdir(parents=True)
+    (own / "mine.onnx").write_bytes(yolox_onnx.read_bytes())
+    weights = yolox_card.weights["yolox_nano.onnx"]
+    (own / "card.yaml").write_text(OWN_CARD.format(sha256=weights.sha256, size=weights.size, labels=LABELS))
+    (tmp_path / "config.yaml").write_text("paths: {plugins: [my-plugins]}\n")
+    pulled = edged("pull", "my-detector")
+    assert pulled.returncode == 0, pulled.stderr
+    done = edged("infer", "object-detection", media("astronaut.png"), "--model", "my-detector")
+    assert json.loads(done.stdout)["detection_class_names"][:1] == ["thing 0"]
+
+
+def test_a_plugin_that_is_broken_is_reported_and_the_others_live(edged, tmp_path, media):
+    broken = tmp_path / "my-plugins" / "broken"
+    broken.mkdir(parents=True)
+    (broken / "plugin.py").write_text("import nothing_of_that_name\n")
+    config = tmp_path / "config.yaml"
+    config.write_text(config.read_text().replace("paths: {", "paths: {plugins: [my-plugins], "))
+    done = edged("infer", "object-detection", media("astronaut.png"))
+    assert done.returncode == 0
+    assert "nothing_of_that_name" in done.stderr
