@@ -107,9 +107,7 @@ def archives(web: Web, settings: PipSettings, requirement: str) -> list[Archive]
 
     Raises `OriginError` with what each index said.
     """
-    name, _, text = requirement.partition("==")
-    if (version := _version(text)) is None:
-        raise OriginError(f"{requirement}: {text!r} is no version")
+    name, _, version = requirement.partition("==")
     said = []
     for index in sorted(settings.indexes, key=lambda url: _local(url) is None):  # a mirror needs no network
         try:
@@ -172,7 +170,7 @@ class _Links(HTMLParser):
             self.found += [value for key, value in attrs if key == "href" and value]
 
 
-def _is_of(file: str, name: str, version: Version) -> bool:
+def _is_of(file: str, name: str, version: str) -> bool:
     """Whether the file name is that of this package and version; old sdists have dashes in both."""
     if file.endswith(".whl"):
         parts = file.removesuffix(".whl").split("-")
@@ -183,13 +181,15 @@ def _is_of(file: str, name: str, version: Version) -> bool:
     else:
         splits = []
     return any(
-        canonicalize_name(left) == canonicalize_name(name) and _version(right) == version
+        canonicalize_name(left) == canonicalize_name(name) and _version(right) == _version(version)
         for left, right in splits
     )
 
 
-def _version(text: str) -> Version | None:
+def _version(text: str) -> Version | str:
+    """To compare; versions older than the rules (`1.0.dev0-39`) only equal themselves."""
+    plain = text.replace("_", "-")
     try:
-        return Version(text.replace("_", "-"))
+        return Version(plain)
     except InvalidVersion:
-        return None
+        return plain

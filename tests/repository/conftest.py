@@ -1,0 +1,12 @@
+"""Fixtures: a package index on this machine."""
+
+import pytest
+
+from tests.repository.registry import Registry
+
+
+@pytest.fixture
+def registry():
+    """A package index that a test fills and disturbs."""
+    with Registry() as made:
+        yield made

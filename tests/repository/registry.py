@@ -1,0 +1,154 @@
+"""A package index on 127.0.0.1 that may refuse ranges, break off, redirect and change its files."""
+
+import hashlib
+import io
+import json
+import re
+import tarfile
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+
+from edged.repository.index import PipSettings
+
+
+def wheel(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip of these members, in this order."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        for name, body in members.items():
+            archive.writestr(name, body)
+    return file.getvalue()
+
+
+def sdist(members: dict[str, bytes | tarfile.TarInfo]) -> bytes:
+    """A tar.gz of these members; a ready-made entry stands for something that is no file."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name, body in members.items():
+            if isinstance(body, tarfile.TarInfo):
+                archive.addfile(body)
+                continue
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            archive.addfile(info, io.BytesIO(body))
+    return file.getvalue()
+
+
+class Registry:
+    """Serves `/simple/<package>/` and `/files/<name>`; a context manager."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        """By file name."""
+        self.digests: dict[str, str] = {}
+        """What the index says of a file, where that is a lie."""
+        self.ranges = True
+        self.as_json = False
+        self.etag = '"1"'
+        """Empty: the server tells nothing about versions."""
+        self.cuts: list[int] = []
+        """The next answers with more bytes than this are cut there, one each."""
+        self.failures: list[int] = []
+        """The next answers, as status codes."""
+        self.moved = ""
+        """Base URL that everything has moved to."""
+        self.login = ""
+        """The only `Authorization` that is accepted."""
+        self.page = ""
+        """What every page says instead of the list of files."""
+        self.sent: list[tuple[str, str, int]] = []
+        """(path, range asked for, bytes sent) of each answer."""
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def pip(self) -> PipSettings:
+        """Settings of a pip that uses this index."""
+        return PipSettings((f"{self.url}/simple",), timeout=20)
+
+    @property
+    def travelled(self) -> int:
+        """Bytes of files sent so far."""
+        return sum(count for path, _, count in self.sent if path.startswith("/files/"))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def listing(self) -> str:
+        """The page of a package, as HTML or JSON."""
+        hashes = {
+            name: self.digests.get(name, hashlib.sha256(body).hexdigest())
+            for name, body in self.files.items()
+        }
+        if self.as_json:
+            files = [
+                {"filename": name, "url": f"../../files/{name}", "hashes": {"sha256": digest}}
+                for name, digest in hashes.items()
+            ]
+            return json.dumps({"files": files})
+        return "".join(f'<a href="../../files/{n}#sha256={d}">{n}</a>' for n, d in hashes.items())
+
+    def _handler(registry) -> type[BaseHTTPRequestHandler]:  # noqa: N805  the handler's own self is below
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_GET(self):
+                if registry.failures:
+                    self.answer(registry.failures.pop(0), b"")
+                elif registry.moved:
+                    self.answer(302, b"", Location=registry.moved + self.path)
+                elif registry.login and self.headers.get("Authorization") != registry.login:
+                    self.answer(401, b"")
+                elif self.path.startswith("/simple/"):
+                    kind = "application/vnd.pypi.simple.v1+json" if registry.as_json else "text/html"
+                    page = registry.page or registry.listing()
+                    self.answer(200, page.encode(), **{"Content-Type": kind})
+                elif (body := registry.files.get(self.path.removeprefix("/files/"))) is None:
+                    self.answer(404, b"")
+                else:
+                    self.send_file(body)
+
+            def send_file(self, body):
+                asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+                etag = {"ETag": registry.etag} if registry.etag else {}
+                if (
+                    not (asked and registry.ranges)
+                    or self.headers.get("If-Range", registry.etag) != registry.etag
+                ):
+                    self.answer(200, body, **etag)
+                    return
+                first, last = int(asked[1]), min(int(asked[2] or len(body)), len(body) - 1)
+                if first >= len(body):
+                    self.answer(416, b"")
+                    return
+                content = {"Content-Range": f"bytes {first}-{last}/{len(body)}"}
+                self.answer(206, body[first : last + 1], **content, **etag)
+
+            def answer(self, status, body, **headers):
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                if registry.cuts and len(body) > registry.cuts[0]:
+                    body = body[: registry.cuts.pop(0)]
+                    self.close_connection = True
+                registry.sent.append((self.path, self.headers.get("Range", ""), len(body)))
+                try:
+                    self.wfile.write(body)
+                except OSError:  # the client has closed a whole that it did not ask for
+                    self.close_connection = True
+
+            def log_message(self, *_):
+                """Tests look at `sent`."""
+
+        return Handler
