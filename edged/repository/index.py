@@ -171,10 +171,10 @@ class _Links(HTMLParser):
 
 
 def _is_of(file: str, name: str, version: str) -> bool:
-    """Whether the file name is that of this package and version; old sdists have dashes in both."""
+    """Whether the file name is that of this package and version; either may have dashes in old files."""
     if file.endswith(".whl"):
-        parts = file.removesuffix(".whl").split("-")
-        splits = [(parts[0], parts[1])] if len(parts) >= 5 else []
+        parts = file.removesuffix(".whl").split("-")[:-3]  # without the tags of Python, ABI and machine
+        splits = [(parts[0], "-".join(parts[1:end])) for end in (2, 3) if end <= len(parts)]  # build number
     elif file.endswith(SDISTS):
         parts = file.removesuffix(".zip").removesuffix(".tar.gz").split("-")
         splits = [("-".join(parts[:i]), "-".join(parts[i:])) for i in range(1, len(parts))]

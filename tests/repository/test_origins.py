@@ -324,6 +324,9 @@ def test_a_page_from_the_network_names_no_files_of_this_machine(registry, target
     [
         ("small_net-1.0-py3-none-any.whl", "Small.Net==1.0", True),
         ("small_net-1.0-1-py3-none-any.whl", "small-net==1.0.0", True),
+        ("small_net-1.0.dev0-39-py3-none-any.whl", "small-net==1.0.dev0-39", True),
+        ("small_net-1.0.dev0-39-py3-none-any.whl", "small-net==1.0.dev0", True),
+        ("small_net-py3-none-any.whl", "small-net==1.0", False),
         ("small_net-1.0.dev0_39-py3-none-any.whl", "small-net==1.0.dev0-39", True),
         ("small_net-1.0.1-py3-none-any.whl", "small-net==1.0", False),
         ("small-net-1.0.dev0-39.tar.gz", "small-net==1.0.dev0-39", True),
