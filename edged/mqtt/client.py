@@ -270,12 +270,12 @@ class Connection:
             f"{t} ({r})" for t, r in zip(self._member.topics, reasons, strict=False) if r.value >= _FAILURE
         ]
         attempt.granted.set()
+        if attempt.carrier is not None:
+            self._events.up(attempt.carrier)
         if refused:
             self._say(f"the broker at {self._address} refuses to subscribe us to {', '.join(refused)}")
         else:
             self._say("running", logging.INFO)
-        if attempt.carrier is not None:
-            self._events.up(attempt.carrier)
 
     def _on_disconnect(self, attempt: _Try, reason: ReasonCode) -> None:
         if reason.value == _TAKEN_OVER:

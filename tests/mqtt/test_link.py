@@ -66,7 +66,7 @@ def test_the_broker_says_offline_for_a_daemon_that_is_gone(unit, client, proxy):
 
 
 def test_info_says_3_1_1(unit, client):
-    unit(version="3.1.1")
+    assert unit(version="3.1.1")._outbox.drained(30)
     (info,) = retained(client, f"edged/{NODE}/info").values()
     assert orjson.loads(info)["mqtt"] == "3.1.1"
 
