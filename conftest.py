@@ -21,9 +21,15 @@ def _ignore(task: str, done: int, total: int) -> None:
 
 
 @pytest.fixture(scope="session")
-def weight_store() -> WeightStore:
-    """The store that all tests share."""
-    return WeightStore(MODELS)
+def models_root() -> Path:
+    """The model repository that all tests share."""
+    return MODELS
+
+
+@pytest.fixture(scope="session")
+def weight_store(models_root: Path) -> WeightStore:
+    """The files in it."""
+    return WeightStore(models_root)
 
 
 @pytest.fixture(scope="session")

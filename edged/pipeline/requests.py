@@ -31,7 +31,7 @@ class RequestSettings(Settings):
 
     max_waiting: int = Field(default=256, ge=1)
     """Requests in the queue; one more is answered 429."""
-    max_waiting_bytes: int = Field(default=256_000_000, ge=1)
+    max_waiting_bytes: int = Field(default=100_000_000, ge=1)
     """Bytes of all waiting requests; more is answered 429."""
     timeout_s: float = Field(default=60.0, gt=0)
     """Seconds from the arrival to 504, for a request that names no `timeout_s`."""

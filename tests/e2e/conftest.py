@@ -11,17 +11,19 @@ from tests.mqtt.conftest import Mosquitto
 
 
 @pytest.fixture(scope="session")
-def models_dir(weight_store) -> Path:
+def models_dir(models_root, tmp_path_factory) -> Path:
     """The model repository that all tests share, with yolox-nano pulled by the real command."""
+    config = tmp_path_factory.mktemp("pull") / "config.yaml"
+    config.write_text(f"paths: {{models: {models_root}}}\n")
     pulled = subprocess.run(
-        [*EDGED, "pull", "--default", "--config", str(ROOT / "config.yaml")],
+        [*EDGED, "pull", "yolox-nano", "--config", str(config)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert pulled.returncode == 0, pulled.stderr
-    return ROOT / "models"
+    return models_root
 
 
 @pytest.fixture

@@ -1,0 +1,77 @@
+"""Health messages, and what systemd hears: a real datagram socket, as sd_notify uses it."""
+
+import socket
+import time
+
+import pytest
+
+from edged.flow.counters import Counters
+from edged.flow.units import Units, Wish
+from edged.health import Systemd, health
+
+
+class Unit:
+    """A unit whose thread gave its last sign of life `age` seconds ago."""
+
+    def __init__(self, age=0.0):
+        self._age = age
+
+    def start(self): ...
+
+    def stop(self): ...
+
+    def state(self):
+        return "running"
+
+    def beat(self):
+        return time.monotonic() - self._age
+
+
+@pytest.fixture
+def systemd(tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.settimeout(0.2)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "60000000")
+        yield listener
+
+
+def units_with(age):
+    units = Units()
+    units.reconcile({"camera": Wish(1, lambda: Unit(age))})
+    return units
+
+
+def test_systemd_hears_what_it_is_told(systemd):
+    Systemd().tell("READY=1", "STATUS=fine")
+    assert systemd.recv(1000) == b"READY=1\nSTATUS=fine"
+
+
+def test_the_watchdog_hears_of_units_that_live(systemd):
+    Systemd().watch(units_with(age=1))
+    assert systemd.recv(1000) == b"WATCHDOG=1"
+
+
+def test_the_watchdog_hears_nothing_when_a_unit_hangs(systemd):
+    Systemd().watch(units_with(age=61))
+    with pytest.raises(TimeoutError):
+        systemd.recv(1000)
+
+
+def test_without_systemd_nothing_happens(monkeypatch):
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    monkeypatch.delenv("WATCHDOG_USEC", raising=False)
+    Systemd().tell("READY=1")
+    Systemd().watch(units_with(age=1000))
+
+
+def test_health_tells_counts_latency_queues_and_units():
+    counters = Counters()
+    counters.count("frames/door", "decoded", by=3)
+    counters.observe("request", 0.25)
+    told = health("shop-1", time.monotonic() - 5, counters, units_with(0), {"requests": 2})
+    assert told.counters == {"frames/door": {"decoded": 3}}
+    assert told.latency_ms["request"].p50 == 250.0
+    assert (told.queues, told.units) == ({"requests": 2}, {"camera": "running"})
+    assert told.uptime_s == pytest.approx(5, abs=2)
