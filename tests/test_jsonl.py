@@ -1,5 +1,6 @@
 """JSON lines: in order, flushed, and never in the way of a frame."""
 
+import contextlib
 import os
 import time
 
@@ -56,7 +57,5 @@ def test_a_reader_that_went_away_ends_the_writer_and_not_the_daemon():
         time.sleep(0.005)
     lines("door", "object-detection", b"{}")
     lines.stop()
-    try:
+    with contextlib.suppress(BrokenPipeError):
         writer.close()
-    except BrokenPipeError:
-        pass

@@ -31,7 +31,12 @@ def test_frames_become_documented_messages(daemon, client):
     box = daemon()
     listener = client(box.port, "edged/box/#")
     topic = "edged/box/stream/demo/object-detection"
-    until(lambda: len(listener.on(topic)) >= 5, what="five results")
+
+    def seen() -> set[str]:
+        results = [json.loads(m.payload)["result"] for m in listener.on(topic)]
+        return {name for result in results for name in result["detection_class_names"]}
+
+    until(lambda: {"car", "person", "bicycle"} <= seen(), what="cars, people and bicycles")
     messages = [json.loads(m.payload) for m in listener.on(topic)]
     for message in messages:
         StreamMessage.model_validate(message)
@@ -39,8 +44,6 @@ def test_frames_become_documented_messages(daemon, client):
         assert (message["frame"]["width"], message["frame"]["height"]) == (640, 272)
     seqs = [m["seq"] for m in messages]
     assert seqs == list(range(seqs[0], seqs[0] + len(seqs))), "a gap would be a lost message"
-    names = {name for m in messages for name in m["result"]["detection_class_names"]}
-    assert names & {"car", "person", "bicycle"}
     assert listener.on("edged/box/availability")[-1].payload == b"online"
     info = Info.model_validate_json(listener.on("edged/box/info")[-1].payload)
     assert [s.service for s in info.services] == ["object-detection"]
@@ -49,7 +52,6 @@ def test_frames_become_documented_messages(daemon, client):
     until(lambda: listener.on("edged/box/health"), what="a health message")
     Health.model_validate_json(listener.on("edged/box/health")[-1].payload)
     assert box.stop() == 0
-    until(lambda: listener.on("edged/box/availability")[-1].payload == b"offline" or True)
     assert box.lines, "results go to stdout as JSON lines"
     assert {line["stream"] for line in box.lines} == {"demo"}
     assert box.said("latency p50 / p99 ms")
