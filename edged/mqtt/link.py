@@ -168,8 +168,8 @@ class MqttUnit:
             self._shared.start()
 
     def _lost(self, carrier: Carrier) -> None:
-        self._carrier = None
         self._outbox.lost(carrier)
+        self._carrier = None
 
     def _message(self, message: MQTTMessage, ack: Callable[[], object]) -> None:
         if (service := self._topics.requested(message.topic)) is not None:

@@ -256,6 +256,8 @@ class Proxy:
         """Swallow what the daemon sends."""
         self.lose_down = False
         """Swallow what the broker sends."""
+        self.refuses = False
+        """Hang up on new connections."""
         self._to = to
         self._pairs: list[socket.socket] = []
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -277,6 +279,9 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._server.accept()
+                if self.refuses:
+                    near.close()
+                    continue
                 far = socket.create_connection(("127.0.0.1", self._to))
                 self._pairs += [near, far]
                 threading.Thread(target=self._pump, args=(near, far, "lose_up"), daemon=True).start()

@@ -92,7 +92,7 @@ def test_requests_to_any_node_are_shared_by_the_fleet(unit, client, pipeline):
 
 def test_2000_requests_at_once_get_one_answer_each(unit, client, pipeline):
     counters = Counters()
-    unit(pipeline(places=64, workers=2, seconds=0.002), counters=counters)
+    unit(pipeline(places=64, workers=2, seconds=0.01), counters=counters)
     customer, listener = client(), client("replies/me")
     for n in range(2000):
         customer.publish(REQUEST, {"n": n}, "replies/me", str(n).encode())
