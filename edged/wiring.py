@@ -1,6 +1,5 @@
 """From a configuration to the units that it asks for: which parts there are, and who gets whom."""
 
-import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,6 @@ from edged.repository.repository import Repository
 from edged.streams.camera import CameraSource
 from edged.streams.supervise import Supervisor
 
-log = logging.getLogger(__name__)
-
 PACKAGED = Path(__file__).parent / "_plugins"
 CHECKOUT = Path(__file__).parent.parent / "plugins"
 
@@ -33,10 +30,7 @@ CHECKOUT = Path(__file__).parent.parent / "plugins"
 def open_catalogue(settings: Config) -> Catalogue:
     """The models of all plugins: those that come with edged, the configured folders, installed packages."""
     own = PACKAGED if PACKAGED.is_dir() else CHECKOUT
-    catalogue = discover([own, *settings.paths.plugins])
-    for name, failure in catalogue.failures.items():
-        log.error("plugin %s is left out: %s", name, failure)
-    return catalogue
+    return discover([own, *settings.paths.plugins])
 
 
 def open_repository(settings: Config, counters: Counters) -> Repository:

@@ -13,12 +13,12 @@ from edged.cli.terminal import default_config, print_json, say
 from edged.contracts.errors import BadRequest, EdgedError, NotFound
 from edged.contracts.image import ImageInput
 from edged.contracts.items import PixelFormat
-from edged.contracts.request import Answer, RequestJob
+from edged.contracts.request import Answer, RequestJob, refusal
 from edged.contracts.services import Service, service
 from edged.flow.counters import Counters
 from edged.media.picture import PictureLimits, decode_picture, encode_jpeg, encode_png
 from edged.ops.draw import annotate
-from edged.pipeline.requests import RequestRoute, failed
+from edged.pipeline.requests import RequestRoute
 from edged.pipeline.serve import open_service
 from edged.pipeline.served import ServiceTable
 from edged.wiring import open_repository
@@ -44,7 +44,7 @@ def infer(
         fields = {**_request_file(request), **_media_fields(known, files or [])}
         answer = _answered(known, fields, config or default_config(), asked)
     except EdgedError as error:
-        answer = failed({}, error.code, str(error))
+        answer = refusal({}, error.code, str(error))
     print_json(orjson.loads(answer.body))
     if answer.code != 200:
         raise typer.Exit(1)

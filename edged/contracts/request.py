@@ -1,8 +1,11 @@
 """A request on its way, and its answer: what the outside worlds hand to the pipeline, and get back."""
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+from edged.contracts.message import FailedAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,16 @@ class Answer:
     """Id of the model that ran; none when none did."""
     reply_to: str | None = None
     """The request's own `reply_to`, for MQTT 3.1.1."""
+
+
+def refusal(fields: Mapping[str, Any], code: int, message: str) -> Answer:
+    """The failed answer; `fields` is what could be read of the request, to echo its id and `reply_to`."""
+    request_id, reply_to = fields.get("request_id"), fields.get("reply_to")
+    if not isinstance(request_id, str) or not request_id:
+        request_id = str(uuid.uuid4())
+    body = FailedAnswer(request_id=request_id, error_code=code, error_msg=message)
+    asked = reply_to if isinstance(reply_to, str) else None
+    return Answer(request_id, body.model_dump_json().encode(), code, reply_to=asked)
 
 
 @dataclass(frozen=True, slots=True)

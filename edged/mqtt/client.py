@@ -208,11 +208,11 @@ class Connection:
             if self._beat >= until:
                 return
 
-    def _say(self, state: str, level: int = logging.WARNING) -> None:
+    def _say(self, fault: str) -> None:
         """One line for each change."""
-        if state != self._state:
-            self._state = state
-            log.log(level, "%s: %s", self._member.client_id, state)
+        if fault != self._state:
+            self._state = fault
+            log.warning("%s: %s", self._member.client_id, fault)
 
     def _client(self, attempt: _Try) -> paho.Client:
         member, settings = self._member, self._settings
@@ -275,7 +275,13 @@ class Connection:
         if refused:
             self._say(f"the broker at {self._address} refuses to subscribe us to {', '.join(refused)}")
         else:
-            self._say("running", logging.INFO)
+            self._state = "running"
+            log.info(
+                "connected to the broker at %s by MQTT %s as %s",
+                self._address,
+                attempt.version,
+                self._member.client_id,
+            )
 
     def _on_disconnect(self, attempt: _Try, reason: ReasonCode) -> None:
         if reason.value == _TAKEN_OVER:

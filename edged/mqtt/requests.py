@@ -4,8 +4,7 @@ import logging
 import re
 import threading
 import time
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -14,8 +13,8 @@ import orjson
 from paho.mqtt.client import MQTTMessage
 
 from edged.contracts.errors import BadRequest, InferenceError, QueueFull, RequestError, TooLarge
-from edged.contracts.message import FailedAnswer, Progress
-from edged.contracts.request import Answer, Intake, RequestJob
+from edged.contracts.message import Progress
+from edged.contracts.request import Answer, Intake, RequestJob, refusal
 from edged.flow.counters import Counters
 from edged.mqtt.doubles import Doubles, Naming, identity
 from edged.mqtt.journal import Addressed, Journal, Request
@@ -173,7 +172,7 @@ class RequestDesk:
 
     def _refuse(self, pending: _Pending, payload: bytes, error: RequestError) -> None:
         self._counters.count("mqtt_requests", f"refused {error.code}")
-        self._reply(pending, refusal(peek(payload), error))
+        self._reply(pending, refusal(peek(payload), error.code, str(error)))
 
     def _reply(self, pending: _Pending, answer: Answer) -> None:
         if self._closed:  # the journal or the broker still has the request
@@ -195,7 +194,7 @@ class RequestDesk:
             if topic:
                 return Addressed(response_topic(topic), request.correlation, answer)
         except BadRequest as error:
-            answer = refusal({"request_id": answer.request_id}, BadRequest(f"`reply_to`: {error}"))
+            answer = refusal({"request_id": answer.request_id}, error.code, f"`reply_to`: {error}")
         own = self._topics.response(request.service, answer.request_id)
         return Addressed(own, request.correlation, answer)
 
@@ -204,14 +203,6 @@ class RequestDesk:
         eta_s = round(spent * (1 - done) / done, 1) if done > 0 else None
         body = Progress(done=round(done, 3), eta_s=eta_s).model_dump_json().encode()
         self._outbox.ring(self._topics.progress(request_id), body)
-
-
-def refusal(fields: Mapping[str, Any], error: RequestError) -> Answer:
-    """The failed answer to a request of which no more is known than `fields`."""
-    request_id = fields.get("request_id") or str(uuid.uuid4())
-    reply_to = fields.get("reply_to")
-    body = FailedAnswer(request_id=request_id, error_code=error.code, error_msg=str(error))
-    return Answer(request_id, orjson.dumps(body.model_dump()), error.code, None, reply_to)
 
 
 def peek(payload: bytes) -> dict[str, str]:

@@ -10,8 +10,8 @@ import orjson
 from pydantic import BaseModel, Field, ValidationError
 
 from edged.contracts.errors import BadRequest, EdgedError, TooLarge
-from edged.contracts.message import Envelope, FailedAnswer
-from edged.contracts.request import Answer, RequestJob
+from edged.contracts.message import Envelope
+from edged.contracts.request import Answer, RequestJob, refusal
 from edged.contracts.services import SERVICES, Service, service
 from edged.contracts.settings import Settings
 from edged.contracts.slot import Priority
@@ -65,10 +65,10 @@ class RequestRoute:
             fields = _parsed(job.payload)
             return self._served(job, fields)
         except EdgedError as error:
-            return failed(fields, error.code, str(error))
+            return refusal(fields, error.code, str(error))
         except Exception:
             log.exception("request to %s failed", job.service)
-            return failed(fields, 500, "the daemon failed on this request; its log says why")
+            return refusal(fields, 500, "the daemon failed on this request; its log says why")
 
     def _served(self, job: RequestJob, fields: Mapping[str, Any]) -> Answer:
         known = service(job.service)
@@ -149,21 +149,6 @@ def _options_of(of: Service, request: BaseModel) -> dict[str, Any]:
     """The options that the request names."""
     names = of.contract.options.model_fields.keys() & request.model_fields_set
     return {name: value for name in names if (value := getattr(request, name)) is not None}
-
-
-def failed(fields: Mapping[str, Any], code: int, message: str) -> Answer:
-    """The answer that says why there is none; echoes `request_id` and `reply_to` where they can be read."""
-    request_id = fields.get("request_id")
-    reply_to = fields.get("reply_to")
-    if not isinstance(request_id, str) or not request_id:
-        request_id = str(uuid.uuid4())
-    facts = FailedAnswer(request_id=request_id, error_code=code, error_msg=message)
-    return Answer(
-        request_id,
-        orjson.dumps(facts.model_dump()),
-        code,
-        reply_to=reply_to if isinstance(reply_to, str) else None,
-    )
 
 
 class RequestQueue:
