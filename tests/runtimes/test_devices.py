@@ -23,7 +23,8 @@ from edged.runtimes.devices import (
     ("cores", "workers", "expected"),
     [
         (1, "auto", (1, 1)),
-        (2, "auto", (1, 2)),
+        (2, "auto", (2, 1)),
+        (3, "auto", (2, 1)),
         (4, "auto", (2, 2)),
         (7, "auto", (3, 2)),
         (4, 4, (4, 1)),
