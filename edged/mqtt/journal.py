@@ -203,12 +203,10 @@ class Journal:
         )
         return Addressed(found[0][0], found[0][1], Answer(*found[0][2:])) if found else None
 
-    def identities(self) -> list[tuple[bytes, float, int]]:
-        """Of the answered requests, with `time.time()` and code of the answer, oldest first."""
-        rows = self._read(
-            "SELECT identity, answered, code FROM requests WHERE answered IS NOT NULL ORDER BY id"
-        )
-        return [(identity, answered, code or 0) for identity, answered, code in rows]
+    def identities(self) -> list[tuple[bytes, float]]:
+        """Of the answered requests, with `time.time()` of the answer, oldest first."""
+        rows = self._read("SELECT identity, answered FROM requests WHERE answered IS NOT NULL ORDER BY id")
+        return [(identity, answered) for identity, answered in rows]
 
     def _forget(self, spool: Spool, row: int) -> None:
         if (place := self._places.pop(row, None)) is not None:

@@ -16,7 +16,7 @@ from edged.contracts.errors import BadRequest, InferenceError, QueueFull, Reques
 from edged.contracts.message import Progress
 from edged.contracts.request import Answer, Intake, RequestJob, refusal
 from edged.flow.counters import Counters
-from edged.mqtt.doubles import Doubles, Naming, identity
+from edged.mqtt.doubles import Doubles, identity
 from edged.mqtt.journal import Addressed, Journal, Request
 from edged.mqtt.publish import Outbox
 from edged.mqtt.topics import Topics, response_topic
@@ -72,7 +72,7 @@ class RequestDesk:
         self._doubles.load(self._journal.identities())
         asked = self._journal.asked()
         for _, request in asked:
-            self._doubles.enter(request.identity, Naming.ANONYMOUS, redelivered=False)
+            self._doubles.enter(request.identity, named=False, redelivered=False)
         return asked
 
     def close(self) -> None:
@@ -114,15 +114,15 @@ class RequestDesk:
         properties: Any = message.properties
         wanted: str = getattr(properties, "ResponseTopic", "")
         correlation: bytes = getattr(properties, "CorrelationData", b"")
-        naming = _naming(correlation, payload)
+        named = bool(correlation) or b'"request_id"' in payload
         name = identity(
             service,
             wanted,
             correlation,
             payload if len(payload) <= self._max_bytes else payload[:PARSED_BYTES],
-            message.mid if naming is Naming.ANONYMOUS else None,
+            None if named else message.mid,
         )
-        if not self._doubles.enter(name, naming, message.dup):
+        if not self._doubles.enter(name, named, message.dup):
             self._acknowledge_double(name, ack)
             return
         pending = _Pending(Request(name, service, "", correlation, time.time()), owed=[ack])
@@ -179,7 +179,7 @@ class RequestDesk:
             return
         out = self._addressed(pending.request, answer)
         row = self._journal.answer(pending.row, pending.request, out)
-        self._doubles.answered(pending.request.identity, answer.code)
+        self._doubles.answered(pending.request.identity)
         with self._lock:
             self._unjournalled.pop(pending.request.identity, None)
         if row is not None:
@@ -226,12 +226,6 @@ def _text(literal: bytes) -> str | None:
     except orjson.JSONDecodeError:
         return None
     return text
-
-
-def _naming(correlation: bytes, payload: bytes) -> Naming:
-    if correlation:
-        return Naming.CORRELATED
-    return Naming.NUMBERED if b'"request_id"' in payload else Naming.ANONYMOUS
 
 
 def _with_topic(request: Request, topic: str) -> Request:

@@ -3,11 +3,9 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,23 +15,10 @@ import paho.mqtt.client as paho
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from tests.broker import until
+
 EDGED = [sys.executable, "-c", "from edged.cli import main; main()"]
 ROOT = Path(__file__).parent.parent.parent
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
-def until(condition, seconds=60.0, what="it"):
-    """Wait for a condition; generous, for the machine may be busy."""
-    ends_at = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < ends_at, f"{what} did not happen within {seconds} s"
-        time.sleep(0.02)
-    return value
 
 
 @dataclass
@@ -99,7 +84,7 @@ class Client:
         self._client.on_message = lambda client, user, message: self.heard.append(message)
         self._client.on_connect = lambda client, *_: client.subscribe([(t, qos) for t in topics])
         self._client.on_subscribe = lambda *_: self._subscribed.set()
-        until(lambda: self._connected(port), what="a connection to the broker")
+        until(lambda: self._connected(port), "a connection to the broker")
         self._client.loop_start()
         assert self._subscribed.wait(30)
 

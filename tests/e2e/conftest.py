@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.box import CAMERA, EDGED, ROOT, Client, Daemon, config_text, free_port, running, until
-from tests.mqtt.conftest import Mosquitto
+from tests.broker import free_port, until
+from tests.e2e.box import CAMERA, EDGED, ROOT, Client, Daemon, config_text, running
 
 
 @pytest.fixture(scope="session")
@@ -24,17 +24,6 @@ def models_dir(models_root, tmp_path_factory) -> Path:
     )
     assert pulled.returncode == 0, pulled.stderr
     return models_root
-
-
-@pytest.fixture
-def mosquitto(tmp_path):
-    """A broker that outlives the daemon; returns its port."""
-    folder = tmp_path / "broker"
-    folder.mkdir()
-    broker = Mosquitto(folder)
-    broker.start()
-    yield broker.port
-    broker.stop()
 
 
 @pytest.fixture
@@ -64,7 +53,7 @@ def daemon(tmp_path, models_dir):
         made = context.__enter__()
         stack.append(context)
         if ready:
-            until(lambda: made.said("subscribe to:") or made.process.poll() is not None, 90, "readiness")
+            until(lambda: made.said("subscribe to:") or made.process.poll() is not None, "readiness", 90)
         return made
 
     yield start

@@ -13,7 +13,8 @@ from jsonschema import Draft202012Validator
 
 from edged.contracts.message import FailedAnswer, Health, Info, StreamMessage, StreamState
 from edged.contracts.services import service
-from tests.e2e.box import CAMERA, config_text, running, until
+from tests.broker import until
+from tests.e2e.box import CAMERA, config_text, running
 
 DETECTION = service("object-detection")
 ANSWER = Draft202012Validator(DETECTION.answer_schema())
@@ -36,7 +37,7 @@ def test_frames_become_documented_messages(daemon, client):
         results = [json.loads(m.payload)["result"] for m in listener.on(topic)]
         return {name for result in results for name in result["detection_class_names"]}
 
-    until(lambda: {"car", "person", "bicycle"} <= seen(), what="cars, people and bicycles")
+    until(lambda: {"car", "person", "bicycle"} <= seen(), "cars, people and bicycles")
     messages = [json.loads(m.payload) for m in listener.on(topic)]
     for message in messages:
         StreamMessage.model_validate(message)
@@ -49,7 +50,7 @@ def test_frames_become_documented_messages(daemon, client):
     assert [s.service for s in info.services] == ["object-detection"]
     state = StreamState.model_validate_json(listener.on("edged/box/stream/demo/state")[-1].payload)
     assert state.state == "online"
-    until(lambda: listener.on("edged/box/health"), what="a health message")
+    until(lambda: listener.on("edged/box/health"), "a health message")
     Health.model_validate_json(listener.on("edged/box/health")[-1].payload)
     assert box.stop() == 0
     assert box.lines, "results go to stdout as JSON lines"
@@ -60,7 +61,7 @@ def test_frames_become_documented_messages(daemon, client):
 def test_run_for_ends_by_itself_with_a_summary(daemon):
     box = daemon(CAMERA, "--for", "6s", ready=False)
     assert box.process.wait(60) == 0
-    until(lambda: box.said("seen"), 10, "the summary")
+    until(lambda: box.said("seen"), "the summary", 10)
 
 
 def test_two_thousand_mixed_requests_get_one_answer_each(daemon, client, bikes):
@@ -77,7 +78,7 @@ def test_two_thousand_mixed_requests_get_one_answer_each(daemon, client, bikes):
     allowed = [{200, 429}, {400, 429}, {415, 429}, {400, 429}, {400, 415, 429}]
     for n in range(2000):
         caller.ask("box", "object-detection", bodies[n % 5], "me/answers", n.to_bytes(4, "big"))
-    until(lambda: len(caller.heard) >= 2000, 110, "2,000 answers")
+    until(lambda: len(caller.heard) >= 2000, "2,000 answers", 110)
     time.sleep(1.0)  # a second answer of anything would come now
     answers: dict[int, list[dict]] = {}
     for message in caller.heard:
@@ -94,7 +95,7 @@ def test_two_thousand_mixed_requests_get_one_answer_each(daemon, client, bikes):
 
 
 def test_sigkill_in_the_middle_loses_no_request(tmp_path, models_dir, client, bikes, mosquitto):
-    port = mosquitto
+    port = mosquitto().port
     config = tmp_path / "config.yaml"
     text = config_text(models_dir, port).replace(
         f"{{url: embedded, embedded_port: {port}}}", f"{{url: 'mqtt://127.0.0.1:{port}'}}"
@@ -103,15 +104,15 @@ def test_sigkill_in_the_middle_loses_no_request(tmp_path, models_dir, client, bi
     caller = client(port, "me/answers")
     body = orjson.dumps({"image": photo(bikes)})
     with running(config, port, "box") as first:
-        until(lambda: first.said("subscribe to:"), 90, "readiness")
+        until(lambda: first.said("subscribe to:"), "readiness", 90)
         for n in range(150):
             caller.ask("box", "object-detection", body, "me/answers", n.to_bytes(4, "big"))
-        until(lambda: len(caller.heard) >= 20, what="some answers")
+        until(lambda: len(caller.heard) >= 20, "some answers")
         first.process.send_signal(signal.SIGKILL)
         first.process.wait(10)
     assert len(caller.heard) < 150, "it was killed in the middle"
     with running(config, port, "box"):
-        until(lambda: len({m.properties.CorrelationData for m in caller.heard}) == 150, 90, "all answers")
+        until(lambda: len({m.properties.CorrelationData for m in caller.heard}) == 150, "all answers", 90)
     doubles = len(caller.heard) - 150
     assert doubles <= 40, "only answers whose PUBACK was cut may come twice"
 
@@ -122,7 +123,7 @@ def test_reload_of_a_faulty_and_of_a_good_configuration(daemon, client):
     box.config.write_text(box.config.read_text() + "\nnodes: typo\n")
     listener.publish("edged/box/control/reload")
     topic = "edged/box/control/reload/response"
-    until(lambda: listener.on(topic), what="an answer")
+    until(lambda: listener.on(topic), "an answer")
     refused = json.loads(listener.on(topic)[-1].payload)
     assert refused["success"] is False
     assert "nodes" in refused["message"]
@@ -130,18 +131,16 @@ def test_reload_of_a_faulty_and_of_a_good_configuration(daemon, client):
 
     box.config.write_text(box.config.read_text().replace("\nnodes: typo\n", CAMERA))
     listener.publish("edged/box/control/reload")
-    until(lambda: len(listener.on(topic)) == 2, what="the second answer")
+    until(lambda: len(listener.on(topic)) == 2, "the second answer")
     assert json.loads(listener.on(topic)[-1].payload)["success"] is True
-    until(lambda: listener.on("edged/box/stream/demo/object-detection"), what="results of the new camera")
+    until(lambda: listener.on("edged/box/stream/demo/object-detection"), "results of the new camera")
     offline = [m for m in listener.on("edged/box/availability") if m.payload == b"offline"]
     assert not offline, "what did not change was not touched"
 
     box.config.write_text(box.config.read_text().replace(CAMERA, ""))
     box.process.send_signal(signal.SIGHUP)
     state = "edged/box/stream/demo/state"
-    until(
-        lambda: json.loads(listener.on(state)[-1].payload)["state"] == "offline", what="the end of the camera"
-    )
+    until(lambda: json.loads(listener.on(state)[-1].payload)["state"] == "offline", "the end of the camera")
 
 
 def test_without_weights_the_service_says_how_to_get_them(tmp_path, daemon, client):
@@ -150,9 +149,9 @@ def test_without_weights_the_service_says_how_to_get_them(tmp_path, daemon, clie
     box.config.write_text(box.config.read_text().replace("paths: {models: ", "paths: {models: /nowhere"))
     with running(box.config, box.port, "box") as empty:
         caller = client(box.port, "me/answers")
-        until(lambda: empty.said("edged pull") and empty.said("subscribe to:"), 60, "the reason")
+        until(lambda: empty.said("edged pull") and empty.said("subscribe to:"), "the reason", 60)
         caller.ask("box", "object-detection", b'{"image": "AAAA"}', "me/answers", b"1")
-        until(lambda: caller.heard, what="an answer")
+        until(lambda: caller.heard, "an answer")
         answer = FailedAnswer.model_validate_json(caller.heard[0].payload)
         assert answer.error_code == 503
         assert "edged pull" in answer.error_msg
@@ -167,7 +166,7 @@ def test_a_response_topic_that_cannot_be_used_is_answered_on_the_default_one(dae
         caller.ask("box", "object-detection", body, topic, b"1")
     except ValueError:
         pytest.skip("this client refuses to send it")
-    until(lambda: caller.heard, what="an answer")
+    until(lambda: caller.heard, "an answer")
     answer = FailedAnswer.model_validate_json(caller.heard[0].payload)
     assert answer.error_code == 400
     assert np.isin(caller.heard[0].topic, ["edged/box/response/object-detection/r-9"])

@@ -3,11 +3,8 @@
 import contextlib
 import queue
 import socket
-import subprocess
 import threading
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 import orjson
 import paho.mqtt.client as paho
@@ -20,89 +17,15 @@ from edged.contracts.message import ServiceFacts
 from edged.contracts.request import Answer, RequestJob
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo
-from edged.mqtt.broker import find_mosquitto
 from edged.mqtt.client import without_delay
 from edged.mqtt.link import MqttUnit
 from edged.mqtt.settings import MqttSettings
+from tests.broker import LIMIT, until
 
 NODE = "shop-1"
 SERVICE = "object-detection"
 REQUEST = f"edged/{NODE}/request/{SERVICE}"
-LIMIT = 60.0
 FACTS = ServiceFacts(service=SERVICE, model="fake-model", variant="none", device="cpu", schema="s/1")
-
-
-def until(condition: Callable[[], object], what: str = "", limit: float = LIMIT) -> None:
-    """Wait for a condition; fail with `what` after a generous limit."""
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline, f"never happened: {what or condition}"
-        time.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-class Mosquitto:
-    """A broker that can be stopped, killed and started again on the same port."""
-
-    def __init__(self, folder: Path, *lines: str, anonymous: bool = True) -> None:
-        self.port = free_port()
-        self.url = f"mqtt://127.0.0.1:{self.port}"
-        self._config = folder / "mosquitto.conf"
-        self._config.write_text(
-            "\n".join(
-                (
-                    f"listener {self.port} 127.0.0.1",
-                    f"allow_anonymous {str(anonymous).lower()}",
-                    "user root",
-                    "max_queued_messages 100000",
-                    "set_tcp_nodelay true",
-                    *lines,
-                )
-            )
-            + "\n"
-        )
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        program = find_mosquitto()
-        assert program, "mosquitto is needed for these tests"
-        self._process = subprocess.Popen(
-            [str(program), "-c", str(self._config)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-        )
-        until(self._accepts, "mosquitto takes connections")
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(30)
-            self._process = None
-
-    def _accepts(self) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.5):
-            return True
-        return False
-
-
-@pytest.fixture
-def mosquitto(tmp_path):
-    """Starts brokers with more lines of configuration; all are stopped at the end."""
-    made: list[Mosquitto] = []
-
-    def make(*lines, anonymous=True):
-        folder = tmp_path / f"mosquitto-{len(made)}"
-        folder.mkdir()
-        made.append(Mosquitto(folder, *lines, anonymous=anonymous))
-        made[-1].start()
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.stop()
 
 
 @pytest.fixture

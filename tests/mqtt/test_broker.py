@@ -14,17 +14,11 @@ import pytest
 from edged.contracts.errors import ConfigError
 from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.settings import MqttSettings
+from tests.broker import until
 
 NODE, SERVICE = "shop-1", "object-detection"
 REQUEST = f"edged/{NODE}/request/{SERVICE}"
 ROOT = Path(__file__).parent.parent.parent
-
-
-def until(condition, limit=60.0):
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline, "never happened"
-        time.sleep(0.02)
 
 
 @pytest.fixture

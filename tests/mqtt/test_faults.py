@@ -13,17 +13,11 @@ import pytest
 
 from edged.flow.counters import Counters
 from edged.mqtt.journal import Journal
+from tests.broker import until
 
 HERE = Path(__file__).parent
 NODE, SERVICE = "shop-1", "object-detection"
 REQUEST = f"edged/{NODE}/request/{SERVICE}"
-
-
-def until(condition, limit=60.0):
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline, "never happened"
-        time.sleep(0.02)
 
 
 def counted(counters, name, reason):

@@ -48,8 +48,8 @@ def test_a_request_stays_until_it_is_answered_and_the_answer_until_it_has_arrive
     again(journal)
     assert journal.answered() == []
     assert journal.answer_of(row) is None
-    ((name, _, code),) = journal.identities()
-    assert (name, code) == (asked().identity, 200)
+    ((name, _),) = journal.identities()
+    assert name == asked().identity
 
 
 def test_an_answer_without_a_journalled_request_is_kept(journal):

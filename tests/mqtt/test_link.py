@@ -12,16 +12,10 @@ import pytest
 from edged.contracts.errors import ConfigError
 from edged.contracts.message import Health, StreamState
 from edged.flow.counters import Counters
+from tests.broker import until
 
 NODE, SERVICE = "shop-1", "object-detection"
 REQUEST = f"edged/{NODE}/request/{SERVICE}"
-
-
-def until(condition, limit=60.0):
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline, "never happened"
-        time.sleep(0.02)
 
 
 def counted(counters, name, reason):

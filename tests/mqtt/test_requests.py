@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from edged.flow.counters import Counters
+from tests.broker import until
 
 NODE, SERVICE = "shop-1", "object-detection"
 REQUEST = f"edged/{NODE}/request/{SERVICE}"
@@ -120,15 +121,27 @@ def test_equal_requests_without_a_name_are_all_answered(unit, client, pipeline):
     assert len(work.runs) == 10
 
 
-def test_a_second_message_with_the_same_correlation_data_is_a_double(unit, client, pipeline):
+def test_the_same_correlation_data_in_flight_is_a_double(unit, client, pipeline):
     counters, work = Counters(), pipeline()
+    work.open.clear()
     unit(work, counters=counters)
     customer = client("replies/me")
     for body in ({"n": 1}, {"n": 1}, {"n": 2}):
         customer.publish(REQUEST, body, "replies/me", b"same")
+    until(lambda: counters.counts().get("mqtt_requests", {}).get("double") == 1)
+    work.open.set()
     assert sorted([customer.json()["echo"], customer.json()["echo"]]) == [1, 2]
-    assert counters.counts()["mqtt_requests"]["double"] == 1
     assert len(work.runs) == 2
+
+
+def test_who_asks_again_after_the_answer_gets_another(unit, client, pipeline):
+    work = pipeline()
+    unit(work)
+    customer = client("replies/me")
+    for _ in range(5):
+        customer.publish(REQUEST, {"n": 1, "request_id": "mine"}, "replies/me", b"same")
+        assert customer.json()["echo"] == 1
+    assert len(work.runs) == 5
 
 
 def test_a_request_that_was_refused_for_want_of_room_may_be_sent_again(unit, client, pipeline):

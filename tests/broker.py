@@ -1,0 +1,69 @@
+"""A real mosquitto on a free port, and waiting for what must happen."""
+
+import contextlib
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from edged.mqtt.broker import find_mosquitto
+
+LIMIT = 60.0
+"""Seconds; generous, for the machine may be busy."""
+
+
+def until(condition: Callable[[], object], what: str = "", limit: float = LIMIT) -> None:
+    """Wait for a condition; fail with `what` after a generous limit."""
+    deadline = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < deadline, f"never happened: {what or condition}"
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class Mosquitto:
+    """A broker that can be stopped, killed and started again on the same port."""
+
+    def __init__(self, folder: Path, *lines: str, anonymous: bool = True) -> None:
+        self.port = free_port()
+        self.url = f"mqtt://127.0.0.1:{self.port}"
+        self._config = folder / "mosquitto.conf"
+        self._config.write_text(
+            "\n".join(
+                (
+                    f"listener {self.port} 127.0.0.1",
+                    f"allow_anonymous {str(anonymous).lower()}",
+                    "user root",
+                    "max_queued_messages 100000",
+                    "set_tcp_nodelay true",
+                    *lines,
+                )
+            )
+            + "\n"
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        program = find_mosquitto()
+        assert program, "mosquitto is needed for these tests"
+        self._process = subprocess.Popen(
+            [str(program), "-c", str(self._config)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        until(self._accepts, "mosquitto takes connections")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(30)
+            self._process = None
+
+    def _accepts(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.5):
+            return True
+        return False

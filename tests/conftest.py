@@ -1,0 +1,22 @@
+"""Fixtures of the tests that need a broker."""
+
+import pytest
+
+from tests.broker import Mosquitto
+
+
+@pytest.fixture
+def mosquitto(tmp_path):
+    """Starts brokers, with more lines of configuration where wanted; all are stopped at the end."""
+    made: list[Mosquitto] = []
+
+    def make(*lines, anonymous=True):
+        folder = tmp_path / f"mosquitto-{len(made)}"
+        folder.mkdir()
+        made.append(Mosquitto(folder, *lines, anonymous=anonymous))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
