@@ -162,4 +162,14 @@ def _anchored(config: Config, folder: Path) -> Config:
     anchored = PathSettings(
         models=folder / paths.models, state=state, plugins=tuple(folder / p for p in paths.plugins)
     )
-    return config.model_copy(update={"paths": anchored})
+    streams = {
+        name: stream.model_copy(update={"source": _anchored_source(stream.source, folder)})
+        for name, stream in config.streams.items()
+    }
+    return config.model_copy(update={"paths": anchored, "streams": streams})
+
+
+def _anchored_source(source: str, folder: Path) -> str:
+    """A relative path of a file starts at the folder of config.yaml; URLs, devices and `models:` stay."""
+    is_path = "://" not in source and not source.startswith("models:")
+    return str(folder / source) if is_path else source

@@ -90,6 +90,14 @@ def test_environment_and_durations(tmp_path, monkeypatch):
     assert (config.node, config.health_every) == ("shop-7", 120.0)
 
 
+def test_relative_paths_start_at_the_folder_of_the_file(tmp_path):
+    sources = {"a": "clips/a.mp4", "b": "rtsp://cam/1", "c": "/dev/video0", "d": "models:m/f.mp4"}
+    streams = "".join(f"  {n}: {{source: '{s}', run: [object-detection]}}\n" for n, s in sources.items())
+    found = load(written(tmp_path, f"streams:\n{streams}")).streams
+    assert found["a"].source == str(tmp_path / "clips/a.mp4")
+    assert [found[n].source for n in "bcd"] == [sources[n] for n in "bcd"]
+
+
 def test_a_file_that_is_not_there_is_a_fault_that_names_it(tmp_path):
     with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
         load(tmp_path / "nowhere.yaml")

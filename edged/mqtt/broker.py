@@ -151,7 +151,11 @@ class EmbeddedBroker:
         """One life of the child; why it ended."""
         try:
             child = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                process_group=0,  # Ctrl-C is for us; the broker must live until the last answer is out
             )
         except OSError as error:
             return str(error)

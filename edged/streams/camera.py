@@ -20,7 +20,8 @@ class CameraSettings(Settings):
     """Where a stream's frames come from."""
 
     source: str = Field(min_length=1, repr=False)
-    """`rtsp://...`, `http://...`, `/dev/video0` or the path of a video file."""
+    """`rtsp://...`, `http://...`, `/dev/video0`, the path of a video file, or `models:<model>/<file>` for a clip
+    that was pulled with a model."""
     loop: bool = False
     """Files only: begin again at the end."""
     real_time: bool = True
