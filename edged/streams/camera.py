@@ -20,7 +20,7 @@ class CameraSettings(Settings):
     """Where a stream's frames come from."""
 
     source: str = Field(min_length=1, repr=False)
-    """`rtsp://...`, `http://...`, `/dev/video0`, the path of a video file, or `models:<model>/<file>` for a clip
+    """`rtsp://...`, `http://...`, `/dev/video0`, the path of a video file, or `models:<model>/<file>`: a clip
     that was pulled with a model."""
     loop: bool = False
     """Files only: begin again at the end."""
