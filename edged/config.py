@@ -125,7 +125,8 @@ def load(path: Path) -> Config:
         faults += [line for e in error.errors(include_url=False) for line in _lines(dict(e))]
     if faults:
         raise ConfigError(*(f"{path}: {fault}" for fault in faults))
-    return _anchored(config, path.parent)
+    inside = path.parent == Path(__file__).parent  # the one that comes in the wheel: write beside the user
+    return _anchored(config, Path.cwd() if inside else path.parent)
 
 
 def _lines(error: Mapping[str, Any]) -> list[str]:
