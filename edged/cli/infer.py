@@ -39,9 +39,12 @@ def infer(
 ) -> None:
     """Answer one request: prints the JSON answer; exit 0 on success, 1 on an error answer."""
     asked = {"model": model, "precision": precision, "device": device}
+    pictures = files or []
     try:
+        if save is not None and not pictures:
+            raise BadRequest("--save draws into the picture that is named on the command line; name one")
         known = service(name)
-        fields = {**_request_file(request), **_media_fields(known, files or [])}
+        fields = {**_request_file(request), **_media_fields(known, pictures)}
         answer = _answered(known, fields, config or default_config(), asked)
     except EdgedError as error:
         answer = refusal({}, error.code, str(error))
@@ -49,7 +52,7 @@ def infer(
     if answer.code != 200:
         raise typer.Exit(1)
     if save is not None:
-        _save(name, (files or [])[0], orjson.loads(answer.body), save)
+        _save(name, pictures[0], orjson.loads(answer.body), save)
 
 
 def _request_file(path: Path | None) -> dict[str, Any]:

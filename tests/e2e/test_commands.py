@@ -116,6 +116,7 @@ def test_every_precision_finds_the_astronaut(edged, media, precision):
         (["object-detection", "nowhere.jpg"], 404, "nowhere.jpg"),
         (["object-detection", "config.yaml"], 415, "`image`"),
         (["object-detection", "a.jpg", "b.jpg"], 400, "one picture"),
+        (["object-detection", "--save", "x.png"], 400, "name one"),
         (["objct-detection"], 404, "did you mean object-detection"),
         (["object-detection", "--model", "yolo-nano"], 500, "did you mean yolox-nano"),
     ],
