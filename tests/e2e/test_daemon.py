@@ -5,7 +5,6 @@ import signal
 import time
 from pathlib import Path
 
-import numpy as np
 import orjson
 import pybase64
 import pytest
@@ -162,11 +161,8 @@ def test_a_response_topic_that_cannot_be_used_is_answered_on_the_default_one(dae
     box = daemon("")
     caller = client(box.port, "edged/box/response/#")
     body = orjson.dumps({"image": "AAAA", "request_id": "r-9"})
-    try:
-        caller.ask("box", "object-detection", body, topic, b"1")
-    except ValueError:
-        pytest.skip("this client refuses to send it")
+    caller.ask("box", "object-detection", body, topic, b"1")
     until(lambda: caller.heard, "an answer")
     answer = FailedAnswer.model_validate_json(caller.heard[0].payload)
     assert answer.error_code == 400
-    assert np.isin(caller.heard[0].topic, ["edged/box/response/object-detection/r-9"])
+    assert caller.heard[0].topic == "edged/box/response/object-detection/r-9"
