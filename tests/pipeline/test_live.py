@@ -1,0 +1,145 @@
+"""The live view: newest frame, newest answers, encoded only for who looks and once for all of them."""
+
+import threading
+
+import cv2
+import numpy as np
+import pytest
+
+from edged.media.frame import PictureFrame
+from edged.pipeline import live
+from edged.pipeline.live import FRESH_S, LONGEST_SIDE, LiveView, LiveViews
+
+CAT = {"detection_boxes": [[100, 100, 300, 300]], "detection_scores": [0.9], "detection_class_names": ["cat"]}
+DOG = {"detection_boxes": [[100, 350, 300, 550]], "detection_scores": [0.9], "detection_class_names": ["dog"]}
+
+
+def frame(at=0.0, size=(400, 640), shade=128):
+    return PictureFrame(np.full((*size, 3), shade, np.uint8), at)
+
+
+def picture(view, **asked):
+    _, jpeg = view.jpeg(**asked)
+    return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+
+
+def drawn_at(shown, row, column):
+    return np.ptp(shown[row - 4 : row + 5, column - 4 : column + 5]) > 40
+
+
+def test_nothing_to_show():
+    view = LiveView()
+    assert view.version == 0
+    assert view.jpeg() is None
+    assert view.jpeg(wait_s=0.01) is None
+
+
+def test_the_answer_is_drawn():
+    view = LiveView()
+    view.put(frame(), "object-detection", CAT)
+    shown = picture(view)
+    assert shown.shape == (400, 640, 3)
+    assert drawn_at(shown, 300, 200)
+    assert not drawn_at(shown, 50, 600)
+
+
+def test_answers_of_two_services_are_drawn_on_the_newest_frame_also_on_a_small_one():
+    view = LiveView()
+    small = {**CAT, "detection_boxes": [[50, 50, 150, 100]]}
+    view.put(frame(0.0, (160, 200)), "object-detection", small)
+    view.put(frame(0.5, (160, 200)), "image-classification", {"class_probs": {"cat": 0.9}})
+    shown = picture(view)
+    factor = shown.shape[0] // 160
+    assert drawn_at(shown, 150 * factor, 75 * factor)
+    assert drawn_at(shown, 8, 20)
+
+
+def test_an_old_answer_is_not_drawn_on_a_new_frame():
+    view = LiveView()
+    view.put(frame(0.0), "object-detection", CAT)
+    view.put(frame(FRESH_S + 0.1), "other", {})
+    assert not drawn_at(picture(view), 300, 200)
+
+
+def test_a_failure_takes_the_answer_away():
+    view = LiveView()
+    view.put(frame(0.0), "object-detection", CAT)
+    view.put(frame(0.2), "object-detection", None)
+    assert not drawn_at(picture(view), 300, 200)
+
+
+def test_a_slow_service_does_not_bring_an_older_frame_back():
+    view = LiveView()
+    view.put(frame(1.0, shade=200), "object-detection", CAT)
+    view.put(frame(0.8, shade=20), "other", {})
+    assert picture(view)[390, 630].mean() > 190
+    view.put(frame(-3600.0, shade=20), "other", {})  # the clock was set
+    assert picture(view)[390, 630].mean() < 30
+
+
+def test_bare_frames_show_only_when_nothing_is_inferred():
+    view = LiveView()
+    view.put_bare(frame(0.0, shade=10))
+    assert picture(view).mean() < 20
+    view.put(frame(1.0), "object-detection", CAT)
+    before = view.version
+    view.put_bare(frame(1.2))
+    assert view.version == before
+    view.put_bare(frame(2.5, shade=250))
+    assert picture(view)[390, 630].mean() > 240
+
+
+def test_a_large_picture_is_made_smaller():
+    view = LiveView()
+    view.put(frame(size=(2160, 3840)), "object-detection", CAT)
+    assert picture(view).shape == (LONGEST_SIDE * 9 // 16, LONGEST_SIDE, 3)
+
+
+def test_encoded_once_for_all_who_look_and_not_at_all_for_nobody(monkeypatch):
+    encoded = []
+    real = live.encode_jpeg
+    monkeypatch.setattr(live, "encode_jpeg", lambda bgr: encoded.append(1) or real(bgr))
+    view = LiveView()
+    for at in range(5):
+        view.put(frame(at / 10), "object-detection", CAT)
+    assert not encoded
+    got = []
+    threads = [threading.Thread(target=lambda: got.append(view.jpeg())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(encoded) == 1
+    assert len({version for version, _ in got}) == 1
+
+
+def test_who_waits_is_woken_by_a_newer_version():
+    view = LiveView()
+    view.put(frame(), "object-detection", CAT)
+    first, _ = view.jpeg()
+    assert view.jpeg(after=first) is None
+    woken = []
+    waiter = threading.Thread(target=lambda: woken.append(view.jpeg(after=first, wait_s=60)))
+    waiter.start()
+    view.put(frame(0.1), "object-detection", DOG)
+    waiter.join(60)
+    assert woken[0][0] > first
+
+
+def test_views_by_stream():
+    views = LiveViews()
+    old = views.add("door")
+    assert views.get("door") is old
+    assert views.names() == ["door"]
+    old.put(frame(), "object-detection", CAT)
+    views.remove("door")
+    assert views.get("door") is None
+    new = views.add("door")
+    new.put(frame(), "object-detection", CAT)
+    assert new.version > old.version, "a watcher of the old one must see the new one as newer"
+
+
+@pytest.mark.parametrize("after", [-1, 0])
+def test_zero_is_before_everything(after):
+    view = LiveView()
+    assert view.jpeg(after=after) is None
