@@ -27,6 +27,7 @@ from edged.contracts.model import (
     SinglePassModel,
     StreamModel,
     Tensors,
+    Tools,
 )
 from edged.hookspecs import Decoder, Register, RegisterDecoder, hookimpl
 
@@ -62,6 +63,7 @@ __all__ = [
     "StreamModel",
     "Tensors",
     "TextPair",
+    "Tools",
     "Video",
     "__version__",
     "hookimpl",

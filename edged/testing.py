@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from pydantic import TypeAdapter
 
 from edged.contracts.card import Graph, PictureInput
 from edged.contracts.items import Colour, Frame, Pixels
-from edged.contracts.model import AnyModel, Session, Tensors
+from edged.contracts.model import AnyModel, Session, Tensors, Tools
 from edged.contracts.result import result_fields
 from edged.contracts.services import Service, service
 from edged.media.frame import PictureFrame
@@ -59,7 +60,12 @@ def frame_of(bgr: Pixels, seq: int = 0) -> Frame:
     return PictureFrame(bgr, 0.0, seq)
 
 
-def conformance(model: AnyModel, sessions: Mapping[str, Session], item: Any = None) -> Any:
+def conformance(
+    model: AnyModel,
+    sessions: Mapping[str, Session],
+    item: Any = None,
+    resources: Mapping[str, Any] = MappingProxyType({}),
+) -> Any:
     """Assert what every model promises; returns its result for `item`, which is a gray frame if not given.
 
     * its card gives every option of its service, and each input of a graph has the shape that the card says
@@ -70,10 +76,11 @@ def conformance(model: AnyModel, sessions: Mapping[str, Session], item: Any = No
     of = service(model.card.service)
     options = model.card.options_as(of.contract.options)
     item = frame_of(np.full((120, 160, 3), 128, np.uint8)) if item is None else item
-    watched = {name: _Watched(session, model.card.graphs[name]) for name, session in sessions.items()}
-    result = model.infer(item, options, watched, FakeRun())
+    graphs = model.card.graphs
+    tools = Tools({name: _Watched(session, graphs[name]) for name, session in sessions.items()}, resources)
+    result = model.infer(item, options, tools, FakeRun())
     _assert_answer(of, result)
-    _assert_stateless(lambda _: model.infer(item, options, watched, FakeRun()), result)
+    _assert_stateless(lambda _: model.infer(item, options, tools, FakeRun()), result)
     return result
 
 
@@ -93,7 +100,8 @@ class _Watched:
             if isinstance(wanted, PictureInput):
                 channels = 1 if wanted.colour is Colour.GRAY else 3
                 assert given.dtype == np.uint8, f"{name}: a picture is fed as bytes, not {given.dtype}"
-                assert given.shape[1:] == (*wanted.size, channels), f"{name}: {given.shape}"
+                sides = zip(given.shape[1:], (*wanted.size, channels), strict=True)
+                assert all(b in (None, a) for a, b in sides), f"{name}: {given.shape}"
             else:
                 assert given.dtype == _DTYPES[wanted.dtype], f"{name}: {given.dtype}"
         return self._session.run(inputs)

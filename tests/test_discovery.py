@@ -36,7 +36,7 @@ GOOD = """
         def __init__(self, card=None):
             self.card = card or self.card
 
-        def infer(self, item, options, sessions, run):
+        def infer(self, item, options, tools, run):
             return Classification(0, "cat", {"cat": 1.0, "dog": 0.0})
 
     @hookimpl

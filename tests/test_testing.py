@@ -43,8 +43,8 @@ class Cats(Model):  # type: ignore[type-arg]
         self._answers = list(answers)
         self._fed = fed
 
-    def infer(self, item, options, sessions, run):
-        sessions["main"].run(self._fed)
+    def infer(self, item, options, tools, run):
+        tools.sessions["main"].run(self._fed)
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
 
@@ -108,7 +108,7 @@ def test_any_item_may_be_given():
     seen = []
 
     class Reads(Cats):
-        def infer(self, item, options, sessions, run):
+        def infer(self, item, options, tools, run):
             seen.append(item)
             return CAT
 

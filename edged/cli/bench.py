@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Annotated
@@ -88,8 +88,9 @@ def _kinds(
     """What is timed: the runtime alone, a frame that comes decoded, a request with a JPEG in it."""
     picture = decode_picture(jpeg, PictureLimits(), time.time())
     pixels = picture.pixels(PixelFormat())
-    recorders = {graph: _Recorder(session) for graph, session in served.instance.sessions.items()}
-    served.instance.model.infer(picture, served.options, recorders, CallRun())
+    recorders = {graph: _Recorder(session) for graph, session in served.instance.tools.sessions.items()}
+    tools = replace(served.instance.tools, sessions=recorders)
+    served.instance.model.infer(picture, served.options, tools, CallRun())
     runs = [(r.session, inputs) for r in recorders.values() for inputs in r.fed]
     table_ = ServiceTable()
     table_.put(served)

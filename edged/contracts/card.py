@@ -40,12 +40,16 @@ class Licence(_Part):
 
 
 class Origin(_Part):
-    """One place where a file can be had; exactly one of `pypi` and `file` is given."""
+    """One place where a file can be had; exactly one of `pypi`, `npm`, `https` and `file` is given."""
 
     pypi: str | None = None
     """`name==version` of a package in the registry that the user's pip is configured with."""
+    npm: str | None = None
+    """`name@version` of a package in the registry that the user's npm is configured with."""
     member: str | None = None
     """Path of the file within the package."""
+    https: str | None = None
+    """URL of the file itself, beginning with `https://`."""
     file: str | None = None
     """Path relative to the card's folder, or absolute: weights that the user brings along."""
     verified: bool = True
@@ -53,10 +57,14 @@ class Origin(_Part):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if (self.pypi is None) == (self.file is None):
-            raise ValueError("name exactly one of pypi, file")
+        if sum(place is not None for place in (self.pypi, self.npm, self.https, self.file)) != 1:
+            raise ValueError("name exactly one of pypi, npm, https, file")
         if self.pypi is not None and (self.member is None or "==" not in self.pypi):
             raise ValueError("pypi wants `name==version` and `member`")
+        if self.npm is not None and (self.member is None or "@" not in self.npm[1:]):
+            raise ValueError("npm wants `name@version` and `member`")
+        if self.https is not None and not self.https.startswith("https://"):
+            raise ValueError("https wants a URL that begins with https://")
         return self
 
 
@@ -75,8 +83,8 @@ class PictureInput(_Part):
     """A graph input that is a picture. Fit and colour happen outside of the graph, the rest is folded in."""
 
     kind: Literal["picture"] = "picture"
-    size: tuple[int, int]
-    """(height, width), pixels."""
+    size: tuple[int | None, int | None]
+    """(height, width), pixels; none: any, the plugin chooses one for each call."""
     fit: Fit
     colour: Colour
     pad: int = Field(default=0, ge=0, le=255)
@@ -87,9 +95,17 @@ class PictureInput(_Part):
     """Divided by, per channel, in units of 0 to 255."""
 
     @property
+    def fixed_size(self) -> tuple[int, int]:
+        """(height, width). Raises `CardError` when one of them is free."""
+        height, width = self.size
+        if height is None or width is None:
+            raise CardError("the plugin wants a picture input of one size")
+        return height, width
+
+    @property
     def format(self) -> PixelFormat:
-        """What to ask a frame for."""
-        return PixelFormat(self.size, self.fit, self.colour, self.pad)
+        """What to ask a frame for. Raises `CardError` when the size is free."""
+        return PixelFormat(self.fixed_size, self.fit, self.colour, self.pad)
 
 
 class TensorInput(_Part):
@@ -157,6 +173,9 @@ class ModelCard(_Part):
     """By file name."""
     graphs: Mapping[str, Graph]
     """By the name under which a plugin gets the session; a single pass model has `main`."""
+    resources: Mapping[str, str] = Field(default_factory=dict)
+    """What the model needs beside sessions (a dictionary, a tokenizer), opened once: a name in `weights`,
+    by the name under which the plugin gets it."""
     labels: tuple[str, ...] = ()
     """By class id; one label may be several synonyms, separated by a comma and a space."""
     options: Mapping[str, Any] = Field(default_factory=dict)
@@ -181,6 +200,9 @@ class ModelCard(_Part):
             for name in graph.weights:
                 if name not in self.weights:
                     raise ValueError(f"graph wants the weights {name!r}, which are not listed")
+        for name in self.resources.values():
+            if name not in self.weights:
+                raise ValueError(f"a resource wants the weights {name!r}, which are not listed")
         if self.calibration and self.calibration.media not in self.weights:
             raise ValueError(f"calibration wants {self.calibration.media!r}, which is not listed")
         return self

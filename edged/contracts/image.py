@@ -6,19 +6,33 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from edged.contracts.media import UrlInput, whole_sentence
 from edged.contracts.model import Options
 from edged.contracts.result import RESULT
 
 
 class ImageInput(BaseModel):
-    """A request that brings one picture."""
+    """A request that brings one picture: exactly one of `image` and `input`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    image: str = Field(min_length=1)
+    image: str | None = Field(default=None, min_length=1)
     """Base64 of an encoded picture (JPEG, PNG, WebP, BMP, TIFF); may begin with `data:image/...;base64,`."""
+    input: UrlInput | None = Field(default=None, validate_default=True)
+    """Where the picture is, instead of the picture itself."""
+
+    @field_validator("input")
+    @classmethod
+    def _exactly_one(cls, value: UrlInput | None, before: ValidationInfo) -> UrlInput | None:
+        if "image" not in before.data:  # is wrong by itself
+            return value
+        if before.data["image"] is None and value is None:
+            raise whole_sentence("the field `image` is missing; `input.url` may say instead where it is")
+        if before.data["image"] is not None and value is not None:
+            raise whole_sentence("the fields `image` and `input` are both given: give one of them")
+        return value
 
 
 class DetectionOptions(Options):

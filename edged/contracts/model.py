@@ -2,13 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from edged.contracts.card import ModelCard
+from edged.contracts.errors import CardError
 
 Tensors = Mapping[str, NDArray[Any]]
 """Arrays by the names of a graph's inputs or outputs."""
@@ -51,6 +53,16 @@ class Run(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Tools:
+    """What the host opened for a model, once; shared by all threads, so read only."""
+
+    sessions: Mapping[str, Session]
+    """By graph of the card."""
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    """By name in the card's `resources`: what the model's `open_resource` returned."""
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared(Generic[ContextT]):
     """Tensors for the session, and what postprocess needs to undo the preparation."""
 
@@ -67,11 +79,18 @@ class Model(ABC, Generic[ItemT, OptionsT, ResultT]):
     card: ModelCard
 
     @abstractmethod
-    def infer(self, item: ItemT, options: OptionsT, sessions: Mapping[str, Session], run: Run) -> ResultT:
-        """Turn one item into one result; `sessions` has one entry a graph of the card.
+    def infer(self, item: ItemT, options: OptionsT, tools: Tools, run: Run) -> ResultT:
+        """Turn one item into one result.
 
         Called in a worker thread; does no I/O. Raise `NotUsable` when the item cannot be worked with.
         """
+
+    def open_resource(self, name: str, path: Path) -> Any:
+        """Read a file of the card's `resources`, whose SHA-256 was checked. Called once, before any `infer`.
+
+        Raise `CardError` when it does not hold what it should.
+        """
+        raise CardError(f"the card lists the resource {name!r}, which the plugin does not open")
 
 
 class SinglePassModel(Model[ItemT, OptionsT, ResultT], Generic[ItemT, ContextT, OptionsT, ResultT]):
@@ -85,10 +104,10 @@ class SinglePassModel(Model[ItemT, OptionsT, ResultT], Generic[ItemT, ContextT, 
     def postprocess(self, outputs: Tensors, context: ContextT, options: OptionsT) -> ResultT:
         """Tensors to result."""
 
-    def infer(self, item: ItemT, options: OptionsT, sessions: Mapping[str, Session], run: Run) -> ResultT:
+    def infer(self, item: ItemT, options: OptionsT, tools: Tools, run: Run) -> ResultT:
         """Prepare, run, read the answer."""
         prepared = self.preprocess(item, options)
-        return self.postprocess(sessions["main"].run(prepared.inputs), prepared.context, options)
+        return self.postprocess(tools.sessions["main"].run(prepared.inputs), prepared.context, options)
 
 
 class StreamModel(ABC, Generic[ItemT, OptionsT, ResultT, StateT]):
@@ -102,7 +121,7 @@ class StreamModel(ABC, Generic[ItemT, OptionsT, ResultT, StateT]):
 
     @abstractmethod
     def infer(
-        self, chunk: ItemT, state: StateT, options: OptionsT, sessions: Mapping[str, Session], run: Run
+        self, chunk: ItemT, state: StateT, options: OptionsT, tools: Tools, run: Run
     ) -> tuple[ResultT | None, StateT]:
         """Eat one chunk: a result when there is one, and the next state."""
 

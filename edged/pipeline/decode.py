@@ -5,7 +5,7 @@ from functools import singledispatch
 
 from pydantic import BaseModel
 
-from edged.contracts.errors import NotMedia, TooLarge
+from edged.contracts.errors import NotAllowed, NotMedia, TooLarge
 from edged.contracts.image import ImageInput
 from edged.contracts.items import Frame, Item
 from edged.media.picture import PictureLimits, decode_base64, decode_picture
@@ -23,6 +23,8 @@ def item_of(request: BaseModel, limits: PictureLimits) -> Item:
 
 @item_of.register
 def _(request: ImageInput, limits: PictureLimits) -> Item:
+    if request.image is None:  # not yet: media/fetch.py opens `input.url`
+        raise NotAllowed("`input.url` is not allowed by this box")
     return _picture(request.image, "image", limits)
 
 

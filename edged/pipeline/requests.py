@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, Field, ValidationError
 
+from edged.contracts import media
 from edged.contracts.errors import BadRequest, EdgedError, TooLarge
 from edged.contracts.message import Envelope
 from edged.contracts.request import Answer, RequestJob, refusal
@@ -131,6 +132,8 @@ def _fault(error: Mapping[str, Any], known: str) -> str:
             return f"the field `{field}` is missing"
         case "extra_forbidden":
             return f"the field `{field[:60]}` is unknown; this service knows {known}"
+        case media.WHOLE_SENTENCE:
+            return str(error["msg"])
         case _:
             return f"the field `{field}` is wrong: {error['msg']}, got {_json_type(error['input'])}"
 

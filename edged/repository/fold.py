@@ -75,14 +75,10 @@ def _picture_nodes(own: Any, name: str, spec: PictureInput, graph: Graph) -> lis
     given = [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
     if tensor.elem_type != TensorProto.FLOAT:
         raise CardError(f"the input {name!r} is no f32 tensor; a picture input must be one")
-    batch = _batch(name, given, spec, graph)
+    shape = _batch(name, given, spec, graph) or "batch", spec.size[0] or "height", spec.size[1] or "width"
     after = f"{name}/planes"
     _rename(own, name, after)
-    value.CopyFrom(
-        helper.make_tensor_value_info(
-            name, TensorProto.UINT8, ["batch" if batch is None else batch, *spec.size, channels(spec)]
-        )
-    )
+    value.CopyFrom(helper.make_tensor_value_info(name, TensorProto.UINT8, [*shape, channels(spec)]))
     # Transposed while it is still one byte a value: a quarter of the memory to move.
     steps: list[tuple[str, dict[str, Any], Any]] = [
         ("Transpose", {"perm": [0, 3, 1, 2]}, None),
@@ -105,7 +101,7 @@ def _picture_nodes(own: Any, name: str, spec: PictureInput, graph: Graph) -> lis
 def _batch(name: str, shape: list[int | None], spec: PictureInput, graph: Graph) -> int | None:
     """Length of the first axis; none stays free. Raises `CardError` when the graph eats no such picture."""
     wanted = (channels(spec), *spec.size)
-    if len(shape) != 4 or any(a not in (None, b) for a, b in zip(shape[1:], wanted, strict=True)):
+    if len(shape) != 4 or any(None not in (a, b) and a != b for a, b in zip(shape[1:], wanted, strict=True)):
         raise CardError(
             f"the card says that {name!r} is [n, {', '.join(map(str, wanted))}], but the graph has {shape}"
         )
@@ -161,7 +157,7 @@ def _shapes(model: Any, graph: Graph) -> dict[str, Any]:
         if isinstance(spec, PictureInput):
             given = [d.get_length() if d.is_static else None for d in shape]
             batch = _batch(name, given, spec, graph)
-            shape = PartialShape([-1 if batch is None else batch, channels(spec), *spec.size])
+            shape = PartialShape([batch or -1, channels(spec), *(length or -1 for length in spec.size)])
         shapes[name] = shape
     return shapes
 

@@ -3,12 +3,13 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from edged.contracts.errors import EdgedError, InferenceError
 from edged.contracts.message import ModelFacts
-from edged.contracts.model import AnyModel, Options, Run, Session, SinglePassModel, Tensors
+from edged.contracts.model import AnyModel, Options, Run, Session, SinglePassModel, Tensors, Tools
 from edged.contracts.slot import Priority, Slot
 from edged.flow.counters import Counters
 from edged.repository.variants import ANYTHING, Wish
@@ -49,7 +50,7 @@ class Instance:
     def __init__(
         self,
         model: AnyModel,
-        sessions: Mapping[str, Session],
+        tools: Tools,
         facts: ModelFacts,
         slot: Slot,
         counters: Counters,
@@ -65,19 +66,22 @@ class Instance:
         self.skipped = skipped
         """Why nothing that ranks higher runs, by variant and device."""
         self.model = model
-        self.sessions = sessions
-        """By graph, as they were opened: without slot and timing."""
+        self.tools = tools
+        """As they were opened: the sessions without slot and timing."""
         self._counters = counters
         self._logged_at = 0.0
         self._infer = self._in_three_steps if _is_plain(model) else self._as_it_likes
         id_ = model.card.id
         self._stages = {name: f"{name}/{id_}" for name in ("preprocess", "inference", "postprocess", "whole")}
         self._failed = f"inference_failed/{id_}"
-        self._sessions = {
-            priority: {
-                name: SlottedSession(session, slot, priority, self._observed("inference"))
-                for name, session in sessions.items()
-            }
+        self._tools = {
+            priority: replace(
+                tools,
+                sessions={
+                    name: SlottedSession(session, slot, priority, self._observed("inference"))
+                    for name, session in tools.sessions.items()
+                },
+            )
             for priority in Priority
         }
 
@@ -89,7 +93,7 @@ class Instance:
         """
         started = time.perf_counter()
         try:
-            return self._infer(item, options, self._sessions[priority], run)
+            return self._infer(item, options, self._tools[priority], run)
         except EdgedError as error:
             self._counters.count(self._failed, type(error).__name__)
             raise
@@ -101,21 +105,21 @@ class Instance:
         finally:
             self._counters.observe(self._stages["whole"], time.perf_counter() - started)
 
-    def _in_three_steps(self, item: Any, options: Options, sessions: Mapping[str, Session], run: Run) -> Any:
+    def _in_three_steps(self, item: Any, options: Options, tools: Tools, run: Run) -> Any:
         """What `SinglePassModel.infer` does, each step timed."""
         model, observe, stages = self.model, self._counters.observe, self._stages
         assert isinstance(model, SinglePassModel)  # noqa: S101 - chosen by `_is_plain`
         started = time.perf_counter()
         prepared = model.preprocess(item, options)
         observe(stages["preprocess"], time.perf_counter() - started)
-        outputs = sessions["main"].run(prepared.inputs)
+        outputs = tools.sessions["main"].run(prepared.inputs)
         started = time.perf_counter()
         result = model.postprocess(outputs, prepared.context, options)
         observe(stages["postprocess"], time.perf_counter() - started)
         return result
 
-    def _as_it_likes(self, item: Any, options: Options, sessions: Mapping[str, Session], run: Run) -> Any:
-        return self.model.infer(item, options, sessions, run)
+    def _as_it_likes(self, item: Any, options: Options, tools: Tools, run: Run) -> Any:
+        return self.model.infer(item, options, tools, run)
 
     def _observed(self, stage: str) -> Callable[[float], None]:
         counters, name = self._counters, self._stages[stage]

@@ -9,16 +9,17 @@ from pathlib import Path
 
 from edged.contracts.card import ModelCard, VariantName
 from edged.contracts.errors import CardError, EdgedError, RepositoryError, VariantError
-from edged.contracts.model import AnyModel
+from edged.contracts.model import AnyModel, Tools
 from edged.contracts.slot import Report
 from edged.repository.agreement import agreement
 from edged.repository.derive import SHARED, Samples, derive
 from edged.repository.manifest import Manifest, Measured
+from edged.repository.resources import open_resources
 from edged.repository.tune import Pictures, Trial, feeds, pictures, trial
 from edged.repository.variants import variants_of
 from edged.repository.weights import WeightStore
 from edged.runtimes.devices import Concurrency, Device, devices
-from edged.runtimes.opening import OpenSession, open_session, split
+from edged.runtimes.opening import open_session, split
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ class Pull:
         first = self._reference()
         if first is None:
             raise VariantError("there is no f32 variant to calibrate int8 with")
-        return feeds(self.model, self._sessions(*first), found.calibration)
+        return feeds(self.model, self._tools(*first), found.calibration)
 
     def _pictures(self) -> Pictures | None:
         return pictures(self.model.card, self.media) if self.media else None
@@ -109,16 +110,17 @@ class Pull:
             None,
         )
 
-    def _sessions(self, variant: VariantName, device: Device) -> dict[str, OpenSession]:
+    def _tools(self, variant: VariantName, device: Device) -> Tools:
         manifest = Manifest.load(self.root / variant)
         if manifest is None:
             raise VariantError(f"{variant} is not derived")
-        return {
+        sessions = {
             graph: open_session(
                 manifest.checked(graph, self.root / variant), variant, device.name, self.concurrency
             )
             for graph in manifest.files
         }
+        return Tools(sessions, open_resources(self.model, self.store))
 
     def _measure_all(self) -> None:
         """Measure what was not yet measured on the devices of this machine."""
@@ -127,7 +129,7 @@ class Pull:
         if found is None or first is None or not found.judgement:
             return
         task = f"{self.model.card.id}: measure variants"
-        against = trial(self.model, self._sessions(*first), found.judgement)
+        against = trial(self.model, self._tools(*first), found.judgement)
         for done, (variant, device) in enumerate(missing):
             self.report(task, done, len(missing))
             tried = against if (variant, device) == first else None
@@ -151,7 +153,7 @@ class Pull:
         self, variant: VariantName, device: Device, against: Trial, found: Pictures, tried: Trial | None
     ) -> Measured:
         try:
-            tried = tried or trial(self.model, self._sessions(variant, device), found.judgement)
+            tried = tried or trial(self.model, self._tools(variant, device), found.judgement)
         except EdgedError as error:
             return Measured(device=device.name, identity=device.identity, why_not=str(error))
         share = agreement(against.results, tried.results)

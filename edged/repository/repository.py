@@ -13,13 +13,14 @@ import numpy as np
 from edged.contracts.card import Graph, ModelCard, PictureInput, VariantName
 from edged.contracts.errors import EdgedError, NotReady, RepositoryError, VariantError
 from edged.contracts.message import ModelFacts
-from edged.contracts.model import AnyModel, Tensors
+from edged.contracts.model import AnyModel, Tensors, Tools
 from edged.contracts.slot import Priority, Report, Slot
 from edged.flow.counters import Counters
 from edged.repository.fold import channels
 from edged.repository.instance import Instance
 from edged.repository.manifest import Manifest
 from edged.repository.pull import Pull
+from edged.repository.resources import open_resources
 from edged.repository.shared import Shared
 from edged.repository.variants import Candidate, Wish, candidates, variants_of
 from edged.repository.weights import WeightStore
@@ -29,6 +30,9 @@ from edged.runtimes.opening import OpenSession, open_session, split
 log = logging.getLogger(__name__)
 
 _DTYPES = {"f32": np.float32, "i64": np.int64, "i32": np.int32, "u8": np.uint8}
+
+FREE_SIDE = 320
+"""Pixels with which a graph is warmed up that takes pictures of any size; a multiple of common strides."""
 
 SessionKey = tuple[str, VariantName, str]
 """Fingerprint of the derived files, variant, device: sessions with one key are one session."""
@@ -222,7 +226,8 @@ class Repository:
             real = next(iter(sessions.values()))
             variant = f"{split(candidate.variant)[0]}-{real.precision}"
             facts = ModelFacts(name=model.card.id, variant=variant, device=real.device)
-            instance = Instance(model, sessions, facts, slot, self._counters, asked=wish, skipped=skipped)
+            tools = Tools(sessions, open_resources(model, self._store))
+            instance = Instance(model, tools, facts, slot, self._counters, asked=wish, skipped=skipped)
             undo.pop_all()
         return _Opened(instance, tuple(keys))
 
@@ -249,7 +254,7 @@ class Repository:
 def _zeros(graph: Graph) -> Tensors:
     """Inputs of the right types and shapes; a free axis gets the length 1."""
     return {
-        name: np.zeros((1, *spec.size, channels(spec)), np.uint8)
+        name: np.zeros((1, *(length or FREE_SIDE for length in spec.size), channels(spec)), np.uint8)
         if isinstance(spec, PictureInput)
         else np.zeros([max(1, length) for length in spec.shape], _DTYPES[spec.dtype])
         for name, spec in graph.inputs.items()

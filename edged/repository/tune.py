@@ -1,9 +1,9 @@
 """Try a model on representative pictures: what it feeds its graphs, what it answers, how long it takes."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -11,16 +11,13 @@ from typing import Any
 from edged.contracts.card import ModelCard
 from edged.contracts.items import Frame
 from edged.contracts.message import ModelFacts
-from edged.contracts.model import AnyModel, Options, Session, Tensors
+from edged.contracts.model import AnyModel, Options, Session, Tensors, Tools
 from edged.contracts.services import service
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
 from edged.media.video import sample_frames
 from edged.repository.instance import Instance
-
-Sessions = Mapping[str, Session]
-"""By graph."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +70,12 @@ class _Watched:
         return outputs
 
 
+def _watched(tools: Tools, seen: Callable[[str], Callable[[Tensors, float], None]]) -> Tools:
+    """The same tools; what every session is fed is told to `seen` of its graph."""
+    sessions = {graph: _Watched(session, seen(graph)) for graph, session in tools.sessions.items()}
+    return replace(tools, sessions=sessions)
+
+
 def pictures(card: ModelCard, clip: Path) -> Pictures:
     """The card's calibration frames and as many between them. Raises `SourceError` for a broken clip."""
     count = card.calibration.frames if card.calibration else 0
@@ -85,17 +88,17 @@ def card_options(card: ModelCard) -> Options:
     return service(card.service).contract.options.model_validate(dict(card.options))
 
 
-def _inference(model: AnyModel, sessions: Sessions) -> Callable[[Frame], Any]:
+def _inference(model: AnyModel, tools: Tools) -> Callable[[Frame], Any]:
     """One inference as the daemon does it, with the card's options; a faulty model raises InferenceError."""
     facts = ModelFacts(name=model.card.id, variant="", device="")
-    instance = Instance(model, sessions, facts, _Nobody(), Counters())
+    instance = Instance(model, tools, facts, _Nobody(), Counters())
     options = card_options(model.card)
     return lambda frame: instance.infer(frame, options, NoDeadline(), Priority.JOB)
 
 
-def feeds(model: AnyModel, sessions: Sessions, frames: Sequence[Frame]) -> dict[str, list[Tensors]]:
+def feeds(model: AnyModel, tools: Tools, frames: Sequence[Frame]) -> dict[str, list[Tensors]]:
     """By graph: what the model feeds it for these frames, at most one run a frame for each graph."""
-    kept: dict[str, list[Tensors]] = {graph: [] for graph in sessions}
+    kept: dict[str, list[Tensors]] = {graph: [] for graph in tools.sessions}
 
     def keeper(graph: str) -> Callable[[Tensors, float], None]:
         def keep(inputs: Tensors, _: float) -> None:
@@ -104,20 +107,20 @@ def feeds(model: AnyModel, sessions: Sessions, frames: Sequence[Frame]) -> dict[
 
         return keep
 
-    infer = _inference(model, {graph: _Watched(s, keeper(graph)) for graph, s in sessions.items()})
+    infer = _inference(model, _watched(tools, keeper))
     for frame in frames:
         infer(frame)
     return kept
 
 
-def trial(model: AnyModel, sessions: Sessions, frames: Sequence[Frame]) -> Trial:
+def trial(model: AnyModel, tools: Tools, frames: Sequence[Frame]) -> Trial:
     """Run the model over the frames, the first one twice: the first run of a session is slow."""
     seconds: list[float] = []
 
     def add(_: Tensors, spent: float) -> None:
         seconds[-1] += spent
 
-    infer = _inference(model, {graph: _Watched(session, add) for graph, session in sessions.items()})
+    infer = _inference(model, _watched(tools, lambda _: add))
     results = []
     for frame in (frames[0], *frames):
         seconds.append(0.0)

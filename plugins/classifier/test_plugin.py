@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edged import CardError, InferenceError, ModelCard, Options
+from edged import CardError, InferenceError, ModelCard, Options, Tools
 from edged.discovery import discover
 from edged.testing import FakeRun, FakeSession, conformance, frame_of
 
@@ -69,7 +69,7 @@ def test_a_gray_graph_is_fed_one_channel(made):
 )
 def test_a_graph_that_is_not_what_the_card_says_is_named(made, values, reason):
     with pytest.raises(InferenceError, match=reason):
-        made().infer(FRAME, Options(), says(*values), FakeRun())
+        made().infer(FRAME, Options(), Tools(says(*values)), FakeRun())
 
 
 def test_a_card_must_say_what_the_output_is(made):

@@ -40,7 +40,7 @@ class Yolox(SinglePassModel[Frame, Placement, DetectionOptions, Detections]):
         self.card = card
         self._input, self._output = card.graphs["main"].single()
         self._picture = card.picture().format
-        self._size = card.picture().size
+        self._size = card.picture().fixed_size
         self._strides = card.parameters_as(YoloxParameters).strides
         self._names = card.class_names()
         self._shape = (1, len(boxes.grid(self._size, self._strides)[0]), 5 + len(self._names))

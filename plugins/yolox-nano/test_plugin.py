@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from edged import DetectionOptions, InferenceError, ModelCard
+from edged import DetectionOptions, InferenceError, ModelCard, Tools
 from edged.discovery import discover
 from edged.media.frame import VideoFrame
 from edged.media.picture import PictureLimits, decode_picture
@@ -40,7 +40,7 @@ def head(*objects):
 
 def found(model, frame, outputs, **options):
     asked = OPTIONS.model_copy(update=options)
-    return model.infer(frame, asked, {"main": FakeSession(lambda _: outputs)}, FakeRun())
+    return model.infer(frame, asked, Tools({"main": FakeSession(lambda _: outputs)}), FakeRun())
 
 
 ONE = (106, PERSON, 0.9, 0.5, 0.5, 2, 4)

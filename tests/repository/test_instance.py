@@ -8,7 +8,7 @@ import pytest
 
 from edged.contracts.errors import InferenceError, NotUsable
 from edged.contracts.message import ModelFacts
-from edged.contracts.model import Model, Options, Prepared, SinglePassModel
+from edged.contracts.model import Model, Options, Prepared, SinglePassModel, Tools
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.repository.instance import Instance
@@ -50,10 +50,10 @@ class Plain(SinglePassModel):
 class Loop(Model):
     """Runs its session twice."""
 
-    def infer(self, item, options, sessions, run):
+    def infer(self, item, options, tools, run):
         for _ in range(2):
             run.check()
-            item = sessions["main"].run({"x": item})["y"]
+            item = tools.sessions["main"].run({"x": item})["y"]
         return item
 
 
@@ -78,7 +78,7 @@ def build(tmp_path):
     def make(kind, session):
         model, counters = kind(), Counters()
         model.card = of
-        return Instance(model, {"main": session}, FACTS, session, counters), counters
+        return Instance(model, Tools({"main": session}), FACTS, session, counters), counters
 
     return make
 

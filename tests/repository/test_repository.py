@@ -246,7 +246,7 @@ def test_who_asks_for_the_same_gets_the_same(pulled):
     other = pulled.acquire("small", precision="f32")
     assert other is not a
     if other.facts.variant == a.facts.variant:
-        assert other.sessions["main"] is a.sessions["main"]
+        assert other.tools.sessions["main"] is a.tools.sessions["main"]
     for instance in (a, b, other):
         pulled.release(instance)
     assert len(pulled._instances) == len(pulled._sessions) == 0
@@ -258,7 +258,7 @@ def test_two_models_share_the_session_of_one_graph(build, of):
     for name in ("small", "twin"):
         repository.pull(name, silent, variants=["onnxruntime-f32"])
     a, b = repository.acquire("small"), repository.acquire("twin")
-    assert a.sessions["main"] is b.sessions["main"]
+    assert a.tools.sessions["main"] is b.tools.sessions["main"]
     repository.release(a)
     infer(b, frame())
 

@@ -5,7 +5,7 @@ import pytest
 
 from edged.contracts.errors import InferenceError
 from edged.contracts.image import Classification, Detections
-from edged.contracts.model import Prepared, SinglePassModel
+from edged.contracts.model import Prepared, SinglePassModel, Tools
 from edged.media.frame import PictureFrame
 from edged.repository.agreement import agreement, of_classifications, of_detections
 from edged.repository.tune import feeds, trial
@@ -100,7 +100,7 @@ def pictures(count):
 
 def test_a_trial_gives_one_result_a_frame_and_the_time(model):
     session = FakeSession()
-    tried = trial(model, {"main": session}, pictures(4))
+    tried = trial(model, Tools({"main": session}), pictures(4))
     assert len(tried.results) == 4
     assert session.runs == 5  # one to warm up
     assert tried.ms > 0
@@ -108,7 +108,7 @@ def test_a_trial_gives_one_result_a_frame_and_the_time(model):
 
 def test_int8_is_calibrated_on_what_the_model_feeds_its_graph(model):
     frames = pictures(3)
-    kept = feeds(model, {"main": FakeSession()}, frames)
+    kept = feeds(model, Tools({"main": FakeSession()}), frames)
     assert [k["pictures"].shape for k in kept["main"]] == [(1, 8, 8, 3)] * 3
     expected = frames[1].pixels(model.format)[None]
     np.testing.assert_array_equal(kept["main"][1]["pictures"], expected)
@@ -118,4 +118,4 @@ def test_int8_is_calibrated_on_what_the_model_feeds_its_graph(model):
 def test_a_faulty_model_is_one_error(model, monkeypatch):
     monkeypatch.setattr(model, "postprocess", lambda *_: 1 / 0)
     with pytest.raises(InferenceError, match="ZeroDivisionError"):
-        trial(model, {"main": FakeSession()}, pictures(1))
+        trial(model, Tools({"main": FakeSession()}), pictures(1))
