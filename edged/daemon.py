@@ -14,7 +14,7 @@ from edged.contracts.errors import ConfigError
 from edged.flow.counters import Counters
 from edged.flow.units import Wish
 from edged.health import Systemd, health
-from edged.pipeline.frames import Sink
+from edged.pipeline.outlet import Sink
 from edged.wiring import Wiring
 
 log = logging.getLogger(__name__)

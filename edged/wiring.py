@@ -13,7 +13,8 @@ from edged.flow.counters import Counters
 from edged.flow.units import Unit, Units, Wish
 from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.link import MqttUnit
-from edged.pipeline.frames import Feed, Outlet, Sink
+from edged.pipeline.frames import Feed
+from edged.pipeline.outlet import Outlet, Sink
 from edged.pipeline.requests import RequestQueue
 from edged.pipeline.scheduler import Scheduler
 from edged.pipeline.serve import ServiceUnit

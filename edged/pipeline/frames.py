@@ -1,12 +1,10 @@
-"""One frame's way: a mailbox for each service that a stream feeds, a worker, a message to every sink."""
+"""One frame's way: a mailbox for each service that a stream feeds, a worker, an outcome for the publisher."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from pydantic import Field, model_validator
 
 from edged.contracts.errors import EdgedError, RequestError
@@ -15,14 +13,15 @@ from edged.contracts.model import Options
 from edged.contracts.result import result_fields
 from edged.contracts.settings import Seconds, Settings
 from edged.contracts.slot import Priority
-from edged.flow.counters import Counters
 from edged.flow.mailbox import Latest
 from edged.pipeline.call import CallRun
+from edged.pipeline.events import PublishSettings
+from edged.pipeline.outlet import Outcome, Outlet, Publisher
 from edged.pipeline.scheduler import Scheduler
+from edged.pipeline.seen import class_fault
 from edged.pipeline.served import Served, ServiceTable
 
-Sink = Callable[[str, str, bytes], None]
-"""Where stream messages go: called with stream, service and the encoded message; must not block."""
+log = logging.getLogger(__name__)
 
 
 class RunSettings(Settings):
@@ -34,6 +33,8 @@ class RunSettings(Settings):
     """At most one item in so many seconds; none: every item that passes the stream's gate."""
     options: Mapping[str, Any] = Field(default_factory=dict)
     """Options that replace those of the service for this stream."""
+    publish: PublishSettings | None = None
+    """Which results are published; none: as the stream says."""
 
     @model_validator(mode="before")
     @classmethod
@@ -47,91 +48,92 @@ class RunSettings(Settings):
         return value
 
 
-@dataclass(frozen=True)
-class Outlet:
-    """Where the results of one stream go."""
-
-    node: str
-    stream: str
-    sinks: Sequence[Sink]
-    counters: Counters
-
-
 class StreamRoute:
-    """A frame in, one stream message out, to every sink. One object a stream and service."""
+    """A frame in, its outcome to the live view and the publisher. One object a stream and service."""
 
-    def __init__(self, outlet: Outlet, served: Callable[[], Served], patch: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        outlet: Outlet,
+        served: Callable[[], Served],
+        patch: Mapping[str, Any],
+        publish: PublishSettings = PublishSettings(),  # noqa: B008 - frozen
+    ) -> None:
+        self.publisher = Publisher(outlet, publish)
+        """What becomes of the outcomes."""
         self._to = outlet
         self._served = served
         self._patch = patch
-        self._options: tuple[Options, Options] | None = None
-        self._seq = 0
+        self._classes = publish.classes
+        self._known: Served | None = None
+        self._options: Options | None = None
 
     def handle(self, frame: Frame) -> None:
-        """Infer and publish. A failed item is published as an error; a service that is not up drops it."""
+        """Infer one frame. A failure is an outcome too; a service that is not up drops the frame."""
         try:
             served = self._served()
         except RequestError:
             self._to.counters.count(f"frames_dropped/{self._to.stream}", "service not ready")
             return
-        body = self._message(frame, served)
-        for sink in self._to.sinks:
-            sink(self._to.stream, served.service.name, body)
+        outcome = self._inferred(frame, served)
+        self._to.counters.observe(f"latency/{self._to.stream}", time.time() - frame.captured_at)
+        self._to.view.put(frame, served.service.name, None if outcome.error else outcome.answer)
+        self.publisher.offer(outcome)
 
-    def _message(self, frame: Frame, served: Served) -> bytes:
-        outcome: dict[str, Any]
+    def _inferred(self, frame: Frame, served: Served) -> Outcome:
+        stream, count, facts = self._to.stream, self._to.counters.count, served.instance.facts
         try:
             result = served.instance.infer(frame, self._options_for(served), CallRun(), Priority.FRAME)
-            outcome = {"result": result_fields(result)}
-            self._to.counters.count(f"frames_inferred/{self._to.stream}", served.service.name)
         except EdgedError as error:
-            outcome = {"error": {"code": error.code, "message": str(error)}}
-            self._to.counters.count(f"frames_failed/{self._to.stream}", str(error.code))
-        latency_s = time.time() - frame.captured_at
-        self._to.counters.observe(f"latency/{self._to.stream}", latency_s)
-        facts = served.instance.facts
-        message = {
-            "schema": served.service.schema_id,
-            "node": self._to.node,
-            "stream": self._to.stream,
-            "seq": self._seq,
-            "captured_at": iso_utc(frame.captured_at),
-            "latency_ms": round(latency_s * 1000, 1),
-            "frame": {"width": frame.width, "height": frame.height, "seq": frame.seq},
-            "model": {"name": facts.name, "variant": facts.variant, "device": facts.device},
-            **outcome,
-        }
-        self._seq += 1
-        return orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY)
+            count(f"frames_failed/{stream}", str(error.code))
+            return Outcome(frame, served.service, facts, {}, error)
+        count(f"frames_inferred/{stream}", served.service.name)
+        return Outcome(frame, served.service, facts, result_fields(result))
 
     def _options_for(self, served: Served) -> Options:
         """The service's options with the stream's over them; merged again only when the service's changed."""
-        if self._options is None or self._options[0] is not served.options:
-            self._options = (served.options, served.options_with(self._patch, f"streams.{self._to.stream}"))
-        return self._options[1]
+        where = f"streams.{self._to.stream}"
+        if self._options is None or self._known is not served:
+            self._options = served.options_with(self._patch, where)
+            self._known = served
+            if self._classes:
+                names = served.instance.card.class_names()
+                if fault := class_fault(served.service.name, self._classes, names):
+                    log.warning("%s.publish.classes: %s", where, fault)
+        return self._options
 
 
 class Feed:
     """All lanes of one stream: where its frames go. Start and stop stand with the stream's."""
 
     def __init__(
-        self, outlet: Outlet, runs: Sequence[RunSettings], table: ServiceTable, scheduler: Scheduler
+        self,
+        outlet: Outlet,
+        runs: Sequence[RunSettings],
+        table: ServiceTable,
+        scheduler: Scheduler,
+        publish: PublishSettings = PublishSettings(),  # noqa: B008 - frozen
     ) -> None:
+        self._view = outlet.view
         self._scheduler = scheduler
-        self._lanes = [_Lane(outlet, run, table) for run in runs]
+        self._lanes = [_Lane(outlet, run, table, run.publish or publish) for run in runs]
 
     def start(self) -> None:
         """Open the lanes."""
         for lane in self._lanes:
             self._scheduler.add(lane.name, lane.mailbox, lane.route.handle)
+            if (snapshots := lane.publisher.snapshots) is not None:
+                self._scheduler.add(f"{lane.name}/snapshot", snapshots, lane.publisher.send_snapshot)
 
     def stop(self) -> None:
         """Close the lanes; returns when none of their frames is in work."""
         for lane in self._lanes:
             self._scheduler.remove(lane.name)
+            lane.publisher.close()
+            self._scheduler.remove(f"{lane.name}/snapshot")
 
     def put(self, frame: Frame) -> None:
         """Hand a frame to every service that is due; never waits."""
+        self._view.put_bare(frame)
         for lane in self._lanes:
             if lane.is_due(frame.captured_at):
                 lane.mailbox.put(frame)
@@ -140,11 +142,14 @@ class Feed:
 class _Lane:
     """One service of one stream."""
 
-    def __init__(self, outlet: Outlet, run: RunSettings, table: ServiceTable) -> None:
+    def __init__(
+        self, outlet: Outlet, run: RunSettings, table: ServiceTable, publish: PublishSettings
+    ) -> None:
         dropped = f"frames_dropped/{outlet.stream}"
         self.name = f"{outlet.stream}/{run.service}"
         self.mailbox: Latest[Frame] = Latest(lambda: outlet.counters.count(dropped, "busy"))
-        self.route = StreamRoute(outlet, lambda: table.get(run.service), run.options)
+        self.route = StreamRoute(outlet, lambda: table.get(run.service), run.options, publish)
+        self.publisher = self.route.publisher
         self._every = run.every
         self._next_at = float("-inf")
 
@@ -155,8 +160,3 @@ class _Lane:
                 return False
             self._next_at = captured_at + self._every
         return True
-
-
-def iso_utc(seconds: float) -> str:
-    """Seconds since the epoch as ISO 8601 in UTC with microseconds."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

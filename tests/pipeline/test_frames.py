@@ -14,9 +14,12 @@ from edged.contracts.message import ModelFacts, StreamMessage
 from edged.contracts.services import service
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
-from edged.pipeline.frames import Feed, Outlet, RunSettings, StreamRoute, iso_utc
+from edged.pipeline.events import PublishSettings
+from edged.pipeline.frames import Feed, RunSettings, StreamRoute
+from edged.pipeline.outlet import Outlet, iso_utc
 from edged.pipeline.scheduler import Scheduler
 from edged.pipeline.served import Served, ServiceTable
+from tests.broker import until
 
 OPTIONS = DetectionOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=10)
 FACTS = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
@@ -30,6 +33,20 @@ def one_box(frame, options, run, priority):
     return Detections.from_arrays(np.array([[1, 2, 3, 4.0]]), np.array([0.5]), np.array([0]), ["cat"])
 
 
+def boxes(*names):
+    """A model that sees these classes, one list a call; the last one stays."""
+    calls = list(names)
+
+    def infer(*_):
+        seen = calls.pop(0) if len(calls) > 1 else calls[0]
+        known = ["person", "cat"]
+        ids = np.array([known.index(name) for name in seen], int)
+        xyxy = np.tile([5.0, 6.0, 30.0, 25.0], (len(seen), 1))
+        return Detections.from_arrays(xyxy, np.full(len(seen), 0.5), ids, known)
+
+    return infer
+
+
 def frame(seq=0, at=1_795_422_600.123456):
     return PictureFrame(np.zeros((30, 50, 3), np.uint8), at, seq)
 
@@ -38,8 +55,9 @@ def frame(seq=0, at=1_795_422_600.123456):
 def outlet():
     lines = []
     sink = lambda stream, name, body: lines.append((stream, name, orjson.loads(body)))  # noqa: E731
-    made = Outlet("shop-1", "door", (sink,), Counters())
-    return SimpleNamespace(outlet=made, lines=lines, counts=made.counters.counts)
+    pictures = []
+    made = Outlet("shop-1", "door", (sink,), Counters(), (lambda *picture: pictures.append(picture),))
+    return SimpleNamespace(outlet=made, lines=lines, pictures=pictures, counts=made.counters.counts)
 
 
 def test_a_message_is_what_the_contract_says(outlet):
@@ -101,9 +119,7 @@ def test_a_feed_keeps_the_newest_and_counts_the_rest(outlet):
     for seq in range(5):
         feed.put(frame(seq))
     scheduler.start()
-    ends_at = time.monotonic() + 20
-    while not outlet.lines and time.monotonic() < ends_at:
-        time.sleep(0.002)
+    until(lambda: outlet.lines)
     feed.stop()
     scheduler.stop()
     assert [line[2]["frame"]["seq"] for line in outlet.lines] == [4]
@@ -133,6 +149,124 @@ def test_run_with_more_to_say():
     assert (run.every, run.options) == (2.0, {"score_threshold": 0.4})
     with pytest.raises(ValidationError):
         RunSettings.model_validate({"object-detection": {"evry": 1}})
+
+
+def names_told(outlet):
+    return [line[2]["result"]["detection_class_names"] for line in outlet.lines]
+
+
+def test_on_change_only_what_changes_is_told_and_seq_has_no_gap(outlet):
+    infer = boxes(["cat"], ["cat"], [], ["cat"], ["person"], ["person"])
+    route = StreamRoute(outlet.outlet, lambda: served(infer), {}, PublishSettings(on="change"))
+    for n in range(6):
+        route.handle(frame(seq=n))
+    assert names_told(outlet) == [["cat"], ["person"]]
+    assert [line[2]["seq"] for line in outlet.lines] == [0, 1]
+    assert [line[2]["frame"]["seq"] for line in outlet.lines] == [0, 5]
+    assert outlet.counts()["results_suppressed/door"] == {"unchanged": 2, "flicker": 2}
+    assert outlet.counts()["frames_inferred/door"] == {"object-detection": 6}
+
+
+def test_messages_keep_only_the_wanted_classes_but_the_live_view_sees_all(outlet):
+    one = served(boxes(["cat", "person"], ["cat"]))
+    one.instance.card = SimpleNamespace(class_names=lambda: ("person", "cat"))
+    route = StreamRoute(outlet.outlet, lambda: one, {}, PublishSettings(classes=["person"]))
+    route.handle(frame())
+    route.handle(frame())
+    assert names_told(outlet) == [["person"]]
+    (message,) = (line[2] for line in outlet.lines)
+    StreamMessage.model_validate(message)
+    assert len(message["result"]["detection_boxes"]) == 1
+    assert outlet.counts()["results_suppressed/door"] == {"classes": 1}
+    assert outlet.outlet.view._answers["object-detection"][1]["detection_class_names"] == ["cat"]
+
+
+def test_a_class_that_the_model_does_not_know_is_warned_about_once(outlet, caplog):
+    one = served(boxes(["person"]))
+    one.instance.card = SimpleNamespace(class_names=lambda: ("person", "cat"))
+    route = StreamRoute(outlet.outlet, lambda: one, {}, PublishSettings(classes=["prson"]))
+    for _ in range(3):
+        route.handle(frame())
+    (said,) = caplog.messages
+    assert "streams.door.publish.classes" in said
+    assert "did you mean person?" in said
+
+
+def test_the_last_state_is_told_when_the_interval_ends_though_no_frame_comes(outlet):
+    infer = boxes([], ["person"])
+    settings = PublishSettings(on="change", min_interval=0.3)
+    route = StreamRoute(outlet.outlet, lambda: served(infer), {}, settings)
+    began = time.monotonic()
+    for _ in range(3):
+        route.handle(frame())
+    until(lambda: len(outlet.lines) == 2)
+    assert time.monotonic() - began >= 0.3
+    assert names_told(outlet) == [[], ["person"]]
+
+
+def test_what_waits_is_not_told_after_the_end(outlet):
+    route = StreamRoute(outlet.outlet, lambda: served(one_box), {}, PublishSettings(min_interval=3600))
+    for _ in range(2):
+        route.handle(frame())
+    timer = route.publisher._timer
+    assert timer.is_alive()
+    route.publisher.close()
+    timer.join(20)
+    route.publisher.offer(route._inferred(frame(), served(one_box)))
+    assert len(outlet.lines) == 1
+
+
+def test_errors_begin_and_end(outlet):
+    bad = [False, True, True, False, False]
+
+    def sometimes(*asked):
+        if bad.pop(0):
+            raise NotUsable("two faces")
+        return one_box(*asked)
+
+    route = StreamRoute(outlet.outlet, lambda: served(sometimes), {}, PublishSettings(on="change"))
+    for _ in range(5):
+        route.handle(frame())
+    assert ["error" in line[2] for line in outlet.lines] == [False, True, False]
+
+
+def test_a_snapshot_goes_with_each_message(outlet):
+    table = ServiceTable()
+    table.put(served(boxes(["cat"])))
+    scheduler = Scheduler("frames", 2, outlet.outlet.counters)
+    publish = PublishSettings(on="change", snapshot=True)
+    feed = Feed(outlet.outlet, [RunSettings(service="object-detection")], table, scheduler, publish)
+    feed.start()
+    scheduler.start()
+    for n in range(3):
+        feed.put(frame(n, at=100.0 + n))
+        until(lambda n=n: outlet.counts().get("frames_inferred/door", {}).get("object-detection") == n + 1)
+    until(lambda: outlet.pictures)
+    feed.stop()
+    scheduler.stop()
+    ((stream, captured_at, jpeg),) = outlet.pictures
+    assert (stream, captured_at) == ("door", 100.0)
+    assert iso_utc(captured_at) == outlet.lines[0][2]["captured_at"]
+    assert jpeg.startswith(b"\xff\xd8\xff")
+
+
+def test_the_live_view_has_the_newest_answer_and_bare_frames_while_nothing_is_ready(outlet):
+    view = outlet.outlet.view
+    scheduler, table = Scheduler("frames", 1, Counters()), ServiceTable()
+    feed = Feed(outlet.outlet, [RunSettings(service="object-detection")], table, scheduler)
+    feed.put(frame())
+    bare = view.jpeg()
+    assert bare is not None
+    StreamRoute(outlet.outlet, lambda: served(one_box), {}).handle(frame())
+    assert view.jpeg()[0] > bare[0]
+    assert view.jpeg()[1] != bare[1], "a box is drawn"
+
+
+def test_a_service_of_a_stream_may_have_a_rule_of_its_own(outlet):
+    run = RunSettings.model_validate({"object-detection": {"publish": {True: "change"}}})
+    runs = [run, RunSettings(service="ocr")]
+    feed = Feed(outlet.outlet, runs, ServiceTable(), Scheduler("frames", 1, Counters()), PublishSettings())
+    assert [lane.publisher._settings.on for lane in feed._lanes] == ["change", "every"]
 
 
 def test_times_are_utc_with_microseconds():
