@@ -1,4 +1,4 @@
-"""Write the documents that the code can tell: services.md, config.md, messages.md.
+"""Write the documents that the code can tell: services.md, config.md, messages.md, asyncapi.yaml.
 
 `python docs/generate.py` writes them; `tests/test_docs.py` fails when they are out of step.
 """
@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import BaseModel
 
+from docs.asyncapi import asyncapi
 from edged.config import Config, StreamSettings
 from edged.contracts import message
 from edged.contracts.services import SERVICES, Service
@@ -36,6 +38,7 @@ def documents() -> dict[Path, str]:
         HERE / "services.md": "\n".join(_services()) + "\n",
         HERE / "config.md": "\n".join(_config()) + "\n",
         HERE / "messages.md": "\n".join(_messages()) + "\n",
+        HERE / "asyncapi.yaml": yaml.safe_dump(asyncapi(), sort_keys=False, allow_unicode=True, width=110),
     }
 
 

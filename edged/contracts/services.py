@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from edged.contracts import image
 from edged.contracts.errors import NotFound
-from edged.contracts.message import Envelope
+from edged.contracts.message import Envelope, StreamMessage
 from edged.contracts.model import Options
 from edged.contracts.result import result_fields
 
@@ -87,6 +87,15 @@ class Service:
             schema["properties"] = {**envelope, **schema["properties"]}
             schema["required"] = [*envelope, *schema["required"]]
         return {"$id": self.schema_id, **schema}
+
+    def message_schema(self) -> dict[str, Any]:
+        """JSON Schema of a message of a stream: `result` holds the fields of the answer."""
+        schema = StreamMessage.model_json_schema(by_alias=True)
+        result = TypeAdapter(self.contract.result).json_schema()
+        schema["$defs"] |= result.pop("$defs", {})
+        schema["properties"] |= {"schema": {**schema["properties"]["schema"], "const": self.schema_id}}
+        schema["properties"] |= {"result": result}
+        return {"$id": f"{self.schema_id}/message", **schema, "title": "StreamMessage"}
 
     def answer(self, request_id: str, result: Any) -> dict[str, Any]:
         """The successful answer as it is encoded."""

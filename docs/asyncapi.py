@@ -1,0 +1,163 @@
+"""What goes over MQTT as an AsyncAPI 3 document: topics, who sends on them, and the schemas of messages."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from edged import __version__
+from edged.contracts import message
+from edged.contracts.schema import gathered, reference
+from edged.contracts.services import SERVICES, Service
+
+PARAMETERS = {
+    "node": "Name of the box: `node` in config.yaml.",
+    "stream": "Name of a stream in config.yaml.",
+    "request_id": "The request's, percent-escaped.",
+    "verb": "`reload`, `enable`, `disable`, `snapshot`, ...",
+}
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One kind of topic that the daemon publishes on, beside the answers of services."""
+
+    name: str
+    """Of the channel."""
+    address: str
+    """With the parameters in braces."""
+    payload: type[BaseModel] | Mapping[str, Any]
+    """A message of `contracts/message.py`, or a schema of what is no JSON object."""
+    summary: str
+    retained: bool = False
+    content_type: str = "application/json"
+
+
+TOPICS = (
+    Topic(
+        "availability",
+        "edged/{node}/availability",
+        {"type": "string", "enum": ["online", "offline"]},
+        "`offline` is also the last will",
+        retained=True,
+        content_type="text/plain",
+    ),
+    Topic("info", "edged/{node}/info", message.Info, "what this box is and serves", retained=True),
+    Topic("health", "edged/{node}/health", message.Health, "how the daemon is"),
+    Topic("progress", "edged/{node}/progress/{request_id}", message.Progress, "how far long work is"),
+    Topic(
+        "streamState",
+        "edged/{node}/stream/{stream}/state",
+        message.StreamState,
+        "how a stream is",
+        retained=True,
+    ),
+    Topic(
+        "controlResponse",
+        "edged/{node}/control/{verb}/response",
+        message.ControlAnswer,
+        "what came of a command",
+    ),
+)
+"""In the order of the document."""
+
+
+def asyncapi() -> dict[str, Any]:
+    """The document. Services that this version knows by name only are left out."""
+    served = [service for service in SERVICES.values() if service.types]
+    channels = {topic.name: _channel(topic) for topic in TOPICS}
+    channels["control"] = _named(
+        "edged/{node}/control/{verb}",
+        "commands; the message is a JSON object, or empty",
+        {"command": {"payload": {"type": "object"}}},
+    )
+    operations = {
+        topic.name: {"action": "send", "channel": {"$ref": f"#/channels/{topic.name}"}} for topic in TOPICS
+    }
+    operations["control"] = {
+        "action": "receive",
+        "channel": {"$ref": "#/channels/control"},
+        "reply": {"channel": {"$ref": "#/channels/controlResponse"}},
+    }
+    for service in served:
+        channels |= _service_channels(service)
+        operations |= _service_operations(service)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "edged over MQTT",
+            "version": __version__,
+            "description": "An edge inference daemon. A request goes to its node, or to `any` of a fleet.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "servers": {"embedded": {"host": "127.0.0.1:1883", "protocol": "mqtt", "protocolVersion": "5"}},
+        "channels": channels,
+        "operations": operations,
+        "components": {"schemas": gathered(dict(_schemas(served)))},
+    }
+
+
+def _schemas(served: list[Service]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for topic in TOPICS:
+        if not isinstance(topic.payload, Mapping):
+            yield topic.payload.__name__, topic.payload.model_json_schema(by_alias=True)
+    yield message.FailedAnswer.__name__, message.FailedAnswer.model_json_schema()
+    for service in served:
+        name = _title(service)
+        yield f"{name}Request", service.request_schema()
+        yield f"{name}Answer", service.answer_schema()
+        yield f"{name}Message", service.message_schema()
+
+
+def _title(service: Service) -> str:
+    return service.name.title().replace("-", "")
+
+
+def _channel(topic: Topic) -> dict[str, Any]:
+    payload = topic.payload if isinstance(topic.payload, Mapping) else reference(topic.payload.__name__)
+    body = {"payload": dict(payload), "contentType": topic.content_type}
+    channel = _named(topic.address, topic.summary, {topic.name: body})
+    return channel | ({"x-retained": True} if topic.retained else {})
+
+
+def _service_channels(service: Service) -> dict[str, Any]:
+    """Requests, answers and stream messages of one service."""
+    name, failed = _title(service), {"payload": reference("FailedAnswer")}
+    return {
+        f"{service.name}-request": _named(
+            f"edged/{{node}}/request/{service.name}",
+            service.summary,
+            {"request": {"payload": reference(f"{name}Request")}},
+        ),
+        f"{service.name}-response": _named(
+            f"edged/{{node}}/response/{service.name}/{{request_id}}",
+            "where the answer goes when the request names no response topic (MQTT 5) or `reply_to`",
+            {"answer": {"payload": reference(f"{name}Answer")}, "failed": failed},
+        ),
+        f"{service.name}-stream": _named(
+            f"edged/{{node}}/stream/{{stream}}/{service.name}",
+            "results on a stream",
+            {"result": {"payload": reference(f"{name}Message")}},
+        ),
+    }
+
+
+def _service_operations(service: Service) -> dict[str, Any]:
+    at = {kind: {"$ref": f"#/channels/{service.name}-{kind}"} for kind in ("request", "response", "stream")}
+    return {
+        f"{service.name}-request": {
+            "action": "receive",
+            "channel": at["request"],
+            "reply": {"channel": at["response"]},
+        },
+        f"{service.name}-stream": {"action": "send", "channel": at["stream"]},
+    }
+
+
+def _named(address: str, summary: str, messages: Mapping[str, Any]) -> dict[str, Any]:
+    """A channel with the parameters that its address names."""
+    named = {name: what for name, what in PARAMETERS.items() if f"{{{name}}}" in address}
+    parameters = {name: {"description": what} for name, what in named.items()}
+    return {"address": address, "summary": summary, "parameters": parameters, "messages": dict(messages)}
