@@ -14,6 +14,7 @@ from edged.contracts.services import service
 from edged.contracts.settings import Seconds, Settings
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.topics import node_fault, stream_fault
+from edged.pipeline.events import PublishSettings
 from edged.pipeline.frames import RunSettings
 from edged.pipeline.requests import RequestSettings
 from edged.pipeline.serve import ServiceSettings
@@ -26,7 +27,13 @@ class StreamSettings(CameraSettings):
     """A camera and the services that it feeds."""
 
     run: tuple[RunSettings, ...] = Field(min_length=1)
-    """Services by name; `{object-detection: {every: 2s, options: {...}}}` to say more."""
+    """Services by name; `{object-detection: {every: 2s, options: {...}, publish: {...}}}` to say more."""
+    publish: PublishSettings = PublishSettings()
+    """Which results are published."""
+
+    def events(self) -> frozenset[str]:
+        """The services of which only changes are published."""
+        return frozenset(run.service for run in self.run if (run.publish or self.publish).on == "change")
 
 
 class PathSettings(Settings):

@@ -11,6 +11,8 @@ from pathlib import Path
 from edged import config
 from edged.config import Config
 from edged.contracts.errors import ConfigError
+from edged.contracts.message import Health
+from edged.control import Control, Switches
 from edged.flow.counters import Counters
 from edged.flow.units import Wish
 from edged.health import Systemd, health
@@ -28,9 +30,20 @@ class Daemon:
 
     def __init__(self, path: Path, counters: Counters, sinks: Iterable[Sink] = ()) -> None:
         self.config: Config = config.load(path)
-        self.wiring = Wiring(counters, sinks, {"reload": lambda _: self.reload()}, self._announce)
+        self._switches = Switches(self.config.paths.state)
+        self.wiring = Wiring(counters, sinks, lambda: self.verbs, self._switches.off, self._announce)
+        control = Control(
+            lambda: self.config.streams,
+            self._switches,
+            self.wiring.views,
+            self.wiring.publish_snapshot,
+            self._apply,
+        )
+        self.verbs = {"reload": lambda _: self.reload(), **control.verbs()}
+        """What can be told to the daemon, by name."""
         self._path = path
         self._next: Config | None = self.config
+        self._stale = False
         self._wake = threading.Event()
         self._stopping = False
         self._systemd = Systemd()
@@ -43,7 +56,7 @@ class Daemon:
         retry_at = float("inf")
         try:
             while not self._stopping and time.monotonic() < ends_at:
-                if self._next is not None or time.monotonic() >= retry_at:
+                if self._next is not None or self._stale or time.monotonic() >= retry_at:
                     retry_at = time.monotonic() + RETRY_S if self._reconcile() else float("inf")
                 if time.monotonic() >= health_at:
                     health_at = time.monotonic() + self.config.health_every
@@ -63,7 +76,9 @@ class Daemon:
     def reload(self) -> str:
         """Read config.yaml again. Raises `ConfigError` for a faulty one, and then nothing changes."""
         try:
-            self._next = config.load(self._path)
+            settings = config.load(self._path)
+            self._switches.move(settings.paths.state)
+            self._next = settings
         except ConfigError as error:
             self.wiring.counters.count("reloads", "faulty")
             log.error("the configuration is faulty, nothing has changed:\n%s", error)
@@ -82,14 +97,26 @@ class Daemon:
         with contextlib.suppress(ConfigError):  # logged and counted where it was raised
             self.reload()
 
+    def health(self) -> Health:
+        """How the daemon is."""
+        wiring = self.wiring
+        return health(self.config.node, self._started_at, wiring.counters, wiring.units, wiring.queues())
+
+    def _apply(self) -> None:
+        """Have `run` make what runs what should run, soon; from any thread."""
+        self._stale = True
+        self._wake.set()
+
     def _reconcile(self) -> dict[str, str]:
         """Make what runs what should run; the units that failed."""
+        self._stale = False
         if self._next is not None:
             self.config, self._next = self._next, None
             log.info("applying %s", self._path)
         self._systemd.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         wishes: dict[str, Wish] = self.wiring.wishes(self.config)
         failures = self.wiring.units.reconcile(wishes)
+        self.wiring.forget_events(self.config)
         self._systemd.tell("READY=1", f"STATUS={len(wishes) - len(failures)} of {len(wishes)} units run")
         self._announce()
         return failures
@@ -99,8 +126,5 @@ class Daemon:
             mqtt.publish_info()
 
     def _publish_health(self) -> None:
-        wiring = self.wiring
-        if (mqtt := wiring.mqtt()) is not None:
-            mqtt.publish_health(
-                health(self.config.node, self._started_at, wiring.counters, wiring.units, wiring.queues())
-            )
+        if (mqtt := self.wiring.mqtt()) is not None:
+            mqtt.publish_health(self.health())

@@ -1,6 +1,8 @@
 """From a configuration to the units that it asks for: which parts there are, and who gets whom."""
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +10,15 @@ from edged import __version__
 from edged.config import Config, StreamSettings
 from edged.contracts.errors import NotReady
 from edged.contracts.message import ServiceFacts, StreamState
+from edged.control import OFF, Verb
 from edged.discovery import Catalogue, discover
 from edged.flow.counters import Counters
 from edged.flow.units import Unit, Units, Wish
 from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.link import MqttUnit
 from edged.pipeline.frames import Feed
-from edged.pipeline.outlet import Outlet, Sink
+from edged.pipeline.live import LiveViews
+from edged.pipeline.outlet import Outlet, Sink, iso_utc
 from edged.pipeline.requests import RequestQueue
 from edged.pipeline.scheduler import Scheduler
 from edged.pipeline.serve import ServiceUnit
@@ -57,9 +61,10 @@ def resolve_source(source: str, repository: Repository) -> str:
 class StreamUnit:
     """A camera's supervisor and the lanes that it feeds, as one unit."""
 
-    def __init__(self, feed: Feed, supervisor: Supervisor) -> None:
+    def __init__(self, feed: Feed, supervisor: Supervisor, stopped: Callable[[], None]) -> None:
         self._feed = feed
         self._supervisor = supervisor
+        self._stopped = stopped
 
     def start(self) -> None:
         """Lanes first: a frame must find them."""
@@ -70,6 +75,7 @@ class StreamUnit:
         """The camera first, then what is still in the lanes."""
         self._supervisor.stop()
         self._feed.stop()
+        self._stopped()
 
     def state(self) -> str:
         """The camera's."""
@@ -80,22 +86,51 @@ class StreamUnit:
         return self._supervisor.beat()
 
 
+class OffStream:
+    """In the place of a stream that was switched off: all that it does is to say so."""
+
+    def __init__(self, tell: Callable[[StreamState], None]) -> None:
+        self._tell = tell
+
+    def start(self) -> None:
+        """Say it."""
+        self._tell(StreamState(state="offline", fps=0.0, why=OFF))
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+    def state(self) -> str:
+        """Why the camera does not run."""
+        return OFF
+
+    def beat(self) -> float:
+        """Always alive."""
+        return time.monotonic()
+
+
 class Wiring:
-    """What lives as long as the process: counters, the table of services, the running units."""
+    """What lives as long as the process: counters, the table of services, live views, the running units."""
 
     def __init__(
         self,
         counters: Counters,
         sinks: Iterable[Sink],
-        verbs: dict[str, Callable[[dict[str, Any]], str]],
+        verbs: Callable[[], Mapping[str, Verb]],
+        switched_off: Callable[[], frozenset[str]],
         services_changed: Callable[[], None],
     ) -> None:
+        """`verbs` and `switched_off` (names of streams) are asked when units are made."""
         self.counters = counters
         self.table = ServiceTable()
+        self.views = LiveViews()
         self.units = Units()
-        self._sinks = (*sinks, self._publish_result)
+        self._sinks = tuple(sinks)
         self._verbs = verbs
+        self._switched_off = switched_off
         self._services_changed = services_changed
+        self._states: dict[str, StreamState] = {}
+        self._events: dict[tuple[str, str], bytes] = {}
+        """The last message by stream and service, of those that the broker retains."""
         self._repository: tuple[Any, Repository] | None = None
 
     def wishes(self, settings: Config) -> dict[str, Wish]:
@@ -114,9 +149,24 @@ class Wiring:
             wishes[f"service/{name}"] = Wish(
                 (*base, settings.wanted_services()[name]), self._service(settings, name), order=10
             )
+        off = self._switched_off()
         for name, stream in settings.streams.items():
-            wishes[f"stream/{name}"] = Wish((*base, stream), self._stream(settings, name, stream), order=40)
+            if name in off:
+                tell = partial(self._publish_state, name)
+                wishes[f"stream/{name}"] = Wish(OFF, partial(OffStream, tell), order=40)
+            else:
+                make = partial(self._stream, settings, name, stream)
+                wishes[f"stream/{name}"] = Wish((*base, stream), make, order=40)
         return wishes
+
+    def forget_events(self, settings: Config) -> None:
+        """Take back from the broker the events of streams that are gone, off, or now tell every result."""
+        off = self._switched_off()
+        told = {(n, s) for n, stream in settings.streams.items() if n not in off for s in stream.events()}
+        for gone in self._events.copy().keys() - told:
+            del self._events[gone]
+            if (mqtt := self.mqtt()) is not None:
+                mqtt.forget_result(*gone)
 
     def repository(self, settings: Config) -> Repository:
         """The repository; another one only when its settings change."""
@@ -133,6 +183,15 @@ class Wiring:
         """Items waiting, by queue."""
         requests, frames = self.units.get("requests", RequestQueue), self.units.get("frames", Scheduler)
         return {**(requests.queued() if requests else {}), **(frames.queued() if frames else {})}
+
+    def stream_states(self) -> dict[str, StreamState]:
+        """The newest state of every stream, by name; those that left the configuration too."""
+        return self._states.copy()
+
+    def publish_snapshot(self, stream: str, captured_at: float, jpeg: bytes) -> None:
+        """A picture sink: to the broker."""
+        if (mqtt := self.mqtt()) is not None:
+            mqtt.publish_snapshot(stream, iso_utc(captured_at), jpeg)
 
     def service_facts(self) -> list[ServiceFacts]:
         """The services that are ready."""
@@ -154,16 +213,21 @@ class Wiring:
         intake = self.units.get("requests", RequestQueue)
         if intake is None:
             raise NotReady("the request queue does not run")
-        return MqttUnit(
+        unit = MqttUnit(
             node=settings.node,
             settings=settings.mqtt,
             intake=intake,
             counters=self.counters,
             state_dir=settings.paths.state,
-            verbs=self._verbs,
+            verbs=self._verbs(),
             info=self.service_facts,
             version=__version__,
         )
+        for stream, state in self._states.copy().items():  # another broker, or one that forgot
+            unit.publish_stream_state(stream, state)
+        for (stream, service), body in self._events.copy().items():
+            unit.publish_result(stream, service, body, retain=True)
+        return unit
 
     def _service(self, settings: Config, name: str) -> Callable[[], Unit]:
         wanted = settings.wanted_services()[name]
@@ -171,34 +235,42 @@ class Wiring:
             name, wanted, self.repository(settings), self.table, self._services_changed
         )
 
-    def _stream(self, settings: Config, name: str, stream: StreamSettings) -> Callable[[], Unit]:
-        def make() -> Unit:
-            frames = self.units.get("frames", Scheduler)
-            if frames is None:
-                raise NotReady("the workers do not run")
-            source = resolve_source(stream.source, self.repository(settings))
-            camera = stream.model_copy(update={"source": source})
-            feed = Feed(
-                Outlet(settings.node, name, self._sinks, self.counters), stream.run, self.table, frames
-            )
-            supervisor = Supervisor(
-                name,
-                lambda: CameraSource(camera),
-                feed.put,
-                lambda state: self._publish_state(name, state),
-                self.counters,
-                fps=stream.gate.fps,
-                stall_s=stream.stall_s,
-            )
-            return StreamUnit(feed, supervisor)
+    def _stream(self, settings: Config, name: str, stream: StreamSettings) -> Unit:
+        frames = self.units.get("frames", Scheduler)
+        if frames is None:
+            raise NotReady("the workers do not run")
+        source = resolve_source(stream.source, self.repository(settings))
+        camera = stream.model_copy(update={"source": source})
+        view = self.views.add(name)
+        to_broker: Sink = partial(self._publish_result, stream.events())
+        sinks = (*self._sinks, to_broker)
+        outlet = Outlet(settings.node, name, sinks, self.counters, (self.publish_snapshot,), view)
+        feed = Feed(outlet, stream.run, self.table, frames, stream.publish)
 
-        return make
+        def tell(state: StreamState) -> None:
+            if self.views.get(name) is view:  # else a thread that hung comes back after the end
+                self._publish_state(name, state)
 
-    def _publish_result(self, stream: str, service: str, body: bytes) -> None:
+        supervisor = Supervisor(
+            name,
+            lambda: CameraSource(camera),
+            feed.put,
+            tell,
+            self.counters,
+            fps=stream.gate.fps,
+            stall_s=stream.stall_s,
+        )
+        return StreamUnit(feed, supervisor, stopped=partial(self.views.remove, name))
+
+    def _publish_result(self, events: frozenset[str], stream: str, service: str, body: bytes) -> None:
+        """To the broker, which retains those of the services in `events`."""
+        if service in events:
+            self._events[stream, service] = body
         if (mqtt := self.mqtt()) is not None:
-            mqtt.publish_result(stream, service, body)
+            mqtt.publish_result(stream, service, body, retain=service in events)
 
     def _publish_state(self, stream: str, state: StreamState) -> None:
+        self._states[stream] = state
         if (mqtt := self.mqtt()) is not None:
             mqtt.publish_stream_state(stream, state)
 

@@ -65,7 +65,11 @@ class ErrorFacts(_Message):
 
 
 class StreamMessage(_Message):
-    """One result of one service on one item of a stream."""
+    """One result of one service on one item of a stream, as far as the stream's `publish` lets it through.
+
+    Under `publish: {on: change}` the last one is retained, and comes again with the same `seq` when the
+    broker was away. When the stream is disabled or leaves the configuration, an empty message takes it back.
+    """
 
     schema_: str = Field(alias="schema")
     """`edged/<service>/<version>`."""
@@ -74,7 +78,8 @@ class StreamMessage(_Message):
     stream: str
     """Name of the stream in the configuration."""
     seq: int
-    """Counts the messages of this topic from 0; a gap is a message that was lost or dropped."""
+    """Counts the messages of this topic from 0; a gap is a message that was lost or dropped. What `publish`
+    holds back counts only in `results_suppressed/<stream>` of the health message."""
     captured_at: str
     """UTC, ISO 8601 with microseconds: when the frame was taken."""
     latency_ms: float
@@ -84,20 +89,21 @@ class StreamMessage(_Message):
     model: ModelFacts
     """What looked at it."""
     result: dict[str, Any] | None = None
-    """The service's answer; absent when there is an error."""
+    """The service's answer, of the classes that `publish` names; absent when there is an error."""
     error: ErrorFacts | None = None
-    """Present instead of `result` when the item failed."""
+    """Present instead of `result` when the item failed; `on: change` tells when that begins and ends."""
 
 
 class StreamState(_Message):
     """How a stream is; told whenever it changes."""
 
     state: Literal["online", "stalled", "offline"]
-    """`stalled`: connected, but no frame for a while; `offline`: not connected, trying again."""
+    """`stalled`: connected, but no frame for a while; `offline`: not connected: trying again, or switched
+    off."""
     fps: float
     """Frames decoded a second, over the last seconds."""
     why: str
-    """One sentence, empty when online."""
+    """One sentence, empty when online; `disabled by control/disable` until `control/enable`."""
 
 
 class ServiceFacts(_Message):
@@ -164,7 +170,13 @@ class Progress(_Message):
 
 
 class ControlAnswer(_Message):
-    """The answer to a command."""
+    """The answer to a command.
+
+    `reload` reads config.yaml again. `disable` and `enable` switch the `stream` that they name off and on;
+    this is remembered over restarts. `snapshot` publishes a picture of the `stream` that it names, or of all,
+    on `edged/<node>/stream/<stream>/snapshot`: an annotated JPEG, in MQTT 5 with the user property
+    `captured_at`.
+    """
 
     verb: str
     """The last level of the topic of the command."""

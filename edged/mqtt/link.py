@@ -116,9 +116,22 @@ class MqttUnit:
         """Messages that wait to be sent."""
         return self._outbox.queued()
 
-    def publish_result(self, stream: str, service: str, body: bytes) -> None:
-        """A stream message, encoded."""
-        self._outbox.ring(self._topics.stream(stream, service), body)
+    def publish_result(self, stream: str, service: str, body: bytes, *, retain: bool = False) -> None:
+        """A stream message, encoded; an event is retained, so that who comes later finds the last one."""
+        topic = self._topics.stream(stream, service)
+        if retain:
+            self._outbox.ring(topic, body, qos=1, retain=True)
+        else:
+            self._outbox.ring(topic, body)
+
+    def forget_result(self, stream: str, service: str) -> None:
+        """Take a retained stream message back from the broker."""
+        self._outbox.forget(self._topics.stream(stream, service))
+
+    def publish_snapshot(self, stream: str, captured_at: str, jpeg: bytes) -> None:
+        """A picture of a stream; `captured_at` is ISO 8601."""
+        topic = self._topics.snapshot(stream)
+        self._outbox.latest(topic, jpeg, "image/jpeg", (("captured_at", captured_at),))
 
     def publish_stream_state(self, stream: str, state: StreamState) -> None:
         """Retained: how a stream is."""

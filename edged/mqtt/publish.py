@@ -1,4 +1,4 @@
-"""Everything that goes out: three queues of ours, one thread that sends, so many on their way at most.
+"""Everything that goes out: queues of ours, one thread that sends, so many on their way at most.
 
 paho's own queue is not used: it keeps the oldest, refuses the newest, and what it refuses with rc 4 it
 sends later all the same.
@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -34,6 +34,8 @@ class Outgoing:
     topic: str
     body: bytes | None
     """None: still in the journal."""
+    policy: Literal["state", "latest", "ring", "answer"] = "ring"
+    """The method of `Outbox` that took it."""
     qos: int = 0
     """0: lost with the connection, never doubled; 1: sent again until the broker has it."""
     retain: bool = False
@@ -44,6 +46,10 @@ class Outgoing:
     """In the journal."""
     arrived: Callable[[], object] | None = None
     """Called when the broker has it."""
+    content_type: str = ""
+    """Of a body that is not JSON, for MQTT 5."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """What such a body cannot say itself: user properties of MQTT 5."""
 
 
 class Carrier(Protocol):
@@ -59,7 +65,7 @@ class Carrier(Protocol):
 
 
 class Outbox:
-    """Three kinds: `state` keeps the newest per topic, `ring` drops the oldest, `answer` keeps all, on disk.
+    """Policies: `state`, `latest` keep the newest a topic, `ring` drops the oldest, `answer` keeps all, on disk.
 
     No method blocks. Only the sender's thread touches what is in flight; the connection's threads leave
     events, which it works off in order.
@@ -72,7 +78,8 @@ class Outbox:
         self._changed = threading.Condition()
         self._events: deque[Callable[[], None]] = deque()
         self._states: dict[str, Outgoing] = {}
-        self._unsent: dict[str, None] = {}
+        """The newest of every topic that is retained."""
+        self._unsent: dict[str, Outgoing] = {}
         self._answers: deque[Outgoing] = deque()
         self._held = 0
         self._ring: deque[Outgoing] = deque()
@@ -89,7 +96,7 @@ class Outbox:
     def start(self) -> None:
         """Start the sender; answers that the journal holds from before go first."""
         for row in self._journal.answered():
-            self._answers.append(Outgoing("", None, 1, row=row))
+            self._answers.append(Outgoing("", None, "answer", 1, row=row))
         self._thread.start()
 
     def stop(self) -> None:
@@ -120,18 +127,35 @@ class Outbox:
     def state(self, topic: str, body: bytes) -> None:
         """Retained; published now and after each reconnect. A newer one replaces it."""
         with self._changed:
-            self._states[topic] = Outgoing(topic, body, 1, retain=True)
-            self._unsent[topic] = None
+            self._states[topic] = self._unsent[topic] = Outgoing(topic, body, "state", 1, retain=True)
             self._changed.notify()
 
-    def ring(self, topic: str, body: bytes, qos: int = 0, correlation: bytes = b"") -> None:
-        """A result, health, progress: while the broker is away the oldest are dropped."""
+    def latest(self, topic: str, body: bytes, content_type: str, facts: tuple[tuple[str, str], ...]) -> None:
+        """A picture: a newer one replaces it while it waits; never sent twice."""
         with self._changed:
-            self._ring.append(Outgoing(topic, body, qos, correlation=correlation))
-            if len(self._ring) > self._ring_size:
-                self._ring.popleft()
-                self._counters.count("mqtt_dropped", "the broker is away or too slow")
+            if topic in self._unsent:
+                self._counters.count("mqtt_dropped", "a newer picture came")
+            self._unsent[topic] = Outgoing(topic, body, "latest", content_type=content_type, facts=facts)
             self._changed.notify()
+
+    def ring(
+        self, topic: str, body: bytes, qos: int = 0, correlation: bytes = b"", *, retain: bool = False
+    ) -> None:
+        """A result, health, progress: while the broker is away the oldest are dropped.
+
+        The newest that is retained is published again after each reconnect, as a state is.
+        """
+        with self._changed:
+            message = Outgoing(topic, body, "ring", qos, retain, correlation)
+            if retain:
+                self._states[topic] = message
+            self._into_ring(message)
+
+    def forget(self, topic: str) -> None:
+        """The broker shall retain nothing on this topic any more: it is told so by an empty message."""
+        with self._changed:
+            if self._states.pop(topic, None) is not None:
+                self._into_ring(Outgoing(topic, b"", "ring", 1, retain=True))
 
     def answer(
         self, out: Addressed, row: int | None, on_disk: bool, arrived: Callable[[], object] | None = None
@@ -139,7 +163,14 @@ class Outbox:
         """An answer; the `row` of the journal, if there is one, is marked when the broker has it."""
         answer = out.answer
         message = Outgoing(
-            out.topic, answer.body, 1, correlation=out.correlation, answer=answer, row=row, arrived=arrived
+            out.topic,
+            answer.body,
+            "answer",
+            1,
+            correlation=out.correlation,
+            answer=answer,
+            row=row,
+            arrived=arrived,
         )
         with self._changed:
             if on_disk and self._held > HELD_BYTES:
@@ -159,6 +190,13 @@ class Outbox:
     def published(self, carrier: Carrier, number: int, refused: str = "") -> None:
         """The broker has the message (QoS 1), or the socket (QoS 0); or why the broker refused it."""
         self._event(lambda: self._on_published(carrier, number, refused))
+
+    def _into_ring(self, message: Outgoing) -> None:
+        self._ring.append(message)
+        if len(self._ring) > self._ring_size:
+            self._ring.popleft()
+            self._counters.count("mqtt_dropped", "the broker is away or too slow")
+        self._changed.notify()
 
     def _event(self, event: Callable[[], None]) -> None:
         with self._changed:
@@ -211,9 +249,7 @@ class Outbox:
         batch = []
         with self._changed:
             if self._unsent:
-                topic = next(iter(self._unsent))
-                del self._unsent[topic]
-                batch.append(self._states[topic])
+                batch.append(self._unsent.pop(next(iter(self._unsent))))
             if self._answers:
                 answer = self._answers.popleft()
                 self._held -= len(answer.body or b"")
@@ -245,7 +281,9 @@ class Outbox:
     def _on_connected(self, carrier: Carrier) -> None:
         self._carrier = carrier
         with self._changed:
-            self._unsent = dict.fromkeys(self._states)
+            coming = {message.topic for message in self._ring}  # newer than, or the same as, the last one
+            again = {topic: message for topic, message in self._states.items() if topic not in coming}
+            self._unsent = again | self._unsent
 
     def _on_lost(self, carrier: Carrier) -> None:
         if carrier is not self._carrier:
@@ -260,11 +298,11 @@ class Outbox:
     def _put_back(self, message: Outgoing) -> None:
         if message.qos == 0:
             self._counters.count("mqtt_dropped", "the connection broke")
-        elif message.row is not None or message.answer is not None:
+        elif message.policy == "answer":
             self._answers.appendleft(message)
             self._held += len(message.body or b"")
             self._counters.count("mqtt_published", "answer sent again")
-        elif not message.retain:  # states are sent again anyway
+        elif message.policy == "ring":  # states are sent again anyway
             self._ring.appendleft(message)
 
     def _on_published(self, carrier: Carrier, number: int, refused: str) -> None:
@@ -275,22 +313,16 @@ class Outbox:
             log.warning("the broker refuses a message on %s: %s", message.topic, refused)
             self._counters.count("mqtt_dropped", f"refused by the broker: {refused}")
         else:
-            self._counters.count("mqtt_published", _kind(message))
+            self._counters.count("mqtt_published", message.policy)
         if message.row is not None:
             self._done.append(message.row)
         if message.arrived is not None:
             message.arrived()
 
 
-def _kind(message: Outgoing) -> str:
-    if message.row is not None or message.answer is not None:
-        return "answer"
-    return "state" if message.retain else "ring"
-
-
 def _properties(message: Outgoing) -> Properties | None:
     """MQTT 5: who is answered, by which model, and how it went, for those whose body cannot say so."""
-    if not message.correlation and message.answer is None:
+    if not (message.correlation or message.answer or message.content_type):
         return None
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
     if message.correlation:
@@ -302,4 +334,7 @@ def _properties(message: Outgoing) -> Properties | None:
         properties.UserProperty = [("request_id", clean[:1000]), ("code", str(answer.code))]
         if answer.model is not None:
             properties.UserProperty = ("model", answer.model)
+    if message.content_type:
+        properties.ContentType = message.content_type
+        properties.UserProperty = list(message.facts)
     return properties

@@ -78,6 +78,10 @@ class Topics:
         """Retained: state of a stream."""
         return self._own("stream", stream, "state")
 
+    def snapshot(self, stream: str) -> str:
+        """Annotated JPEG of a stream."""
+        return self._own("stream", stream, "snapshot")
+
     def control_response(self, verb: str) -> str:
         """What came of a verb."""
         return self._own("control", verb, "response")

@@ -1,0 +1,128 @@
+"""The verbs about streams, and the memory of what was switched off."""
+
+import json
+
+import numpy as np
+import pytest
+
+from edged.contracts.errors import BadRequest, ConfigError, EdgedError, NotFound, NotReady
+from edged.control import Control, Switches
+from edged.media.frame import PictureFrame
+from edged.pipeline.live import LiveViews
+
+
+class House:
+    """Two streams and what was asked of the daemon."""
+
+    def __init__(self, folder):
+        self.switches = Switches(folder)
+        self.views = LiveViews()
+        self.shown = []
+        self.applied = 0
+        self.control = Control(
+            lambda: ["door", "yard"],
+            self.switches,
+            self.views,
+            lambda *shot: self.shown.append(shot),
+            self._apply,
+        )
+
+    def _apply(self):
+        self.applied += 1
+
+    def told(self, verb, **fields):
+        return self.control.verbs()[verb](fields)
+
+    def sees(self, stream, at=7.0):
+        self.views.add(stream).put(PictureFrame(np.zeros((300, 400, 3), np.uint8), at), "other", {})
+
+
+@pytest.fixture
+def house(tmp_path):
+    return House(tmp_path)
+
+
+def test_off_and_on_again(house, tmp_path):
+    assert house.told("disable", stream="door") == "stream 'door' is switched off"
+    assert house.switches.off() == {"door"}
+    assert house.told("disable", stream="door") == "stream 'door' is switched off already"
+    assert Switches(tmp_path).off() == {"door"}, "it survives a restart"
+    assert house.told("enable", stream="door") == "stream 'door' is switched on"
+    assert house.told("enable", stream="door") == "stream 'door' is switched on already"
+    assert Switches(tmp_path).off() == set()
+    assert house.applied == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disabled.json"], (
+        "nothing half-written is left"
+    )
+
+
+@pytest.mark.parametrize("verb", ["enable", "disable", "snapshot"])
+def test_an_unknown_stream_names_close_ones(house, verb):
+    with pytest.raises(NotFound, match="did you mean door"):
+        house.told(verb, stream="dor")
+    with pytest.raises(NotFound, match="there are door, yard"):
+        house.told(verb, stream="zzz")
+    assert house.applied == 0
+
+
+@pytest.mark.parametrize(
+    ("verb", "fields", "says"),
+    [
+        ("disable", {}, "name the stream"),
+        ("enable", {"stream": None}, "name the stream"),
+        ("disable", {"stream": 5}, "a string"),
+        ("disable", {"strem": "door"}, "`stream`|'strem' is unknown"),
+        ("snapshot", {"strem": "door"}, "'strem' is unknown"),
+    ],
+)
+def test_wrong_fields(house, verb, fields, says):
+    with pytest.raises(BadRequest, match=says):
+        house.told(verb, **fields)
+
+
+def test_a_snapshot_of_one_and_of_all(house):
+    house.sees("door", at=7.0)
+    assert house.told("snapshot", stream="door") == "a snapshot of stream 'door' is published"
+    ((stream, captured_at, jpeg),) = house.shown
+    assert (stream, captured_at, jpeg[:3]) == ("door", 7.0, b"\xff\xd8\xff")
+    house.sees("yard")
+    assert house.told("snapshot") == "snapshots are published of door, yard"
+    assert [shot[0] for shot in house.shown] == ["door", "door", "yard"]
+
+
+def test_a_snapshot_of_nothing(house):
+    with pytest.raises(NotReady, match="'door': it has no frame yet"):
+        house.told("snapshot", stream="door")
+    with pytest.raises(NotReady, match="no stream has a frame yet"):
+        house.told("snapshot")
+    house.told("disable", stream="door")
+    with pytest.raises(NotReady, match="disabled by control/disable"):
+        house.told("snapshot", stream="door")
+    assert house.shown == []
+
+
+@pytest.mark.parametrize("text", ["", "{}", '["a", 5]', "[\xff"])
+def test_a_damaged_memory_opens_no_camera(tmp_path, text):
+    (tmp_path / "disabled.json").write_text(text, "latin-1")
+    with pytest.raises(ConfigError, match=r"disabled\.json .* remove it"):
+        Switches(tmp_path)
+
+
+def test_what_cannot_be_remembered_is_done_and_said(house, tmp_path):
+    (tmp_path / "disabled.new").mkdir()
+    with pytest.raises(EdgedError, match="the next start will not know it"):
+        house.told("disable", stream="door")
+    assert house.switches.off() == {"door"}
+    assert house.applied == 1
+
+
+def test_another_state_folder_takes_them_along(house, tmp_path):
+    house.told("disable", stream="door")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "disabled.json").write_text('["gate"]')
+    house.switches.move(other)
+    assert json.loads((other / "disabled.json").read_text()) == ["door", "gate"]
+    house.told("enable", stream="door")
+    assert Switches(other).off() == {"gate"}
+    assert Switches(tmp_path).off() == {"door"}
