@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.services import service
-from edged.contracts.settings import Seconds, Settings
+from edged.contracts.settings import FOLDER, Seconds, Settings
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.topics import node_fault, stream_fault
 from edged.pipeline.events import PublishSettings
@@ -21,6 +21,13 @@ from edged.pipeline.serve import ServiceSettings
 from edged.pipeline.served import option_faults
 from edged.runtimes.devices import RuntimeSettings
 from edged.streams.camera import CameraSettings
+
+_QUOTED = re.compile(r"""'(?P<single>[^']*)'|"(?P<double>[^"]*)\"""")
+"""What YAML's sentences quote of the file."""
+_SIGNS = 2
+"""Quotes so short are signs that YAML wants, no values."""
+_USER_INFO = re.compile(r"://\S*@")
+"""User and password in a URL; up to the last @, for a password may hold a / or an @."""
 
 
 class StreamSettings(CameraSettings):
@@ -112,7 +119,7 @@ class _Loader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                    None, None, f"the key {_key(key)} stands twice", key_node.start_mark
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
@@ -122,22 +129,49 @@ def load(path: Path) -> Config:
     """Read config.yaml. Raises `ConfigError` that lists every fault with file, key and reason."""
     try:
         raw = yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506 - a SafeLoader with one more check
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: {_yaml_fault(error)}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not text in UTF-8") from error
+    except (ValueError, TypeError, LookupError, AttributeError):  # what PyYAML raises beside its own
+        raise ConfigError(f"{path}: a `!!tag` does not fit its value, or a key is a list") from None
+    inside = path.parent == Path(__file__).parent  # the one that comes in the wheel: write beside the user
+    folder = Path.cwd() if inside else path.parent
     faults: list[str] = []
     tree = _with_environment(raw or {}, "", faults)
     try:
-        config = Config.model_validate(tree)
+        config = Config.model_validate(tree, context={FOLDER: folder})
     except ValidationError as error:
         faults += [line for e in error.errors(include_url=False) for line in _lines(dict(e))]
     if faults:
-        raise ConfigError(*(f"{path}: {fault}" for fault in faults))
-    inside = path.parent == Path(__file__).parent  # the one that comes in the wheel: write beside the user
-    return _anchored(config, Path.cwd() if inside else path.parent)
+        raise ConfigError(*(f"{path}: {_USER_INFO.sub('://', fault)}" for fault in faults))
+    return _anchored(config, folder)
+
+
+def _yaml_fault(error: yaml.YAMLError) -> str:
+    """Without the lines of the file, which may hold passwords: those that YAML quotes are left out."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return "is no YAML"
+    mark = error.problem_mark
+    problem = _QUOTED.sub(_sign, error.problem or "is no YAML")
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+
+
+def _sign(found: re.Match[str]) -> str:
+    inside = found["single"] or found["double"] or ""
+    return found[0] if len(inside) <= _SIGNS or inside.startswith("<") else "..."
+
+
+def _key(key: object) -> str:
+    """A key as it may be shown; `password:x` without a space is YAML for one key, which holds the value."""
+    name, colon, _ = str(key).partition(":")
+    return f"{name}: (want a space after the colon)" if colon else name
 
 
 def _lines(error: Mapping[str, Any]) -> list[str]:
-    where = ".".join(map(str, error["loc"]))
+    where = ".".join(map(_key, error["loc"]))
     message = error["msg"].removeprefix("Value error, ")
     match error["type"]:
         case "extra_forbidden":

@@ -1,9 +1,22 @@
 """What the settings of all floors are made of."""
 
 import re
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+)
+
+FOLDER = "folder"
+"""Key of pydantic's validation context: the folder at which relative paths start."""
+_FILE = "file:"
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
@@ -18,6 +31,34 @@ def seconds(value: object) -> object:
 
 Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
 """A duration; in YAML also `2s`, `500ms`, `1m`, `1h`."""
+
+
+def _from_folder(path: Path, info: ValidationInfo) -> Path:
+    folder: Path = (info.context or {}).get(FOLDER, Path())
+    return folder / path
+
+
+FromFolder = Annotated[Path, AfterValidator(_from_folder)]
+"""A path; a relative one starts at the folder of config.yaml."""
+
+
+def _from_file(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, str) or not value.startswith(_FILE):
+        return value
+    path = _from_folder(Path(value.removeprefix(_FILE)), info)
+    try:
+        text = path.read_text("utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: is not text in UTF-8") from None
+    if not text:
+        raise ValueError(f"{path}: is empty")
+    return text
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_from_file)]
+"""A password or token, which nothing shows; `file:/run/secrets/x` stands for the text of that file."""
 
 
 class Settings(BaseModel):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from edged.contracts.errors import ConfigError
 from edged.flow.backoff import delays
+from edged.mqtt.passwords import write_passwords
 from edged.mqtt.settings import Address, MqttSettings, Version
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ READY_S = 10.0
 """Seconds in which the broker must take connections."""
 STABLE_S = 10.0
 _END_S = 5.0
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH")
+"""What the child sees of our environment, which may hold the passwords of config.yaml's `${VAR}`."""
 
 
 def find_mosquitto() -> Path | None:
@@ -45,7 +48,9 @@ class EmbeddedBroker:
     """A unit. The child dies with us; when it dies alone, it is started again with growing pauses."""
 
     def __init__(self, settings: MqttSettings, state_dir: Path) -> None:
+        self._settings = settings
         self._address: Address = settings.address
+        self._listen = Address(settings.embedded_listen, settings.embedded_port)
         self._folder = state_dir.absolute() / "broker"
         self._command: list[str] = []
         self._child: subprocess.Popen[bytes] | None = None
@@ -63,7 +68,7 @@ class EmbeddedBroker:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._end_orphan()
         self._check_port()
-        self._command = self._choose()
+        self._command = self._choose(self._write_passwords())
         self._thread.start()
         if not self._ready.wait(READY_S):
             log.warning("the embedded broker is slow to start; the connection to it is tried again and again")
@@ -87,18 +92,28 @@ class EmbeddedBroker:
     def _pid_file(self) -> Path:
         return self._folder / "broker.pid"
 
-    def _choose(self) -> list[str]:
+    def _write_passwords(self) -> Path | None:
+        """The file of passwords; none: everybody on this machine is let in."""
+        settings, path = self._settings, self._folder / "passwords"
+        if settings.username is None or settings.password is None:
+            path.unlink(missing_ok=True)
+            return None
+        write_passwords(path, settings.username, settings.password.get_secret_value())
+        return path
+
+    def _choose(self, passwords: Path | None) -> list[str]:
         """The command. mosquitto keeps all promises, amqtt is better than nothing."""
         if (mosquitto := find_mosquitto()) is not None:
             config = self._folder / "mosquitto.conf"
-            config.write_text(mosquitto_config(self._address, self._folder), "utf-8")
+            config.write_text(mosquitto_config(self._listen, self._folder, passwords), "utf-8")
             command = [str(mosquitto), "-c", str(config)]
         elif importlib.util.find_spec("amqtt") is not None:
             log.warning(
                 "mosquitto is not installed, so amqtt is the embedded broker: MQTT 3.1.1 only, no requests "
                 "to `edged/any`, and nothing waits for a daemon that was killed; install mosquitto for these"
             )
-            command = [sys.executable, "-m", "edged.mqtt.fallback", str(self._address.port)]
+            command = [sys.executable, "-m", "edged.mqtt.fallback", str(self._listen)]
+            command += [str(passwords)] if passwords is not None else []
         else:
             raise ConfigError(
                 "mqtt.url: `embedded` needs mosquitto (install your system's package) or amqtt "
@@ -108,15 +123,20 @@ class EmbeddedBroker:
         return ["setpriv", "--pdeathsig", "TERM", *command] if shutil.which("setpriv") else command
 
     def _check_port(self) -> None:
-        with socket.socket() as probe:
+        family = socket.AF_INET6 if ":" in self._listen.host else socket.AF_INET
+        with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((self._address.host, self._address.port))
+                probe.bind((self._listen.host, self._listen.port))
             except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL:
+                    raise ConfigError(
+                        f"mqtt.embedded_listen: this machine has no address {self._listen.host}"
+                    ) from error
                 if error.errno != errno.EADDRINUSE:
-                    raise ConfigError(f"mqtt.embedded_port: {self._address}: {error.strerror}") from error
+                    raise ConfigError(f"mqtt.embedded_port: {self._listen}: {error.strerror}") from error
                 raise ConfigError(
-                    f"mqtt.embedded_port: another program listens at {self._address}; choose another port, "
+                    f"mqtt.embedded_port: another program listens at {self._listen}; choose another port, "
                     f"or, if it is the broker to be used, set mqtt.url to mqtt://{self._address}"
                 ) from error
 
@@ -155,6 +175,7 @@ class EmbeddedBroker:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
+                env={name: value for name in _INHERITED if (value := os.environ.get(name)) is not None},
                 process_group=0,  # Ctrl-C is for us; the broker must live until the last answer is out
             )
         except OSError as error:
@@ -169,7 +190,7 @@ class EmbeddedBroker:
         ):
             self._state = "running"
             self._ready.set()
-            log.info("the embedded broker listens at %s", self._address)
+            log.info("the embedded broker listens at %s", self._listen)
         while child.poll() is None and not self._stopping.wait(0.25):
             self._beat = time.monotonic()
         self._end_child()
@@ -189,11 +210,14 @@ class EmbeddedBroker:
             child.wait()
 
 
-def mosquitto_config(address: Address, folder: Path) -> str:
-    """Open to this machine only; never drops or holds back a message, for the daemon itself says 429."""
+def mosquitto_config(listen: Address, folder: Path, passwords: Path | None) -> str:
+    """Never drops or holds back a message, for the daemon itself says 429."""
+    admission = (
+        "allow_anonymous true" if passwords is None else f"allow_anonymous false\npassword_file {passwords}"
+    )
     return f"""\
-listener {address.port} {address.host}
-allow_anonymous true
+listener {listen.port} {listen.host}
+{admission}
 user {pwd.getpwuid(os.geteuid()).pw_name}
 persistence true
 persistence_location {folder}/

@@ -8,6 +8,7 @@ into the next. `up` means that the broker accepted us **and** granted the subscr
 import contextlib
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -21,8 +22,10 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from edged.contracts.errors import ConfigError
 from edged.flow.backoff import delays
 from edged.mqtt.settings import Address, MqttSettings, Version
+from edged.mqtt.tls import TlsSocket, client_context, tls_reason
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +43,8 @@ _PROTOCOL = {"5": paho.MQTTv5, "3.1.1": paho.MQTTv311}
 _WRONG_VERSION = 0x84
 _TAKEN_OVER = 0x8E
 _FAILURE = 0x80
+_WRONG_USER = (0x86, 0x87)
+"""Bad user name or password; not authorized, which mosquitto says for both."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,7 @@ class _Try:
     """The broker understood the CONNECT, whatever it says to it; or there is none."""
     silent: bool = False
     fault: str = ""
+    socket: Any = None
     carrier: Carrier | None = None
     granted: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -164,14 +170,14 @@ class Connection:
     def _connect_once(self, version: Version) -> _Try:
         """One connection from its first to its last moment."""
         attempt = _Try(version)
-        client = self._client(attempt)
         try:
+            client = self._client(attempt)
             client.connect(
                 self._address.host, self._address.port, self._member.keepalive, **self._session(version)
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ConfigError) as error:
             attempt.answered = True  # nothing to learn from another version
-            attempt.fault = f"cannot reach the broker at {self._address}: {error}"
+            attempt.fault = self._unreachable(error)
         else:
             client.loop_start()
             self._watch(client, attempt)
@@ -179,8 +185,19 @@ class Connection:
         if attempt.carrier is not None:
             self._events.lost(attempt.carrier)
         if not self._stopping.is_set():
-            self._say(attempt.fault or f"the broker at {self._address} closed the connection")
+            self._say(attempt.fault or self._hung_up())
         return attempt
+
+    def _unreachable(self, error: Exception) -> str:
+        if isinstance(error, ConfigError):
+            return str(error)
+        if isinstance(error, ssl.SSLError):
+            return f"no TLS with the broker at {self._address}: {tls_reason(error, self._address.host)}"
+        return f"cannot reach the broker at {self._address}: {error}"
+
+    def _hung_up(self) -> str:
+        wants = "a certificate of ours (mqtt.tls.certificate)" if self._address.tls else "TLS (mqtts://)"
+        return f"the broker at {self._address} closed the connection without a word; does it want {wants}?"
 
     def _watch(self, client: paho.Client, attempt: _Try) -> None:
         deadline = time.monotonic() + HANDSHAKE_S
@@ -230,7 +247,7 @@ class Connection:
             password = settings.password.get_secret_value() if settings.password is not None else None
             client.username_pw_set(settings.username, password)
         if self._address.tls:
-            client.tls_set()
+            client.tls_set_context(client_context(settings.tls))
         if member.will is not None:
             client.will_set(member.will, b"offline", qos=1, retain=True)
         self._listen(client, attempt)
@@ -246,7 +263,7 @@ class Connection:
         return {"clean_start": self._member.session_s == 0, "properties": properties}
 
     def _listen(self, client: paho.Client, attempt: _Try) -> None:
-        client.on_socket_open = without_delay
+        client.on_socket_open = lambda c, _, sock: self._on_socket_open(c, attempt, sock)
         client.on_connect = lambda c, _, flags, reason, facts: self._on_connect(c, attempt, reason, facts)
         client.on_subscribe = lambda c, _, mid, reasons, facts: self._on_subscribe(attempt, reasons)
         client.on_disconnect = lambda c, _, flags, reason, facts: self._on_disconnect(attempt, reason)
@@ -255,15 +272,27 @@ class Connection:
             message, lambda: c.ack(message.mid, message.qos)
         )
 
+    def _on_socket_open(self, client: paho.Client, attempt: _Try, sock: Any) -> None:
+        without_delay(client, None, sock)
+        attempt.socket = sock
+
     def _on_connect(self, client: paho.Client, attempt: _Try, reason: ReasonCode, facts: Any) -> None:
         attempt.answered = not (reason.is_failure and reason.value == _WRONG_VERSION)
         if reason.is_failure:
-            attempt.fault = f"the broker at {self._address} refuses us: {reason}"
+            attempt.fault = f"the broker at {self._address} refuses us: {self._refusal(reason)}"
             return
         attempt.carrier = Carrier(client, attempt.version, facts)
         qos = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
         topics: Any = [(topic, qos if attempt.version == "5" else 1) for topic in self._member.topics]
         client.subscribe(topics)
+
+    def _refusal(self, reason: ReasonCode) -> str:
+        if reason.value not in _WRONG_USER:
+            return str(reason)
+        if self._settings.username is None:
+            return "it wants a user and a password (mqtt.username, mqtt.password)"
+        will = f", or this user may not publish {self._member.will}" if self._member.will else ""
+        return f"the user or the password is wrong{will}"
 
     def _on_subscribe(self, attempt: _Try, reasons: list[ReasonCode]) -> None:
         refused = [
@@ -286,6 +315,9 @@ class Connection:
     def _on_disconnect(self, attempt: _Try, reason: ReasonCode) -> None:
         if reason.value == _TAKEN_OVER:
             attempt.fault = f"another client took our place at the broker; {self._rival()}"
+        elif isinstance(attempt.socket, TlsSocket) and attempt.socket.failure is not None:
+            attempt.answered = True
+            attempt.fault = self._unreachable(attempt.socket.failure)
         elif not attempt.fault and attempt.carrier is not None:
             attempt.fault = f"the connection to {self._address} is lost: {reason}"
             if self._short_lives + 1 >= SHORT_LIVES:

@@ -1,32 +1,56 @@
 """The embedded broker where mosquitto is not installed: amqtt, as a process of its own.
 
-Started as `python -m edged.mqtt.fallback PORT`. It speaks MQTT 3.1.1 only, shares no subscriptions, and a
-killed daemon's unacknowledged messages are gone. Imported by nobody: amqtt is an extra.
+Started as `python -m edged.mqtt.fallback HOST:PORT [PASSWORD_FILE]`. It speaks MQTT 3.1.1 only, shares no
+subscriptions, and a killed daemon's unacknowledged messages are gone. Imported by nobody: amqtt is an extra.
 """
 
 import asyncio
 import logging
 import os
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from amqtt.broker import Broker
+from amqtt.plugins.base import BaseAuthPlugin
+from amqtt.session import Session
+
+from edged.mqtt.passwords import accepts
 
 PARENT_CHECK_S = 1.0
 
 
-def configuration(port: int) -> dict[str, Any]:
-    """For amqtt: everybody on this machine may do everything."""
-    return {
-        "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
-        "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
-    }
+class PasswordFile(BaseAuthPlugin):  # type: ignore[misc] # amqtt has no types for mypy
+    """Lets in whom the file knows; amqtt's own plug-in reads other files than mosquitto's."""
+
+    async def authenticate(self, *, session: Session) -> bool:
+        """One client that wants in."""
+        return await asyncio.to_thread(
+            accepts, Path(self.config.password_file), session.username, session.password
+        )
+
+    @dataclass
+    class Config:
+        """Filled in by amqtt from `configuration`."""
+
+        password_file: str
 
 
-async def serve(port: int) -> None:
+def configuration(bind: str, password_file: str | None) -> dict[str, Any]:
+    """For amqtt: whoever is let in may do everything; without a file, everybody is."""
+    plugins = (
+        {"edged.mqtt.fallback.PasswordFile": {"password_file": password_file}}
+        if password_file
+        else {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+    )
+    return {"listeners": {"default": {"type": "tcp", "bind": bind}}, "plugins": plugins}
+
+
+async def serve(bind: str, password_file: str | None) -> None:
     """Run until the process that started us is gone."""
     parent = os.getppid()
-    broker = Broker(configuration(port))
+    broker = Broker(configuration(bind, password_file))
     await broker.start()
     while os.getppid() == parent:
         await asyncio.sleep(PARENT_CHECK_S)
@@ -36,7 +60,8 @@ async def serve(port: int) -> None:
 def main() -> None:
     """The process."""
     logging.basicConfig(level=logging.CRITICAL)  # it logs a traceback for every client that goes away
-    asyncio.run(serve(int(sys.argv[1])))
+    bind, *rest = sys.argv[1:]
+    asyncio.run(serve(bind, rest[0] if rest else None))
 
 
 if __name__ == "__main__":
