@@ -22,6 +22,7 @@ T = Topics("shop-1")
         (T.progress("r1"), "edged/shop-1/progress/r1"),
         (T.stream("door", "ocr"), "edged/shop-1/stream/door/ocr"),
         (T.stream_state("door"), "edged/shop-1/stream/door/state"),
+        (T.snapshot("door"), "edged/shop-1/stream/door/snapshot"),
         (T.control_response("reload"), "edged/shop-1/control/reload/response"),
     ],
 )
