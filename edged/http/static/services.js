@@ -1,0 +1,39 @@
+// The table of services: what fulfils each, where, how fast, and what to do when it does not run.
+
+import { copyOf, one, say, showState } from "./dom.js";
+import { milliseconds } from "./words.js";
+
+const rows = new Map(); // by the service's name
+
+/** Show the services of a status. */
+export function showServices(services) {
+  const names = new Set(services.map(({ service }) => service));
+  for (const [name, row] of rows) {
+    if (names.has(name)) continue;
+    row.remove();
+    rows.delete(name);
+  }
+  for (const facts of services) fill(rows.get(facts.service) ?? added(facts.service), facts);
+  one("#services table").hidden = services.length === 0;
+  one("#services .empty").hidden = services.length > 0;
+}
+
+function added(name) {
+  const row = copyOf("service");
+  rows.set(name, row);
+  one("#services tbody").append(row);
+  return row;
+}
+
+function fill(row, { service, model, variant, device, latency_ms, state }) {
+  const facts = { model, variant, device, latency: milliseconds(latency_ms) };
+  const tone = state === "running" ? "good" : state === "loading" ? "busy" : "bad";
+  say(one(".service", row), service);
+  for (const [name, fact] of Object.entries(facts)) {
+    const cell = one(`.${name}`, row);
+    say(cell, fact || "–");
+    cell.hidden = tone === "bad"; // then the reason needs the room
+  }
+  one(".how", row).colSpan = tone === "bad" ? Object.keys(facts).length + 1 : 1;
+  showState(one(".state", row), tone, state);
+}

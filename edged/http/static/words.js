@@ -1,0 +1,74 @@
+// What numbers and answers are called on the page.
+
+const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const WIDTH = 72; // of a line of JSON, characters
+
+/** Wall clock of an ISO 8601 time, in the zone of who looks. */
+export const timeOf = (iso) => clock.format(new Date(iso));
+
+/** Milliseconds as people read them; nothing for none. */
+export function milliseconds(value) {
+  if (value === null || value === undefined) return "";
+  return value >= 10_000 ? `${(value / 1000).toFixed(1)} s` : `${value.toFixed(value < 10 ? 1 : 0)} ms`;
+}
+
+/** Seconds in the two largest units: `3 d 4 h`. */
+export function duration(seconds) {
+  const units = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];
+  const first = Math.max(0, units.findIndex(([, size]) => seconds >= size));
+  if (seconds < 1) return "0 s";
+  let left = Math.floor(seconds);
+  const said = units.slice(first, first + 2).map(([unit, size]) => {
+    const count = Math.floor(left / size);
+    left %= size;
+    return count ? `${count} ${unit}` : "";
+  });
+  return said.filter(Boolean).join(" ");
+}
+
+/** An answer of any service in one line. */
+export function summary(answer) {
+  if (answer.detection_texts) return answer.detection_texts.map((text) => `“${text}”`).join(" ") || "no text";
+  if (answer.detection_class_names) return counted(answer.detection_class_names) || "nothing found";
+  if (answer.class_probs) return likeliest(answer.class_probs);
+  return Object.entries(answer)
+    .filter(([name, value]) => !["request_id", "success"].includes(name) && typeof value !== "object")
+    .map(([name, value]) => `${name} ${value}`)
+    .join(", ") || "answered";
+}
+
+/** A stream message in one line. */
+export const told = (message) =>
+  message.error ? `failed (${message.error.code}): ${message.error.message}` : summary(message.result);
+
+function counted(names) {
+  const counts = new Map();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts].map(([name, count]) => (count > 1 ? `${count} × ${name}` : name)).join(", ");
+}
+
+function likeliest(probabilities) {
+  const [name, share] = Object.entries(probabilities).reduce((best, next) => (next[1] > best[1] ? next : best));
+  return `${name} ${Math.round(share * 100)} %`;
+}
+
+/** JSON with an indent of two, where whatever fits stays on one line. */
+export function pretty(value, indent = "") {
+  const line = onOneLine(value);
+  if (!isObject(value) || indent.length + line.length <= WIDTH) return line;
+  const inner = `${indent}  `;
+  const lines = Array.isArray(value)
+    ? value.map((item) => inner + pretty(item, inner))
+    : Object.entries(value).map(([name, item]) => `${inner}${JSON.stringify(name)}: ${pretty(item, inner)}`);
+  const [open, close] = Array.isArray(value) ? "[]" : "{}";
+  return `${open}\n${lines.join(",\n")}\n${indent}${close}`;
+}
+
+function onOneLine(value) {
+  if (!isObject(value)) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(onOneLine).join(", ")}]`;
+  const pairs = Object.entries(value).map(([name, item]) => `${JSON.stringify(name)}: ${onOneLine(item)}`);
+  return `{${pairs.join(", ")}}`;
+}
+
+const isObject = (value) => typeof value === "object" && value !== null;
