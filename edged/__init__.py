@@ -6,7 +6,14 @@ is public.
 
 from edged.contracts.card import ModelCard, Parameters
 from edged.contracts.errors import CardError, EdgedError, InferenceError, NotUsable, PluginError
-from edged.contracts.image import Classification, DetectionOptions, Detections
+from edged.contracts.image import (
+    Classification,
+    DetectionOptions,
+    Detections,
+    OcrOptions,
+    TextRow,
+    Texts,
+)
 from edged.contracts.items import (
     AudioClip,
     Colour,
@@ -49,6 +56,7 @@ __all__ = [
     "Model",
     "ModelCard",
     "NotUsable",
+    "OcrOptions",
     "Options",
     "Parameters",
     "PixelFormat",
@@ -63,6 +71,8 @@ __all__ = [
     "StreamModel",
     "Tensors",
     "TextPair",
+    "TextRow",
+    "Texts",
     "Tools",
     "Video",
     "__version__",

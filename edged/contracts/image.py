@@ -100,3 +100,85 @@ class Classification:
         best = int(probabilities.argmax())
         rounded = np.asarray(probabilities, np.float64).round(6).tolist()
         return cls(class_=best, class_name=names[best], class_probs=dict(zip(names, rounded, strict=True)))
+
+
+class OcrOptions(Options):
+    """Options of ocr."""
+
+    score_threshold: float = Field(ge=0, le=1)
+    """Places that are less surely text are left out, 0 to 1."""
+    text_score_threshold: float = Field(ge=0, le=1)
+    """Texts that are read less surely are left out, 0 to 1."""
+    max_detections: int = Field(ge=1, le=1000)
+    """The best so many places are read."""
+    longest_side: int = Field(ge=320, le=4096)
+    """Text is looked for in a picture reduced to so many pixels of its longer side, and read in the original.
+
+    More finds smaller text (it wants about 8 pixels) and takes longer in proportion to the area."""
+
+
+TEXT = 1
+"""The one class of ocr; 0 is background."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """One text that was found and read."""
+
+    quad: NDArray[np.floating]
+    """[4, 2]: vertices as x, y, clockwise from the text's own top left, pixels of the picture."""
+    score: float
+    """How surely there is text, 0 to 1."""
+    text: str
+    """What is written there."""
+    ids: Sequence[int]
+    """The recogniser's class of each letter."""
+    text_score: float
+    """How surely it was read, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Answer of ocr: every list has one entry a text, in reading order; all may be empty.
+
+    Reading order is row by row from the top, each from left to right, as somebody sees them who holds the
+    picture so that most of its text stands upright. Columns are not told apart.
+    """
+
+    __pydantic_config__ = RESULT
+
+    detection_boxes: list[list[float]]
+    """[n, 4]: top, left, bottom, right (y1, x1, y2, x2) around the vertices, pixels of the original upright
+    picture."""
+    detection_scores: list[float]
+    """[n]: how surely there is text, 0 to 1."""
+    detection_classes: list[int]
+    """[n]: 1, which is text; 0 is background."""
+    detection_class_names: list[str]
+    """[n]: the name of each class."""
+    detection_keypoints: list[list[list[float]]]
+    """[n, 4, 2]: the vertices as y, x, clockwise from the text's own top left, pixels of the original upright
+    picture."""
+    detection_texts_ids: list[list[int]]
+    """[n, longest text]: the recogniser's class of each letter, padded with 0."""
+    detection_texts: list[str]
+    """[n]: what is written there."""
+    detection_texts_scores: list[float]
+    """[n]: how surely it was read, mean over its letters, 0 to 1."""
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[TextRow], size: tuple[int, int], classes: Sequence[str]) -> Self:
+        """Texts in reading order, of a picture of `size` (height, width); `classes`: names by class id."""
+        corners = np.array([row.quad for row in rows], np.float64).reshape(-1, 4, 2)[..., ::-1]
+        corners = corners.clip(0, size).round(2)
+        longest = max((len(row.ids) for row in rows), default=0)
+        return cls(
+            detection_boxes=np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1).tolist(),
+            detection_scores=[round(row.score, 4) for row in rows],
+            detection_classes=[TEXT] * len(rows),
+            detection_class_names=[classes[TEXT]] * len(rows),
+            detection_keypoints=corners.tolist(),
+            detection_texts_ids=[[*row.ids, *[0] * (longest - len(row.ids))] for row in rows],
+            detection_texts=[row.text for row in rows],
+            detection_texts_scores=[round(row.text_score, 4) for row in rows],
+        )

@@ -130,6 +130,7 @@ def service(name: str) -> Service:
 
 _CLASSIFICATION = Types(image.ImageInput, Options, image.Classification)
 _DETECTION = Types(image.ImageInput, image.DetectionOptions, image.Detections)
+_OCR = Types(image.ImageInput, image.OcrOptions, image.Texts)
 
 SERVICES: Mapping[str, Service] = {
     s.name: s
@@ -141,7 +142,7 @@ SERVICES: Mapping[str, Service] = {
         Service("object-detection", "image", "boxes around objects of 80 classes", _DETECTION),
         Service("semantic-segmentation", "image", "the class of every pixel"),
         Service("instance-segmentation", "image", "a mask for every object"),
-        Service("ocr", "image", "the text in a picture, Chinese and English"),
+        Service("ocr", "image", "the text in a picture, Chinese and English", _OCR),
         Service("foreground-segmentation", "image", "people against the background"),
         Service("scene-classification", "image", "the kind of place, of 365"),
         Service("inventory-counting", "image", "how many of each product stand on a shelf"),

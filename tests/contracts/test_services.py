@@ -6,14 +6,20 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from edged.contracts.errors import NotFound
-from edged.contracts.image import Classification, Detections
+from edged.contracts.image import Classification, Detections, TextRow, Texts
 from edged.contracts.model import Options
 from edged.contracts.result import result_fields
 from edged.contracts.services import SERVICES, service
 
+SIGN = TextRow([[10, 20], [60, 20], [60, 40], [10, 40]], 0.9, "出口", (7, 9), 0.98765)
+ARROW = TextRow(
+    [[180, 90], [180, 50], [210, 50], [210, 90]], 0.8, "<", (5,), 1.0
+)  # reads upwards, over the edge
+
 RESULTS = {
     "object-detection": Detections([[1.0, 2.0, 3.0, 4.0]], [0.5], [2], ["car"]),
     "image-classification": Classification(1, "dog", {"cat": 0.25, "dog": 0.75}),
+    "ocr": Texts.from_rows([SIGN, ARROW], (100, 200), ["background", "text"]),
 }
 READY = [s for s in SERVICES.values() if s.types is not None]
 
@@ -37,8 +43,8 @@ def test_an_unknown_service_is_refused_with_close_names():
 
 
 def test_a_service_without_types_says_so():
-    with pytest.raises(NotFound, match="'ocr' is not part of this version"):
-        _ = service("ocr").contract
+    with pytest.raises(NotFound, match="'face-similarity' is not part of this version"):
+        _ = service("face-similarity").contract
 
 
 @pytest.mark.parametrize("of", READY, ids=lambda s: s.name)
@@ -113,3 +119,20 @@ def test_detections_leave_out_what_is_not_finite_and_put_y_first():
         ["cat", "dog"],
     )
     assert found == Detections([[2, 1, 4, 3]], [0.5], [1], ["dog"])
+
+
+def test_a_text_is_where_its_vertices_are_and_begins_at_its_own_top_left():
+    answer = result_fields(RESULTS["ocr"])
+    assert answer["detection_boxes"] == [[20, 10, 40, 60], [50, 180, 90, 200]]
+    assert answer["detection_keypoints"][0] == [[20, 10], [20, 60], [40, 60], [40, 10]]
+    assert answer["detection_keypoints"][1] == [[90, 180], [50, 180], [50, 200], [90, 200]]
+    assert answer["detection_texts_ids"] == [[7, 9], [5, 0]]
+    assert answer["detection_texts"] == ["出口", "<"]
+    assert answer["detection_texts_scores"] == [0.9877, 1.0]
+    assert answer["detection_classes"] == [1, 1]
+    assert answer["detection_class_names"] == ["text", "text"]
+
+
+def test_no_text_is_empty_lists():
+    empty = result_fields(Texts.from_rows([], (100, 200), ["background", "text"]))
+    assert set(map(str, empty.values())) == {"[]"}

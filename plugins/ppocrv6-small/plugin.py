@@ -1,0 +1,207 @@
+"""PP-OCR: finds text in a picture at any angle, and reads it. Every number and label is in the card.
+
+Project: https://github.com/PaddlePaddle/PaddleOCR. The graph `det` gives of each pixel the probability that it
+lies in the core of a text; the graph `rec` gives of each step along a line the probabilities of the letters.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from edged import (
+    CardError,
+    Frame,
+    InferenceError,
+    Model,
+    ModelCard,
+    OcrOptions,
+    Parameters,
+    PixelFormat,
+    Pixels,
+    Register,
+    RegisterDecoder,
+    Run,
+    Session,
+    TextRow,
+    Texts,
+    Tools,
+    hookimpl,
+)
+from edged.ops import quads, text
+from edged.ops.image import batch_of_one, place
+
+Read = Callable[[Sequence[Pixels]], list[text.Reading]]
+
+
+class PpOcrParameters(Parameters):
+    """What a card says about a pair of PP-OCR graphs."""
+
+    shortest_side: int = Field(ge=32)
+    """Small pictures are enlarged until their shorter side has so many pixels."""
+    enlarge: float = Field(ge=1)
+    """But not more than so many times."""
+    multiple: int = Field(ge=1)
+    """Sides of the picture in which text is looked for are multiples of so many pixels."""
+    pixel_threshold: float = Field(gt=0, lt=1)
+    """From this probability on a pixel belongs to the core of a text."""
+    smallest: float = Field(ge=1)
+    """Cores whose shorter side is less are noise, pixels."""
+    unclip_ratio: float = Field(ge=0)
+    """A core grows by its area times this over its circumference to the whole text."""
+    widest_line: int = Field(ge=64)
+    """Wider lines are read in pieces, pixels at the recogniser's height."""
+    batch_width: int = Field(ge=64)
+    """Lines are read together up to so many pixels of width in all, so that others get their turn."""
+    width_step: int = Field(ge=1)
+    """Widths of lines are padded to multiples of so many pixels."""
+    sure: float = Field(ge=0, le=1)
+    """A line that is read with a smaller score is also tried upside down."""
+    probes: int = Field(ge=1)
+    """So many of the longest lines decide which way up the others are tried first."""
+
+
+class PpOcr(Model[Frame, OcrOptions, Texts]):
+    """Any PP-OCR whose graphs are `det` [n, height, width] and `rec` [n, steps, classes], each with one input."""
+
+    def __init__(self, card: ModelCard) -> None:
+        self.card = card
+        self._numbers = card.parameters_as(PpOcrParameters)
+        self._det_input, self._det_output = card.graphs["det"].single()
+        self._rec_input, self._rec_output = card.graphs["rec"].single()
+        self._canvas, self._strip = card.picture("det"), card.picture("rec")
+        height, _ = self._strip.size
+        if height is None:
+            raise CardError("the graph `rec` wants a picture input of one height")
+        self._height = height
+
+    def open_resource(self, name: str, path: Path) -> tuple[str, ...]:
+        """The letters by class: blank, what the recogniser's file lists, space."""
+        import onnx  # noqa: PLC0415 - only opening needs it
+
+        metadata = {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
+        if name != "characters" or not metadata.get("character"):
+            raise CardError(f"{path.name} has no metadata `character`, the list of letters")
+        return ("", *metadata["character"].split("\n"), " ")
+
+    def infer(self, item: Frame, options: OcrOptions, tools: Tools, run: Run) -> Texts:
+        places, scores = self._find(item, options, tools.sessions["det"])
+        picture = item.pixels(PixelFormat(colour=self._strip.colour))
+        strips = [quads.straightened(picture, place, self._height) for place in places]
+        readings, turned = self._read_right_way_up(strips, places, partial(self._read, tools, run))
+        places[turned] = quads.upside_down(places[turned])
+        kept = [
+            i for i, r in enumerate(readings) if r.ids and r.score >= max(options.text_score_threshold, 1e-9)
+        ]
+        letters: tuple[str, ...] = tools.resources["characters"]
+        rows = [
+            TextRow(
+                quad=places[i],
+                score=float(scores[i]),
+                text="".join(letters[letter] for letter in readings[i].ids),
+                ids=readings[i].ids,
+                text_score=readings[i].score,
+            )
+            for i in (kept[k] for k in quads.reading_order(places[kept]))
+        ]
+        return Texts.from_rows(rows, (item.height, item.width), self.card.class_names())
+
+    def _find(self, item: Frame, options: OcrOptions, session: Session) -> tuple[quads.Floats, quads.Floats]:
+        """Places of text [n, 4, 2] in the picture, and their scores [n]."""
+        numbers = self._numbers
+        size = text.canvas_size(
+            item.height,
+            item.width,
+            shortest=numbers.shortest_side,
+            longest=options.longest_side,
+            enlarge=numbers.enlarge,
+            multiple=numbers.multiple,
+        )
+        wanted = PixelFormat(size, self._canvas.fit, self._canvas.colour, self._canvas.pad)
+        raw = session.run({self._det_input: batch_of_one(item.pixels(wanted))})[self._det_output]
+        if raw.shape[-2:] != size:
+            raise InferenceError(
+                f"the graph `det` of {self.card.id} gives {raw.shape} for a picture of {size}"
+            )
+        found, scores = text.find_text(
+            raw.reshape(size),
+            pixel_threshold=numbers.pixel_threshold,
+            threshold=options.score_threshold,
+            unclip_ratio=numbers.unclip_ratio,
+            smallest=numbers.smallest,
+        )
+        best = np.argsort(-scores, kind="stable")[: options.max_detections]
+        placed = place(item.height, item.width, wanted)
+        return found[best] / np.float32([placed.scale_x, placed.scale_y]), scores[best]
+
+    def _read_right_way_up(
+        self, strips: Sequence[Pixels], places: quads.Floats, read: Read
+    ) -> tuple[list[text.Reading], list[bool]]:
+        """What every line says, and whether it stands upside down.
+
+        A line that says little is read the other way up as well. The longest lines go first, for the others
+        most likely stand as they do; what is short may make sense both ways.
+        """
+        readings = [text.NOTHING] * len(strips)
+        turned = [False] * len(strips)
+        widths, _ = quads.extents(places)
+        ways = quads.directions(places)
+        level = np.abs(ways.real) >= np.abs(ways.imag)
+        for alike in (np.flatnonzero(level), np.flatnonzero(~level)):
+            longest = sorted(alike.tolist(), key=lambda i: -widths[i])
+            likely = False
+            for group in (longest[: self._numbers.probes], longest[self._numbers.probes :]):
+                for i, way, reading in self._read_either_way(strips, group, likely, read):
+                    turned[i], readings[i] = way, reading
+                likely = sum(len(readings[i].ids) * (1 if turned[i] else -1) for i in group) > 0
+        return readings, turned
+
+    def _read_either_way(
+        self, strips: Sequence[Pixels], group: Sequence[int], likely: bool, read: Read
+    ) -> Iterator[tuple[int, bool, text.Reading]]:
+        """Index, way up and reading of each line of a group, which is first read the `likely` way up."""
+        first = read([_turned(strips[i], likely) for i in group])
+        doubtful = [k for k, reading in enumerate(first) if reading.score < self._numbers.sure]
+        again = dict(
+            zip(doubtful, read([_turned(strips[group[k]], not likely) for k in doubtful]), strict=True)
+        )
+        for k, i in enumerate(group):
+            other = again.get(k, text.NOTHING)
+            if other.score > first[k].score:
+                yield i, not likely, other
+            else:
+                yield i, likely, first[k]
+
+    def _read(self, tools: Tools, run: Run, strips: Sequence[Pixels]) -> list[text.Reading]:
+        """What each of the upright lines says."""
+        numbers = self._numbers
+        readings = [text.NOTHING] * len(strips)
+        letters = len(tools.resources["characters"])
+        widths = [strip.shape[1] for strip in strips]
+        for batch, width in text.batches(widths, numbers.batch_width, numbers.width_step):
+            run.check()
+            pixels = text.side_by_side([strips[i] for i in batch], width, self._strip.pad)
+            raw = tools.sessions["rec"].run({self._rec_input: pixels})[self._rec_output]
+            if raw.shape[2] != letters:
+                raise InferenceError(
+                    f"the graph `rec` of {self.card.id} gives {raw.shape[2]} classes for {letters} letters"
+                )
+            for i, reading in zip(batch, text.ctc_greedy(raw), strict=True):
+                readings[i] = reading
+        return readings
+
+
+def _turned(strip: Pixels, upside_down: bool) -> Pixels:
+    return strip[::-1, ::-1] if upside_down else strip
+
+
+@hookimpl
+def register_models(register: Register) -> None:
+    register(PpOcr(ModelCard.load(Path(__file__).with_name("card.yaml"))))
+
+
+@hookimpl
+def register_decoders(register: RegisterDecoder) -> None:
+    register("ppocr", PpOcr)
