@@ -89,10 +89,20 @@ class PictureInput(_Part):
     colour: Colour
     pad: int = Field(default=0, ge=0, le=255)
     """Value of the padding of a letterbox."""
+    short_side: int | None = None
+    """Length to which `crop` scales the shorter side, pixels; none: just so that the canvas is full."""
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     """Subtracted, per channel in the order of `colour`, in units of 0 to 255."""
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
     """Divided by, per channel, in units of 0 to 255."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.short_side is not None and (
+            self.fit is not Fit.CROP or self.short_side < max(length or 0 for length in self.size)
+        ):
+            raise ValueError("`short_side` is for `fit: crop`, and no less than either side of `size`")
+        return self
 
     @property
     def fixed_size(self) -> tuple[int, int]:
@@ -105,7 +115,7 @@ class PictureInput(_Part):
     @property
     def format(self) -> PixelFormat:
         """What to ask a frame for. Raises `CardError` when the size is free."""
-        return PixelFormat(self.fixed_size, self.fit, self.colour, self.pad)
+        return PixelFormat(self.fixed_size, self.fit, self.colour, self.pad, self.short_side)
 
 
 class TensorInput(_Part):

@@ -22,6 +22,8 @@ class Fit(StrEnum):
     """Both sides are scaled apart; the picture may look squashed."""
     LETTERBOX = "letterbox"
     """One scale for both sides, top left aligned; the rest of the canvas is padding."""
+    CROP = "crop"
+    """One scale for both sides, by the shorter one; what the canvas does not hold is cut off all round."""
 
 
 class Colour(StrEnum):
@@ -42,6 +44,8 @@ class PixelFormat:
     colour: Colour = Colour.BGR
     pad: int = 0
     """Value of the padding of a letterbox, 0 to 255."""
+    short_side: int | None = None
+    """Length to which a crop scales the shorter side, pixels; none: just so that the canvas is full."""
 
 
 @runtime_checkable

@@ -2,6 +2,8 @@
 
 import threading
 from abc import ABC, abstractmethod
+from dataclasses import replace
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -9,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edged.contracts.items import Colour, Fit, PixelFormat, Pixels
-from edged.ops.image import place
+from edged.ops.image import Placement, place
 
 if TYPE_CHECKING:  # pictures are served without loading FFmpeg
     import av
@@ -80,11 +82,11 @@ class VideoFrame(_CachedFrame):
     def _converted(self, wanted: PixelFormat) -> Pixels:
         if wanted.size is None or self._decoded.format.name not in _PLANAR:
             return _fitted(self._whole(), wanted)
-        rows, columns = place(self.height, self.width, wanted).size
-        stored = (rows, columns) if self._turns % 2 else (columns, rows)  # OpenCV's order: width, height
+        stored = replace(wanted, size=(wanted.size[1], wanted.size[0])) if self._turns % 2 else wanted
+        placed = place(self._decoded.height, self._decoded.width, stored)
         if wanted.colour is Colour.GRAY:
-            return _on_canvas(self._turned(_luma(self._decoded, stored)), wanted)
-        return _on_canvas(_coloured(self._turned(_small_bgr(self._decoded, stored)), wanted), wanted)
+            return _on_canvas(self._turned(_luma(self._decoded, placed)), wanted)
+        return _on_canvas(_coloured(self._turned(_small_bgr(self._decoded, placed)), wanted), wanted)
 
     def _whole(self) -> Pixels:
         if self._bgr is None:
@@ -97,10 +99,23 @@ class VideoFrame(_CachedFrame):
 
 
 def _fitted(bgr: Pixels, wanted: PixelFormat) -> Pixels:
-    rows, columns = place(bgr.shape[0], bgr.shape[1], wanted).size
-    if bgr.shape[:2] != (rows, columns):
-        bgr = cv2.resize(bgr, (columns, rows))
-    return _on_canvas(_coloured(bgr, wanted), wanted)
+    placed = place(bgr.shape[0], bgr.shape[1], wanted)
+    return _on_canvas(_coloured(_scaled(bgr, bgr.shape[:2], placed), wanted), wanted)
+
+
+def _scaled(plane: Pixels, of: tuple[int, ...], placed: Placement) -> Pixels:
+    """What is shown of a picture `of` (height, width), in the size of the canvas; `plane` may be coarser."""
+    height, width = placed.shown
+    part = plane[
+        _span(placed.top, height, plane.shape[0] / of[0]), _span(placed.left, width, plane.shape[1] / of[1])
+    ]
+    rows, columns = placed.size
+    return part if part.shape[:2] == placed.size else cv2.resize(part, (columns, rows))
+
+
+def _span(start: int, length: int, share: float) -> slice:
+    """Of one axis of a picture, in a plane that has `share` of its pixels; at least one."""
+    return slice(int(start * share), ceil((start + length) * share))
 
 
 def _coloured(bgr: Pixels, wanted: PixelFormat) -> Pixels:
@@ -129,8 +144,8 @@ def _is_full_range(decoded: "av.VideoFrame") -> bool:
     return decoded.format.name.startswith("yuvj") or decoded.color_range == _FULL_RANGE
 
 
-def _luma(decoded: "av.VideoFrame", size: tuple[int, int]) -> Pixels:
-    small: Pixels = cv2.resize(_plane(decoded, 0), size)
+def _luma(decoded: "av.VideoFrame", placed: Placement) -> Pixels:
+    small = _scaled(_plane(decoded, 0), (decoded.height, decoded.width), placed)
     if _is_full_range(decoded):
         return small
     gain = 255 / 219
@@ -138,8 +153,8 @@ def _luma(decoded: "av.VideoFrame", size: tuple[int, int]) -> Pixels:
     return stretched
 
 
-def _small_bgr(decoded: "av.VideoFrame", size: tuple[int, int]) -> Pixels:
-    planes = [cv2.resize(_plane(decoded, i), size) for i in range(3)]
+def _small_bgr(decoded: "av.VideoFrame", placed: Placement) -> Pixels:
+    planes = [_scaled(_plane(decoded, i), (decoded.height, decoded.width), placed) for i in range(3)]
     matrix = _bgr_matrix(decoded.colorspace, _is_full_range(decoded))
     bgr: Pixels = cv2.transform(cv2.merge(planes), matrix)
     return bgr

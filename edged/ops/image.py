@@ -10,7 +10,7 @@ from edged.contracts.items import Fit, PixelFormat, Pixels
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """How a picture was brought to a model's canvas: the two have the same top left corner."""
+    """How a picture was brought to a model's canvas: a part of it, mostly the whole, to the top left corner."""
 
     scale_y: float
     """Canvas rows a picture row; the real one after rounding, so that the way back is exact."""
@@ -18,13 +18,24 @@ class Placement:
     """Canvas columns a picture column."""
     size: tuple[int, int]
     """(height, width) that the picture takes on the canvas, pixels; what remains is padding."""
+    top: int = 0
+    """Rows of the picture above the part that is shown."""
+    left: int = 0
+    """Columns of the picture to the left of the part that is shown."""
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """(height, width) of the part that is shown, pixels of the picture."""
+        return round(self.size[0] / self.scale_y), round(self.size[1] / self.scale_x)
 
     def to_source(self, xyxy: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Boxes [n, 4] (x1, y1, x2, y2) from canvas pixels to picture pixels, clipped to the picture."""
-        width, height = round(self.size[1] / self.scale_x), round(self.size[0] / self.scale_y)
+        """Boxes [n, 4] (x1, y1, x2, y2) from canvas pixels to picture pixels, clipped to what is shown."""
+        height, width = self.shown
         scale = np.array([self.scale_x, self.scale_y, self.scale_x, self.scale_y], np.float32)
         limit = np.array([width, height, width, height], np.float32)
-        return np.asarray(np.clip(np.asarray(xyxy, np.float32) / scale, np.float32(0), limit), np.float32)
+        corner = np.array([self.left, self.top, self.left, self.top], np.float32)
+        within = np.clip(np.asarray(xyxy, np.float32) / scale, np.float32(0), limit)
+        return np.asarray(within + corner, np.float32)
 
 
 def place(height: int, width: int, wanted: PixelFormat) -> Placement:
@@ -32,10 +43,23 @@ def place(height: int, width: int, wanted: PixelFormat) -> Placement:
     if wanted.size is None:
         return Placement(1.0, 1.0, (height, width))
     rows, columns = wanted.size
+    if wanted.fit is Fit.CROP:
+        return _middle(height, width, wanted.size, wanted.short_side)
     if wanted.fit is Fit.LETTERBOX:
         scale = min(rows / height, columns / width)
         rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
     return Placement(rows / height, columns / width, (rows, columns))
+
+
+def _middle(height: int, width: int, canvas: tuple[int, int], short_side: int | None) -> Placement:
+    """The part that a crop shows, in whole pixels: cut before it is scaled, so that nothing else is."""
+    step = min(height, width) / short_side if short_side else min(height / canvas[0], width / canvas[1])
+    rows, columns = (
+        min(whole, max(1, round(length * step)))
+        for whole, length in zip((height, width), canvas, strict=True)
+    )
+    corner = (height - rows) // 2, (width - columns) // 2
+    return Placement(canvas[0] / rows, canvas[1] / columns, canvas, *corner)
 
 
 def batch_of_one(pixels: Pixels) -> Pixels:

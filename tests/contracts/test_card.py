@@ -69,6 +69,19 @@ def test_what_is_wrong_is_named_with_the_file(tmp_path, changes, named):
     assert str(tmp_path / "card.yaml") in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "picture",
+    [
+        {"size": [224, 224], "fit": "crop", "colour": "rgb", "short_side": 200},
+        {"size": [224, 224], "fit": "stretch", "colour": "rgb", "short_side": 256},
+    ],
+)
+def test_a_short_side_is_for_a_crop_and_covers_the_canvas(tmp_path, picture):
+    graph = {**CARD["graphs"]["main"], "inputs": {"x": picture}}  # type: ignore[index]
+    with pytest.raises(CardError, match="short_side"):
+        card(tmp_path, graphs={"main": graph})
+
+
 @pytest.mark.parametrize("text", ["", "[1, 2]", "id: [", "\x00"])
 def test_a_file_that_is_no_card(tmp_path, text):
     (tmp_path / "card.yaml").write_text(text)

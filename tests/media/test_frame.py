@@ -122,6 +122,28 @@ def test_rotation_counts_counterclockwise(rotation, turns):
     assert abs(frame.pixels(wanted)[:rows, :columns] - expected).mean() < 4
 
 
+@pytest.mark.parametrize("colour", Colour)
+@pytest.mark.parametrize("kind", ["picture", "yuv420p", "yuvj420p", "nv12"])
+@pytest.mark.parametrize("size", [(270, 481), (271, 480), (481, 270)])
+def test_a_crop_is_the_middle_of_the_scaled_picture(kind, colour, size):
+    frame = frame_of(kind, *size)
+    scale = 128 / min(size)
+    whole = frame.pixels(PixelFormat((round(size[0] * scale), round(size[1] * scale)), colour=colour))
+    top, left = (whole.shape[0] - 112) // 2, (whole.shape[1] - 96) // 2
+    expected = whole[top : top + 112, left : left + 96].astype(int)
+    got = frame.pixels(PixelFormat((112, 96), Fit.CROP, colour, short_side=128))
+    assert abs(got - expected).max() <= 4, "not more than half a pixel away, on soft colours"
+
+
+def test_a_crop_of_a_turned_frame_is_upright():
+    source = smooth(120, 200)
+    frame = VideoFrame(cast("av.VideoFrame", Turned(decoded(source), 90)), 0.0, 0)
+    wanted = PixelFormat((80, 60), Fit.CROP, short_side=90)
+    expected = PictureFrame(np.ascontiguousarray(np.rot90(source)), 0.0).pixels(wanted).astype(int)
+    assert frame.pixels(wanted).shape == (80, 60, 3)
+    assert abs(frame.pixels(wanted) - expected).mean() < 3
+
+
 @pytest.mark.parametrize("kind", ["picture", "yuv420p", "nv12"])
 def test_eight_threads_on_one_frame(kind):
     alone = {wanted: frame_of(kind).pixels(wanted) for wanted in FORMATS}

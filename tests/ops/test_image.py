@@ -17,7 +17,11 @@ def test_the_whole_picture_comes_back_as_the_whole_picture(height, width, fit):
     assert 1 <= rows <= 416
     assert 1 <= columns <= 320
     back = placed.to_source(np.array([[0, 0, columns, rows]], np.float32))
-    assert back[0] == pytest.approx([0, 0, width, height], rel=1e-6)
+    shown_height, shown_width = placed.shown
+    if fit is not Fit.CROP:
+        assert placed.shown == (height, width)
+    left, top = (width - shown_width) // 2, (height - shown_height) // 2
+    assert back[0] == pytest.approx([left, top, left + shown_width, top + shown_height], rel=1e-6)
 
 
 def test_a_letterbox_keeps_the_aspect_and_touches_one_side():
@@ -33,6 +37,26 @@ def test_a_small_picture_is_enlarged():
 
 def test_stretch_has_two_scales():
     assert place(100, 200, PixelFormat((50, 400), Fit.STRETCH)) == Placement(0.5, 2.0, (50, 400))
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "short_side", "expected"),
+    [
+        (256, 512, 256, Placement(1.0, 1.0, (224, 224), 16, 144)),
+        (512, 1024, 256, Placement(0.5, 0.5, (224, 224), 32, 288)),
+        (224, 448, None, Placement(1.0, 1.0, (224, 224), 0, 112)),
+        (448, 224, 224, Placement(1.0, 1.0, (224, 224), 112, 0)),
+        (1, 3000, 256, Placement(224.0, 224.0, (224, 224), 0, 1499)),
+    ],
+)
+def test_a_crop_shows_the_middle_with_one_scale(height, width, short_side, expected):
+    assert place(height, width, PixelFormat((224, 224), Fit.CROP, short_side=short_side)) == expected
+
+
+def test_boxes_of_a_crop_stay_within_what_was_shown():
+    placed = place(512, 1024, PixelFormat((224, 224), Fit.CROP, short_side=256))
+    back = placed.to_source(np.array([[0, 0, 10, 20], [-9, -9, 999, 999]], np.float32))
+    assert back.tolist() == [[288, 32, 308, 72], [288, 32, 736, 480]]
 
 
 def test_its_own_size_is_left_alone():
