@@ -1,7 +1,8 @@
-"""Places of text: rectangles [n, 4, 2] at any angle, x and y in pixels, clockwise from the text's own top left.
+"""Places of text: rectangles [n, 4, 2] at any angle, x and y in pixels.
 
-The side from the first vertex to the second is the text's width and points where it reads to; the side from
-the second to the third is its height. Directions are complex numbers: x + iy, y pointing down.
+Vertices go clockwise from the text's own top left. The side from the first to the second is the text's width
+and points where it reads to; the side from the second to the third is its height.
+Directions are complex numbers: x + iy, y pointing down.
 """
 
 from dataclasses import dataclass

@@ -38,6 +38,12 @@ NOTHING = Reading((), 0.0)
 """No letter."""
 
 
+def joined(pieces: Sequence[Reading]) -> Reading:
+    """What a line says that was read in pieces."""
+    ids = tuple(letter for piece in pieces for letter in piece.ids)
+    return Reading(ids, sum(p.score * len(p.ids) for p in pieces) / len(ids)) if ids else NOTHING
+
+
 def canvas_size(
     height: int, width: int, *, shortest: int, longest: int, enlarge: float, multiple: int
 ) -> tuple[int, int]:
@@ -113,6 +119,16 @@ def batches(widths: Sequence[int], room: int, step: int) -> Iterator[tuple[list[
         yield batch, width
 
 
+def pieces(strip: Pixels, widest: int) -> list[Pixels]:
+    """A line [height, width, 3] in pieces of at most `widest` columns, cut where it is calm: between letters."""
+    if strip.shape[1] <= widest:
+        return [strip]
+    calm = cv2.blur(np.ptp(strip, axis=0).max(axis=1).astype(np.float32)[None], (3, 1))[0]
+    early = widest // 2
+    cut = early + int(calm[early:widest].argmin())
+    return [strip[:, :cut], *pieces(strip[:, cut:], widest)]
+
+
 def side_by_side(strips: Sequence[Pixels], width: int, pad: int) -> Pixels:
     """[n, height, width, 3]: lines of one height, each padded at its end."""
     batch = np.full((len(strips), strips[0].shape[0], width, 3), pad, np.uint8)
@@ -122,7 +138,7 @@ def side_by_side(strips: Sequence[Pixels], width: int, pad: int) -> Pixels:
 
 
 def ctc_greedy(probabilities: Floats) -> list[Reading]:
-    """[n, steps, classes] to what each line says: the best class of each step, repeats and blanks left out."""
+    """What each line of [n, steps, classes] says: the best class of each step, no repeats, no blanks."""
     best = probabilities.argmax(axis=2)
     peaks = np.take_along_axis(probabilities, best[..., None], axis=2)[..., 0]
     new = best != BLANK

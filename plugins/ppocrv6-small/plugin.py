@@ -1,10 +1,11 @@
 """PP-OCR: finds text in a picture at any angle, and reads it. Every number and label is in the card.
 
-Project: https://github.com/PaddlePaddle/PaddleOCR. The graph `det` gives of each pixel the probability that it
-lies in the core of a text; the graph `rec` gives of each step along a line the probabilities of the letters.
+Project: https://github.com/PaddlePaddle/PaddleOCR. The graph `det` gives of each pixel the probability that
+it lies in the core of a text, the graph `rec` of each step along a line the probabilities of the letters.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -59,12 +60,14 @@ class PpOcrParameters(Parameters):
     """Widths of lines are padded to multiples of so many pixels."""
     sure: float = Field(ge=0, le=1)
     """A line that is read with a smaller score is also tried upside down."""
+    margin: float = Field(ge=0, le=1)
+    """It is taken for upside down when its score is better by more."""
     probes: int = Field(ge=1)
     """So many of the longest lines decide which way up the others are tried first."""
 
 
 class PpOcr(Model[Frame, OcrOptions, Texts]):
-    """Any PP-OCR whose graphs are `det` [n, height, width] and `rec` [n, steps, classes], each with one input."""
+    """Any PP-OCR: graphs `det` [n, 1, height, width] and `rec` [n, steps, classes], each with one picture."""
 
     def __init__(self, card: ModelCard) -> None:
         self.card = card
@@ -141,9 +144,10 @@ class PpOcr(Model[Frame, OcrOptions, Texts]):
     ) -> tuple[list[text.Reading], list[bool]]:
         """What every line says, and whether it stands upside down.
 
-        A line that says little is read the other way up as well. The longest lines go first, for the others
-        most likely stand as they do; what is short may make sense both ways.
+        The longest lines that run the same way go first: the others most likely stand as they do. What is
+        short may make sense both ways.
         """
+        lines = _Lines(strips, read, self._numbers.sure, self._numbers.margin)
         readings = [text.NOTHING] * len(strips)
         turned = [False] * len(strips)
         widths, _ = quads.extents(places)
@@ -151,34 +155,24 @@ class PpOcr(Model[Frame, OcrOptions, Texts]):
         level = np.abs(ways.real) >= np.abs(ways.imag)
         for alike in (np.flatnonzero(level), np.flatnonzero(~level)):
             longest = sorted(alike.tolist(), key=lambda i: -widths[i])
-            likely = False
-            for group in (longest[: self._numbers.probes], longest[self._numbers.probes :]):
-                for i, way, reading in self._read_either_way(strips, group, likely, read):
-                    turned[i], readings[i] = way, reading
-                likely = sum(len(readings[i].ids) * (1 if turned[i] else -1) for i in group) > 0
+            probes = longest[: self._numbers.probes]
+            lines.look(probes, upside_down=False)
+            best = [lines.best(i, upside_down=False) for i in probes]
+            likely = sum(len(reading.ids) * (1 if way else -1) for way, reading in best) > 0
+            lines.look(longest, upside_down=likely)
+            for i in longest:
+                turned[i], readings[i] = lines.best(i, upside_down=likely)
         return readings, turned
-
-    def _read_either_way(
-        self, strips: Sequence[Pixels], group: Sequence[int], likely: bool, read: Read
-    ) -> Iterator[tuple[int, bool, text.Reading]]:
-        """Index, way up and reading of each line of a group, which is first read the `likely` way up."""
-        first = read([_turned(strips[i], likely) for i in group])
-        doubtful = [k for k, reading in enumerate(first) if reading.score < self._numbers.sure]
-        again = dict(
-            zip(doubtful, read([_turned(strips[group[k]], not likely) for k in doubtful]), strict=True)
-        )
-        for k, i in enumerate(group):
-            other = again.get(k, text.NOTHING)
-            if other.score > first[k].score:
-                yield i, not likely, other
-            else:
-                yield i, likely, first[k]
 
     def _read(self, tools: Tools, run: Run, strips: Sequence[Pixels]) -> list[text.Reading]:
         """What each of the upright lines says."""
-        numbers = self._numbers
+        cut = [text.pieces(strip, self._numbers.widest_line) for strip in strips]
+        parts = iter(self._read_pieces(tools, run, [piece for pieces in cut for piece in pieces]))
+        return [text.joined([next(parts) for _ in pieces]) for pieces in cut]
+
+    def _read_pieces(self, tools: Tools, run: Run, strips: Sequence[Pixels]) -> list[text.Reading]:
+        numbers, letters = self._numbers, len(tools.resources["characters"])
         readings = [text.NOTHING] * len(strips)
-        letters = len(tools.resources["characters"])
         widths = [strip.shape[1] for strip in strips]
         for batch, width in text.batches(widths, numbers.batch_width, numbers.width_step):
             run.check()
@@ -193,8 +187,34 @@ class PpOcr(Model[Frame, OcrOptions, Texts]):
         return readings
 
 
-def _turned(strip: Pixels, upside_down: bool) -> Pixels:
-    return strip[::-1, ::-1] if upside_down else strip
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """The lines of one picture, each of which is read one way up, or both where that one says little."""
+
+    strips: Sequence[Pixels]
+    read: Read
+    sure: float
+    margin: float
+    known: dict[tuple[int, bool], text.Reading] = field(default_factory=dict)
+    """By line, and whether it was read upside down."""
+
+    def look(self, which: Sequence[int], *, upside_down: bool) -> None:
+        """Know what these lines say that way up, and what the doubtful ones of them say the other way up."""
+        self._know([(i, upside_down) for i in which])
+        self._know([(i, not upside_down) for i in which if self.known[i, upside_down].score < self.sure])
+
+    def best(self, line: int, *, upside_down: bool) -> tuple[bool, text.Reading]:
+        """Which way up a line is, and what it says: that way, unless the other way says clearly more."""
+        likely = self.known[line, upside_down]
+        other = self.known.get((line, not upside_down), text.NOTHING)
+        if other.score > likely.score + self.margin:
+            return not upside_down, other
+        return upside_down, likely
+
+    def _know(self, wanted: Sequence[tuple[int, bool]]) -> None:
+        new = [key for key in wanted if key not in self.known]
+        strips = [self.strips[i][::-1, ::-1] if upside_down else self.strips[i] for i, upside_down in new]
+        self.known.update(zip(new, self.read(strips), strict=True))
 
 
 @hookimpl
