@@ -54,6 +54,13 @@ TOPICS = (
         retained=True,
     ),
     Topic(
+        "snapshot",
+        "edged/{node}/stream/{stream}/snapshot",
+        {"type": "string", "format": "binary"},
+        "what a stream looks like, with the answers drawn in: on `control/snapshot`, or with each event",
+        content_type="image/jpeg",
+    ),
+    Topic(
         "controlResponse",
         "edged/{node}/control/{verb}/response",
         message.ControlAnswer,
