@@ -120,7 +120,7 @@ def batches(widths: Sequence[int], room: int, step: int) -> Iterator[tuple[list[
 
 
 def pieces(strip: Pixels, widest: int) -> list[Pixels]:
-    """A line [height, width, 3] in pieces of at most `widest` columns, cut where it is calm: between letters."""
+    """A line [height, width, 3] in pieces of at most `widest` columns, cut between letters."""
     if strip.shape[1] <= widest:
         return [strip]
     calm = cv2.blur(np.ptp(strip, axis=0).max(axis=1).astype(np.float32)[None], (3, 1))[0]
