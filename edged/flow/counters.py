@@ -18,6 +18,7 @@ class Counters:
     def __init__(self) -> None:
         self._counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         self._seconds: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=WINDOW))
+        self._totals: dict[str, tuple[int, float]] = defaultdict(lambda: (0, 0.0))
         self._lock = threading.Lock()
 
     def count(self, name: str, reason: str, by: int = 1) -> None:
@@ -29,6 +30,8 @@ class Counters:
         """`stage` took so long once."""
         with self._lock:
             self._seconds[stage].append(seconds)
+            times, total = self._totals[stage]
+            self._totals[stage] = times + 1, total + seconds
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -43,6 +46,11 @@ class Counters:
         """A copy of all counts."""
         with self._lock:
             return {name: dict(reasons) for name, reasons in self._counts.items()}
+
+    def totals(self) -> dict[str, tuple[int, float]]:
+        """How often each stage was observed since the start, and for how many seconds in all."""
+        with self._lock:
+            return dict(self._totals)
 
     def percentiles(self) -> dict[str, tuple[float, float]]:
         """Median and 99th percentile of each stage's newest durations, seconds."""

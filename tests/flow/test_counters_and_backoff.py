@@ -25,6 +25,13 @@ def test_percentiles_of_the_newest():
     assert p99 > p50
 
 
+def test_totals_count_all_durations_also_those_that_are_not_kept():
+    counters = Counters()
+    for _ in range(WINDOW + 10):
+        counters.observe("stage", 0.5)
+    assert counters.totals() == {"stage": (WINDOW + 10, (WINDOW + 10) / 2)}
+
+
 def test_a_stage_that_raises_is_timed_too():
     counters = Counters()
     with pytest.raises(ValueError, match="no"), counters.timed("stage"):

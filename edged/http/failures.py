@@ -1,0 +1,62 @@
+"""Every error that HTTP answers with has the same body as over MQTT: `FailedAnswer`."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, cast
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from edged.contracts.errors import EdgedError
+from edged.contracts.request import Answer, refusal
+
+RETRY_AFTER_S = 1
+"""What a client is told to wait when the box is full."""
+
+_SAID = {
+    404: "there is nothing at this address; /openapi.json lists what there is",
+    405: "this address wants another method; /openapi.json says which",
+}
+
+
+def response(answer: Answer) -> Response:
+    """An answer as it travels over HTTP; its code is the status."""
+    headers = {"X-Request-Id": header_text(answer.request_id)}
+    if answer.model is not None:
+        headers["X-Model"] = answer.model
+    if answer.code in (429, 503):
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    return Response(answer.body, answer.code, headers, "application/json")
+
+
+def failure(
+    code: int, message: str, headers: Mapping[str, str] | None = None, fields: Mapping[str, Any] | None = None
+) -> Response:
+    """A failed answer; `fields` is what could be read of the request."""
+    failed = response(refusal(fields or {}, code, message))
+    failed.headers.update(headers or {})
+    return failed
+
+
+def header_text(text: str) -> str:
+    """Text that may stand in a header: what is not printable ASCII is percent-encoded."""
+    return text if text.isascii() and text.isprintable() else quote(text, safe="")
+
+
+async def on_edged_error(request: Request, error: Exception) -> Response:
+    """An error of ours that nobody turned into an answer."""
+    return failure(cast("EdgedError", error).code, str(error))
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """An error of the routing."""
+    wrong = cast("HTTPException", error)
+    said = _SAID.get(wrong.status_code) or HTTPStatus(wrong.status_code).phrase
+    return failure(wrong.status_code, said, wrong.headers)
+
+
+async def on_defect(request: Request, error: Exception) -> Response:
+    """A defect of ours; the server logs it."""
+    return failure(500, "the daemon failed on this request; its log says why")

@@ -1,0 +1,194 @@
+"""What goes over HTTP as an OpenAPI 3.1 document, generated from the contracts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from edged.contracts.message import FailedAnswer
+from edged.contracts.schema import gathered, reference
+from edged.contracts.services import SERVICES, Service
+from edged.http.annotate import AnnotateRequest
+from edged.http.status import Status
+
+_FAILURES: Mapping[str, str] = {
+    "400": "not JSON; a field missing, unknown or of the wrong type",
+    "401": "the box wants its token",
+    "403": "the configuration does not allow this URL, path or origin",
+    "404": "no such service, or media not found",
+    "413": "over a limit of size, which the message names",
+    "415": "no picture, audio or video that can be decoded",
+    "422": "well-formed, but not usable",
+    "429": "the queue is full; `Retry-After` says when to try again",
+    "500": "the plugin or the runtime failed",
+    "503": "the model is not installed or still loading",
+    "504": "it took too long",
+}
+_NAME = {"type": "string", "pattern": "^[^/]+$"}
+_PIXEL = "/9j/4AAQSkZJRg..."
+
+
+def openapi(version: str) -> dict[str, Any]:
+    """The document; `version` is edged's. Services that this version knows by name only are left out."""
+    served = [service for service in SERVICES.values() if service.types]
+    paths: dict[str, Any] = {f"/api/predict/{s.name}": {"post": _predict(s)} for s in served}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "edged over HTTP",
+            "version": version,
+            "description": "An edge inference daemon. Requests are the same JSON as over MQTT.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "security": [{"token": []}, {"cookie": []}, {}],
+        "paths": paths | _pages() | _streams() | _kserve(),
+        "components": {
+            "schemas": gathered(_schemas(served)),
+            "responses": {f"Failed{code}": _failed(text) for code, text in _FAILURES.items()},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "`http.token` of config.yaml"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": "edged", "description": "of /api/login"},
+            },
+        },
+    }
+
+
+def _schemas(served: list[Service]) -> dict[str, Mapping[str, Any]]:
+    kinds = (FailedAnswer, Status, AnnotateRequest)
+    schemas: dict[str, Mapping[str, Any]] = {kind.__name__: kind.model_json_schema() for kind in kinds}
+    for service in served:
+        schemas[f"{_title(service)}Request"] = service.request_schema()
+        schemas[f"{_title(service)}Answer"] = service.answer_schema()
+    return schemas
+
+
+def _title(service: Service) -> str:
+    return service.name.title().replace("-", "")
+
+
+def _predict(service: Service) -> dict[str, Any]:
+    request = {
+        "schema": reference(f"{_title(service)}Request"),
+        "examples": {"picture": {"value": _example(service)}},
+    }
+    headers = {
+        "X-Request-Id": {
+            "schema": {"type": "string"},
+            "description": "Of the answer; percent-encoded if not ASCII",
+        },
+        "X-Model": {"schema": {"type": "string"}, "description": "Id of the model that ran"},
+    }
+    return {
+        "operationId": f"predict_{service.name.replace('-', '_')}",
+        "summary": service.summary,
+        "tags": [service.group],
+        "requestBody": {"required": True, "content": {"application/json": request}},
+        "responses": {
+            "200": {
+                "description": "the answer",
+                "headers": headers,
+                "content": {"application/json": {"schema": reference(f"{_title(service)}Answer")}},
+            },
+            **_failures(*_FAILURES),
+        },
+    }
+
+
+def _example(service: Service) -> dict[str, Any]:
+    """The fields of the input that a request needs."""
+    fields = service.contract.input.model_fields
+    return {"image": _PIXEL} if "image" in fields else {"imagea": _PIXEL, "imageb": _PIXEL}
+
+
+def _failed(text: str) -> dict[str, Any]:
+    return {"description": text, "content": {"application/json": {"schema": reference("FailedAnswer")}}}
+
+
+def _failures(*codes: str) -> dict[str, Any]:
+    return {code: {"$ref": f"#/components/responses/Failed{code}"} for code in codes}
+
+
+def _gets(
+    name: str, summary: str, media_type: str, schema: Mapping[str, Any], *failures: str, **more: Any
+) -> dict[str, Any]:
+    """A path with one GET."""
+    ok = {"description": summary, "content": {media_type: {"schema": schema}}}
+    operation = {
+        "operationId": name,
+        "summary": summary,
+        "responses": {"200": ok, **_failures("401", *failures)},
+    }
+    return {"get": operation | more}
+
+
+def _parameter(name: str, place: str = "path") -> dict[str, Any]:
+    return {"name": name, "in": place, "required": place == "path", "schema": _NAME}
+
+
+def _pages() -> dict[str, Any]:
+    jpeg, anything, text = {"type": "string", "format": "binary"}, {"type": "object"}, {"type": "string"}
+    token = {"type": "object", "required": ["token"], "properties": {"token": text}}
+    return {
+        "/api/status": _gets("status", "how everything is", "application/json", reference("Status")),
+        "/api/login": {
+            "post": {
+                "operationId": "login",
+                "summary": "a cookie for who knows the token",
+                "security": [{}],
+                "requestBody": {"required": True, "content": {"application/json": {"schema": token}}},
+                "responses": {"204": {"description": "here it is"}, **_failures("400", "401", "403")},
+            }
+        },
+        "/api/annotate/{service}": {
+            "parameters": [_parameter("service")],
+            "post": {
+                "operationId": "annotate",
+                "summary": "an answer drawn into its picture",
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": reference("AnnotateRequest")}},
+                },
+                "responses": {
+                    "200": {"description": "the picture", "content": {"image/jpeg": {"schema": jpeg}}},
+                    **_failures("400", "401", "403", "404", "413", "415", "422", "429"),
+                },
+            },
+        },
+        "/metrics": _gets("metrics", "for Prometheus", "text/plain", text),
+        "/openapi.json": _gets("openapi", "this document", "application/json", anything),
+    }
+
+
+def _streams() -> dict[str, Any]:
+    binary, named = {"type": "string", "format": "binary"}, [_parameter("stream")]
+    return {
+        "/api/results": _gets(
+            "results",
+            "stream messages as server-sent events named `result`",
+            "text/event-stream",
+            {"type": "string"},
+            "503",
+            parameters=[_parameter("stream", "query")],
+        ),
+        "/api/streams/{stream}/live": _gets(
+            "live", "annotated pictures", "multipart/x-mixed-replace", binary, "404", "503", parameters=named
+        ),
+        "/api/streams/{stream}/snapshot": _gets(
+            "snapshot", "the newest annotated picture", "image/jpeg", binary, "404", "503", parameters=named
+        ),
+    }
+
+
+def _kserve() -> dict[str, Any]:
+    anything, model = {"type": "object"}, [_parameter("model")]
+    ready = _gets("ready", "every service is up", "application/json", anything)
+    ready["get"]["responses"]["503"] = {"description": "`why` says which is not"}
+    return {
+        "/v2": _gets("server", "metadata of the server", "application/json", anything),
+        "/v2/health/live": _gets("alive", "the server answers", "application/json", anything),
+        "/v2/health/ready": ready,
+        "/v2/models/{model}": _gets(
+            "model", "metadata", "application/json", anything, "404", parameters=model
+        ),
+        "/v2/models/{model}/ready": _gets(
+            "model_ready", "it is up", "application/json", anything, "404", parameters=model
+        ),
+    }

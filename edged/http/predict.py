@@ -1,0 +1,113 @@
+"""`POST /api/predict/<service>`: a request into the same queue as over MQTT, and its one answer."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from edged.contracts.errors import NotReady, QueueFull, TooLarge
+from edged.contracts.request import Answer, Intake, RequestJob, peek, refusal
+from edged.flow.counters import Counters
+from edged.http.failures import failure, response
+
+MOST_BODIES = 5
+"""Bodies of the greatest size that may be held at the same time, between their first byte and the queue."""
+_SHUTTING_DOWN = "the box is shutting down; send the request again"
+
+
+class Bodies:
+    """Reads bodies of requests, bounded each and in all."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self._held = 0
+
+    @asynccontextmanager
+    async def read(self, request: Request) -> AsyncIterator[bytes]:
+        """The whole body, for the length of the block.
+
+        Raises `TooLarge` as soon as that is clear, `QueueFull` when others hold too much,
+        `ClientDisconnect` when the client goes away.
+        """
+        self._check(int(request.headers.get("content-length", 0)))
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async for chunk in request.stream():
+                size += len(chunk)
+                self._held += len(chunk)
+                self._check(size)
+                if chunk:
+                    chunks.append(chunk)
+            yield b"".join(chunks)  # of one chunk: itself, not a copy
+        finally:
+            self._held -= size
+
+    def _check(self, size: int) -> None:
+        if size > self._most:
+            raise TooLarge(
+                f"the request has more than the {self._most} bytes that `http.max_body_bytes` allows"
+            )
+        if self._held > self._most * MOST_BODIES:
+            raise QueueFull("too many large requests come in at the same time; try again later")
+
+
+class PredictDesk:
+    """Takes requests in the loop's thread; their answers come back from the workers' threads."""
+
+    def __init__(self, intake: Intake, bodies: Bodies, counters: Counters) -> None:
+        self._intake = intake
+        self._bodies = bodies
+        self._counters = counters
+        self._waiting: set[asyncio.Future[Answer]] = set()
+        self._closed = False
+
+    async def respond(self, request: Request) -> Response:
+        """Exactly one answer, unless the client goes away."""
+        service: str = request.path_params["service"]
+        try:
+            async with self._bodies.read(request) as payload:
+                answer = self._submit(service, payload)
+        except ClientDisconnect:
+            self._counters.count("http_requests", "the client left before the end of its request")
+            return failure(400, "the request ended too soon")
+        result = await answer
+        if await request.is_disconnected():
+            self._counters.count("http_requests", "the client left before its answer")
+        return response(result)
+
+    def close(self) -> None:
+        """Answer whoever still waits that the box goes down."""
+        self._closed = True
+        for future in self._waiting:
+            _settle(future, refusal({}, NotReady.code, _SHUTTING_DOWN))
+
+    def _submit(self, service: str, payload: bytes) -> asyncio.Future[Answer]:
+        """The answer to come."""
+        if self._closed:
+            raise NotReady(_SHUTTING_DOWN)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+
+        def reply(answer: Answer) -> None:
+            with suppress(RuntimeError):  # the loop has ended, and its clients with it
+                loop.call_soon_threadsafe(_settle, future, answer)
+
+        try:
+            self._intake.submit(RequestJob(service, payload, time.monotonic(), reply))
+        except QueueFull as error:
+            future.set_result(refusal(peek(payload), error.code, str(error)))
+            self._counters.count("http_requests", f"refused {error.code}")
+            return future
+        self._waiting.add(future)
+        future.add_done_callback(self._waiting.discard)
+        self._counters.count("http_requests", "taken")
+        return future
+
+
+def _settle(future: asyncio.Future[Answer], answer: Answer) -> None:
+    if not future.done():
+        future.set_result(answer)

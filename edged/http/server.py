@@ -1,0 +1,161 @@
+"""The HTTP server as one unit: its own thread, its own event loop, an end within two seconds."""
+
+import asyncio
+import errno
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import uvicorn
+
+from edged.contracts.errors import ConfigError, EdgedError
+from edged.http.app import App
+from edged.http.connection import KEEP_ALIVE_S, BoundedConnection
+from edged.http.results import ResultFeed
+from edged.http.settings import HttpSettings, Listen
+from edged.http.sources import Sources
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 128
+"""Connections that the kernel keeps until they are taken."""
+SWEEP_S = 1
+"""Seconds between two looks for connections that are overdue."""
+GRACE_S = 1
+"""Seconds that answers have to go out at a stop."""
+
+
+class HttpUnit:
+    """A unit, and a sink: `publish_result` tells whoever listens on /api/results."""
+
+    def __init__(self, settings: HttpSettings, sources: Sources) -> None:
+        self._listen = settings.address
+        self._feed = ResultFeed(sources.counters)
+        self._app = App(settings, sources, self._feed)
+        self._server = _Server(self._app, self._looked_after)
+        self._sockets: list[socket.socket] = []
+        self._beat = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="http", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """On which it listens, once started."""
+        return int(self._sockets[0].getsockname()[1])
+
+    def start(self) -> None:
+        """Listen. Raises `EdgedError` when the address cannot be had."""
+        if self._listen is None:
+            raise ConfigError("http.listen: null switches HTTP off")
+        self._sockets = listening(self._listen)
+        self._beat = time.monotonic()
+        self._thread.start()
+        log.info("HTTP is at http://%s", Listen(self._listen.host, self.port))
+
+    def stop(self) -> None:
+        """Answer what can be answered in a second, let listeners and viewers go."""
+        self._server.should_exit = True
+        if self._thread.ident is not None:
+            self._thread.join(timeout=2 * GRACE_S + 1)
+        for sock in self._sockets:
+            sock.close()
+
+    def state(self) -> str:
+        """`running`, or that the server ended."""
+        return "running" if self._thread.is_alive() else "the HTTP server has ended; the log says why"
+
+    def beat(self) -> float:
+        """When the event loop last looked after its connections."""
+        return self._beat
+
+    def publish_result(self, stream: str, service: str, body: bytes) -> None:
+        """A stream message, encoded; never blocks."""
+        self._feed.publish(stream, service, body)
+
+    def _run(self) -> None:
+        asyncio.run(self._server.serve(sockets=self._sockets))
+        self._app.release()
+
+    def _looked_after(self) -> None:
+        self._beat = time.monotonic()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signals and log, with an eye on its connections and an end that comes."""
+
+    def __init__(self, app: App, looked_after: Callable[[], None]) -> None:
+        self._app = app
+        self._looked_after = looked_after
+        super().__init__(
+            uvicorn.Config(
+                app.gate,
+                http=BoundedConnection,
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                log_level="error",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=2 * GRACE_S,
+                callback_notify=self._sweep,
+                timeout_notify=SWEEP_S,
+            )
+        )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nothing more; whoever has not got the answer after `GRACE_S` is cut off."""
+        self._app.close()
+        asyncio.get_running_loop().call_later(GRACE_S, self._abort)
+        await super().shutdown(sockets)
+
+    async def _sweep(self) -> None:
+        self._looked_after()
+        now = asyncio.get_running_loop().time()
+        for connection in self._connections():
+            if connection.overdue(now):
+                connection.transport.abort()
+
+    def _abort(self) -> None:
+        for connection in self._connections():
+            connection.transport.abort()
+
+    def _connections(self) -> list[BoundedConnection]:
+        return [c for c in self.server_state.connections if isinstance(c, BoundedConnection)]
+
+
+def listening(address: Listen) -> list[socket.socket]:
+    """A socket for each address that the host's name has. Raises `EdgedError` that says what to do."""
+    sockets: list[socket.socket] = []
+    try:
+        kinds = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        for family, kind, protocol, _, where in kinds:
+            sock = socket.socket(family, kind, protocol)
+            sockets.append(sock)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address.host != "::"))
+            sock.bind(where)
+            sock.listen(BACKLOG)
+            sock.setblocking(False)
+    except OSError as error:
+        for sock in sockets:
+            sock.close()
+        raise EdgedError(f"`http.listen`: {_why(address, error)}") from error
+    return sockets
+
+
+def _why(address: Listen, error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"another program listens on {address} already; stop it, or choose another port"
+        case errno.EACCES:
+            return f"port {address.port} is for root only; choose one above 1023"
+        case errno.EADDRNOTAVAIL:
+            return f"{address.host} is no address of this machine"
+    return f"cannot listen on {address}: {error.strerror or error}"

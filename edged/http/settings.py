@@ -1,0 +1,88 @@
+"""Settings of everything that speaks HTTP."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from edged.contracts.settings import Secret, Settings
+
+SHORTEST_TOKEN = 16
+"""Characters; a shorter one could be guessed."""
+_LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?P<port>\d{1,5})")
+_TOKEN = re.compile(r"[\x21-\x7e]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where the server takes connections."""
+
+    host: str
+    """Name or address, an IPv6 address without brackets."""
+    port: int
+    """0: any free one."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`host:port` or `[::1]:port`. Raises `ValueError` that says so."""
+        found = _LISTEN.fullmatch(text)
+        if found is None or int(found["port"]) > 65535:
+            raise ValueError("want host:port, such as 127.0.0.1:8080 or [::1]:8080")
+        return cls(found["host"].strip("[]"), int(found["port"]))
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        return is_loopback(self.host)
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address, without brackets, always means the own machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+class HttpSettings(Settings):
+    """The HTTP server: requests, metrics, the page."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)  # the token is one of the inputs
+
+    listen: str | None = "127.0.0.1:8080"
+    """`host:port`; null switches HTTP off. Any other host than this machine's own needs a `token`."""
+    token: Secret | None = None
+    """Clients send it as `Authorization: Bearer <token>`; never shown. `file:/run/secrets/x` reads a file."""
+    max_body_bytes: int = Field(default=20_000_000, ge=1000)
+    """A longer request is answered 413."""
+
+    @field_validator("listen")
+    @classmethod
+    def _address(cls, listen: str | None) -> str | None:
+        if listen is not None:
+            Listen.parse(listen)
+        return listen
+
+    @model_validator(mode="after")
+    def _closed_to_strangers(self) -> Self:
+        token = self.token.get_secret_value() if self.token is not None else None
+        if token is not None and (len(token) < SHORTEST_TOKEN or not _TOKEN.fullmatch(token)):
+            raise ValueError(
+                f"`token` wants at least {SHORTEST_TOKEN} characters of ASCII without spaces; "
+                "`openssl rand -hex 24` makes one"
+            )
+        if token is None and (address := self.address) is not None and not address.is_loopback:
+            raise ValueError(
+                f"`listen: {self.listen}` opens HTTP to the network: give a `token`, or listen on 127.0.0.1"
+            )
+        return self
+
+    @property
+    def address(self) -> Listen | None:
+        """Where to listen; none: HTTP is switched off."""
+        return Listen.parse(self.listen) if self.listen is not None else None

@@ -1,0 +1,31 @@
+"""What HTTP needs of the daemon, handed over once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edged.contracts.request import Intake
+from edged.flow.counters import Counters
+from edged.http.live import Views
+from edged.http.status import Status
+from edged.media.picture import PictureLimits
+from edged.pipeline.served import ServiceTable
+
+
+@dataclass(frozen=True)
+class Sources:
+    """All of it may be asked from any thread."""
+
+    version: str
+    """Of edged."""
+    intake: Intake
+    """Where requests go."""
+    counters: Counters
+    """For the metrics, and our own counts."""
+    table: ServiceTable
+    """The models that are up."""
+    views: Views
+    """The live pictures."""
+    status: Callable[[], Status]
+    """How everything is; may take milliseconds."""
+    picture: PictureLimits
+    """Limits of a picture in a request."""

@@ -1,0 +1,77 @@
+"""What /api/status says: how the box, its services and its streams are."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class MqttStatus(_Part):
+    """The connection to the broker."""
+
+    state: str
+    """`running`, or why not."""
+
+
+class ServiceStatus(_Part):
+    """A service that the configuration asks for."""
+
+    service: str
+    """Name of the service."""
+    model: str | None = None
+    """Id of the model that fulfils it; null while it is not up."""
+    variant: str | None = None
+    """Runtime and precision that it really runs in."""
+    device: str | None = None
+    """Device that it really runs on."""
+    latency_ms: float | None = None
+    """Median of its newest inferences, from item to result, milliseconds; null before the first one."""
+    state: str
+    """`running`, `loading`, or why it cannot be served."""
+
+
+class StreamStatus(_Part):
+    """A stream of the configuration."""
+
+    name: str
+    """Name of the stream."""
+    state: Literal["online", "stalled", "offline", "disabled"]
+    """`stalled`: connected, but no frame for a while; `offline`: not connected, trying again."""
+    fps: float
+    """Frames decoded a second, over the last seconds."""
+    why: str
+    """One sentence, empty when online."""
+    services: list[str]
+    """Names of the services that it feeds."""
+    enabled: bool
+    """False: somebody switched it off."""
+
+
+class Status(_Part):
+    """The whole of /api/status."""
+
+    node: str
+    """Name of the box."""
+    version: str
+    """Of edged."""
+    uptime_s: float
+    """Seconds since the start."""
+    mqtt: MqttStatus
+    """The connection to the broker."""
+    services: list[ServiceStatus] = Field(default_factory=list)
+    """All that are asked for, up or not."""
+    streams: list[StreamStatus] = Field(default_factory=list)
+    """All of the configuration."""
+    queues: dict[str, int] = Field(default_factory=dict)
+    """Items waiting, by queue."""
+    units: dict[str, str] = Field(default_factory=dict)
+    """State of every unit: `running`, or why not."""
+    counters: dict[str, dict[str, int]] = Field(default_factory=dict)
+    """By name, then by reason or code, since the start."""
+
+    def why_not_ready(self) -> str:
+        """Empty when every service is up; else one sentence. A dead camera makes nothing unready."""
+        return "; ".join(f"{s.service}: {s.state}" for s in self.services if s.state != "running")

@@ -1,0 +1,153 @@
+"""A running HTTP server over a pipeline that the test holds in its hands."""
+
+import http.client
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import orjson
+import pytest
+
+from edged.contracts.errors import QueueFull
+from edged.contracts.image import DetectionOptions, Detections
+from edged.contracts.message import ModelFacts
+from edged.contracts.request import Answer
+from edged.contracts.services import service
+from edged.flow.counters import Counters
+from edged.http.server import HttpUnit
+from edged.http.settings import HttpSettings
+from edged.http.sources import Sources
+from edged.http.status import MqttStatus, ServiceStatus, Status, StreamStatus
+from edged.media.picture import PictureLimits
+from edged.pipeline.live import LiveViews
+from edged.pipeline.served import Served, ServiceTable
+from edged.testing import frame_of
+from tests.http.cards import CARD
+
+JPEG = cv2.imencode(".jpg", np.full((40, 60, 3), 90, np.uint8))[1].tobytes()
+TOKEN = "a-token-that-nobody-guesses"
+
+
+class FakeInstance:
+    """Answers one box of the picture's size."""
+
+    card = CARD
+    facts = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
+
+    def infer(self, item, options, run, priority):
+        box = np.array([[0, 0, item.width, item.height]], np.float32)
+        return Detections.from_arrays(box, np.array([0.9], np.float32), np.array([0]), ["person"])
+
+
+class FakeIntake:
+    """Answers from a thread of its own, at once or when the test lets it."""
+
+    def __init__(self):
+        self.jobs = []
+        self.full = False
+        self.free = threading.Event()
+        self.free.set()
+        self.pool = ThreadPoolExecutor(4)
+
+    def submit(self, job):
+        if self.full:
+            raise QueueFull("2 requests are waiting already; try again later")
+        self.jobs.append(job)
+        self.pool.submit(self._answer, job)
+
+    def _answer(self, job):
+        assert self.free.wait(60)
+        body = orjson.dumps({"request_id": "r-1", "success": True, "bytes": len(job.payload)})
+        job.reply(Answer("r-1", body, 200, "fake"))
+
+
+class Box:
+    """What stands behind the server, and ways to ask it."""
+
+    def __init__(self):
+        self.counters = Counters()
+        self.intake = FakeIntake()
+        self.views = LiveViews()
+        self.table = ServiceTable()
+        options = DetectionOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=10)
+        self.table.put(Served(service("object-detection"), FakeInstance(), options))
+        self.services = [ServiceStatus(service="object-detection", model="fake", state="running")]
+        self.unit = None
+
+    def start(self, **settings):
+        """Start on a free port; `intake` replaces the fake one."""
+        intake = settings.pop("intake", self.intake)
+        picture = settings.pop("picture", PictureLimits())
+        sources = Sources(
+            version="1.2.3",
+            intake=intake,
+            counters=self.counters,
+            table=self.table,
+            views=self.views,
+            status=self.status,
+            picture=picture,
+        )
+        self.unit = HttpUnit(HttpSettings(**{"listen": "127.0.0.1:0", **settings}), sources)
+        self.unit.start()
+        return self
+
+    def stop(self):
+        self.intake.free.set()
+        if self.unit is not None:
+            self.unit.stop()
+        self.intake.pool.shutdown()
+
+    def status(self):
+        return Status(
+            node="box",
+            version="1.2.3",
+            uptime_s=1.5,
+            mqtt=MqttStatus(state="running"),
+            services=self.services,
+            streams=[
+                StreamStatus(name="door", state="online", fps=5, why="", services=["ocr"], enabled=True)
+            ],
+            queues={"requests": 3},
+            units={"requests": "running", "mqtt": "connecting"},
+            counters=self.counters.counts(),
+        )
+
+    def connection(self, timeout=30):
+        return http.client.HTTPConnection("127.0.0.1", self.unit.port, timeout=timeout)
+
+    def ask(self, method, path, body=None, headers=None):
+        """One request on a connection of its own: code, headers, body, and the body as JSON if it is."""
+        with closing(self.connection()) as connection:
+            if isinstance(body, dict | list):
+                body = orjson.dumps(body)
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            data = answer.read()
+        is_json = answer.headers.get_content_type() == "application/json"
+        parsed = orjson.loads(data) if is_json and data else None
+        return SimpleNamespace(code=answer.status, headers=answer.headers, body=data, json=parsed)
+
+    def get(self, path, **headers):
+        return self.ask("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    def post(self, path, body=None, **headers):
+        return self.ask("POST", path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+
+    def show(self, stream="door", shade=90, seq=0):
+        """Let the stream show a gray frame."""
+        view = self.views.get(stream) or self.views.add(stream)
+        frame = frame_of(np.full((40, 60, 3), shade, np.uint8), seq)
+        frame.captured_at = time.time()
+        view.put(frame, "object-detection", None)
+
+
+@pytest.fixture
+def box():
+    """Not started yet."""
+    made = Box()
+    yield made
+    made.stop()
