@@ -2,18 +2,45 @@
 
 import time
 from functools import singledispatch
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from edged.contracts.errors import NotAllowed, NotMedia, TooLarge
+from edged.contracts.errors import NotMedia, RequestError, TooLarge
 from edged.contracts.image import ImageInput
 from edged.contracts.items import Frame, Item
+from edged.contracts.media import UrlInput
+from edged.media.fetch import ByteLimit, Fetched, fetch
 from edged.media.picture import PictureLimits, decode_base64, decode_picture
+from edged.media.policy import FetchSettings
+
+
+class Wanted(NamedTuple):
+    """Media that a request names but does not bring."""
+
+    url: str
+    limit: ByteLimit
+
+
+def wanted_of(request: BaseModel, limits: PictureLimits) -> Wanted | None:
+    """What must be fetched before `item_of`; none when the request brings all of it."""
+    given = getattr(request, "input", None)
+    if not isinstance(given, UrlInput):
+        return None
+    return Wanted(given.url, ByteLimit(limits.max_bytes, "requests.picture.max_bytes"))
+
+
+def fetched(wanted: Wanted, settings: FetchSettings, deadline: float | None) -> Fetched:
+    """Fetch it, until `deadline` at most. Raises what `fetch` does; the error names the field."""
+    try:
+        return fetch(wanted.url, settings, wanted.limit, deadline)
+    except RequestError as error:
+        raise type(error)(f"the field `input.url`: {error}") from error
 
 
 @singledispatch
-def item_of(request: BaseModel, limits: PictureLimits) -> Item:
-    """The item that a validated request carries.
+def item_of(request: BaseModel, limits: PictureLimits, media: Fetched | None) -> Item:
+    """The item that a validated request carries, or that was fetched for it.
 
     Raises `BadRequest`, `TooLarge` or `NotMedia` that names the field. The kind of input decides which
     of the functions below does it.
@@ -22,15 +49,14 @@ def item_of(request: BaseModel, limits: PictureLimits) -> Item:
 
 
 @item_of.register
-def _(request: ImageInput, limits: PictureLimits) -> Item:
-    if request.image is None:  # not yet: media/fetch.py opens `input.url`
-        raise NotAllowed("`input.url` is not allowed by this box")
-    return _picture(request.image, "image", limits)
+def _(request: ImageInput, limits: PictureLimits, media: Fetched | None) -> Item:
+    if media is not None:
+        return _picture(media.file.read(limits.max_bytes + 1), "input.url", limits)
+    return _picture(decode_base64(request.image or "", "image", limits), "image", limits)
 
 
-def _picture(text: str, field: str, limits: PictureLimits) -> Frame:
+def _picture(data: bytes, field: str, limits: PictureLimits) -> Frame:
     """The picture in a field; errors name the field."""
-    data = decode_base64(text, field, limits)
     try:
         return decode_picture(data, limits, time.time())
     except (NotMedia, TooLarge) as error:

@@ -1,15 +1,20 @@
-"""One request's way: raw bytes in the queue, a worker, exactly one answer."""
+"""One request's way: raw bytes in the queue, a worker, exactly one answer.
+
+A request that names a URL leaves the worker for the lane of fetches and comes back with its media, so slow
+servers never hold up the requests that bring all they need.
+"""
 
 import logging
 import time
 import uuid
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, Field, ValidationError
 
-from edged.contracts import media
+from edged.contracts import media as media_fields
 from edged.contracts.errors import BadRequest, EdgedError, TooLarge
 from edged.contracts.message import Envelope
 from edged.contracts.request import Answer, RequestJob, refusal
@@ -18,13 +23,17 @@ from edged.contracts.settings import Settings
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo
+from edged.media.fetch import Fetched
 from edged.media.picture import PictureLimits
+from edged.media.policy import FetchSettings
 from edged.pipeline.call import CallRun
-from edged.pipeline.decode import item_of
+from edged.pipeline.decode import Wanted, fetched, item_of, wanted_of
 from edged.pipeline.scheduler import Scheduler
-from edged.pipeline.served import ServiceTable
+from edged.pipeline.served import Served, ServiceTable
 
 log = logging.getLogger(__name__)
+
+AnswerT = TypeVar("AnswerT", Answer, Answer | None)
 
 
 class RequestSettings(Settings):
@@ -40,6 +49,26 @@ class RequestSettings(Settings):
     """A longer answer is replaced by 413."""
     picture: PictureLimits = PictureLimits()
     """Limits of a picture in a request."""
+    fetch: FetchSettings = FetchSettings()
+    """What may be fetched for a request that names a URL."""
+
+
+@dataclass(slots=True)
+class Call:
+    """A request on its way; filled step by step."""
+
+    job: RequestJob
+    started: float = field(default_factory=time.monotonic)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """What could be read of it, for a refusal to echo."""
+    request: Any = field(init=False)
+    """As the service wants it, once it is open."""
+    served: Served = field(init=False)
+    run: CallRun = field(init=False)
+    wanted: Wanted | None = None
+    """Media that must be fetched first."""
+    media: Fetched | None = None
+    """What was fetched."""
 
 
 class RequestRoute:
@@ -50,40 +79,72 @@ class RequestRoute:
         self._settings = settings
         self._counters = counters
 
+    def answer(self, job: RequestJob) -> Answer:
+        """The answer of a job: the result, or the error as `FailedAnswer`. Fetches in this thread."""
+        return self._guarded(Call(job), self._at_once)
+
     def handle(self, job: RequestJob) -> None:
         """Answer the job, whatever happens."""
-        started = time.monotonic()
-        answer = self.answer(job)
+        self.step(Call(job), self._at_once)
+
+    def step(self, call: Call, do: Callable[[Call], Answer | None]) -> None:
+        """Take a call one step further; reply if that was the last one, or if it failed."""
+        answer = self._guarded(call, do)
+        if answer is None:
+            return
+        job = call.job
         known = job.service if job.service in SERVICES else "unknown"  # strangers do not name counters
         self._counters.count(f"requests/{known}", str(answer.code))
-        self._counters.observe("request", time.monotonic() - started)
+        self._counters.observe("request", time.monotonic() - call.started)
         job.reply(answer)
 
-    def answer(self, job: RequestJob) -> Answer:
-        """The answer of a job: the result, or the error as `FailedAnswer`."""
-        fields: Mapping[str, Any] = {}
-        try:
-            fields = _parsed(job.payload)
-            return self._served(job, fields)
-        except EdgedError as error:
-            return refusal(fields, error.code, str(error))
-        except Exception:
-            log.exception("request to %s failed", job.service)
-            return refusal(fields, 500, "the daemon failed on this request; its log says why")
+    def open(self, call: Call) -> None:
+        """Step 1: look into the request."""
+        call.fields = _parsed(call.job.payload)
+        known = service(call.job.service)
+        call.served = self._table.get(call.job.service)
+        call.request = validated(known, call.fields)
+        call.run = self._run(call.job, call.request)
+        call.run.check()
+        call.wanted = wanted_of(call.request, self._settings.picture)
 
-    def _served(self, job: RequestJob, fields: Mapping[str, Any]) -> Answer:
-        known = service(job.service)
-        served = self._table.get(job.service)
-        request = validated(known, fields)
-        run = self._run(job, request)
-        run.check()
+    def fetch(self, call: Call) -> int:
+        """Step 2: bring the media that it wants, if any; returns the bytes."""
+        if call.wanted is None:
+            return 0
+        call.run.check()
+        with self._counters.timed("fetch"):
+            call.media = fetched(call.wanted, self._settings.fetch, call.run.deadline)
+        return call.media.size
+
+    def result(self, call: Call) -> Answer:
+        """Step 3: decode, infer, encode."""
+        request, served = call.request, call.served
+        call.run.check()
         with self._counters.timed("decode"):
-            item = item_of(request, self._settings.picture)
-        options = served.options_with(_options_of(known, request))
-        result = served.instance.infer(item, options, run, Priority.REQUEST)
+            item = item_of(request, self._settings.picture, call.media)
+        options = served.options_with(_options_of(served.service, request))
+        result = served.instance.infer(item, options, call.run, Priority.REQUEST)
         with self._counters.timed("encode"):
-            body = self._encoded(known, request.request_id or "", result)
+            body = self._encoded(served.service, request.request_id or "", result)
         return Answer(request.request_id or "", body, 200, served.instance.facts.name, request.reply_to)
+
+    def _at_once(self, call: Call) -> Answer:
+        self.open(call)
+        self.fetch(call)
+        return self.result(call)
+
+    def _guarded(self, call: Call, do: Callable[[Call], AnswerT]) -> AnswerT | Answer:
+        try:
+            answer: AnswerT | Answer = do(call)
+        except EdgedError as error:
+            answer = refusal(call.fields, error.code, str(error))
+        except Exception:
+            log.exception("request to %s failed", call.job.service)
+            answer = refusal(call.fields, 500, "the daemon failed on this request; its log says why")
+        if answer is not None and call.media is not None:
+            call.media.file.close()
+        return answer
 
     def _run(self, job: RequestJob, request: Envelope) -> CallRun:
         report = None
@@ -132,7 +193,7 @@ def _fault(error: Mapping[str, Any], known: str) -> str:
             return f"the field `{field}` is missing"
         case "extra_forbidden":
             return f"the field `{field[:60]}` is unknown; this service knows {known}"
-        case media.WHOLE_SENTENCE:
+        case media_fields.WHOLE_SENTENCE:
             return str(error["msg"])
         case _:
             return f"the field `{field}` is wrong: {error['msg']}, got {_json_type(error['input'])}"
@@ -155,35 +216,71 @@ def _options_of(of: Service, request: BaseModel) -> dict[str, Any]:
 
 
 class RequestQueue:
-    """A unit, and the `Intake` of all outside worlds: a bounded queue and the workers that answer from it."""
+    """A unit, and the `Intake` of all outside worlds: bounded queues, and the threads that answer from them.
+
+    The workers take from two lanes, new requests and those whose media has come; fetches have threads of
+    their own, which only wait.
+    """
 
     def __init__(
         self, table: ServiceTable, settings: RequestSettings, workers: int, counters: Counters
     ) -> None:
         self._jobs: Fifo[RequestJob] = Fifo(settings.max_waiting, settings.max_waiting_bytes)
-        self._scheduler = Scheduler("requests", workers, counters)
-        self._scheduler.add("requests", self._jobs, RequestRoute(table, settings, counters).handle, workers)
+        self._unfetched: Fifo[Call] = Fifo(settings.max_waiting, settings.max_waiting_bytes)
+        self._fetched: Fifo[Call] = Fifo(settings.max_waiting, settings.max_waiting_bytes)
+        self._route = RequestRoute(table, settings, counters)
+        self._workers = Scheduler("requests", workers, counters)
+        self._workers.add("requests", self._jobs, self._begin, workers)
+        self._workers.add("fetched", self._fetched, self._finish, workers)
+        self._fetchers = Scheduler("fetches", settings.fetch.parallel, counters)
+        self._fetchers.add("to fetch", self._unfetched, self._fetch, settings.fetch.parallel)
 
     def submit(self, job: RequestJob) -> None:
         """Queue the job. Raises `QueueFull`; then `reply` is not called."""
         self._jobs.put(job, len(job.payload))
 
     def queued(self) -> dict[str, int]:
-        """Requests waiting."""
-        return self._scheduler.queued()
+        """Requests waiting, by what for."""
+        return {**self._workers.queued(), **self._fetchers.queued()}
 
     def start(self) -> None:
-        """Start the workers."""
-        self._scheduler.start()
+        """Start the threads."""
+        self._workers.start()
+        self._fetchers.start()
 
     def stop(self) -> None:
         """Finish what is in work; what waits stays with the journal of who submitted it."""
-        self._scheduler.stop()
+        self._fetchers.stop()
+        self._workers.stop()
+        while (call := self._fetched.take()) is not None:
+            if call.media is not None:
+                call.media.file.close()
 
     def state(self) -> str:
         """`running`, or what is wrong."""
-        return self._scheduler.state()
+        states = (self._workers.state(), self._fetchers.state())
+        return next((state for state in states if state != "running"), "running")
 
     def beat(self) -> float:
-        """The last sign of life of the slowest worker."""
-        return self._scheduler.beat()
+        """The last sign of life of the slowest worker; that a fetch waits long is no fault."""
+        return self._workers.beat()
+
+    def _begin(self, job: RequestJob) -> None:
+        self._route.step(Call(job), self._opened)
+
+    def _opened(self, call: Call) -> Answer | None:
+        self._route.open(call)
+        if call.wanted is None:
+            return self._route.result(call)
+        self._unfetched.put(call, len(call.job.payload))
+        return None
+
+    def _fetch(self, call: Call) -> None:
+        self._route.step(call, self._handed_back)
+
+    def _handed_back(self, call: Call) -> Answer | None:
+        self._fetched.put(call, self._route.fetch(call))
+        return None
+
+    def _finish(self, call: Call) -> None:
+        self._route.step(call, self._route.result)

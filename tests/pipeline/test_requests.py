@@ -1,5 +1,6 @@
 """One request's way: whatever comes in, exactly one helpful answer goes out."""
 
+import threading
 import time
 from types import SimpleNamespace
 
@@ -12,12 +13,15 @@ import pytest
 from edged.contracts.errors import InferenceError, QueueFull
 from edged.contracts.image import DetectionOptions, Detections
 from edged.contracts.message import FailedAnswer, ModelFacts
-from edged.contracts.request import RequestJob
+from edged.contracts.request import Answer, RequestJob
 from edged.contracts.services import service
 from edged.flow.counters import Counters
 from edged.media.picture import PictureLimits
+from edged.media.policy import FetchSettings
 from edged.pipeline.requests import RequestQueue, RequestRoute, RequestSettings
 from edged.pipeline.served import Served, ServiceTable
+from tests.broker import until
+from tests.media.strangers import Stranger, dripping, ok
 
 OPTIONS = DetectionOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=10)
 JPEG = pybase64.b64encode_as_string(cv2.imencode(".jpg", np.full((40, 60, 3), 90, np.uint8))[1].tobytes())
@@ -178,10 +182,138 @@ def test_the_queue_refuses_and_answers_what_it_took():
             queue.submit(RequestJob("object-detection", body, time.monotonic(), answers.append))
         except QueueFull:
             refused += 1
-    assert (refused, queue.queued()) == (7, {"requests": 3})
+    assert (refused, queue.queued()) == (7, {"requests": 3, "fetched": 0, "to fetch": 0})
     queue.start()
     ends_at = time.monotonic() + 20
     while len(answers) < 3 and time.monotonic() < ends_at:
         time.sleep(0.005)
     queue.stop()
     assert [a.code for a in answers] == [200] * 3
+
+
+# --- pictures by URL
+
+
+@pytest.fixture
+def shop():
+    """A web server with a picture; other paths drip until the test calls `release`."""
+    picture, released = pybase64.b64decode(JPEG), threading.Event()
+
+    def answer(path):
+        if path != "/picture":
+            yield from dripping(b"HTTP/1.1 200 OK\r\nX: ", until=released.is_set)
+            yield b"\r\n\r\n" + picture
+        else:
+            yield ok(picture)
+
+    with Stranger(answer) as started:
+        yield SimpleNamespace(url=started.url, port=started.port, asked=started.asked, release=released.set)
+
+
+def allowing(shop, **more):
+    return FetchSettings.model_validate({"ports": [shop.port], "allow_networks": ["127.0.0.1/32"], **more})
+
+
+def by_url(url):
+    return {"input": {"url": url}}
+
+
+def test_a_picture_by_url_and_by_path(shop, tmp_path):
+    fetch = allowing(shop, folders=[tmp_path])
+    (tmp_path / "x.jpg").write_bytes(pybase64.b64decode(JPEG))
+    for url in f"{shop.url}/picture", f"{tmp_path}/x.jpg", f"file://{tmp_path}/x.jpg":
+        answer = ask(by_url(url), fetch=fetch)
+        assert (answer.code, answer.detection_boxes) == (200, [[0.0, 0.0, 40.0, 60.0]])
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "says"),
+    [
+        ("http://169.254.169.254/latest/meta-data", 403, "requests.fetch.allow_networks"),
+        ("http://user:s3cret@127.0.0.1/t0ken", 403, "requests.fetch.allow_hosts"),
+        ("file:///etc/passwd", 403, "requests.fetch.folders"),
+        ("/etc/passwd", 403, "requests.fetch.folders"),
+        ("s3://user:s3cret@bucket/t0ken", 403, "requests.fetch.schemes"),
+        ("http://", 400, "names no host"),
+        ("http://nobody.invalid/t0ken", 404, "nobody.invalid"),
+    ],
+)
+def test_a_url_that_is_not_fetched(url, code, says, caplog):
+    answer = ask(by_url(url))
+    assert answer.code == code
+    assert answer.error_msg.startswith("the field `input.url`: ")
+    assert says in answer.error_msg
+    for secret in "s3cret", "t0ken":
+        assert secret not in answer.error_msg + caplog.text
+
+
+def test_what_is_fetched_is_judged_like_what_is_sent(shop, tmp_path):
+    fetch = allowing(shop, folders=[tmp_path], timeout_s=0.2)
+    (tmp_path / "text").write_text("hello")
+    text = ask(by_url(str(tmp_path / "text")), fetch=fetch)
+    assert (text.code, text.error_msg[:23]) == (415, "the field `input.url`: ")
+    large = ask(by_url(f"{shop.url}/picture"), fetch=fetch, picture=PictureLimits(max_bytes=100))
+    assert large.code == 413
+    assert "`requests.picture.max_bytes`" in large.error_msg
+    assert ask(by_url(f"{shop.url}/picture"), fetch=fetch, picture=PictureLimits(max_pixels=9)).code == 413
+    assert "`requests.fetch.timeout_s`" in ask(by_url(f"{shop.url}/slow"), fetch=fetch).error_msg
+    late = ask({**by_url(f"{shop.url}/slow"), "timeout_s": 0.1}, fetch=fetch)
+    assert (late.code, "the request's `timeout_s`" in late.error_msg) == (504, True)
+
+
+@pytest.fixture
+def running(shop):
+    """Starts queues; all are stopped at the end."""
+    made = []
+
+    def make(**more):
+        settings = RequestSettings(fetch=allowing(shop, **more), max_waiting=4)
+        counters = Counters()
+        made.append(RequestQueue(table_with(FakeInstance()), settings, 2, counters))
+        made[-1].start()
+        return made[-1], counters
+
+    yield make
+    for queue in made:
+        queue.stop()
+
+
+def submit(queue, body, answers):
+    queue.submit(RequestJob("object-detection", orjson.dumps(body), time.monotonic(), answers.append))
+
+
+def test_slow_servers_do_not_hold_up_who_brings_his_picture(shop, running):
+    queue, counters = running(parallel=3, timeout_s=60)
+    slow: list[Answer] = []
+    quick: list[Answer] = []
+    for _ in range(3):
+        submit(queue, by_url(f"{shop.url}/slow"), slow)
+    until(lambda: len(shop.asked) == 3, "all are being fetched")
+    submit(queue, by_url(f"{shop.url}/picture"), slow)  # waits for its turn
+    for n in range(20):
+        submit(queue, {"image": JPEG}, quick)
+        until(lambda n=n: len(quick) > n, "an answer meanwhile")  # type: ignore[misc]
+    assert [answer.code for answer in quick] == [200] * 20
+    assert not slow, "still being fetched"
+    shop.release()
+    until(lambda: len(slow) == 4, "the slow ones are answered too")
+    assert counters.counts()["requests/object-detection"] == {"200": 24}
+    assert counters.percentiles()["fetch"][1] > 0
+
+
+def test_the_lane_of_fetches_is_bounded_and_each_request_is_answered_once(shop, running):
+    queue, _ = running(parallel=1, timeout_s=60)
+    answers: list[Answer] = []
+    submit(queue, by_url(f"{shop.url}/slow"), answers)
+    until(lambda: len(shop.asked) == 1, "the first is being fetched")
+    for _ in range(4):
+        submit(queue, by_url(f"{shop.url}/slow"), answers)
+    until(lambda: queue.queued()["to fetch"] == 4, "the others wait")
+    for _ in range(2):
+        submit(queue, by_url(f"{shop.url}/slow"), answers)
+    until(lambda: len(answers) == 2, "there is no room")
+    assert [answer.code for answer in answers] == [429] * 2
+    shop.release()
+    until(lambda: len(answers) == 7, "all are answered")
+    assert [answer.code for answer in answers[2:]] == [200] * 5
+    assert queue.queued() == {"requests": 0, "fetched": 0, "to fetch": 0}

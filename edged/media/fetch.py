@@ -1,0 +1,126 @@
+"""The only door for media that a stranger names: fetched first, within limits, then opened as a file object.
+
+A URL never reaches a decoder: FFmpeg would follow redirects, proxies and playlists by itself. The rules stand
+in `policy`; HTTP is spoken in `download`, files of this box are opened in `folders`.
+"""
+
+import importlib
+import time
+from collections.abc import Generator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.util import find_spec
+from os import fstat
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, NamedTuple, Self, cast
+
+from edged.contracts.errors import BadRequest, NotAllowed, NotFound, TooLarge
+from edged.media.download import CHUNK, Until, download
+from edged.media.folders import open_file
+from edged.media.policy import FetchSettings, check_scheme, scheme_of, split
+
+IN_MEMORY = 4_000_000
+"""Bytes; longer media lies in the folder for temporary files."""
+
+
+class ByteLimit(NamedTuple):
+    """How many bytes a piece of media may have, and which setting says so."""
+
+    most: int
+    setting: str
+
+    def exceeded(self) -> TooLarge:
+        """The error to raise."""
+        return TooLarge(
+            f"the media has more than the {self.most} bytes of `{self.setting}`; send a smaller one"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Media that is here; closes its file as a context manager. A local file may still change."""
+
+    file: IO[bytes]
+    """At its beginning; to seek and to read."""
+    size: int
+    """Bytes."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+
+def fetch(url: str, settings: FetchSettings, limit: ByteLimit, deadline: float | None = None) -> Fetched:
+    """Bring the media of a URL or path here; `deadline` is `time.monotonic()`.
+
+    Raises `BadRequest` for what is no URL, `NotAllowed` with the rule and the setting that would allow it,
+    `NotFound`, `TooLarge`, `NotMedia`, or `TimedOut`. No error repeats the URL.
+    """
+    until = Until(time.monotonic() + settings.timeout_s, "`requests.fetch.timeout_s`")
+    if deadline is not None and deadline < until.at:
+        until = Until(deadline, "the request's `timeout_s`")
+    scheme = scheme_of(url)
+    if scheme == "file":
+        return _local(open_file(url, settings.folders), limit)
+    if scheme in ("http", "https"):
+        return _spooled(download(url, settings, until), limit)
+    check_scheme(scheme, settings)
+    return _spooled(_stored(url, until), limit)
+
+
+def _local(file: IO[bytes], limit: ByteLimit) -> Fetched:
+    size = fstat(file.fileno()).st_size
+    if size > limit.most:
+        file.close()
+        raise limit.exceeded()
+    return Fetched(file, size)
+
+
+def _spooled(chunks: Generator[bytes], limit: ByteLimit) -> Fetched:
+    size = 0
+    with ExitStack() as opened:
+        opened.callback(chunks.close)
+        spool = cast(IO[bytes], opened.enter_context(SpooledTemporaryFile(IN_MEMORY)))
+        for chunk in chunks:
+            size += len(chunk)
+            if size > limit.most:
+                raise limit.exceeded()
+            _keep(spool, chunk)
+        spool.seek(0)
+        opened.pop_all()
+    return Fetched(spool, size)
+
+
+def _keep(spool: IO[bytes], chunk: bytes) -> None:
+    try:
+        spool.write(chunk)
+    except OSError as error:
+        raise TooLarge(
+            f"the media cannot be kept on this box: {error.strerror}; send less at a time"
+        ) from error
+
+
+def _stored(url: str, until: Until) -> Generator[bytes]:
+    """The bytes of an object that fsspec knows how to get."""
+    split(url)
+    scheme = scheme_of(url)
+    if "::" in url:
+        raise BadRequest("a URL that chains stores with `::` is not followed")
+    if find_spec("fsspec") is None:
+        raise NotAllowed(
+            f"the scheme `{scheme}` needs the package fsspec, which is not installed on this box"
+        )
+    fsspec: Any = importlib.import_module("fsspec")
+    try:
+        with fsspec.open(url, "rb", compression=None) as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+                until.left()
+    except (ImportError, ValueError) as error:
+        raise NotAllowed(f"fsspec has no driver for the scheme `{scheme}` on this box") from error
+    except FileNotFoundError as error:
+        raise NotFound("there is no such object in the store") from error
+    except OSError as error:
+        raise NotFound(f"the store cannot be read: {error.strerror or type(error).__name__}") from error
