@@ -191,7 +191,7 @@ class Connection:
     def _unreachable(self, error: Exception) -> str:
         if isinstance(error, ConfigError):
             return str(error)
-        if isinstance(error, ssl.SSLError):
+        if isinstance(error, ssl.SSLError | ConnectionResetError) and self._address.tls:
             return f"no TLS with the broker at {self._address}: {tls_reason(error, self._address.host)}"
         return f"cannot reach the broker at {self._address}: {error}"
 
@@ -291,8 +291,7 @@ class Connection:
             return str(reason)
         if self._settings.username is None:
             return "it wants a user and a password (mqtt.username, mqtt.password)"
-        will = f", or this user may not publish {self._member.will}" if self._member.will else ""
-        return f"the user or the password is wrong{will}"
+        return "the user or the password is wrong"
 
     def _on_subscribe(self, attempt: _Try, reasons: list[ReasonCode]) -> None:
         refused = [

@@ -112,7 +112,7 @@ class MqttSettings(Settings):
             yield from self._embedded_faults()
 
     def _embedded_faults(self) -> Iterator[str]:
-        if self.password is not None and self.username and not _USER.fullmatch(self.username):
+        if self.password is not None and self.username is not None and not _USER.fullmatch(self.username):
             yield "`username` of the embedded broker may have letters, digits and _ . @ - only"
         if self.password is None and not ipaddress.ip_address(self.embedded_listen).is_loopback:
             yield (

@@ -9,6 +9,7 @@ from pydantic import model_validator
 from edged.contracts.errors import ConfigError
 from edged.contracts.settings import FromFolder, Secret, Settings
 
+_HANGS_UP = "it hangs up; does it speak TLS at this port?"
 _REASONS = (
     ("CERTIFICATE_REQUIRED", "it wants a certificate of ours: give mqtt.tls.certificate and mqtt.tls.key"),
     ("ALERT_UNKNOWN_CA", "it does not know the CA of our certificate (mqtt.tls.certificate)"),
@@ -21,7 +22,7 @@ _REASONS = (
     ),
     ("PROTOCOL", "it speaks no TLS 1.2 or newer"),
     ("WRONG_VERSION_NUMBER", "it speaks no TLS at this port; is mqtt:// or another port meant?"),
-    ("UNEXPECTED_EOF", "it hangs up at the handshake; does it speak TLS at this port?"),
+    ("UNEXPECTED_EOF", _HANGS_UP),
 )
 """Parts of OpenSSL's reasons, and what they mean; the first that is found counts."""
 _UNKNOWN_CA = (18, 19, 20, 21)
@@ -85,8 +86,10 @@ def client_context(settings: TlsSettings) -> ssl.SSLContext:
     return context
 
 
-def tls_reason(error: ssl.SSLError, host: str) -> str:
+def tls_reason(error: ssl.SSLError | ConnectionResetError, host: str) -> str:
     """Why TLS with the broker failed, to stand behind its address."""
+    if isinstance(error, ConnectionResetError):
+        return _HANGS_UP
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code in _UNKNOWN_CA:
             return "its certificate is of a CA that is not trusted; give its CA as mqtt.tls.ca"

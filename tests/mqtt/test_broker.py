@@ -1,6 +1,7 @@
 """The embedded broker: mosquitto, or amqtt where there is none."""
 
 import os
+import queue
 import signal
 import socket
 import statistics
@@ -9,7 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from edged.contracts.errors import ConfigError
 from edged.mqtt.broker import EmbeddedBroker
@@ -37,8 +40,8 @@ def no_mosquitto(monkeypatch):
 def embedded(tmp_path, port):
     made = []
 
-    def make():
-        made.append(EmbeddedBroker(MqttSettings(embedded_port=port), tmp_path))
+    def make(**settings):
+        made.append(EmbeddedBroker(MqttSettings(embedded_port=port, **settings), tmp_path))
         made[-1].start()
         return made[-1]
 
@@ -110,6 +113,92 @@ def test_without_any_broker_the_way_out_is_said(embedded, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"edged\[broker\]"):
         embedded()
+
+
+USER = {"username": "me", "password": "right"}
+
+
+@pytest.fixture
+def outside():
+    """An address of this machine that others can reach."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("192.0.2.1", 9))  # sends nothing, only finds the way
+        except OSError:
+            pytest.skip("this machine has no address on a network")
+        return sock.getsockname()[0]
+
+
+@pytest.fixture(params=["mosquitto", "amqtt"])
+def program(request, monkeypatch):
+    """The test runs with each of them."""
+    if request.param == "amqtt":
+        monkeypatch.setattr("edged.mqtt.broker.find_mosquitto", lambda: None)
+    return request.param
+
+
+@pytest.mark.usefixtures("program")
+def test_the_network_gets_in_with_the_password_only(embedded, port, unit, outside):
+    embedded(embedded_listen="0.0.0.0", **USER)
+    unit(url="embedded", embedded_port=port, embedded_listen="0.0.0.0", version="3.1.1", **USER)
+    for host in (outside, "127.0.0.1"):
+        assert enter(host, port) == "Not authorized"
+        assert enter(host, port, "me", "wrong") == "Not authorized"
+        assert enter(host, port, "you", "right") == "Not authorized"
+        assert enter(host, port, "me", "right") == "Success"
+
+
+def test_by_default_the_network_is_shut_out(embedded, port, outside):
+    embedded()
+    with pytest.raises(ConnectionRefusedError):
+        enter(outside, port)
+
+
+def test_one_address_alone_can_be_opened(embedded, port, unit, outside):
+    embedded(embedded_listen=outside, **USER)
+    unit(url="embedded", embedded_port=port, embedded_listen=outside, **USER)
+    with pytest.raises(ConnectionRefusedError):
+        enter("127.0.0.1", port)
+
+
+def test_the_file_of_passwords_is_hashed_private_and_goes_with_the_password(embedded, tmp_path):
+    broker = embedded(**USER)
+    path = tmp_path / "broker" / "passwords"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "right" not in path.read_text()
+    assert path.read_text().startswith("me:$7$")
+    broker.stop()
+    embedded()
+    assert not path.exists()
+
+
+def test_an_address_that_is_not_ours_is_named(embedded):
+    with pytest.raises(ConfigError, match=r"this machine has no address 203\.0\.113\.9"):
+        embedded(embedded_listen="203.0.113.9", **USER)
+
+
+@pytest.mark.usefixtures("program")
+def test_the_child_sees_no_secret(embedded, monkeypatch):
+    monkeypatch.setenv("MQTT_PASSWORD", "s3cret")
+    broker = embedded(username="me", password="s3cret")
+    child = Path(f"/proc/{broker._child.pid}")
+    assert b"s3cret" not in (child / "environ").read_bytes() + (child / "cmdline").read_bytes()
+
+
+def enter(host, port, user=None, password=None):
+    """What the broker says to a client."""
+    said: queue.Queue[str] = queue.Queue()
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311, reconnect_on_failure=False)
+    client.on_connect = lambda c, u, flags, reason, facts: said.put(str(reason))
+    if user is not None:
+        client.username_pw_set(user, password)
+    client.connect(host, port)
+    client.loop_start()
+    try:
+        return said.get(timeout=60)
+    finally:
+        client.disconnect()
+        client.loop_stop()
 
 
 OWNER = """

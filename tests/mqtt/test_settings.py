@@ -3,6 +3,7 @@
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from edged.config import load
 from edged.mqtt.settings import Address, MqttSettings
 
 
@@ -59,3 +60,59 @@ def test_the_same_settings_are_equal_and_a_changed_password_is_seen():
     )
     assert one == same
     assert one != MqttSettings(url="mqtt://a:c@h")
+
+
+def test_a_password_may_stand_in_a_file(tmp_path):
+    (tmp_path / "secret").write_text("hunter@2\n")
+    settings = MqttSettings(url="mqtt://h", username="me", password=f"file:{tmp_path}/secret")
+    assert settings.password is not None
+    assert settings.password.get_secret_value() == "hunter@2"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(None, "No such file"), (b"\n", "is empty"), (b"\xff", "is not text in UTF-8")]
+)
+def test_a_file_that_holds_no_password_is_named(tmp_path, content, says):
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ValidationError, match=f"{path}: {says}"):
+        MqttSettings(url="mqtt://h", username="me", password=f"file:{path}")
+
+
+def test_a_relative_file_of_a_password_starts_at_the_folder_of_the_configuration(tmp_path):
+    (tmp_path / "secret").write_text("hunter2")
+    (tmp_path / "config.yaml").write_text("mqtt: {username: me, password: 'file:secret'}")
+    password = load(tmp_path / "config.yaml").mqtt.password
+    assert password is not None
+    assert password.get_secret_value() == "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("listen", "connects_to"),
+    [
+        ("0.0.0.0", Address("127.0.0.1", 1883)),
+        ("192.0.2.7", Address("192.0.2.7", 1883)),
+        ("::", Address("::1", 1883)),
+    ],
+)
+def test_the_embedded_broker_is_open_to_the_network_only_with_a_password(listen, connects_to):
+    with pytest.raises(ValidationError, match="opens the broker to the network: give `username` and"):
+        MqttSettings(embedded_listen=listen)
+    with pytest.raises(ValidationError, match="opens the broker"):
+        MqttSettings(embedded_listen=listen, username="me")
+    with pytest.raises(ValidationError, match="`password` is empty"):
+        MqttSettings(embedded_listen=listen, username="me", password="")
+    settings = MqttSettings(embedded_listen=listen, username="me", password="right")
+    assert settings.address == connects_to
+
+
+@pytest.mark.parametrize("user", ["a:b", "#a", "a\nb:c", " a", ""])
+def test_users_that_cannot_stand_in_a_file_of_passwords(user):
+    with pytest.raises(ValidationError, match="`username`"):
+        MqttSettings(username=user, password="right")
+
+
+def test_the_embedded_broker_listens_at_an_address_not_a_name():
+    with pytest.raises(ValidationError, match=r"want .* 0\.0\.0\.0 for all"):
+        MqttSettings(embedded_listen="shop.example", username="me", password="right")
