@@ -1,0 +1,455 @@
+"""The page in a real browser, served by the real HTTP unit; only what it shows is made up."""
+
+import base64
+import os
+import threading
+import time
+from contextlib import ExitStack
+
+import cv2
+import numpy as np
+import orjson
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.select import Select
+
+from edged.contracts.errors import NotReady
+from edged.contracts.request import Answer, refusal
+from edged.flow.counters import Counters
+from edged.http.server import HttpUnit
+from edged.http.settings import HttpSettings
+from edged.http.sources import Sources
+from edged.http.status import MqttStatus, ServiceStatus, Status, StreamStatus
+from edged.media.frame import PictureFrame
+from edged.media.picture import PictureLimits
+from edged.pipeline.live import LiveView
+from edged.pipeline.served import ServiceTable
+from tests.broker import free_port, until
+from tests.http.browser import chromium, complaints, programs, resize
+
+HOSTILE = "<img src=x onerror=window.hacked=1>"
+CAT = {
+    "detection_boxes": [[60.0, 80.0, 180.0, 240.0]],
+    "detection_scores": [0.9],
+    "detection_classes": [15],
+    "detection_class_names": ["cat"],
+}
+QUIET_S = 0.7
+"""Nobody looks when nobody has asked for a picture for so long, while there are twenty new ones a second."""
+
+
+class WatchedView(LiveView):
+    """Knows when a picture was last asked for."""
+
+    asked_at = 0.0
+
+    def jpeg(self, after=-1, wait_s=0.0):
+        self.asked_at = time.monotonic()
+        return super().jpeg(after, wait_s)
+
+    def watched(self):
+        return time.monotonic() - self.asked_at < QUIET_S
+
+
+class Box:
+    """A daemon of which only the outside is real: `status`, `views` and `answers` say what it shows."""
+
+    def __init__(self, port, token=None):
+        self.views = {}
+        self.asked = []
+        self.answers = {"object-detection": CAT}
+        self.status = Status(
+            node="shop-1",
+            version="1.2.3",
+            uptime_s=3700,
+            mqtt=MqttStatus(state="running"),
+            services=[
+                ServiceStatus(
+                    service="object-detection",
+                    model="picodet-416",
+                    variant="openvino-int8",
+                    device="cpu",
+                    latency_ms=14.2,
+                    state="running",
+                )
+            ],
+        )
+        self._settings = HttpSettings(listen=f"127.0.0.1:{port}", token=token)
+        self._pump = threading.Thread(target=self._film, daemon=True)
+        self._ended = threading.Event()
+        self.url = f"http://127.0.0.1:{port}/"
+        self.unit = self.made()
+
+    def made(self):
+        sources = Sources(
+            version="1.2.3",
+            intake=self,
+            counters=Counters(),
+            table=ServiceTable(),
+            views=self.views,
+            status=lambda: self.status,
+            picture=PictureLimits(),
+        )
+        return HttpUnit(self._settings, sources)
+
+    def __enter__(self):
+        self.unit.start()
+        self._pump.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._pump.join()
+        self.unit.stop()
+
+    def submit(self, job):
+        fields = orjson.loads(job.payload)
+        self.asked.append((job.service, fields))
+        if (answer := self.answers.get(job.service)) is None:
+            job.reply(refusal(fields, NotReady.code, "no model of it is installed; run `edged pull tiny`"))
+        else:
+            job.reply(Answer("r-1", orjson.dumps({"request_id": "r-1", "success": True, **answer}), 200))
+
+    def add_stream(self, name, state="online", why=""):
+        stream = StreamStatus(
+            name=name, state=state, fps=5.0, why=why, services=["object-detection"], enabled=True
+        )
+        self.status = self.status.model_copy(update={"streams": [*self.status.streams, stream]})
+        self.views[name] = WatchedView()
+        return self.views[name]
+
+    def add_service(self, name, state):
+        service = ServiceStatus(service=name, state=state)
+        self.status = self.status.model_copy(update={"services": [*self.status.services, service]})
+
+    def tell(self, stream, seq=0, **body):
+        message = {
+            "schema": "edged/object-detection/1",
+            "node": "shop-1",
+            "stream": stream,
+            "seq": seq,
+            "captured_at": "2026-11-22T08:30:00.123456Z",
+            "latency_ms": 23.4,
+            "frame": {"width": 320, "height": 240, "seq": seq},
+            "model": {"name": "picodet-416", "variant": "openvino-int8", "device": "cpu"},
+            **(body or {"result": CAT}),
+        }
+        self.unit.publish_result(stream, "object-detection", orjson.dumps(message))
+
+    def _film(self):
+        """Every stream that is online gets a new picture, darker or brighter than the last."""
+        shade = 0
+        while not self._ended.wait(0.05):
+            shade = (shade + 9) % 200
+            bgr = np.full((240, 320, 3), shade, np.uint8)
+            for stream in self.status.streams:
+                if stream.state == "online":
+                    self.views[stream.name].put(PictureFrame(bgr, time.time()), "object-detection", CAT)
+
+
+class Page:
+    """The page in the browser, in words."""
+
+    def __init__(self, browser, url):
+        self.browser = browser
+        browser.get(url)
+
+    def run(self, script, *arguments):
+        return self.browser.execute_script(script, *arguments)
+
+    def all(self, selector):
+        return self.browser.find_elements(By.CSS_SELECTOR, selector)
+
+    def one(self, selector):
+        return self.browser.find_element(By.CSS_SELECTOR, selector)
+
+    def text(self, selector):
+        return self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
+
+    def texts(self, selector):
+        script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.innerText)"
+        return self.run(script, selector)
+
+    def sees(self, selector, text):
+        until(lambda: text in self.text(selector), f"{text!r} in {selector}")
+
+    def brightness(self, selector):
+        """Mean of an image or a canvas, none while it shows nothing."""
+        return self.run(
+            """const e = document.querySelector(arguments[0]);
+            if (!e || e.hidden || !(e.naturalWidth ?? e.width)) return null;
+            const c = Object.assign(document.createElement("canvas"), {width: 8, height: 8}).getContext("2d");
+            c.drawImage(e, 0, 0, 8, 8);
+            return c.getImageData(0, 0, 8, 8).data.reduce((sum, value) => sum + value) / 256;""",
+            selector,
+        )
+
+    def colours(self, canvas):
+        """The different values of red in a canvas."""
+        return self.run(
+            """const {width, height} = document.querySelector(arguments[0]);
+            const c = Object.assign(document.createElement("canvas"), {width, height}).getContext("2d");
+            c.drawImage(document.querySelector(arguments[0]), 0, 0);
+            const {data} = c.getImageData(0, 0, width, height);
+            return [...new Set(data.filter((_, index) => index % 4 === 0))];""",
+            canvas,
+        )
+
+    def moves(self, selector):
+        """Wait until a picture has been seen in three states."""
+        seen = set()
+        until(lambda: seen.add(self.brightness(selector)) or len(seen - {None}) >= 3, f"{selector} moves")
+
+    def choose(self, path):
+        self.one("[name=file]").send_keys(str(path))
+
+    def only_asked_its_own_server(self, url):
+        asked = self.run("return performance.getEntriesByType('resource').map((e) => e.name)")
+        assert asked
+        assert [name for name in asked if not name.startswith(url)] == []
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    if programs() is None:
+        assert os.environ.get("CI") != "true", "chromium and chromedriver are needed"
+        pytest.skip("chromium and chromedriver are not installed")
+    with chromium(tmp_path_factory.mktemp("profile")) as driven:
+        yield driven
+
+
+@pytest.fixture
+def box():
+    with Box(free_port()) as made:
+        yield made
+
+
+@pytest.fixture
+def shown(browser, box):
+    """Opens the page of the box; at the end nothing may have gone wrong in it."""
+    resize(browser, 1200, 800)
+    complaints(browser)
+
+    def show():
+        page = Page(browser, box.url)
+        page.sees("#node", "shop-1")
+        return page
+
+    yield show
+    wrong = [line for line in complaints(browser) if not line.startswith("network:")]
+    browser.get("about:blank")
+    assert wrong == []
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "my cat.png"
+    cv2.imwrite(str(path), np.full((240, 320, 3), 90, np.uint8))
+    return path
+
+
+def test_the_page_of_a_new_box_says_what_to_do(box, shown, browser):
+    page = shown()
+    assert page.texts("#facts li") == ["ready", "MQTT", "up 1 h 1 min", "version 1.2.3"]
+    assert "run: [object-detection]" in page.text("#streams .empty")
+    assert "edged/shop-1/control/reload" in page.text("#streams .empty")
+    assert page.texts("#services tbody :is(th, td)") == [
+        *("object-detection", "picodet-416", "openvino-int8", "cpu", "14 ms", "running"),
+    ]
+    assert complaints(browser) == []
+    page.only_asked_its_own_server(box.url)
+
+
+def test_a_stream_is_shown_live(box, shown):
+    box.add_stream("door")
+    page = shown()
+    page.moves(".tile img")
+    assert page.run("return document.querySelector('.tile img').naturalWidth") >= 320
+    assert page.texts(".tile .bar > *") == ["door", "online", "5 fps"]
+
+
+def test_a_stream_and_a_service_say_why_they_are_down(box, shown):
+    box.add_stream("yard", "offline", "connection refused; trying again in 8 s")
+    box.add_service("ocr", "no model of ocr is installed; run `edged pull ppocrv6-small`")
+    box.status = box.status.model_copy(update={"mqtt": MqttStatus(state="connection refused")})
+    page = shown()
+    assert page.text(".tile .why") == "connection refused; trying again in 8 s"
+    assert page.texts(".tile .bar > *") == ["yard", "offline", ""]
+    assert page.text("#services tr:last-child code") == "edged pull ppocrv6-small"
+    assert page.text("#ready") == "not ready"
+    assert page.text("#broker") == "MQTT: connection refused"
+
+
+def test_pictures_are_asked_for_only_while_they_are_seen(box, shown, browser):
+    views = [box.add_stream(f"camera-{n}") for n in range(12)]
+    resize(browser, 360, 700, phone=True)
+    page = shown()
+    first, last = views[0], views[-1]
+    until(first.watched, "the first is looked at")
+    assert last.asked_at == 0, "far below the screen"
+    page.run("document.querySelector('[data-stream=camera-11]').scrollIntoView()")
+    until(lambda: last.watched() and not first.watched(), "only the last is looked at")
+    tab = browser.current_window_handle
+    browser.switch_to.new_window("tab")
+    until(lambda: not any(view.watched() for view in views), "nobody looks at a page in the background")
+    browser.close()
+    browser.switch_to.window(tab)
+    until(last.watched, "somebody looks again")
+
+
+def test_many_streams_leave_the_browser_connections_for_the_rest(box, shown, browser, picture):
+    for n in range(9):
+        box.add_stream(f"camera-{n}")
+    resize(browser, 1800, 1400)
+    page = shown()
+    until(lambda: all(page.brightness(f"[data-stream=camera-{n}] img") is not None for n in range(9)))
+    page.choose(picture)
+    page.sees(".said", "cat")
+
+
+def test_results_arrive_and_can_be_read(box, shown):
+    box.add_stream("door")
+    box.add_stream("yard")
+    page = shown()
+    until(lambda: box.tell("door") or page.all("#results li"), "a result arrives")
+    page.sees(".tile .what", "cat")
+    row = page.one("#results summary")
+    assert row.text.splitlines()[0] == "cat"
+    assert "door · object-detection" in row.text
+    row.click()
+    page.sees("#results details[open] pre", '"model": {"name": "picodet-416"')
+    count = len(page.all("#results li"))
+    box.tell("yard", error={"code": 500, "message": "the plugin failed"})
+    page.sees("#pause", "Resume · 1 new")
+    assert len(page.all("#results li")) == count, "what is read does not move"
+    page.one("#pause").click()
+    page.sees("#results li.failed .what", "failed (500): the plugin failed")
+    Select(page.one("#only")).select_by_visible_text("door")
+    assert not page.all("#results li.failed")
+    box.tell("yard", result=CAT)
+    box.tell("door", result={**CAT, "detection_class_names": ["dog"]})
+    page.sees("#results li .what", "dog")
+    assert not [line for line in page.texts("#results .from") if "yard" in line]
+
+
+def test_the_list_of_results_is_bounded(box, shown):
+    box.add_stream("door")
+    page = shown()
+    until(lambda: box.tell("door") or page.all("#results li"), "the page listens")
+    for n in range(8):
+        for _ in range(20):
+            box.tell("door")
+        box.tell("door", result={**CAT, "detection_class_names": [f"pack {n}"]})
+        page.sees("#results li .what", f"pack {n}")
+    assert len(page.all("#results li")) == 100
+
+
+def test_a_chosen_picture_gives_json_and_drawing(box, shown, picture):
+    page = shown()
+    page.choose(picture)
+    page.sees("#attempt .json", '"detection_class_names": ["cat"]')
+    page.sees(".said", "cat ·")
+    until(lambda: len(page.colours("#attempt canvas")) > 1, "a box is drawn on the even gray")
+    page.one("[data-option=score_threshold]").send_keys("0.25\t")
+    until(lambda: len(box.asked) == 2, "an option asks again")
+    assert box.asked[0] == (
+        "object-detection",
+        {"image": base64.b64encode(picture.read_bytes()).decode()},
+    )
+    assert box.asked[1][1]["score_threshold"] == 0.25
+    page.one(".commands summary").click()
+    assert """{"score_threshold": 0.25, "image": "'; base64 < 'my cat.png'""" in page.text(".curl")
+    assert f"curl -sS {box.url}api/predict/object-detection" in page.text(".curl")
+    assert "mosquitto_pub -q 1 -s -t edged/shop-1/request/object-detection" in page.text(".mqtt")
+
+
+def test_a_dropped_picture_and_a_refusal(box, shown, picture):
+    box.answers = {}
+    page = shown()
+    page.run(
+        """const bytes = Uint8Array.from(atob(arguments[0]), (c) => c.charCodeAt(0));
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File([bytes], "cat.png", {type: "image/png"}));
+        document.querySelector(".drop").dispatchEvent(new DragEvent("drop", {dataTransfer, bubbles: true}));""",
+        base64.b64encode(picture.read_bytes()).decode(),
+    )
+    page.sees(".said", "No model of it is installed; run edged pull tiny.")
+    box.answers = {"object-detection": CAT}
+    page.one("[name=again]").click()
+    page.sees("#attempt .json", '"cat"')
+
+
+def test_names_from_outside_stay_text(box, shown, picture):
+    hostile = {**CAT, "detection_class_names": [HOSTILE]}
+    box.answers["object-detection"] = hostile
+    box.add_stream("door", "offline", HOSTILE)
+    box.add_service("ocr", f"`{HOSTILE}` {HOSTILE}")
+    page = shown()
+    until(lambda: box.tell("door", result=hostile) or page.all("#results li"))
+    page.one("#results summary").click()
+    page.choose(picture)
+    places = (
+        ".tile .why",
+        ".tile .what",
+        "#results .what",
+        "#results pre",
+        ".said",
+        "#attempt .json",
+        ".how",
+    )
+    for place in places[:-1]:
+        page.sees(place, HOSTILE)
+    assert HOSTILE in page.texts("#services .how")[-1]
+    assert page.run("return window.hacked") is None
+    assert page.all("main img[src=x]") == []
+
+
+@pytest.mark.parametrize("width", [360, 820, 1200])
+def test_nothing_is_wider_than_the_screen(box, shown, browser, picture, width):
+    box.add_stream("door")
+    box.add_stream("a-camera-with-a-rather-long-name-behind-the-third-shelf", "offline", "x" * 200)
+    box.add_service("image-classification", "no model is installed; run `edged pull " + "y" * 60 + "`")
+    resize(browser, width, 780, phone=width < 500)
+    page = shown()
+    long = {**CAT, "detection_class_names": ["z" * 300]}
+    until(lambda: box.tell("door", result=long) or page.all("#results li"))
+    page.choose(picture)
+    page.sees("#attempt .json", "cat")
+    page.one(".commands summary").click()
+    page.run("document.querySelector('#results summary').click()")  # it may be below the header
+    assert page.run("return document.documentElement.scrollWidth") == width
+
+
+def test_the_token_is_asked_for_once(browser):
+    token = "a-token-of-this-test"
+    with ExitStack() as stack:
+        box = stack.enter_context(Box(free_port(), token))
+        box.add_stream("door")
+        page = Page(browser, box.url)
+        page.sees("#login", "This box wants a token")
+        assert not page.one("main").is_displayed()
+        page.one("[name=token]").send_keys("wrong\n")
+        page.sees("#login .fault", "This is not the token of this box.")
+        page.one("[name=token]").clear()
+        page.one("[name=token]").send_keys(token + "\n")
+        page.sees("#node", "shop-1")
+        page.moves(".tile img")
+        assert "$EDGED_TOKEN" in page.run("return document.querySelector('.curl').textContent")
+        assert token not in page.run("return document.documentElement.outerHTML")
+        page = Page(browser, box.url)
+        page.sees("#node", "shop-1")
+        assert not page.one("#login").is_displayed()
+        browser.get("about:blank")
+
+
+def test_a_server_that_went_away_is_found_again(box, shown):
+    box.add_stream("door")
+    page = shown()
+    page.moves(".tile img")
+    box.unit.stop()
+    page.sees("#gone", "The server does not answer. Trying again…")
+    box.unit = box.made()
+    box.unit.start()
+    until(lambda: not page.one("#gone").is_displayed(), "the page sees that it is back")
+    page.moves(".tile img")
+    until(lambda: box.tell("door") or page.all("#results li"), "results arrive again")
