@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edged.ops.draw import annotate, colour_of, draw_classes, draw_detections
+from edged.ops.draw import annotate, colour_of, draw_classes, draw_detections, draw_texts
 
 
 def gray(height, width):
@@ -54,6 +54,42 @@ def test_the_best_classes_are_written():
     assert (drawn == colour_of("cat")).all(axis=2).any()
 
 
+def ink(picture, top, left, bottom, right):
+    """Share of dark pixels."""
+    return float((picture[top:bottom, left:right].max(axis=2) < 120).mean())
+
+
+def test_texts_are_framed_and_printed_on_a_sheet_at_the_same_places():
+    picture = np.full((400, 600, 3), 200, np.uint8)
+    level = [[100, 50], [100, 350], [140, 350], [140, 50]]
+    upwards = [[380, 500], [200, 500], [200, 540], [380, 540]]
+    drawn = draw_texts(picture, [level, upwards], ["出口 EXIT", "Platform"])
+    assert drawn.shape == (800, 600, 3), "the sheet is below"
+    assert drawn[120, 50].tolist() != [200, 200, 200], "the frame"
+    assert drawn[120, 200].tolist() == [200, 200, 200], "the text itself is not covered"
+    assert ink(drawn, 400 + 100, 50, 400 + 140, 350) > 0.05
+    assert ink(drawn, 400 + 200, 500, 400 + 380, 540) > 0.05
+    assert ink(drawn, 400, 0, 800, 600) < 0.05, "and nowhere else"
+    assert (picture == 200).all()
+
+
+def test_the_letters_of_chinese_are_there_and_differ():
+    place = [[[0, 0], [0, 600], [400, 600], [400, 0]]]
+    one, two, missing = (draw_texts(gray(400, 600), place, [text]) for text in ("出", "口", "\U0001fae8"))
+    assert (one != two).any()
+    assert (one != missing).any(), "not the box that stands for a letter that the font lacks"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (400, 300)])
+def test_texts_at_the_edge_and_in_any_size(size):
+    height, width = size
+    whole = [[0, 0], [0, width], [height, width], [height, 0]]
+    beyond = [[-5, -5], [-5, width + 5], [height + 5, width + 5], [height + 5, -5]]
+    flat = [[0, 0], [0, width], [0, width], [0, 0]]
+    drawn = draw_texts(gray(*size), [whole, beyond, flat], ["a long text that does not fit", "b", ""])
+    assert (drawn != 90).any()
+
+
 def test_annotate_knows_the_services_that_can_be_drawn():
     picture = gray(400, 600)
     answer = {
@@ -63,4 +99,6 @@ def test_annotate_knows_the_services_that_can_be_drawn():
     }
     assert (annotate("object-detection", picture, answer) != 90).any()
     assert (annotate("image-classification", picture, {"class_probs": {"cat": 1.0}}) != 90).any()
+    texts = {"detection_keypoints": [[[1, 1], [1, 50], [20, 50], [20, 1]]], "detection_texts": ["a"]}
+    assert annotate("ocr", picture, texts).shape == (800, 600, 3)
     assert annotate("text-vectorization", picture, {}) is picture
