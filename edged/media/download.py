@@ -78,8 +78,15 @@ def download(url: str, settings: FetchSettings, until: Until) -> Generator[bytes
             if response.status not in _REDIRECTS or not location:
                 yield from _body(asked.host, response, until)
                 return
-        came_from, url = asked.host, urljoin(url, quote(location, safe=ASCII, encoding="latin-1"))
+        came_from, url = asked.host, _joined(url, location)
     raise NotAllowed(f"it redirects more often than `requests.fetch.max_redirects`, {settings.max_redirects}")
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, quote(location, safe=ASCII, encoding="latin-1"))
+    except ValueError as error:
+        raise BadRequest("it redirects to what is no URL") from error
 
 
 @contextmanager
@@ -233,7 +240,7 @@ def _body(host: str, response: http.client.HTTPResponse, until: Until) -> Iterat
         raise NotFound(f"{host} answers {response.status} instead of the media")
     if response.getheader("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
         raise NotMedia(f"{host} sends the media compressed once more, though it was not asked to")
-    while chunk := response.read(CHUNK):
+    while chunk := response.read1(CHUNK):  # `read` takes a chunk of size -1 for all that comes
         yield chunk
         until.left()
     if response.length:

@@ -273,6 +273,26 @@ def test_a_body_over_the_limit_is_not_read_to_its_end(shop, length):
     assert "`requests.picture.max_bytes`" in said
 
 
+def test_a_chunk_that_claims_a_negative_size_is_bounded_too(shop):
+    start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"
+    sent = []
+
+    def endless():
+        yield start
+        while True:
+            sent.append(1)
+            yield bytes(65536)
+
+    shop.answers["/x"] = endless()
+    refused(TooLarge, f"{shop.url}/x", settings(shop))
+    assert len(sent) < 500, "32 MB: what fits into the buffers of the kernel, and not all that comes"
+
+
+def test_a_redirect_to_what_is_no_url(shop):
+    shop.answers["/x"] = moved("http://[::1/")
+    refused(BadRequest, f"{shop.url}/x", settings(shop))
+
+
 def test_a_compressed_body_is_not_unpacked(shop):
     shop.answers["/x"] = ok(gzip.compress(bytes(10_000_000)), "Content-Encoding: gzip")
     assert "compressed" in refused(NotMedia, f"{shop.url}/x", settings(shop))
