@@ -151,3 +151,23 @@ def box():
     made = Box()
     yield made
     made.stop()
+
+
+def running(**settings):
+    made = Box()
+    try:
+        yield made.start(**settings)
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """One that runs for all tests of a module which change nothing in it."""
+    yield from running()
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    """The same with a token."""
+    yield from running(token=TOKEN)

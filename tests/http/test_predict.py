@@ -12,7 +12,7 @@ import pytest
 from edged.contracts.message import FailedAnswer
 from edged.pipeline.requests import RequestQueue, RequestSettings
 from tests.broker import until
-from tests.http.conftest import JPEG
+from tests.http.conftest import JPEG, Box
 
 PATH = "/api/predict/object-detection"
 IMAGE = pybase64.b64encode_as_string(JPEG)
@@ -35,12 +35,14 @@ def test_the_answer_of_the_pipeline_with_its_headers(box):
     assert (job.service, job.payload) == ("object-detection", b"abc")
 
 
-@pytest.fixture
-def real(box):
+@pytest.fixture(scope="module")
+def real():
     """The real queue and route; only the model is faked."""
+    box = Box()
     queue = RequestQueue(box.table, RequestSettings(), 2, box.counters)
     queue.start()
     yield box.start(intake=queue)
+    box.stop()
     queue.stop()
 
 
@@ -133,16 +135,15 @@ def test_chunks_make_one_body_and_a_connection_serves_many_requests(box):
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )
-def test_what_is_no_http_is_refused_in_json_and_closed(box, raw):
-    box.start()
-    with closing(socket.create_connection(("127.0.0.1", box.unit.port), 30)) as sock:
+def test_what_is_no_http_is_refused_in_json_and_closed(shared, raw):
+    with closing(socket.create_connection(("127.0.0.1", shared.unit.port), 30)) as sock:
         sock.sendall(raw)
         answer = http.client.HTTPResponse(sock)
         answer.begin()
         assert answer.status == 400
         assert FailedAnswer.model_validate_json(answer.read()).error_code == 400
         assert sock.recv(10) == b""
-    assert box.intake.jobs == []
+    assert shared.intake.jobs == []
 
 
 def test_who_leaves_before_the_answer_is_counted_and_disturbs_nobody(box):
