@@ -1,15 +1,15 @@
 """How far the answers of two variants of one model are the same: one metric a type of result."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from edged.contracts.image import Classification, Detections
+from edged.contracts.image import Classification, Detections, Texts
 from edged.ops.boxes import iou
 
 MINIMUM_IOU = 0.5
-"""Two boxes that overlap by as much, with one class, are the same object."""
+"""Two boxes that overlap by as much, with one class or one text, are the same."""
 
 
 def agreement(reference: Sequence[Any], other: Sequence[Any]) -> float | None:
@@ -20,18 +20,31 @@ def agreement(reference: Sequence[Any], other: Sequence[Any]) -> float | None:
 
 def of_detections(reference: Sequence[Detections], other: Sequence[Detections]) -> float:
     """F1 over all items: boxes that only one of the two has count against it. 1 when neither has any."""
-    total = sum(len(d.detection_scores) for d in (*reference, *other))
+    return _f1([(d.detection_boxes, d.detection_classes) for d in items] for items in (reference, other))
+
+
+def of_texts(reference: Sequence[Texts], other: Sequence[Texts]) -> float:
+    """F1 over all items as of detections: texts that differ by a single letter are not the same."""
+    return _f1([(t.detection_boxes, t.detection_texts) for t in items] for items in (reference, other))
+
+
+_Boxes = tuple[Sequence[Sequence[float]], Sequence[int] | Sequence[str]]
+"""Boxes of one item, and what each of them is."""
+
+
+def _f1(both: Iterable[Sequence[_Boxes]]) -> float:
+    reference, other = both
+    total = sum(len(boxes) for boxes, _ in (*reference, *other))
     same = sum(_same_boxes(a, b) for a, b in zip(reference, other, strict=True))
     return 2 * same / total if total else 1.0
 
 
-def _same_boxes(a: Detections, b: Detections) -> int:
-    """Pairs of one class that overlap enough, each box in one at most; the best boxes of `a` choose first."""
-    if not a.detection_boxes or not b.detection_boxes:
+def _same_boxes(a: _Boxes, b: _Boxes) -> int:
+    """Pairs of the same that overlap enough, each box in one at most; the first boxes of `a` choose first."""
+    if not a[0] or not b[0]:
         return 0
-    boxes = (np.asarray(d.detection_boxes, np.float32) for d in (a, b))
-    overlap = iou(*boxes)
-    overlap[np.not_equal.outer(a.detection_classes, b.detection_classes)] = 0
+    overlap = iou(*(np.asarray(boxes, np.float32) for boxes, _ in (a, b)))
+    overlap[np.array(a[1])[:, None] != np.array(b[1])[None]] = 0
     pairs = 0
     for row in overlap:
         best = int(row.argmax())
@@ -49,5 +62,6 @@ def of_classifications(reference: Sequence[Classification], other: Sequence[Clas
 
 _METRICS: Mapping[type, Callable[[Sequence[Any], Sequence[Any]], float]] = {
     Detections: of_detections,
+    Texts: of_texts,
     Classification: of_classifications,
 }
