@@ -64,29 +64,36 @@ class Switches:
 
 
 class Control:
-    """The verbs about streams. `reload` is the daemon's own."""
+    """All verbs but `reload`, which is the daemon's own."""
 
     def __init__(
         self,
+        *,
         streams: Callable[[], Collection[str]],
         switches: Switches,
         views: LiveViews,
         show: PictureSink,
         apply: Callable[[], None],
+        cancel: Callable[[str], None],
     ) -> None:
-        """`streams` are those of the configuration; `show` publishes a picture.
-
-        `apply` asks the daemon to make what runs what should run.
+        """`streams` are those of the configuration; `show` publishes a picture; `cancel` takes the id of a
+        request; `apply` asks the daemon to make what runs what should run.
         """
         self._streams = streams
         self._switches = switches
         self._views = views
         self._show = show
         self._apply = apply
+        self._cancel = cancel
 
     def verbs(self) -> Mapping[str, Verb]:
         """By name."""
-        return {"enable": self.enable, "disable": self.disable, "snapshot": self.snapshot}
+        return {
+            "enable": self.enable,
+            "disable": self.disable,
+            "snapshot": self.snapshot,
+            "cancel": self.cancel,
+        }
 
     def enable(self, fields: dict[str, Any]) -> str:
         """`{"stream": "door"}`: let a stream run again."""
@@ -98,7 +105,7 @@ class Control:
 
     def snapshot(self, fields: dict[str, Any]) -> str:
         """`{"stream": "door"}`, or nothing for all streams: publish what it looks like now."""
-        if _stream_of(fields) is not None:
+        if _only(fields, "stream") is not None:
             name = self._named(fields)
             if not self._publish(name):
                 why = f"it is {OFF}" if name in self._switches.off() else "it has no frame yet"
@@ -108,6 +115,14 @@ class Control:
         if not shown:
             raise NotReady("no stream has a frame yet")
         return f"snapshots are published of {', '.join(shown)}"
+
+    def cancel(self, fields: dict[str, Any]) -> str:
+        """`{"request_id": "r-1"}`: answer a request with 499, whether it waits or is in work."""
+        request_id = _only(fields, "request_id")
+        if not request_id:
+            raise BadRequest('name the request: {"request_id": "..."}')
+        self._cancel(request_id)
+        return f"request {request_id!r} is answered 499, unless it was answered before"
 
     def _publish(self, name: str) -> bool:
         view = self._views.get(name)
@@ -129,7 +144,7 @@ class Control:
         )
 
     def _named(self, fields: dict[str, Any]) -> str:
-        name = _stream_of(fields)
+        name = _only(fields, "stream")
         if name is None:
             raise BadRequest('name the stream: {"stream": "..."}')
         if name not in (known := self._streams()):
@@ -139,14 +154,14 @@ class Control:
         return name
 
 
-def _stream_of(fields: dict[str, Any]) -> str | None:
-    """The one field that the verbs know. Raises `BadRequest` for any other."""
-    if unknown := fields.keys() - {"stream"}:
-        raise BadRequest(f"the field {min(unknown)!r} is unknown; this verb knows `stream`")
-    name = fields.get("stream")
-    if name is not None and not isinstance(name, str):
-        raise BadRequest("the field `stream` must be the name of a stream, a string")
-    return name
+def _only(fields: dict[str, Any], known: str) -> str | None:
+    """The one field that a verb knows. Raises `BadRequest` for any other."""
+    if unknown := fields.keys() - {known}:
+        raise BadRequest(f"the field {min(unknown)!r} is unknown; this verb knows `{known}`")
+    value = fields.get(known)
+    if value is not None and not isinstance(value, str):
+        raise BadRequest(f"the field `{known}` must be a string")
+    return value
 
 
 def _read(path: Path) -> frozenset[str]:

@@ -33,11 +33,12 @@ class Daemon:
         self._switches = Switches(self.config.paths.state)
         self.wiring = Wiring(counters, sinks, lambda: self.verbs, self._switches.off, self._announce)
         control = Control(
-            lambda: self.config.streams,
-            self._switches,
-            self.wiring.views,
-            self.wiring.publish_snapshot,
-            self._apply,
+            streams=lambda: self.config.streams,
+            switches=self._switches,
+            views=self.wiring.views,
+            show=self.wiring.publish_snapshot,
+            apply=self._apply,
+            cancel=self.wiring.cancel,
         )
         self.verbs = {"reload": lambda _: self.reload(), **control.verbs()}
         """What can be told to the daemon, by name."""

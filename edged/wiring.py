@@ -188,6 +188,11 @@ class Wiring:
         """The newest state of every stream, by name; those that left the configuration too."""
         return self._states.copy()
 
+    def cancel(self, request_id: str) -> None:
+        """Nobody waits for this request any more."""
+        if (requests := self.units.get("requests", RequestQueue)) is not None:
+            requests.cancel(request_id)
+
     def publish_snapshot(self, stream: str, captured_at: float, jpeg: bytes) -> None:
         """A picture sink: to the broker."""
         if (mqtt := self.mqtt()) is not None:

@@ -18,13 +18,15 @@ class House:
         self.switches = Switches(folder)
         self.views = LiveViews()
         self.shown = []
+        self.cancelled = []
         self.applied = 0
         self.control = Control(
-            lambda: ["door", "yard"],
-            self.switches,
-            self.views,
-            lambda *shot: self.shown.append(shot),
-            self._apply,
+            streams=lambda: ["door", "yard"],
+            switches=self.switches,
+            views=self.views,
+            show=lambda *shot: self.shown.append(shot),
+            apply=self._apply,
+            cancel=self.cancelled.append,
         )
 
     def _apply(self):
@@ -73,6 +75,10 @@ def test_an_unknown_stream_names_close_ones(house, verb):
         ("disable", {"stream": 5}, "a string"),
         ("disable", {"strem": "door"}, "`stream`|'strem' is unknown"),
         ("snapshot", {"strem": "door"}, "'strem' is unknown"),
+        ("cancel", {}, "name the request"),
+        ("cancel", {"request_id": ""}, "name the request"),
+        ("cancel", {"request_id": 7}, "a string"),
+        ("cancel", {"stream": "door"}, "this verb knows `request_id`"),
     ],
 )
 def test_wrong_fields(house, verb, fields, says):
@@ -99,6 +105,11 @@ def test_a_snapshot_of_nothing(house):
     with pytest.raises(NotReady, match="disabled by control/disable"):
         house.told("snapshot", stream="door")
     assert house.shown == []
+
+
+def test_a_request_is_cancelled(house):
+    assert "answered 499" in house.told("cancel", request_id="r-1")
+    assert house.cancelled == ["r-1"]
 
 
 @pytest.mark.parametrize("text", ["", "{}", '["a", 5]', "[\xff"])

@@ -28,7 +28,7 @@ class FailedAnswer(_Message):
     success: Literal[False] = False
     """Always false."""
     error_code: int
-    """As HTTP: 400, 403, 404, 413, 415, 422, 429, 500, 503 or 504."""
+    """As HTTP: 400, 403, 404, 413, 415, 422, 429, 499 (cancelled), 500, 503 or 504."""
     error_msg: str
     """One sentence that names the field and the limit or the fix."""
 
@@ -175,7 +175,7 @@ class ControlAnswer(_Message):
     `reload` reads config.yaml again. `disable` and `enable` switch the `stream` that they name off and on;
     this is remembered over restarts. `snapshot` publishes a picture of the `stream` that it names, or of all,
     on `edged/<node>/stream/<stream>/snapshot`: an annotated JPEG, in MQTT 5 with the user property
-    `captured_at`.
+    `captured_at`. `cancel` ends the request whose `request_id` it names, which is answered 499.
     """
 
     verb: str

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import orjson
@@ -26,7 +27,7 @@ from edged.flow.mailbox import Fifo
 from edged.media.fetch import Fetched
 from edged.media.picture import PictureLimits
 from edged.media.policy import FetchSettings
-from edged.pipeline.call import CallRun
+from edged.pipeline.call import CallRun, Cancellations
 from edged.pipeline.decode import Wanted, fetched, item_of, wanted_of
 from edged.pipeline.scheduler import Scheduler
 from edged.pipeline.served import Served, ServiceTable
@@ -75,6 +76,7 @@ class RequestRoute:
     """A raw request in, exactly one answer out."""
 
     def __init__(self, table: ServiceTable, settings: RequestSettings, counters: Counters) -> None:
+        self.cancellations = Cancellations()
         self._table = table
         self._settings = settings
         self._counters = counters
@@ -125,6 +127,7 @@ class RequestRoute:
             item = item_of(request, self._settings.picture, call.media)
         options = served.options_with(_options_of(served.service, request))
         result = served.instance.infer(item, options, call.run, Priority.REQUEST)
+        call.run.check_cancelled()
         with self._counters.timed("encode"):
             body = self._encoded(served.service, request.request_id or "", result)
         return Answer(request.request_id or "", body, 200, served.instance.facts.name, request.reply_to)
@@ -147,11 +150,11 @@ class RequestRoute:
         return answer
 
     def _run(self, job: RequestJob, request: Envelope) -> CallRun:
-        report = None
+        request_id, report = request.request_id or "", None
         if job.progress is not None:
-            tell, request_id = job.progress, request.request_id or ""
-            report = lambda done: tell(request_id, done)  # noqa: E731
-        return CallRun(job.received_at + (request.timeout_s or self._settings.timeout_s), report)
+            report = partial(job.progress, request_id)
+        deadline = job.received_at + (request.timeout_s or self._settings.timeout_s)
+        return CallRun(deadline, report, partial(self.cancellations.concern, request_id, job.received_at))
 
     def _encoded(self, known: Service, request_id: str, result: Any) -> bytes:
         body = orjson.dumps(known.answer(request_id, result), option=orjson.OPT_SERIALIZE_NUMPY)
@@ -238,6 +241,10 @@ class RequestQueue:
     def submit(self, job: RequestJob) -> None:
         """Queue the job. Raises `QueueFull`; then `reply` is not called."""
         self._jobs.put(job, len(job.payload))
+
+    def cancel(self, request_id: str) -> None:
+        """Answer a request that came before with 499, unless it is answered already."""
+        self._route.cancellations.cancel(request_id)
 
     def queued(self) -> dict[str, int]:
         """Requests waiting, by what for."""

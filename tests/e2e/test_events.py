@@ -5,8 +5,11 @@ import json
 
 import cv2
 import numpy as np
+import orjson
+import pybase64
 
 from edged.contracts.message import ControlAnswer, StreamMessage, StreamState
+from edged.media.picture import encode_jpeg
 from tests.broker import free_port, until
 from tests.e2e.box import running
 
@@ -96,3 +99,17 @@ def test_a_camera_that_was_switched_off_stays_off(daemon, client, tmp_path):
         assert told(fresh, "enable", stream="demo").success
         until(lambda: [m for m in fresh.on(RESULTS) if m.payload], "it sees again")
         until(lambda: (now := state(fresh)) is not None and now.state == "online", "it is online")
+
+
+def test_a_request_that_is_cancelled_is_answered_once_with_499(daemon, client):
+    box = daemon("")
+    caller = client(box.port, "me/answers", "edged/box/control/+/response")
+    picture = pybase64.b64encode_as_string(encode_jpeg(np.full((720, 1280, 3), 90, np.uint8)))
+    for n in range(150):
+        body = orjson.dumps({"image": picture, "request_id": f"r-{n}"})
+        caller.ask("box", "object-detection", body, "me/answers", b"%d" % n)
+    assert told(caller, "cancel", request_id="r-149").success
+    until(lambda: len(caller.on("me/answers")) == 150, "all answers")
+    answers = [orjson.loads(m.payload) for m in caller.on("me/answers")]
+    assert sorted(a["request_id"] for a in answers) == sorted(f"r-{n}" for n in range(150))
+    assert [a["error_code"] for a in answers if not a["success"]] == [499]
