@@ -18,6 +18,8 @@ MOST_ENTRIES = 1000
 """An answer with longer lists is no answer of ours; drawing it would take long."""
 MOST_TEXT = 1000
 """Characters of one text in it."""
+DEEPEST = 6
+"""Lists within lists; the polygons of a text are three deep."""
 
 
 class AnnotateRequest(BaseModel):
@@ -69,11 +71,13 @@ def _checked(name: str, kind: type[Any], answer: dict[str, Any]) -> dict[str, An
         raise NotUsable(f"the field `answer` is no answer of {name}: `{where[:100]}` is wrong") from error
 
 
-def _too_long(value: Any) -> str:
-    """Empty, or what is too long."""
+def _too_long(value: Any, depth: int = 0) -> str:
+    """Empty, or what is too long or too deep."""
+    if depth > DEEPEST:
+        return f"lists are more than {DEEPEST} deep"
     if isinstance(value, str) and len(value) > MOST_TEXT:
         return f"a text has more than {MOST_TEXT} characters"
     if isinstance(value, list | dict) and len(value) > MOST_ENTRIES:
         return f"a list has more than {MOST_ENTRIES} entries"
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return next(filter(None, map(_too_long, inner)), "")
+    return next(filter(None, (_too_long(one, depth + 1) for one in inner)), "")

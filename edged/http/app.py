@@ -1,7 +1,7 @@
 """The application: which address is answered by whom."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from typing import TypeVar
@@ -47,8 +47,10 @@ class App:
         self._registry = registry(sources.version, sources.counters, sources.status)
         keys = Keys(settings)
         handlers = {HTTPException: on_http_exception, EdgedError: on_edged_error, Exception: on_defect}
-        routes = Starlette(routes=self._routes(Login(keys, self._bodies)), exception_handlers=handlers)
-        self.gate = Gate(routes, keys, sources.counters)
+        self.routes = self._routes(Login(keys, self._bodies))
+        """What stands behind the gate."""
+        app = Starlette(routes=self.routes, exception_handlers=handlers)
+        self.gate = Gate(app, keys, sources.counters)
         """The ASGI application."""
 
     def close(self) -> None:
@@ -70,8 +72,8 @@ class App:
             Route("/api/annotate/{service}", self._annotate, methods=post),
             Route("/api/login", login.respond, methods=post),
             Route("/api/status", self._status),
-            Route("/api/results", self._feed.respond),
-            Route("/api/streams/{stream}/live", self._live.live),
+            _endless("/api/results", self._feed.respond),
+            _endless("/api/streams/{stream}/live", self._live.live),
             Route("/api/streams/{stream}/snapshot", self._live.snapshot),
             Route("/v2", kserve.server),
             Route("/v2/health/live", kserve.live),
@@ -107,3 +109,10 @@ class App:
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._work, call)
+
+
+def _endless(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
+    """A GET whose answer does not end by itself; so there is no HEAD, which would wait for the end."""
+    route = Route(path, endpoint)
+    route.methods = {"GET"}
+    return route

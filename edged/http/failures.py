@@ -14,6 +14,8 @@ from edged.contracts.request import Answer, refusal
 
 RETRY_AFTER_S = 1
 """What a client is told to wait when the box is full."""
+MOST_TEXT = 200
+"""Characters in a header; no valid `request_id` has more."""
 
 _SAID = {
     404: "there is nothing at this address; /openapi.json lists what there is",
@@ -41,7 +43,8 @@ def failure(
 
 
 def header_text(text: str) -> str:
-    """Text that may stand in a header: what is not printable ASCII is percent-encoded."""
+    """Text that may stand in a header: what is not printable ASCII is percent-encoded, what is long is cut."""
+    text = text[:MOST_TEXT]
     return text if text.isascii() and text.isprintable() else quote(text, safe="")
 
 

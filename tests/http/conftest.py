@@ -78,19 +78,20 @@ class Box:
         self.services = [ServiceStatus(service="object-detection", model="fake", state="running")]
         self.unit = None
 
-    def start(self, **settings):
-        """Start on a free port; `intake` replaces the fake one."""
-        intake = settings.pop("intake", self.intake)
-        picture = settings.pop("picture", PictureLimits())
-        sources = Sources(
+    def sources(self, intake=None, picture=PictureLimits()):  # noqa: B008 - frozen
+        return Sources(
             version="1.2.3",
-            intake=intake,
+            intake=intake or self.intake,
             counters=self.counters,
             table=self.table,
             views=self.views,
             status=self.status,
             picture=picture,
         )
+
+    def start(self, **settings):
+        """Start on a free port; `intake` and `picture` replace those of `sources`."""
+        sources = self.sources(**{key: settings.pop(key) for key in ("intake", "picture") if key in settings})
         self.unit = HttpUnit(HttpSettings(**{"listen": "127.0.0.1:0", **settings}), sources)
         self.unit.start()
         return self

@@ -77,6 +77,11 @@ def test_an_id_that_cannot_stand_in_a_header_is_escaped_there(real):
     assert "X-Evil" not in answer.headers
 
 
+def test_an_id_of_any_length_gives_a_header_of_bounded_length(real):
+    answer = real.post(PATH, {"image": IMAGE, "request_id": "x" * 100_000})
+    assert (answer.code, answer.headers["X-Request-Id"]) == (400, "x" * 200)
+
+
 def test_what_there_is_not_and_the_wrong_method(box):
     box.start()
     refused(box.get("/nothing"), 404)
