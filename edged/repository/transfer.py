@@ -95,23 +95,28 @@ def forget(part: Path) -> None:
     part.with_name(part.name + ".mark").unlink(missing_ok=True)
 
 
-def download(web: Web, url: str, part: Path, progress: Progress, span: tuple[int, int] | None = None) -> None:
+def download(
+    web: Web, url: str, part: Path, progress: Progress, *, span: tuple[int, int] | None = None, size: int = 0
+) -> None:
     """Bring `url`, or its bytes `span` = (first, last), to the file `part`.
 
+    `size` is how many bytes the whole must have; 0: any number.
     What an earlier try or process left in `part` is kept where the server says that the file is the same.
     Raises `RangesRefused` if a span is not to be had, `OriginError` if the file is not.
     """
     for attempt in range(TRIES):
         time.sleep(web.pause * attempt)
         try:
-            return _go_on(web, url, part, progress, span)
+            return _go_on(web, url, part, progress, span=span, size=size)
         except HTTPError as error:
             reason = error
             log.info("%s broke off, try %d of %d: %s", shown(url), attempt + 1, TRIES, error)
     raise OriginError(f"{shown(url)} broke off {TRIES} times: {reason}")
 
 
-def _go_on(web: Web, url: str, part: Path, progress: Progress, span: tuple[int, int] | None) -> None:
+def _go_on(
+    web: Web, url: str, part: Path, progress: Progress, *, span: tuple[int, int] | None, size: int
+) -> None:
     first, last = span or (0, "")
     mark = _Mark(part, f"{shown(url)} {first}-{last}")
     have, length, validator = mark.read()
@@ -120,7 +125,7 @@ def _go_on(web: Web, url: str, part: Path, progress: Progress, span: tuple[int, 
     headers = {"Range": f"bytes={first + have}-{last}"} if span or have else {}
     with web.open(url, {**headers, "If-Range": validator} if have else headers) as response:
         if response.status == 200 and not span:
-            have, length = 0, int(response.headers.get("Content-Length", 0))
+            have, length = 0, int(response.headers.get("Content-Length", size))
         elif have and (response.status in (200, 416) or _validator(response) not in (validator, "")):
             forget(part)
             raise HTTPError("the file has changed meanwhile")
@@ -129,6 +134,8 @@ def _go_on(web: Web, url: str, part: Path, progress: Progress, span: tuple[int, 
             length = span[1] + 1 - span[0] if span else total
         else:
             raise OriginError(refusal(url, response))
+        if size and length != size:
+            raise OriginError(f"the file has {length} bytes, the card says {size}")
         mark.write(_validator(response) or validator, length)
         _receive(response, part, have, length, progress)
 

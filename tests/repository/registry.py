@@ -1,14 +1,17 @@
 """A package index on 127.0.0.1 that may refuse ranges, break off, redirect and change its files."""
 
+import base64
 import hashlib
 import io
 import json
 import re
+import ssl
 import tarfile
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
+from urllib.parse import unquote
 
 from edged.repository.index import PipSettings
 
@@ -39,7 +42,7 @@ def sdist(members: dict[str, bytes | tarfile.TarInfo]) -> bytes:
 class Registry:
     """Serves `/simple/<package>/` and `/files/<name>`; a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.files: dict[str, bytes] = {}
         """By file name."""
         self.digests: dict[str, str] = {}
@@ -56,13 +59,17 @@ class Registry:
         """Base URL that everything has moved to."""
         self.login = ""
         """The only `Authorization` that is accepted."""
+        self.packages: dict[str, dict[str, bytes]] = {}
+        """Versions of packages that npm may ask for, as archives, by name."""
         self.page = ""
         """What every page says instead of the list of files."""
         self.sent: list[tuple[str, str, int]] = []
         """(path, range asked for, bytes sent) of each answer."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_port}"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
 
     @property
     def pip(self) -> PipSettings:
@@ -97,6 +104,21 @@ class Registry:
             return json.dumps({"files": files})
         return "".join(f'<a href="../../files/{n}#sha256={d}">{n}</a>' for n, d in hashes.items())
 
+    def add_npm(self, name: str, version: str, members: dict[str, bytes | tarfile.TarInfo]) -> None:
+        """Publish a package; its members are named with the folder at the top, `package/...`."""
+        self.packages.setdefault(name, {})[version] = sdist(members)
+
+    def packument(self, name: str) -> str:
+        """What npm reads of a package."""
+        versions = {}
+        for version, archive in self.packages[name].items():
+            file = f"{name.rpartition('/')[2]}-{version}.tgz"
+            self.files[file] = archive
+            digest = base64.b64encode(hashlib.sha512(archive).digest()).decode()
+            dist = {"tarball": f"{self.url}/files/{file}", "integrity": f"sha512-{digest}"}
+            versions[version] = {"name": name, "version": version, "dist": dist}
+        return json.dumps({"name": name, "dist-tags": {"latest": version}, "versions": versions})
+
     def _handler(registry) -> type[BaseHTTPRequestHandler]:  # noqa: N805  the handler's own self is below
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -113,10 +135,17 @@ class Registry:
                     kind = "application/vnd.pypi.simple.v1+json" if registry.as_json else "text/html"
                     page = registry.page or registry.listing()
                     self.answer(200, page.encode(), **{"Content-Type": kind})
-                elif (body := registry.files.get(self.path.removeprefix("/files/"))) is None:
+                elif (name := unquote(self.path.removeprefix("/npm/"))) in registry.packages:
+                    self.answer(
+                        200, registry.packument(name).encode(), **{"Content-Type": "application/json"}
+                    )
+                elif (body := registry.files.get(self.file())) is None:
                     self.answer(404, b"")
                 else:
                     self.send_file(body)
+
+            def file(self):
+                return self.path.partition("?")[0].removeprefix("/files/")
 
             def send_file(self, body):
                 asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
