@@ -213,10 +213,8 @@ def test_what_is_not_there_and_who_is_not_trusted(secure, target, authority, mon
 
 def test_the_store_tries_one_origin_after_the_other(npm, secure, authority, tmp_path, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
-    places = [
-        {"npm": "small-net@1.0.0", "member": MEMBER},
-        {"https": f"{secure.url}/files/net.tflite?s3cret"},
-    ]
+    url = f"{secure.url}/files/net.tflite"
+    places = [{"npm": "small-net@1.0.0", "member": MEMBER}, {"https": f"{url}?s3cret"}]
     digest = hashlib.sha256(FILE).hexdigest()
     card = ModelCard.model_validate(
         {
