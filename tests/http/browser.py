@@ -1,4 +1,4 @@
-"""A real Chromium without a screen, driven through chromedriver; it goes nowhere but to the tests' servers."""
+"""A real Chromium without a screen, driven through chromedriver; it goes only to the tests' servers."""
 
 import shutil
 from collections.abc import Iterator

@@ -197,8 +197,13 @@ class Page:
 
     def moves(self, selector):
         """Wait until a picture has been seen in three states."""
-        seen = set()
-        until(lambda: seen.add(self.brightness(selector)) or len(seen - {None}) >= 3, f"{selector} moves")
+        seen = {None}
+
+        def seen_three_states():
+            seen.add(self.brightness(selector))
+            return len(seen) > 3
+
+        until(seen_three_states, f"{selector} moves")
 
     def choose(self, path):
         self.one("[name=file]").send_keys(str(path))
@@ -370,7 +375,8 @@ def test_a_dropped_picture_and_a_refusal(box, shown, picture):
         """const bytes = Uint8Array.from(atob(arguments[0]), (c) => c.charCodeAt(0));
         const dataTransfer = new DataTransfer();
         dataTransfer.items.add(new File([bytes], "cat.png", {type: "image/png"}));
-        document.querySelector(".drop").dispatchEvent(new DragEvent("drop", {dataTransfer, bubbles: true}));""",
+        const drop = new DragEvent("drop", {dataTransfer, bubbles: true});
+        document.querySelector(".drop").dispatchEvent(drop);""",
         base64.b64encode(picture.read_bytes()).decode(),
     )
     page.sees(".said", "No model of it is installed; run edged pull tiny.")
@@ -388,16 +394,7 @@ def test_names_from_outside_stay_text(box, shown, picture):
     until(lambda: box.tell("door", result=hostile) or page.all("#results li"))
     page.one("#results summary").click()
     page.choose(picture)
-    places = (
-        ".tile .why",
-        ".tile .what",
-        "#results .what",
-        "#results pre",
-        ".said",
-        "#attempt .json",
-        ".how",
-    )
-    for place in places[:-1]:
+    for place in (".tile .why", ".tile .what", "#results .what", "#results pre", ".said", "#attempt .json"):
         page.sees(place, HOSTILE)
     assert HOSTILE in page.texts("#services .how")[-1]
     assert page.run("return window.hacked") is None
