@@ -67,8 +67,8 @@ def _clip_frame(served: Served, repository: Repository) -> bytes:
     card = served.instance.card
     if card.calibration is None:
         raise NotUsable(f"{card.id} brings no clip; give --image")
-    clip = repository.file(card.id, card.calibration.media)
-    return encode_jpeg(sample_frames(clip, 3)[1])
+    frames = sample_frames(repository.file(card.id, card.calibration.media[0]), 3)
+    return encode_jpeg(frames[len(frames) // 2])
 
 
 @dataclass

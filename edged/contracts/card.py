@@ -139,8 +139,17 @@ class Graph(_Part):
     """Axis along which the host may stack items; none: one item a run."""
     variants: tuple[VariantName, ...] = Field(min_length=1)
     """Runtime x precision that can be derived, in order of preference where nothing was measured."""
+    quantized: bool = False
+    """The weights are int8 as published: an int8 variant is a conversion, for which nothing is calibrated."""
     keep_f32: tuple[str, ...] = ()
     """Nodes that int8 leaves in f32, as they cost too much agreement: names with `*`, `?` and `[0-9]`."""
+
+    @model_validator(mode="after")
+    def _int8_stays_int8(self) -> Self:
+        others = [name for name in self.variants if not name.endswith("int8")]
+        if self.quantized and others:
+            raise ValueError(f"a graph that is `quantized` has no variant {', '.join(others)}")
+        return self
 
     def single(self) -> tuple[str, str]:
         """Names of the one input and the one output. Raises `CardError` when there is another number."""
@@ -152,10 +161,15 @@ class Graph(_Part):
 class Calibration(_Part):
     """Representative media for quantization and for measuring the agreement of variants."""
 
-    media: str
-    """Name in `weights` of a video."""
+    media: tuple[str, ...] = Field(min_length=1)
+    """Names in `weights` of videos and pictures; a single one may stand without a list."""
     frames: int = Field(default=48, ge=8, le=1000)
-    """How many pictures to take, evenly spread."""
+    """How many frames to take of each video, evenly spread."""
+
+    @field_validator("media", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
 
 
 class Agreement(_Part):
@@ -213,8 +227,9 @@ class ModelCard(_Part):
         for name in self.resources.values():
             if name not in self.weights:
                 raise ValueError(f"a resource wants the weights {name!r}, which are not listed")
-        if self.calibration and self.calibration.media not in self.weights:
-            raise ValueError(f"calibration wants {self.calibration.media!r}, which is not listed")
+        for name in self.calibration.media if self.calibration else ():
+            if name not in self.weights:
+                raise ValueError(f"calibration wants {name!r}, which is not listed")
         return self
 
     @property

@@ -3,7 +3,7 @@
 import threading
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from math import ceil
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -105,17 +105,24 @@ def _fitted(bgr: Pixels, wanted: PixelFormat) -> Pixels:
 
 def _scaled(plane: Pixels, of: tuple[int, ...], placed: Placement) -> Pixels:
     """What is shown of a picture `of` (height, width), in the size of the canvas; `plane` may be coarser."""
-    height, width = placed.shown
-    part = plane[
-        _span(placed.top, height, plane.shape[0] / of[0]), _span(placed.left, width, plane.shape[1] / of[1])
-    ]
     rows, columns = placed.size
-    return part if part.shape[:2] == placed.size else cv2.resize(part, (columns, rows))
+    if placed.shown != of:
+        return _middle(plane, of, placed)
+    return plane if plane.shape[:2] == placed.size else cv2.resize(plane, (columns, rows))
 
 
-def _span(start: int, length: int, share: float) -> slice:
-    """Of one axis of a picture, in a plane that has `share` of its pixels; at least one."""
-    return slice(int(start * share), ceil((start + length) * share))
+def _middle(plane: Pixels, of: tuple[int, ...], placed: Placement) -> Pixels:
+    """The part that is shown, to a fraction of a pixel: classifiers notice half a pixel."""
+    rows, columns = placed.size
+    share_y, share_x = plane.shape[0] / of[0], plane.shape[1] / of[1]
+    step_y, step_x = share_y / placed.scale_y, share_x / placed.scale_x
+    y, x = placed.top * share_y + (step_y - 1) / 2, placed.left * share_x + (step_x - 1) / 2
+    top, left = max(0, floor(y)), max(0, floor(x))  # cut first: OpenCV warps no side over 32,767 pixels
+    part = plane[top : ceil(y + step_y * rows) + 1, left : ceil(x + step_x * columns) + 1]
+    matrix = np.array([[step_x, 0, x - left], [0, step_y, y - top]])
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    middle: Pixels = cv2.warpAffine(part, matrix, (columns, rows), flags=how, borderMode=cv2.BORDER_REPLICATE)
+    return middle
 
 
 def _coloured(bgr: Pixels, wanted: PixelFormat) -> Pixels:

@@ -10,7 +10,7 @@ from edged.contracts.items import Fit, PixelFormat, Pixels
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """How a picture was brought to a model's canvas: a part of it, mostly the whole, to the top left corner."""
+    """How a picture was brought to a model's canvas: all or the middle of it, to the top left corner."""
 
     scale_y: float
     """Canvas rows a picture row; the real one after rounding, so that the way back is exact."""
@@ -18,19 +18,19 @@ class Placement:
     """Canvas columns a picture column."""
     size: tuple[int, int]
     """(height, width) that the picture takes on the canvas, pixels; what remains is padding."""
-    top: int = 0
+    top: float = 0
     """Rows of the picture above the part that is shown."""
-    left: int = 0
+    left: float = 0
     """Columns of the picture to the left of the part that is shown."""
 
     @property
     def shown(self) -> tuple[int, int]:
-        """(height, width) of the part that is shown, pixels of the picture."""
+        """(height, width) of the part that is shown, in whole pixels of the picture."""
         return round(self.size[0] / self.scale_y), round(self.size[1] / self.scale_x)
 
     def to_source(self, xyxy: NDArray[np.floating]) -> NDArray[np.float32]:
         """Boxes [n, 4] (x1, y1, x2, y2) from canvas pixels to picture pixels, clipped to what is shown."""
-        height, width = self.shown
+        width, height = self.size[1] / self.scale_x, self.size[0] / self.scale_y
         scale = np.array([self.scale_x, self.scale_y, self.scale_x, self.scale_y], np.float32)
         limit = np.array([width, height, width, height], np.float32)
         corner = np.array([self.left, self.top, self.left, self.top], np.float32)
@@ -52,14 +52,13 @@ def place(height: int, width: int, wanted: PixelFormat) -> Placement:
 
 
 def _middle(height: int, width: int, canvas: tuple[int, int], short_side: int | None) -> Placement:
-    """The part that a crop shows, in whole pixels: cut before it is scaled, so that nothing else is."""
-    step = min(height, width) / short_side if short_side else min(height / canvas[0], width / canvas[1])
-    rows, columns = (
-        min(whole, max(1, round(length * step)))
-        for whole, length in zip((height, width), canvas, strict=True)
-    )
-    corner = (height - rows) // 2, (width - columns) // 2
-    return Placement(canvas[0] / rows, canvas[1] / columns, canvas, *corner)
+    """As if the whole picture were scaled, to whole pixels, and the canvas then cut out of its middle."""
+    rows, columns = canvas
+    scale = short_side / min(height, width) if short_side else max(rows / height, columns / width)
+    whole_rows, whole_columns = max(rows, round(height * scale)), max(columns, round(width * scale))
+    scale_y, scale_x = whole_rows / height, whole_columns / width
+    top, left = (whole_rows - rows) // 2, (whole_columns - columns) // 2
+    return Placement(scale_y, scale_x, canvas, top / scale_y, left / scale_x)
 
 
 def batch_of_one(pixels: Pixels) -> Pixels:

@@ -4,10 +4,11 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from edged.contracts.card import ModelCard, Runtime, VariantName
+from edged.contracts.card import Graph, ModelCard, Runtime, VariantName
 from edged.contracts.errors import VariantError
 from edged.contracts.model import Tensors
 from edged.repository.fold import fold_onnx, fold_openvino
@@ -87,10 +88,11 @@ def _derived(
     files = {}
     for name, graph in card.graphs.items():
         target = folder / f"{name}{_SUFFIX[runtime]}"
-        folded = target if precision == "f32" else target.with_stem(f"{name}.f32")
-        source = sources[graph.weights[0]]
-        (fold_onnx if runtime == "onnxruntime" else fold_openvino)(source, folded, graph)
-        if precision == "int8":
+        calibrated = precision == "int8" and not graph.quantized
+        folded = target.with_stem(f"{name}.f32") if calibrated else target
+        with _side_by_side(graph, sources) as source:
+            (fold_onnx if runtime == "onnxruntime" else fold_openvino)(source, folded, graph)
+        if calibrated:
             if not samples.get(name):
                 raise VariantError(f"int8 needs `calibration` in the card of {card.id}")
             quantize = quantize_onnxruntime if runtime == "onnxruntime" else quantize_openvino
@@ -98,6 +100,15 @@ def _derived(
             _remove(folded)
         files[name] = {path.name: sha256(path) for path in (target, *_weights_beside(target))}
     return files
+
+
+@contextmanager
+def _side_by_side(graph: Graph, sources: Mapping[str, Path]) -> Iterator[Path]:
+    """The graph's first file in a folder with its others: Paddle looks for its weights by name beside it."""
+    with tempfile.TemporaryDirectory(prefix="edged-") as folder:
+        for name in graph.weights:
+            (Path(folder) / name).symlink_to(sources[name].resolve())
+        yield Path(folder) / graph.weights[0]
 
 
 def _weights_beside(target: Path) -> list[Path]:

@@ -1,10 +1,12 @@
 """Fold what follows fit and colour into the graph: it then eats u8 pixels [n, height, width, channels].
 
-Cast to f32, mean and standard deviation and the change of layout become nodes before the graph's own. Only
-the card's picture inputs are folded; tensor inputs and everything behind them stay as they are.
+Cast to f32, mean and standard deviation and the change of layout become nodes before the graph's own, where
+it does not eat such pixels already. Only the card's picture inputs are folded; tensor inputs and everything
+behind them stay as they are.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +33,7 @@ def fold_onnx(source: Path, target: Path, graph: Graph) -> None:
         _use_as_inputs(model.graph, graph)
         folded = [
             node
-            for name, spec in graph.inputs.items()
-            if isinstance(spec, PictureInput)
+            for name, spec in _pictures(graph).items()
             for node in _picture_nodes(model.graph, name, spec, graph)
         ]
         own = list(model.graph.node)
@@ -73,18 +74,21 @@ def _picture_nodes(own: Any, name: str, spec: PictureInput, graph: Graph) -> lis
     (value,) = (v for v in own.input if v.name == name)
     tensor = value.type.tensor_type
     given = [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
-    if tensor.elem_type != TensorProto.FLOAT:
-        raise CardError(f"the input {name!r} is no f32 tensor; a picture input must be one")
-    shape = _batch(name, given, spec, graph) or "batch", spec.size[0] or "height", spec.size[1] or "width"
-    after = f"{name}/planes"
-    _rename(own, name, after)
+    kinds = {TensorProto.FLOAT: "f32", TensorProto.UINT8: "u8"}
+    eats = _eats(name, given, kinds.get(tensor.elem_type, "?"), spec, graph)
+    shape = eats.batch or "batch", spec.size[0] or "height", spec.size[1] or "width"
     value.CopyFrom(helper.make_tensor_value_info(name, TensorProto.UINT8, [*shape, channels(spec)]))
     # Transposed while it is still one byte a value: a quarter of the memory to move.
     steps: list[tuple[str, dict[str, Any], Any]] = [
-        ("Transpose", {"perm": [0, 3, 1, 2]}, None),
-        ("Cast", {"to": TensorProto.FLOAT}, None),
+        *([("Transpose", {"perm": [0, 3, 1, 2]}, None)] if eats.planes else []),
+        *([("Cast", {"to": TensorProto.FLOAT}, None)] if eats.dtype == "f32" else []),
         *((kind, {}, numbers) for kind, numbers in _normalisation(spec)),
     ]
+    if not steps:
+        return []
+    after = f"{name}/planes"
+    _rename(own, name, after)
+    along = (1, -1, 1, 1) if eats.planes else (1, 1, 1, -1)
     nodes = []
     before = name
     for position, (kind, attributes, numbers) in enumerate(steps):
@@ -92,20 +96,45 @@ def _picture_nodes(own: Any, name: str, spec: PictureInput, graph: Graph) -> lis
         inputs = [before]
         if numbers is not None:
             inputs.append(f"{name}/{kind.lower()}/by")
-            own.initializer.append(numpy_helper.from_array(numbers.reshape(1, -1, 1, 1), inputs[1]))
+            own.initializer.append(numpy_helper.from_array(numbers.reshape(along), inputs[1]))
         nodes.append(helper.make_node(kind, inputs, [output], name=f"{name}/{kind}", **attributes))
         before = output
     return nodes
 
 
-def _batch(name: str, shape: list[int | None], spec: PictureInput, graph: Graph) -> int | None:
-    """Length of the first axis; none stays free. Raises `CardError` when the graph eats no such picture."""
-    wanted = (channels(spec), *spec.size)
-    if len(shape) != 4 or any(None not in (a, b) and a != b for a, b in zip(shape[1:], wanted, strict=True)):
+@dataclass(frozen=True, slots=True)
+class _Eats:
+    """What a graph wants of a picture before it is folded."""
+
+    planes: bool
+    """True: [n, channels, height, width]. False: [n, height, width, channels], as TFLite has it."""
+    dtype: str
+    """`f32`; or `u8`, and then nothing can be normalised before it."""
+    batch: int | None
+    """Length of the first axis; none stays free."""
+
+
+def _eats(name: str, shape: Sequence[int | None], dtype: str, spec: PictureInput, graph: Graph) -> _Eats:
+    """Raises `CardError` when the graph eats no such picture."""
+    planes = channels(spec), *spec.size
+    as_planes = _agree(shape[1:], planes)
+    if len(shape) != 4 or not (as_planes or _agree(shape[1:], (*spec.size, channels(spec)))):
         raise CardError(
-            f"the card says that {name!r} is [n, {', '.join(map(str, wanted))}], but the graph has {shape}"
+            f"the card says that {name!r} is [n, {', '.join(map(str, planes))}], but the graph has "
+            f"{list(shape)}"
         )
-    return shape[0] or (None if graph.batch_axis == 0 else 1)
+    if dtype not in ("f32", "u8") or (dtype == "u8" and _normalisation(spec)):
+        raise CardError(
+            f"the input {name!r} is a tensor of {dtype}; a picture is f32, or u8 without mean and std"
+        )
+    return _Eats(as_planes, dtype, shape[0] or (None if graph.batch_axis == 0 else 1))
+
+
+def _agree(given: Sequence[int | None], wanted: Sequence[int | None]) -> bool:
+    """Whether two shapes are the same, where none is any length."""
+    return len(given) == len(wanted) and all(
+        None in (a, b) or a == b for a, b in zip(given, wanted, strict=True)
+    )
 
 
 def _normalisation(spec: PictureInput) -> list[tuple[str, Any]]:
@@ -140,39 +169,47 @@ def fold_openvino(source: Path, target: Path, graph: Graph) -> None:
             graph,
             *([n for node in nodes for n in node.get_names()] for nodes in (model.inputs, model.outputs)),
         )
-        model.reshape(_shapes(model, graph))
+        eats = {name: _eaten(model.input(name), name, graph) for name in _pictures(graph)}
+        model.reshape(_shapes(model, graph, eats))
         # f32 stays f32: compressed to f16, the variant would no longer agree with the weights.
-        openvino.save_model(_preprocessed(model, graph), str(target), compress_to_fp16=False)
+        openvino.save_model(_preprocessed(model, graph, eats), str(target), compress_to_fp16=False)
     except RuntimeError as error:
         raise VariantError(f"OpenVINO cannot convert {source.name}: {error}") from error
 
 
-def _shapes(model: Any, graph: Graph) -> dict[str, Any]:
+def _pictures(graph: Graph) -> dict[str, PictureInput]:
+    return {name: spec for name, spec in graph.inputs.items() if isinstance(spec, PictureInput)}
+
+
+def _eaten(node: Any, name: str, graph: Graph) -> _Eats:
+    shape = [d.get_length() if d.is_static else None for d in node.partial_shape]
+    return _eats(name, shape, node.element_type.get_type_name(), _pictures(graph)[name], graph)
+
+
+def _shapes(model: Any, graph: Graph, eats: Mapping[str, _Eats]) -> dict[str, Any]:
     """The shape that each input shall have: pictures fixed to the card's size, others as they are."""
     from openvino import PartialShape  # noqa: PLC0415
 
-    shapes = {}
-    for name, spec in graph.inputs.items():
-        shape = model.input(name).partial_shape
-        if isinstance(spec, PictureInput):
-            given = [d.get_length() if d.is_static else None for d in shape]
-            batch = _batch(name, given, spec, graph)
-            shape = PartialShape([batch or -1, channels(spec), *(length or -1 for length in spec.size)])
-        shapes[name] = shape
+    shapes = {name: model.input(name).partial_shape for name in graph.inputs}
+    for name, spec in _pictures(graph).items():
+        size = [length or -1 for length in spec.size]
+        inner = [channels(spec), *size] if eats[name].planes else [*size, channels(spec)]
+        shapes[name] = PartialShape([eats[name].batch or -1, *inner])
     return shapes
 
 
-def _preprocessed(model: Any, graph: Graph) -> Any:
+def _preprocessed(model: Any, graph: Graph, eats: Mapping[str, _Eats]) -> Any:
     from openvino import Layout, Type  # noqa: PLC0415
     from openvino.preprocess import PrePostProcessor  # noqa: PLC0415
 
     processor = PrePostProcessor(model)
-    for name, spec in graph.inputs.items():
-        if isinstance(spec, PictureInput):
-            one = processor.input(name)
-            one.tensor().set_element_type(Type.u8).set_layout(Layout("NHWC"))
-            one.model().set_layout(Layout("NCHW"))
-            steps = one.preprocess().convert_element_type(Type.f32)
-            for kind, numbers in _normalisation(spec):
-                (steps.mean if kind == "Sub" else steps.scale)(numbers.tolist())
+    for name, spec in _pictures(graph).items():
+        one = processor.input(name)
+        one.tensor().set_element_type(Type.u8).set_layout(Layout("NHWC"))
+        one.model().set_layout(Layout("NCHW" if eats[name].planes else "NHWC"))
+        steps = one.preprocess()
+        if eats[name].dtype == "f32":
+            steps.convert_element_type(Type.f32)
+        for kind, numbers in _normalisation(spec):
+            (steps.mean if kind == "Sub" else steps.scale)(numbers.tolist())
     return processor.build()

@@ -43,7 +43,7 @@ class Measured(_Part):
     identity: str
     """Full name of the device, runtime and its version; a measurement from elsewhere does not count."""
     agreement: float | None = None
-    """0 to 1 with f32, on frames that int8 was not calibrated on; none: not measured."""
+    """0 to 1 with f32, on frames that int8 was not calibrated on; none: not measured, or there is no f32."""
     ms: float | None = None
     """Median of one pass through all graphs, without preparation, milliseconds; none: not measured."""
     why_not: str = ""
@@ -114,15 +114,18 @@ class Manifest(_Part):
 
 def recipe(card: ModelCard, variant: VariantName) -> Recipe:
     """What `variant` of the model is derived by now."""
-    quantized = variant.endswith("int8")
+    quantized = variant.endswith("int8") and not all(graph.quantized for graph in card.graphs.values())
     names = [name for graph in card.graphs.values() for name in graph.weights]
     if quantized and card.calibration:
-        names.append(card.calibration.media)
+        names.extend(card.calibration.media)
     without = {"variants"} if quantized else {"variants", "keep_f32"}
     return Recipe(
         version=RECIPE_VERSION,
         sources={name: card.weights[name].sha256 for name in names},
-        graphs={n: graph.model_dump(mode="json", exclude=without) for n, graph in card.graphs.items()},
+        graphs={
+            name: graph.model_dump(mode="json", exclude=without, exclude_defaults=True)
+            for name, graph in card.graphs.items()
+        },
         calibration=card.calibration if quantized else None,
     )
 

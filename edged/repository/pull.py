@@ -35,8 +35,8 @@ class Pull:
     concurrency: Concurrency
     """With which the variants are measured."""
     report: Report
-    media: Path | None = None
-    """The calibration clip, once it is here."""
+    media: Sequence[Path] = ()
+    """What to calibrate and measure on, once it is here."""
 
     def run(
         self, folder: Path | None = None, only: Iterable[VariantName] | None = None
@@ -49,7 +49,7 @@ class Pull:
         """
         card = self.model.card
         sources = self.store.ensure(card, list(card.weights), self.report, folder)
-        self.media = sources[card.calibration.media] if card.calibration else None
+        self.media = [sources[name] for name in card.calibration.media] if card.calibration else []
         self.root.mkdir(parents=True, exist_ok=True)
         with _alone(self.root):
             failures = self._derive_all(sources, _in_order(card, only))
@@ -65,7 +65,7 @@ class Pull:
         for done, variant in enumerate(wanted):
             self.report(task, done, len(wanted))
             try:
-                if variant.endswith("int8") and not samples and not self._fresh(variant):
+                if self._wants_samples(variant) and not samples:
                     samples = self._samples()
                 derive(self.model.card, variant, sources, samples, self.root)
             except CardError:
@@ -80,6 +80,11 @@ class Pull:
                 + "; ".join(f"{variant}: {why}" for variant, why in failures.items())
             )
         return failures
+
+    def _wants_samples(self, variant: VariantName) -> bool:
+        graphs = self.model.card.graphs.values()
+        calibrated = variant.endswith("int8") and not all(graph.quantized for graph in graphs)
+        return calibrated and not self._fresh(variant)
 
     def _fresh(self, variant: VariantName) -> bool:
         manifest = Manifest.load(self.root / variant)
@@ -96,7 +101,8 @@ class Pull:
         return feeds(self.model, self._tools(*first), found.calibration)
 
     def _pictures(self) -> Pictures | None:
-        return pictures(self.model.card, self.media) if self.media else None
+        calibration = self.model.card.calibration
+        return pictures(self.media, calibration.frames) if calibration else None
 
     def _reference(self) -> tuple[VariantName, Device] | None:
         """The f32 variant that the others are compared with, on the CPU: the first that is derived."""
@@ -125,11 +131,11 @@ class Pull:
     def _measure_all(self) -> None:
         """Measure what was not yet measured on the devices of this machine."""
         missing, first = list(self._unmeasured()), self._reference()
-        found = self._pictures() if missing and first else None
-        if found is None or first is None or not found.judgement:
+        found = self._pictures() if missing else None
+        if found is None or not found.judgement:
             return
         task = f"{self.model.card.id}: measure variants"
-        against = trial(self.model, self._tools(*first), found.judgement)
+        against = trial(self.model, self._tools(*first), found.judgement) if first else None
         for done, (variant, device) in enumerate(missing):
             self.report(task, done, len(missing))
             tried = against if (variant, device) == first else None
@@ -150,13 +156,19 @@ class Pull:
                     yield variant, device
 
     def _measure(
-        self, variant: VariantName, device: Device, against: Trial, found: Pictures, tried: Trial | None
+        self,
+        variant: VariantName,
+        device: Device,
+        against: Trial | None,
+        found: Pictures,
+        tried: Trial | None,
     ) -> Measured:
+        """`against`: what f32 answers; none where there is no f32."""
         try:
             tried = tried or trial(self.model, self._tools(variant, device), found.judgement)
         except EdgedError as error:
             return Measured(device=device.name, identity=device.identity, why_not=str(error))
-        share = agreement(against.results, tried.results)
+        share = agreement(against.results, tried.results) if against else None
         return Measured(
             device=device.name,
             identity=device.identity,

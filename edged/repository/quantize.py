@@ -80,7 +80,7 @@ def quantize_openvino(folded: Path, target: Path, samples: Sequence[Tensors], ke
 
     with _quiet_nncf() as nncf:
         try:
-            model = core().read_model(str(folded))
+            model = _fused(core().read_model(str(folded)))
             names = _matching((node.get_friendly_name() for node in model.get_ops()), keep)
             quantized = nncf.quantize(
                 model,
@@ -92,6 +92,18 @@ def quantize_openvino(folded: Path, target: Path, samples: Sequence[Tensors], ke
             openvino.save_model(quantized, str(target), compress_to_fp16=False)
         except raised_by(nncf.errors) as error:
             raise VariantError(f"NNCF cannot quantize {folded.name}: {error}") from error
+
+
+def _fused(model: Any) -> Any:
+    """Fold batch normalisation into the convolutions, as OpenVINO does later anyway.
+
+    NNCF calibrates what it sees: with the two apart (Paddle) the int8 PicoDet agrees with f32 by 0, else by 0.9.
+    """
+    from openvino._offline_transformations import apply_moc_transformations  # noqa: PLC0415 - has no other door
+
+    if any(node.get_type_name() == "BatchNormInference" for node in model.get_ops()):
+        apply_moc_transformations(model, False)
+    return model
 
 
 def _matching(names: Any, patterns: Sequence[str]) -> list[str]:

@@ -22,7 +22,7 @@ from edged.repository.instance import Instance
 
 @dataclass(frozen=True)
 class Pictures:
-    """Frames of the card's clip in two halves that do not share a frame."""
+    """Frames of the card's media in two halves that do not share a frame."""
 
     calibration: Sequence[Frame]
     """int8 is calibrated on these."""
@@ -76,10 +76,10 @@ def _watched(tools: Tools, seen: Callable[[str], Callable[[Tensors, float], None
     return replace(tools, sessions=sessions)
 
 
-def pictures(card: ModelCard, clip: Path) -> Pictures:
-    """The card's calibration frames and as many between them. Raises `SourceError` for a broken clip."""
-    count = card.calibration.frames if card.calibration else 0
-    frames = [PictureFrame(bgr, 0.0, seq) for seq, bgr in enumerate(sample_frames(clip, 2 * count))]
+def pictures(media: Sequence[Path], count: int) -> Pictures:
+    """`count` frames of each clip for either half, in turns. Raises `SourceError` for a broken one."""
+    sampled = (bgr for path in media for bgr in sample_frames(path, 2 * count))
+    frames = [PictureFrame(bgr, 0.0, seq) for seq, bgr in enumerate(sampled)]
     return Pictures(frames[::2], frames[1::2])
 
 

@@ -29,6 +29,8 @@ class ClassifierParameters(Parameters):
 
     activation: Literal["softmax", "none"]
     """`softmax` for a graph that gives logits, `none` for one that gives probabilities."""
+    scale: float = 1.0
+    """What the values are multiplied by first: 1/256 for a graph that gives bytes."""
 
 
 class Classifier(SinglePassModel[Frame, None, Options, Classification]):
@@ -38,14 +40,14 @@ class Classifier(SinglePassModel[Frame, None, Options, Classification]):
         self.card = card
         self._input, self._output = card.graphs["main"].single()
         self._picture = card.picture().format
-        self._activation = card.parameters_as(ClassifierParameters).activation
+        self._says = card.parameters_as(ClassifierParameters)
         self._names = card.class_names()
 
     def preprocess(self, item: Frame, options: Options) -> Prepared[None]:
         return Prepared({self._input: batch_of_one(item.pixels(self._picture))}, None)
 
     def postprocess(self, outputs: Tensors, context: None, options: Options) -> Classification:
-        values = outputs[self._output].reshape(-1)
+        values = outputs[self._output].reshape(-1) * np.float32(self._says.scale)
         if len(values) != len(self._names):
             raise InferenceError(
                 f"the graph of {self.card.id} gives {len(values)} values for {len(self._names)} labels"
@@ -53,7 +55,7 @@ class Classifier(SinglePassModel[Frame, None, Options, Classification]):
         if not np.isfinite(values).all():
             raise InferenceError(f"the graph of {self.card.id} gives values that are not finite")
         return Classification.from_array(
-            scores.softmax(values) if self._activation == "softmax" else values, self._names
+            scores.softmax(values) if self._says.activation == "softmax" else values, self._names
         )
 
 

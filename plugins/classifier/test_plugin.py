@@ -49,6 +49,12 @@ def test_probabilities_are_left_as_they_are(made):
     assert result.class_probs == pytest.approx({"ripe": 0.9, "unripe": 0.1})
 
 
+def test_bytes_become_probabilities(made):
+    bytes_ = {"main": FakeSession(lambda _: {"logits": np.array([[192, 64]], np.uint8)})}
+    result = conformance(made(("activation: softmax", "activation: none, scale: 0.00390625")), bytes_)
+    assert result.class_probs == {"ripe": 0.75, "unripe": 0.25}
+
+
 def test_the_graph_is_fed_red_first_and_not_normalised(made):
     red = np.zeros((30, 40, 3), np.uint8)
     red[..., 2] = 255

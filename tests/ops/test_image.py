@@ -17,11 +17,12 @@ def test_the_whole_picture_comes_back_as_the_whole_picture(height, width, fit):
     assert 1 <= rows <= 416
     assert 1 <= columns <= 320
     back = placed.to_source(np.array([[0, 0, columns, rows]], np.float32))
-    shown_height, shown_width = placed.shown
+    shown_height, shown_width = rows / placed.scale_y, columns / placed.scale_x
     if fit is not Fit.CROP:
         assert placed.shown == (height, width)
-    left, top = (width - shown_width) // 2, (height - shown_height) // 2
+    left, top = placed.left, placed.top
     assert back[0] == pytest.approx([left, top, left + shown_width, top + shown_height], rel=1e-6)
+    assert back[0, :2] + back[0, 2:] == pytest.approx([width, height], abs=1), "in the middle"
 
 
 def test_a_letterbox_keeps_the_aspect_and_touches_one_side():
@@ -46,7 +47,8 @@ def test_stretch_has_two_scales():
         (512, 1024, 256, Placement(0.5, 0.5, (224, 224), 32, 288)),
         (224, 448, None, Placement(1.0, 1.0, (224, 224), 0, 112)),
         (448, 224, 224, Placement(1.0, 1.0, (224, 224), 112, 0)),
-        (1, 3000, 256, Placement(224.0, 224.0, (224, 224), 0, 1499)),
+        (1, 3000, 256, Placement(256.0, 256.0, (224, 224), 16 / 256, 383888 / 256)),
+        (427, 640, 256, Placement(256 / 427, 384 / 640, (224, 224), 16 * 427 / 256, 80 * 640 / 384)),
     ],
 )
 def test_a_crop_shows_the_middle_with_one_scale(height, width, short_side, expected):
