@@ -236,7 +236,7 @@ class RequestQueue:
         self._workers.add("requests", self._jobs, self._begin, workers)
         self._workers.add("fetched", self._fetched, self._finish, workers)
         self._fetchers = Scheduler("fetches", settings.fetch.parallel, counters)
-        self._fetchers.add("to fetch", self._unfetched, self._fetch, settings.fetch.parallel)
+        self._fetchers.add("fetches", self._unfetched, self._fetch, settings.fetch.parallel)
 
     def submit(self, job: RequestJob) -> None:
         """Queue the job. Raises `QueueFull`; then `reply` is not called."""
