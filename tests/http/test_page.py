@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import threading
 import time
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from selenium.webdriver.support.select import Select
 from edged.contracts.errors import NotReady
 from edged.contracts.request import Answer, refusal
 from edged.flow.counters import Counters
+from edged.http.page import FOLDER, INDEX
 from edged.http.server import HttpUnit
 from edged.http.settings import HttpSettings
 from edged.http.sources import Sources
@@ -143,8 +145,8 @@ class Box:
             shade = (shade + 9) % 200
             bgr = np.full((240, 320, 3), shade, np.uint8)
             for stream in self.status.streams:
-                if stream.state == "online":
-                    self.views[stream.name].put(PictureFrame(bgr, time.time()), "object-detection", CAT)
+                if stream.state == "online" and (view := self.views.get(stream.name)):
+                    view.put(PictureFrame(bgr, time.time()), "object-detection", CAT)
 
 
 class Page:
@@ -214,6 +216,14 @@ class Page:
         assert [name for name in asked if not name.startswith(url)] == []
 
 
+def test_the_page_never_makes_html_of_text_and_names_no_other_server():
+    scripts = [path.read_text() for path in FOLDER.glob("*.js")]
+    assert len(scripts) > 5
+    for text in scripts:
+        assert not re.search(r"(inner|outer)HTML|insertAdjacent|document\.write|\beval\(|https?://", text)
+    assert not re.search(r"(src|href)=.?(https?:)?//", (FOLDER / INDEX).read_text())
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     if programs() is None:
@@ -255,7 +265,7 @@ def picture(tmp_path):
 
 def test_the_page_of_a_new_box_says_what_to_do(box, shown, browser):
     page = shown()
-    assert page.texts("#facts li") == ["ready", "MQTT", "up 1 h 1 min", "version 1.2.3"]
+    assert page.texts("#facts > *") == ["ready", "MQTT", "up 1 h 1 min", "version 1.2.3"]
     assert "run: [object-detection]" in page.text("#streams .empty")
     assert "edged/shop-1/control/reload" in page.text("#streams .empty")
     assert page.texts("#services tbody :is(th, td)") == [
@@ -300,6 +310,17 @@ def test_pictures_are_asked_for_only_while_they_are_seen(box, shown, browser):
     browser.close()
     browser.switch_to.window(tab)
     until(last.watched, "somebody looks again")
+
+
+def test_a_live_picture_that_has_ended_begins_again(box, shown):
+    view = box.add_stream("door")
+    page = shown()
+    page.moves(".tile img")
+    other = box.views["door"] = WatchedView()  # as a reload does
+    del box.views["door"]
+    until(lambda: not view.watched(), "the server has ended the picture")
+    box.views["door"] = other
+    page.moves(".tile img")
 
 
 def test_many_streams_leave_the_browser_connections_for_the_rest(box, shown, browser, picture):

@@ -22,7 +22,6 @@ let away = false;
 let timer = 0;
 
 async function look() {
-  clearTimeout(timer);
   try {
     const [status, ready] = await Promise.all([ask("api/status").then((said) => said.json()), isReady()]);
     await show(status, ready);
@@ -31,6 +30,7 @@ async function look() {
     if (!(error instanceof Gone || error instanceof Refused)) throw error;
     missing(error);
   }
+  clearTimeout(timer); // two may have looked at the same time
   if (!document.hidden) timer = setTimeout(look, EVERY_MS);
 }
 

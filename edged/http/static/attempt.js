@@ -30,7 +30,7 @@ export class Attempt {
     this.#form.addEventListener("submit", (event) => event.preventDefault());
     document.addEventListener("paste", (event) => this.#take(pictureOf(event.clipboardData), event));
     this.#form.addEventListener("click", ({ target }) => target.matches(".copy") && this.#copy(target));
-    this.#droppable(one(".drop", this.#form));
+    this.#takeDrops(one(".drop", this.#form));
   }
 
   /** Offer the services of a status that take a picture. */
@@ -57,14 +57,15 @@ export class Attempt {
     this.#run();
   }
 
-  #droppable(area) {
+  /** Anywhere on the page: who misses the area does not want to leave the page. */
+  #takeDrops(area) {
     const over = (event, is) => {
       event.preventDefault();
       area.classList.toggle("over", is);
     };
-    area.addEventListener("dragover", (event) => over(event, true));
-    area.addEventListener("dragleave", (event) => over(event, false));
-    area.addEventListener("drop", (event) => {
+    document.addEventListener("dragover", (event) => over(event, true));
+    document.addEventListener("dragleave", (event) => over(event, false));
+    document.addEventListener("drop", (event) => {
       over(event, false);
       this.#take(pictureOf(event.dataTransfer));
     });

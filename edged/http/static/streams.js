@@ -6,7 +6,7 @@ import { milliseconds, timeOf, told } from "./words.js";
 const MOST_LIVE = 3; // browsers open six connections to one server; results and requests need some of them
 const SNAPSHOT_EVERY_MS = 2_000; // the pictures of all other tiles
 const RETRY_MS = 2_000;
-const CHECK_EVERY_MS = 5_000;
+const CHECK_EVERY_MS = 3_000;
 const TONES = { online: "good", stalled: "busy", offline: "bad", disabled: "off" };
 
 /** The picture of one stream, in an `<img>`: live, by snapshots, or not at all. */
