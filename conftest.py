@@ -9,7 +9,13 @@ import yaml
 from pydantic import TypeAdapter
 
 from edged.contracts.card import ModelCard, Weights
+from edged.discovery import discover
+from edged.flow.counters import Counters
+from edged.pipeline.slot import DeviceSlot
+from edged.repository.instance import Instance
+from edged.repository.repository import Repository
 from edged.repository.weights import WeightStore
+from edged.runtimes.devices import Concurrency
 
 ROOT = Path(__file__).parent
 MODELS = Path(os.environ.get("EDGED_TEST_MODELS", ROOT / "models"))
@@ -48,6 +54,20 @@ def yolox_onnx(weight_store: WeightStore, yolox_card: ModelCard) -> Path:
 def bikes(weight_store: WeightStore, yolox_card: ModelCard) -> Path:
     """A clip of 250 frames, 640 x 272: a street with cars, people and bicycles."""
     return weight_store.ensure(yolox_card, ["bikes.mp4"], _ignore)["bikes.mp4"]
+
+
+@pytest.fixture(scope="session")
+def instance_of(models_root: Path) -> Callable[..., Instance]:
+    """Pull a model of `plugins/` and open it: `instance_of("yolox-nano", precision="f32")`."""
+    models = discover([ROOT / "plugins"], entry_points=False).models
+    slot = DeviceSlot(1)
+    repository = Repository(models_root, models, Concurrency(1, 1), Counters(), lambda _: slot)
+
+    def pulled(model: str, precision: str = "auto") -> Instance:
+        repository.pull(model, _ignore)
+        return repository.acquire(model, precision=precision, strict=precision != "auto")
+
+    return pulled
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """A small graph with known answers, so that tests of floors 2 and 3 need no weights and run in no time.
 
-`pictures` [1, 3, 8, 8] -> mean of each channel -> one matrix -> `scores` [1, 4].
+`pictures` [1, 3, 8, 8] -> mean of each channel -> one matrix -> `scores` [1, 4]. Batch, height and width may
+be free; it may also be made as TFLite has it: `pictures` [1, 8, 8, 3], of bytes.
 """
 
 import hashlib
@@ -17,10 +18,26 @@ MATRIX = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
 MEAN, STD = (10.0, 20.0, 30.0), (2.0, 4.0, 5.0)
 
 
-def write_graph(path: Path, batch: int | str = 1) -> Path:
-    """Write the graph as ONNX."""
+def write_graph(
+    path: Path,
+    batch: int | str = 1,
+    sides: tuple[int | str, int | str] = (SIZE, SIZE),
+    as_bytes: bool = False,
+) -> Path:
+    """Write the graph as ONNX. A batch or side that is a name is free; `as_bytes`: u8, channels last."""
+    before = [
+        helper.make_node("Cast", ["pictures"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["floats"], ["first"], perm=[0, 3, 1, 2]),
+    ]
     nodes = [
-        helper.make_node("Conv", ["pictures", "kernel"], ["planes"], name="Conv_0", pads=[1, 1, 1, 1]),
+        *(before if as_bytes else []),
+        helper.make_node(
+            "Conv",
+            ["first" if as_bytes else "pictures", "kernel"],
+            ["planes"],
+            name="Conv_0",
+            pads=[1, 1, 1, 1],
+        ),
         helper.make_node("GlobalAveragePool", ["planes"], ["pooled"], name="Pool_1"),
         helper.make_node("Flatten", ["pooled"], ["flat"], name="Flatten_2"),
         helper.make_node("MatMul", ["flat", "matrix"], ["scores"], name="MatMul_3"),
@@ -30,7 +47,11 @@ def write_graph(path: Path, batch: int | str = 1) -> Path:
     graph = helper.make_graph(
         nodes,
         "small",
-        [helper.make_tensor_value_info("pictures", TensorProto.FLOAT, [batch, 3, SIZE, SIZE])],
+        [
+            helper.make_tensor_value_info("pictures", TensorProto.UINT8, [batch, *sides, 3])
+            if as_bytes
+            else helper.make_tensor_value_info("pictures", TensorProto.FLOAT, [batch, 3, *sides])
+        ],
         [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [batch, 4])],
         [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(MATRIX, "matrix")],
     )
@@ -48,9 +69,9 @@ def normalised(nhwc: np.ndarray) -> np.ndarray:
     return ((nhwc.astype(np.float64) - MEAN) / STD).transpose(0, 3, 1, 2)
 
 
-def pixels(seed: int, batch: int = 1) -> np.ndarray:
-    """u8 [batch, SIZE, SIZE, 3]."""
-    return np.random.default_rng(seed).integers(0, 256, (batch, SIZE, SIZE, 3), np.uint8)
+def pixels(seed: int, batch: int = 1, sides: tuple[int, int] = (SIZE, SIZE)) -> np.ndarray:
+    """u8 [batch, *sides, 3]."""
+    return np.random.default_rng(seed).integers(0, 256, (batch, *sides, 3), np.uint8)
 
 
 def card(graph: Path, /, **changes) -> ModelCard:

@@ -104,11 +104,15 @@ def _derived(
 
 @contextmanager
 def _side_by_side(graph: Graph, sources: Mapping[str, Path]) -> Iterator[Path]:
-    """The graph's first file in a folder with its others: Paddle looks for its weights by name beside it."""
+    """The graph's first file with its others beside it: there Paddle and ONNX look for their weights."""
+    first, *others = graph.weights
+    if not others:
+        yield sources[first]
+        return
     with tempfile.TemporaryDirectory(prefix="edged-") as folder:
         for name in graph.weights:
-            (Path(folder) / name).symlink_to(sources[name].resolve())
-        yield Path(folder) / graph.weights[0]
+            shutil.copyfile(sources[name], Path(folder) / name)  # ONNX follows no links
+        yield Path(folder) / first
 
 
 def _weights_beside(target: Path) -> list[Path]:

@@ -82,6 +82,13 @@ def test_a_short_side_is_for_a_crop_and_covers_the_canvas(tmp_path, picture):
         card(tmp_path, graphs={"main": graph})
 
 
+def test_a_graph_that_is_quantized_has_int8_alone(tmp_path):
+    graph = {**CARD["graphs"]["main"], "quantized": True}  # type: ignore[index]
+    with pytest.raises(CardError, match="`quantized` has no variant onnxruntime-f32"):
+        card(tmp_path, graphs={"main": graph})
+    card(tmp_path, graphs={"main": {**graph, "variants": ["onnxruntime-int8"]}})
+
+
 @pytest.mark.parametrize("text", ["", "[1, 2]", "id: [", "\x00"])
 def test_a_file_that_is_no_card(tmp_path, text):
     (tmp_path / "card.yaml").write_text(text)

@@ -14,7 +14,7 @@ from edged.repository.derive import derive
 from edged.repository.manifest import Manifest
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import open_session
-from tests.graphs import SIZE, card, normalised, pixels, scores, write_graph
+from tests.graphs import MEAN, SIZE, STD, card, normalised, pixels, scores, write_graph
 
 ONE = Concurrency(1, 1)
 SAMPLES = {"main": [{"pictures": pixels(seed)} for seed in range(16)]}
@@ -57,9 +57,75 @@ def test_a_batch_axis_stays_free(tmp_path, root, variant):
     np.testing.assert_allclose(answer, scores(normalised(given)), rtol=1e-4, atol=1e-3)
 
 
+FREE = {"kind": "picture", "size": [None, None], "fit": "stretch", "colour": "rgb", "mean": MEAN, "std": STD}
+
+
+@pytest.mark.parametrize("variant", ["onnxruntime-f32", "openvino-f32", "onnxruntime-int8", "openvino-int8"])
+def test_batch_height_and_width_may_all_be_free(tmp_path, root, variant):
+    if variant == "openvino-int8":
+        pytest.importorskip("nncf")
+    write_graph(tmp_path / "small.onnx", batch="n", sides=("h", "w"))
+    of = card(tmp_path / "small.onnx", graph={"batch_axis": 0, "inputs": {"pictures": FREE}})
+    samples = {"main": [{"pictures": pixels(seed, 1 + seed % 2, (8, 8 + seed))} for seed in range(16)]}
+    session = opened(made(of, variant, root, samples), root)
+    for batch, sides in [(1, (320, 320)), (3, (8, 40)), (2, (33, 7))]:
+        given = pixels(5, batch, sides)
+        answer = session.run({"pictures": given})["scores"]
+        expected = scores(normalised(given))
+        close = (
+            {"atol": 0.15 * np.ptp(expected)} if variant.endswith("int8") else {"rtol": 1e-3, "atol": 1e-2}
+        )
+        np.testing.assert_allclose(answer, expected, **close)
+
+
+PLAIN = {"kind": "picture", "size": [SIZE, SIZE], "fit": "stretch", "colour": "rgb"}
+
+
+@pytest.mark.parametrize("variant", ["onnxruntime-f32", "openvino-f32"])
+def test_a_graph_of_bytes_channels_last_is_left_as_it_is(tmp_path, root, variant):
+    write_graph(tmp_path / "small.onnx", as_bytes=True)
+    of = card(tmp_path / "small.onnx", graph={"inputs": {"pictures": PLAIN}})
+    session = opened(made(of, variant, root), root)
+    expected = scores(pixels(1).transpose(0, 3, 1, 2))
+    np.testing.assert_allclose(session.run({"pictures": pixels(1)})["scores"], expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("variant", ["onnxruntime-f32", "openvino-f32"])
+def test_bytes_cannot_be_normalised_before_the_graph(tmp_path, root, variant):
+    write_graph(tmp_path / "small.onnx", as_bytes=True)
+    with pytest.raises(CardError, match="u8 without mean and std"):
+        made(card(tmp_path / "small.onnx"), variant, root)
+
+
+@pytest.mark.parametrize("variant", ["onnxruntime-int8", "openvino-int8"])
+def test_what_is_int8_as_published_is_converted_and_wants_no_samples(graph, root, variant):
+    of = card(graph, graph={"quantized": True, "variants": ["openvino-int8", "onnxruntime-int8"]})
+    manifest = made(of, variant, root, samples={})
+    answer = opened(manifest, root).run({"pictures": pixels(1)})["scores"]
+    np.testing.assert_allclose(answer, scores(normalised(pixels(1))), rtol=1e-4, atol=1e-3)
+    assert manifest.recipe.calibration is None
+
+
+@pytest.mark.parametrize("variant", ["onnxruntime-f32", "openvino-f32"])
+def test_the_files_of_a_graph_lie_side_by_side_when_it_is_read(tmp_path, root, variant):
+    model = onnx.load(str(write_graph(tmp_path / "whole.onnx")))
+    kept = {"all_tensors_to_one_file": True, "location": "small.data", "size_threshold": 0}
+    onnx.save(model, str(tmp_path / "small.onnx"), save_as_external_data=True, **kept)
+    apart = tmp_path / "apart"
+    apart.mkdir()
+    (tmp_path / "small.data").rename(apart / "small.data")
+    data = {"sha256": "0" * 64, "size": 1, "origins": [{"file": "small.data"}]}
+    plain = card(tmp_path / "small.onnx")
+    weights = {**plain.model_dump(mode="json")["weights"], "small.data": data}
+    of = card(tmp_path / "small.onnx", weights=weights, graph={"weights": ["small.onnx", "small.data"]})
+    sources = {"small.onnx": tmp_path / "small.onnx", "small.data": apart / "small.data"}
+    session = opened(derive(of, variant, sources, SAMPLES, root), root)
+    answer = session.run({"pictures": pixels(1)})["scores"]
+    np.testing.assert_allclose(answer, scores(normalised(pixels(1))), rtol=1e-4, atol=1e-3)
+
+
 def test_what_changes_nothing_is_not_folded(graph, root):
-    plain = {"kind": "picture", "size": [SIZE, SIZE], "fit": "stretch", "colour": "rgb"}
-    made(card(graph, graph={"inputs": {"pictures": plain}}), "onnxruntime-f32", root)
+    made(card(graph, graph={"inputs": {"pictures": PLAIN}}), "onnxruntime-f32", root)
     kinds = [node.op_type for node in onnx.load(str(root / "onnxruntime-f32" / "main.onnx")).graph.node]
     assert kinds[:3] == ["Transpose", "Cast", "Conv"]
 

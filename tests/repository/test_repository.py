@@ -25,7 +25,7 @@ from edged.repository.manifest import Manifest, sha256
 from edged.repository.repository import Repository
 from edged.repository.tune import NoDeadline, card_options
 from edged.runtimes.devices import Concurrency, devices
-from tests.graphs import card, normalised, scores, write_graph
+from tests.graphs import card, normalised, pixels, scores, write_graph
 from tests.media.clips import write_clip
 
 F32 = ("onnxruntime-f32", "openvino-f32")
@@ -71,8 +71,8 @@ def of(files):
 
 @pytest.fixture
 def build(tmp_path):
-    def make(*cards, root="models"):
-        models = {c.id: Small(c) for c in cards}
+    def make(*cards, root="models", kind=Small):
+        models = {c.id: kind(c) for c in cards}
         slot = DeviceSlot(2)
         return Repository(tmp_path / root, models, Concurrency(2, 1), Counters(), lambda _: slot)
 
@@ -202,6 +202,42 @@ def test_int8_is_calibrated_and_measured(build, of):
     assert rows["onnxruntime-int8"].agreement is not None
     instance = repository.acquire("small", precision="int8", strict=True)
     assert instance.facts.variant == "onnxruntime-int8"
+
+
+def test_what_is_int8_as_published_needs_no_f32_and_is_measured(build, of):
+    published = {"quantized": True, "variants": ("onnxruntime-int8",)}
+    graph = of.graphs["main"].model_copy(update=published)
+    repository = build(of.model_copy(update={"graphs": {"main": graph}}))
+    assert repository.pull("small", silent) == {}
+    (row,) = repository.variants("small")
+    assert (row.derived, row.agreement, row.why_not) == (True, None, "")
+    assert (row.ms or 0) > 0
+    assert repository.acquire("small").facts.variant == "onnxruntime-int8"
+
+
+@pytest.mark.parametrize("variant", F32)
+def test_a_graph_of_free_size_is_warmed_up(build, of, tmp_path, variant):
+    files = tmp_path / "free"
+    files.mkdir()
+    write_graph(files / "small.onnx", batch="n", sides=("h", "w"))
+    free = {"kind": "picture", "size": [None, None], "fit": "stretch", "colour": "rgb"}
+    found = card(
+        files / "small.onnx",
+        calibration=None,
+        graph={"batch_axis": 0, "inputs": {"pictures": free}, "variants": [variant]},
+    )
+    weights = {"small.onnx": found.weights["small.onnx"]}
+
+    class Free(Small):
+        def __init__(self, of):
+            self.card = of
+
+    repository = build(found.model_copy(update={"weights": weights}), kind=Free)
+    repository.pull("small", silent)
+    session = repository.acquire("small").tools.sessions["main"]
+    given = pixels(3, 2, (20, 30))
+    expected = scores(given.transpose(0, 3, 1, 2))
+    np.testing.assert_allclose(session.run({"pictures": given})["scores"], expected, rtol=1e-3, atol=1e-2)
 
 
 def test_a_pull_without_any_variant_fails(build, of, monkeypatch):

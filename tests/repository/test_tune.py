@@ -1,15 +1,19 @@
 """How variants are compared, and what a model feeds its graphs."""
 
+import cv2
 import numpy as np
 import pytest
 
 from edged.contracts.errors import InferenceError
 from edged.contracts.image import Classification, Detections
+from edged.contracts.items import PixelFormat
 from edged.contracts.model import Prepared, SinglePassModel, Tools
 from edged.media.frame import PictureFrame
 from edged.repository.agreement import agreement, of_classifications, of_detections
 from edged.repository.tune import feeds, trial
+from edged.repository.tune import pictures as sampled
 from tests.graphs import card, scores, write_graph
+from tests.media.clips import write_clip
 
 
 def boxes(*rows):
@@ -113,6 +117,19 @@ def test_int8_is_calibrated_on_what_the_model_feeds_its_graph(model):
     expected = frames[1].pixels(model.format)[None]
     np.testing.assert_array_equal(kept["main"][1]["pictures"], expected)
     assert not np.shares_memory(kept["main"][1]["pictures"], expected)
+
+
+def test_clips_and_pictures_are_divided_into_two_halves(tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4", frames=30)
+    photographs = []
+    for i in range(4):
+        photographs.append(tmp_path / f"{i}.jpg")
+        cv2.imwrite(str(photographs[-1]), np.full((30, 40, 3), 60 * i, np.uint8))
+    found = sampled([clip, *photographs], 8)
+    assert (len(found.calibration), len(found.judgement)) == (10, 10)
+    shades = [round(frame.pixels(PixelFormat()).mean() / 60) for frame in found.calibration[8:]]
+    assert shades == [0, 2]
+    assert [round(frame.pixels(PixelFormat()).mean() / 60) for frame in found.judgement[8:]] == [1, 3]
 
 
 def test_a_faulty_model_is_one_error(model, monkeypatch):
