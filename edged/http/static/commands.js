@@ -14,7 +14,7 @@ export function commands(node, service, options, file) {
   return {
     curl: `${body} |\ncurl -sS ${quote(url.href)} --data-binary @- \\\n  -H 'Content-Type: application/json'${token}`,
     mqtt:
-      `mosquitto_sub -C 1 -t ${quote(`edged/${node}/response/${service}/+`)} &\n` +
+      `mosquitto_sub -C 1 -t ${quote(`edged/${node}/response/${service}/+`)} & sleep 1\n` +
       `${body} |\nmosquitto_pub -q 1 -s -t ${quote(`edged/${node}/request/${service}`)}`,
   };
 }

@@ -41,6 +41,7 @@ class Picture {
   }
 
   #loaded() {
+    if (this.#mode === "off") return;
     this.#image.hidden = false;
     if (this.#mode === "live") this.#checkLater();
     else this.#later(SNAPSHOT_EVERY_MS);
