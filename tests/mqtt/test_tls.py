@@ -1,10 +1,13 @@
 """TLS to a real mosquitto: what is trusted, what is refused and in which words, and how it is tried again."""
 
 import logging
+import re
+import shutil
 import socket
 import ssl
 import subprocess
 import time
+from pathlib import Path
 
 import orjson
 import paho.mqtt.subscribe
@@ -16,6 +19,7 @@ from tests.broker import until
 from tests.tls import Authority
 
 NODE = "shop-1"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "mqtt-security.md"
 
 
 @pytest.fixture
@@ -172,6 +176,22 @@ def test_files_are_read_at_each_connection(authority, secure, unit, caplog):
     until(lambda: f"mqtt.tls: `ca`: {authority.ca}: No such file" in link.state())
     authority.ca.write_bytes(kept)
     until(lambda: link.state() == "running")
+
+
+def test_the_commands_of_the_page_make_certificates_that_work(tmp_path, mosquitto, unit):
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    (commands,) = re.findall(r"```sh\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    commands = commands.replace("broker.shop", "localhost")
+    subprocess.run(["sh", "-ec", commands], cwd=tmp_path, check=True, capture_output=True)
+    broker = mosquitto(
+        f"certfile {tmp_path}/broker.pem",
+        f"keyfile {tmp_path}/broker.key",
+        f"cafile {tmp_path}/ca.pem",
+        "require_certificate true",
+    )
+    mine = {"certificate": tmp_path / "broker.pem", "key": tmp_path / "broker.key"}
+    unit(url=url(broker), tls={"ca": tmp_path / "ca.pem", **mine})
 
 
 def faults(tmp_path, tls, url="mqtts://broker"):
