@@ -97,7 +97,7 @@ def _failures_of(host: str, until: Until) -> Iterator[None]:
         raise until.passed() from error
     except ssl.SSLCertVerificationError as error:
         raise NotFound(
-            f"the certificate of {host} is not trusted ({error.verify_message}); `requests.fetch.ca_file` "
+            f"the certificate of {host} is not trusted ({error.verify_message}); `requests.fetch.ca` "
             "names more to trust"
         ) from error
     except (OSError, http.client.HTTPException) as error:
@@ -173,14 +173,14 @@ class _TlsSocket(ssl.SSLSocket):
 
 
 @cache
-def _tls(ca_file: Path | None) -> ssl.SSLContext:
+def _tls(ca: Path | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.sslsocket_class = _TlsSocket
-    if ca_file is not None:
+    if ca is not None:
         try:
-            context.load_verify_locations(ca_file)
+            context.load_verify_locations(ca)
         except OSError as error:
-            raise ConfigError(f"requests.fetch.ca_file: {ca_file}: {error.strerror or error}") from error
+            raise ConfigError(f"requests.fetch.ca: {ca}: {error.strerror or error}") from error
     return context
 
 
@@ -194,7 +194,7 @@ def _connected(
             yield plain
             return
         plain.settimeout(until.left())
-        with _tls(settings.ca_file).wrap_socket(plain, server_hostname=asked.host) as sock:
+        with _tls(settings.ca).wrap_socket(plain, server_hostname=asked.host) as sock:
             sock.until = until  # type: ignore[attr-defined]
             yield sock
 

@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from pydantic import Field, StringConstraints, field_validator
 
 from edged.contracts.errors import BadRequest, NotAllowed
-from edged.contracts.settings import Seconds, Settings
+from edged.contracts.settings import FromFolder, Seconds, Settings
 
 MAX_URL = 4096
 """Characters of a URL, a redirect's too."""
@@ -88,7 +88,7 @@ class FetchSettings(Settings):
     """Redirects that are followed; each is checked like the URL itself."""
     parallel: int = Field(default=8, ge=1, le=64)
     """Requests with a URL in work at a time; they never hold up those that bring their media along."""
-    ca_file: Path | None = None
+    ca: FromFolder | None = None
     """PEM file of certificates to trust beside the system's."""
 
     @field_validator("schemes")

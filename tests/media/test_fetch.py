@@ -384,7 +384,7 @@ def test_tls_proves_the_name_though_the_address_is_pinned(stranger, authority, n
     pair = authority.pair("shop.example")
     secure = stranger(lambda path: ok(PICTURE), tls=server_tls(pair.certificate, pair.key))
     names["shop.example"] = names["other.example"] = [["127.0.0.1"]]
-    trusting = settings(secure, ca_file=authority.ca)
+    trusting = settings(secure, ca=authority.ca)
     assert body(f"https://shop.example:{secure.port}/", trusting) == PICTURE
     assert secure.names == ["shop.example"]
     for host, allowed in (
@@ -394,24 +394,24 @@ def test_tls_proves_the_name_though_the_address_is_pinned(stranger, authority, n
     ):
         said = refused(NotFound, f"https://{host}:{secure.port}/", allowed)
         assert f"the certificate of {host} is not trusted" in said
-        assert "`requests.fetch.ca_file`" in said
+        assert "`requests.fetch.ca`" in said
     assert len(secure.asked) == 1
 
 
 def test_tls_by_address_drips_and_where_there_is_none(stranger, shop, authority):
     pair = authority.pair("127.0.0.1")
     secure = stranger(lambda path: dripping(ok(b"", length=None)), tls=server_tls(pair.certificate, pair.key))
-    allowed = settings(secure, shop, ca_file=authority.ca, timeout_s=0.6)
+    allowed = settings(secure, shop, ca=authority.ca, timeout_s=0.6)
     refused(TimedOut, f"https://127.0.0.1:{secure.port}/", allowed)
     slow = allowed.model_copy(update={"timeout_s": 20})
     refused(NotFound, f"http://127.0.0.1:{secure.port}/", slow)
 
 
-def test_a_ca_file_that_cannot_be_read_is_the_operators_fault(shop, tmp_path):
+def test_a_ca_that_cannot_be_read_is_the_operators_fault(shop, tmp_path):
     (tmp_path / "empty.pem").write_text("")
     for path in tmp_path / "none.pem", tmp_path / "empty.pem":
-        with pytest.raises(ConfigError, match=r"requests\.fetch\.ca_file"):
-            body(f"https://127.0.0.1:{shop.port}/", settings(shop, ca_file=path))
+        with pytest.raises(ConfigError, match=r"requests\.fetch\.ca"):
+            body(f"https://127.0.0.1:{shop.port}/", settings(shop, ca=path))
 
 
 # --- other stores
