@@ -217,6 +217,9 @@ class Connection:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         client.loop_stop()
+        # they know the attempt, which knows the client: a ring that would keep its sockets open
+        client.on_socket_open = client.on_connect = client.on_subscribe = None
+        client.on_disconnect = client.on_publish = client.on_message = None
 
     def _pause(self, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -1,0 +1,93 @@
+"""What is retained follows the daemon to another broker, and ends with the stream."""
+
+import json
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from edged.contracts.message import StreamState
+from edged.control import OFF
+from edged.daemon import Daemon
+from edged.flow.counters import Counters
+from tests.broker import until
+from tests.e2e.box import Client
+
+TOPIC = "edged/box/stream/door"
+CONFIG = """
+node: box
+paths: {{models: {folder}/models, state: {folder}/state}}
+mqtt: {{url: 'mqtt://127.0.0.1:{port}'}}
+streams:
+  door: {{source: {folder}/nowhere.mp4, run: [object-detection], publish: {{on: {on}}}}}
+"""
+
+
+@contextmanager
+def running(path):
+    daemon = Daemon(path, Counters())
+    thread = threading.Thread(target=daemon.run)
+    thread.start()
+    try:
+        until(lambda: daemon.wiring.mqtt() is not None and daemon.wiring.mqtt().state() == "running")
+        yield daemon
+    finally:
+        daemon.stop()
+        thread.join(60)
+
+
+@pytest.fixture
+def listen():
+    made = []
+
+    def make(broker):
+        made.append(Client(broker.port, f"{TOPIC}/#"))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def publish(daemon, body):
+    """As a worker does."""
+    daemon.wiring._publish_result(frozenset(["object-detection"]), "door", "object-detection", body)
+
+
+def test_another_broker_learns_states_and_events(tmp_path, mosquitto, listen):
+    first, second = mosquitto(), mosquitto()
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.format(folder=tmp_path, port=first.port, on="change"))
+    with running(path) as daemon:
+        until(lambda: "nowhere.mp4" in str(daemon.wiring.stream_states()), "the camera is offline")
+        publish(daemon, b'{"seq": 0}')
+        path.write_text(CONFIG.format(folder=tmp_path, port=second.port, on="change"))
+        daemon.reload()
+        newcomer = listen(second)
+        until(lambda: newcomer.on(f"{TOPIC}/state") and newcomer.on(f"{TOPIC}/object-detection"))
+        assert newcomer.on(f"{TOPIC}/object-detection")[0].payload == b'{"seq": 0}'
+        state = StreamState.model_validate_json(newcomer.on(f"{TOPIC}/state")[0].payload)
+        assert state.state == "offline"
+
+
+@pytest.mark.parametrize("how", ["disabled", "every result", "gone"])
+def test_an_event_ends_with_its_stream(tmp_path, mosquitto, listen, how):
+    broker = mosquitto()
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.format(folder=tmp_path, port=broker.port, on="change"))
+    with running(path) as daemon:
+        publish(daemon, b'{"seq": 0}')
+        listener = listen(broker)
+        until(lambda: listener.on(f"{TOPIC}/object-detection"))
+        if how == "disabled":
+            daemon.verbs["disable"]({"stream": "door"})
+        else:
+            text = CONFIG.format(folder=tmp_path, port=broker.port, on="every")
+            path.write_text(text if how == "every result" else text.partition("streams:")[0])
+            daemon.reload()
+        until(lambda: [m.payload for m in listener.on(f"{TOPIC}/object-detection")] == [b'{"seq": 0}', b""])
+        if how == "disabled":
+            until(lambda: OFF in str(daemon.wiring.stream_states()))
+            assert daemon.health().units["stream/door"] == OFF
+            assert daemon.wiring.views.get("door") is None, "nobody sees the last frame any more"
+            assert json.loads((tmp_path / "state" / "disabled.json").read_text()) == ["door"]
