@@ -1,9 +1,10 @@
 """Gates: which frames of a stream are worth inferring."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from edged.contracts.items import Frame
 from edged.contracts.settings import Settings
+from edged.streams.motion import MotionGate, MotionSettings
 
 EARLY = 0.25
 """Share of a period by which a frame may come too early and still pass: cameras jitter."""
@@ -16,6 +17,30 @@ class GateSettings(Settings):
     """At most so many frames a second, evenly spread; none: all of them."""
     key_frames_only: bool = False
     """Decode only frames that stand alone, commonly one in 1 to 10 s: a twentieth of the CPU."""
+    motion: MotionSettings | None = None
+    """Only while something moves: `true`, or the settings of what counts as motion."""
+
+    @field_validator("motion", mode="before")
+    @classmethod
+    def _switch(cls, value: object) -> object:
+        """`true` and `false` for the defaults and for none."""
+        return {True: MotionSettings(), False: None}[value] if isinstance(value, bool) else value
+
+
+class Gate:
+    """All gates of one opening of a source, the cheapest first."""
+
+    def __init__(self, settings: GateSettings) -> None:
+        self._rate = RateGate(settings.fps)
+        self._motion = None if settings.motion is None else MotionGate(settings.motion)
+
+    def refusal(self, frame: Frame) -> str | None:
+        """Why the frame is dropped, `rate` or `no motion`; none when it passes."""
+        if not self._rate.passes(frame):
+            return "rate"
+        if self._motion is not None and not self._motion.passes(frame):
+            return "no motion"
+        return None
 
 
 class RateGate:

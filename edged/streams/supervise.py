@@ -15,7 +15,7 @@ from edged.contracts.items import Frame
 from edged.contracts.message import StreamState
 from edged.flow.backoff import delays
 from edged.flow.counters import Counters
-from edged.streams.gates import RateGate
+from edged.streams.gates import Gate, GateSettings
 
 log = logging.getLogger(__name__)
 
@@ -108,21 +108,21 @@ class Supervisor:
         on_state: Callable[[StreamState], None],
         counters: Counters,
         *,
-        fps: float | None = None,
+        gate: GateSettings,
         stall_s: float = 20.0,
         healthy_s: float = HEALTHY_S,
         back_off: Callable[[], Iterator[float]] = delays,
     ) -> None:
         """`on_frame` is called in the source's thread and must not block; `on_state` in the supervisor's.
 
-        `fps` is that of the rate gate; `stall_s` seconds without a frame end an attempt.
+        `gate` says which frames go to `on_frame`; `stall_s` seconds without a frame end an attempt.
         """
         self._name = name
         self._source_factory = source_factory
         self._on_frame = on_frame
         self._on_state = on_state
         self._counters = counters
-        self._fps = fps
+        self._gate = gate
         self._stall_s = stall_s
         self._healthy_s = healthy_s
         self._back_off = back_off
@@ -168,14 +168,14 @@ class Supervisor:
         self._tell("offline", "the stream was stopped")
 
     def _attempt(self) -> _Attempt:
-        gate = RateGate(self._fps)  # a new source may have another clock
+        gate = Gate(self._gate)  # a new opening may have another clock and show another picture
 
         def accept(frame: Frame) -> None:
             self._counters.count(f"frames/{self._name}", "decoded")
-            if gate.passes(frame):
+            if (refusal := gate.refusal(frame)) is None:
                 self._on_frame(frame)
             else:
-                self._counters.count(f"frames_dropped/{self._name}", "rate")
+                self._counters.count(f"frames_dropped/{self._name}", refusal)
 
         self._wake.clear()
         return _Attempt(self._name, self._source_factory, accept, self._wake)
