@@ -262,7 +262,7 @@ class Wiring:
             feed.put,
             tell,
             self.counters,
-            fps=stream.gate.fps,
+            gate=stream.gate,
             stall_s=stream.stall_s,
         )
         return StreamUnit(feed, supervisor, stopped=partial(self.views.remove, name))
