@@ -19,6 +19,13 @@ PARAMETERS = {
 }
 
 
+TAKEN_BACK = {
+    "payload": {"type": "string", "maxLength": 0},
+    "contentType": "text/plain",
+    "summary": "empty: what was retained under `publish: {on: change}` holds no more",
+}
+
+
 @dataclass(frozen=True)
 class Topic:
     """One kind of topic that the daemon publishes on, beside the answers of services."""
@@ -145,8 +152,8 @@ def _service_channels(service: Service) -> dict[str, Any]:
         ),
         f"{service.name}-stream": _named(
             f"edged/{{node}}/stream/{{stream}}/{service.name}",
-            "results on a stream",
-            {"result": {"payload": reference(f"{name}Message")}},
+            "results on a stream; the last one is retained under `publish: {on: change}`",
+            {"result": {"payload": reference(f"{name}Message")}, "takenBack": TAKEN_BACK},
         ),
     }
 

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.services import service
 from edged.contracts.settings import FOLDER, Seconds, Settings
+from edged.http.settings import HttpSettings
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.topics import node_fault, stream_fault
 from edged.pipeline.events import PublishSettings
@@ -65,6 +66,8 @@ class Config(Settings):
     """Workers and threads."""
     mqtt: MqttSettings = MqttSettings()
     """The broker."""
+    http: HttpSettings = HttpSettings()
+    """Requests, metrics and the page over HTTP."""
     services: Mapping[str, ServiceSettings] = Field(default_factory=dict)
     """What is served, by service; those that a stream feeds are added by themselves."""
     streams: Mapping[str, StreamSettings] = Field(default_factory=dict)

@@ -48,11 +48,10 @@ class Daemon:
         self._wake = threading.Event()
         self._stopping = False
         self._systemd = Systemd()
-        self._started_at = time.monotonic()
 
     def run(self, for_s: float | None = None) -> None:
         """Run until `stop`, or for so many seconds."""
-        ends_at = self._started_at + for_s if for_s is not None else float("inf")
+        ends_at = self.wiring.started_at + for_s if for_s is not None else float("inf")
         health_at = time.monotonic()
         retry_at = float("inf")
         try:
@@ -101,7 +100,7 @@ class Daemon:
     def health(self) -> Health:
         """How the daemon is."""
         wiring = self.wiring
-        return health(self.config.node, self._started_at, wiring.counters, wiring.units, wiring.queues())
+        return health(self.config.node, wiring.started_at, wiring.counters, wiring.units, wiring.queues())
 
     def _apply(self) -> None:
         """Have `run` make what runs what should run, soon; from any thread."""

@@ -14,6 +14,9 @@ from edged.control import OFF, Verb
 from edged.discovery import Catalogue, discover
 from edged.flow.counters import Counters
 from edged.flow.units import Unit, Units, Wish
+from edged.http.server import HttpUnit
+from edged.http.sources import Sources
+from edged.http.status import Status
 from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.link import MqttUnit
 from edged.pipeline.frames import Feed
@@ -25,8 +28,10 @@ from edged.pipeline.serve import ServiceUnit
 from edged.pipeline.served import ServiceTable
 from edged.pipeline.slot import DeviceSlot
 from edged.repository.repository import Repository
+from edged.status import status
 from edged.streams.camera import CameraSource
 from edged.streams.supervise import Supervisor
+from edged.streams.unit import OffStream, StreamUnit
 
 PACKAGED = Path(__file__).parent / "_plugins"
 CHECKOUT = Path(__file__).parent.parent / "plugins"
@@ -58,56 +63,6 @@ def resolve_source(source: str, repository: Repository) -> str:
     return str(repository.file(model, name))
 
 
-class StreamUnit:
-    """A camera's supervisor and the lanes that it feeds, as one unit."""
-
-    def __init__(self, feed: Feed, supervisor: Supervisor, stopped: Callable[[], None]) -> None:
-        self._feed = feed
-        self._supervisor = supervisor
-        self._stopped = stopped
-
-    def start(self) -> None:
-        """Lanes first: a frame must find them."""
-        self._feed.start()
-        self._supervisor.start()
-
-    def stop(self) -> None:
-        """The camera first, then what is still in the lanes."""
-        self._supervisor.stop()
-        self._feed.stop()
-        self._stopped()
-
-    def state(self) -> str:
-        """The camera's."""
-        return self._supervisor.state()
-
-    def beat(self) -> float:
-        """The camera's."""
-        return self._supervisor.beat()
-
-
-class OffStream:
-    """In the place of a stream that was switched off: all that it does is to say so."""
-
-    def __init__(self, tell: Callable[[StreamState], None]) -> None:
-        self._tell = tell
-
-    def start(self) -> None:
-        """Say it."""
-        self._tell(StreamState(state="offline", fps=0.0, why=OFF))
-
-    def stop(self) -> None:
-        """Nothing runs."""
-
-    def state(self) -> str:
-        """Why the camera does not run."""
-        return OFF
-
-    def beat(self) -> float:
-        """Always alive."""
-        return time.monotonic()
-
-
 class Wiring:
     """What lives as long as the process: counters, the table of services, live views, the running units."""
 
@@ -124,7 +79,8 @@ class Wiring:
         self.table = ServiceTable()
         self.views = LiveViews()
         self.units = Units()
-        self._sinks = tuple(sinks)
+        self.started_at = time.monotonic()
+        self._sinks = (*sinks, self._publish_to_listeners)
         self._verbs = verbs
         self._switched_off = switched_off
         self._services_changed = services_changed
@@ -132,9 +88,11 @@ class Wiring:
         self._events: dict[tuple[str, str], bytes] = {}
         """The last message by stream and service, of those that the broker retains."""
         self._repository: tuple[Any, Repository] | None = None
+        self._settings: Config | None = None
 
     def wishes(self, settings: Config) -> dict[str, Wish]:
         """The units that this configuration asks for. A unit is made anew when what stands first changes."""
+        self._settings = settings
         base = (settings.node, settings.paths, settings.runtime)
         broker = (settings.mqtt, settings.paths.state)
         queue = (*base, settings.requests)
@@ -143,6 +101,8 @@ class Wiring:
             "frames": Wish(base, lambda: Scheduler("frames", _workers(settings), self.counters), order=20),
             "mqtt": Wish((*queue, *broker), lambda: self._mqtt(settings), order=30),
         }
+        if settings.http.listen is not None:
+            wishes["http"] = Wish((*queue, settings.http), lambda: self._http(settings), order=30)
         if settings.mqtt.url == "embedded":
             wishes["broker"] = Wish(broker, lambda: EmbeddedBroker(*broker), order=0)
         for name in settings.wanted_services():
@@ -153,7 +113,7 @@ class Wiring:
         for name, stream in settings.streams.items():
             if name in off:
                 tell = partial(self._publish_state, name)
-                wishes[f"stream/{name}"] = Wish(OFF, partial(OffStream, tell), order=40)
+                wishes[f"stream/{name}"] = Wish(OFF, partial(OffStream, OFF, tell), order=40)
             else:
                 make = partial(self._stream, settings, name, stream)
                 wishes[f"stream/{name}"] = Wish((*base, stream), make, order=40)
@@ -178,6 +138,10 @@ class Wiring:
     def mqtt(self) -> MqttUnit | None:
         """The connection to the broker, while it runs."""
         return self.units.get("mqtt", MqttUnit)
+
+    def http(self) -> HttpUnit | None:
+        """The HTTP server, while it runs."""
+        return self.units.get("http", HttpUnit)
 
     def queues(self) -> dict[str, int]:
         """Items waiting, by queue."""
@@ -211,17 +175,47 @@ class Wiring:
             for served in self.table.ready()
         ]
 
+    def status(self) -> Status:
+        """How everything is, under the configuration that was applied last."""
+        if self._settings is None:
+            raise NotReady("no configuration is applied yet")
+        return status(
+            settings=self._settings,
+            started_at=self.started_at,
+            units=self.units,
+            counters=self.counters,
+            table=self.table,
+            queues=self.queues(),
+            states=self.stream_states(),
+            off=self._switched_off(),
+        )
+
     def _requests(self, settings: Config) -> Unit:
         return RequestQueue(self.table, settings.requests, _workers(settings), self.counters)
 
-    def _mqtt(self, settings: Config) -> Unit:
+    def _intake(self) -> RequestQueue:
         intake = self.units.get("requests", RequestQueue)
         if intake is None:
             raise NotReady("the request queue does not run")
+        return intake
+
+    def _http(self, settings: Config) -> Unit:
+        sources = Sources(
+            version=__version__,
+            intake=self._intake(),
+            counters=self.counters,
+            table=self.table,
+            views=self.views,
+            status=self.status,
+            picture=settings.requests.picture,
+        )
+        return HttpUnit(settings.http, sources)
+
+    def _mqtt(self, settings: Config) -> Unit:
         unit = MqttUnit(
             node=settings.node,
             settings=settings.mqtt,
-            intake=intake,
+            intake=self._intake(),
             counters=self.counters,
             state_dir=settings.paths.state,
             verbs=self._verbs(),
@@ -258,7 +252,7 @@ class Wiring:
 
         supervisor = Supervisor(
             name,
-            lambda: CameraSource(camera),
+            lambda: CameraSource(name, camera, self.counters),
             feed.put,
             tell,
             self.counters,
@@ -266,6 +260,11 @@ class Wiring:
             stall_s=stream.stall_s,
         )
         return StreamUnit(feed, supervisor, stopped=partial(self.views.remove, name))
+
+    def _publish_to_listeners(self, stream: str, service: str, body: bytes) -> None:
+        """To whoever listens over HTTP."""
+        if (http := self.http()) is not None:
+            http.publish_result(stream, service, body)
 
     def _publish_result(self, events: frozenset[str], stream: str, service: str, body: bytes) -> None:
         """To the broker, which retains those of the services in `events`."""

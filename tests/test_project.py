@@ -24,6 +24,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 README = (ROOT / "README.md").read_text("utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+PLUGGED_IN = {"httptools"}
+"""Not imported by us but by another dependency, which does without it where it is missing."""
 LOCKS = ("run.lock", "dev.lock", "bootstrap.lock")
 
 
@@ -92,7 +94,7 @@ def test_exactly_what_is_imported_is_a_dependency():
     used = set(imported("edged", "plugins", tests=False)) - {frozenset({"edged"})}
     wanted = set(direct("broker", "quantize"))
     assert [owners for owners in used if not owners & wanted] == []
-    assert [name for name in wanted if not any(name in owners for owners in used)] == []
+    assert [name for name in wanted - PLUGGED_IN if not any(name in owners for owners in used)] == []
 
 
 def test_what_tests_import_is_a_dependency_of_development():

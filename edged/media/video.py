@@ -1,6 +1,8 @@
 """Video from cameras and files, decoded with PyAV (FFmpeg); errors are sentences without passwords."""
 
+import errno
 import itertools
+import os
 import re
 import threading
 import time
@@ -21,16 +23,20 @@ from edged.media.frame import VideoFrame
 MAX_LAG_S = 1.0
 """A file played in real time that is late by more goes on from here, instead of rushing after the clock."""
 
+DECODER_THREADS = 4
+"""At most so many a source; only a camera that cuts its pictures in slices, as 4K ones do, keeps them busy."""
+
 _USER = re.compile(r"(?<=://).*@", re.DOTALL)  # up to the last @: a password may hold a / or an @
 _QUERY = re.compile(r"\?.*", re.DOTALL)
+_PATH = re.compile(r"(?i)(pass\w*|pwd|token)=[^/]*")  # rtsp://host/user=admin&password=x&channel=1 is common
 
 
 def redact(source: str) -> str:
     """The source without user, password and query, fit for logs: `rtsp://user:pass@host/x` is `rtsp://host/x`."""
-    return _QUERY.sub("", _USER.sub("", source)) if "://" in source else source
+    return _PATH.sub(r"\1=...", _QUERY.sub("", _USER.sub("", source))) if "://" in source else source
 
 
-def _nobody() -> None:
+def _ignore(what: str) -> None:
     """Nobody counts."""
 
 
@@ -47,8 +53,8 @@ class VideoOptions:
     """Files: at the speed at which they were recorded; else as fast as they decode."""
     key_frames_only: bool = False
     """Decode only frames that stand alone."""
-    damaged: Callable[[], None] = _nobody
-    """Called for each packet that could not be decoded."""
+    damaged: Callable[[str], None] = _ignore
+    """Called with the reason for each packet or picture that could not be decoded."""
 
 
 def open_video(source: str, options: VideoOptions, stop: threading.Event) -> Iterator[VideoFrame]:
@@ -143,13 +149,17 @@ def _opened(source: str, options: VideoOptions) -> av.container.InputContainer:
         return av.open(source, format="v4l2", timeout=(options.timeout_s, options.timeout_s))
     if _is_file(source):
         return av.open(source.removeprefix("file://"))
-    own: dict[str, str] = {"rtsp_transport": options.rtsp_transport} if source.startswith("rtsp") else {}
+    # FFmpeg guesses a rate that we do not ask for from the first 2 s of frames, and holds them back meanwhile.
+    own = {"fpsprobesize": "0"}
+    if source.startswith("rtsp"):
+        own["rtsp_transport"] = options.rtsp_transport
     return av.open(source, options=own, timeout=(options.timeout_s, options.timeout_s))
 
 
 def _configure(stream: av.VideoStream, options: VideoOptions) -> None:
     """Threads within a picture only: threads over pictures hold each frame back by as many as there are."""
     stream.thread_type = "SLICE"
+    stream.codec_context.thread_count = min(DECODER_THREADS, os.cpu_count() or 1)
     if options.key_frames_only:
         stream.codec_context.skip_frame = "NONKEY"
 
@@ -166,7 +176,7 @@ def _decoded(
         try:
             frames = packet.decode()
         except av.error.InvalidDataError:  # a lost packet; the next key frame repairs the picture
-            options.damaged()
+            options.damaged("a packet cannot be decoded")
             continue
         yield from frames
 
@@ -175,12 +185,16 @@ _SENTENCES: tuple[tuple[type[Exception], str], ...] = (
     (av.error.ExitError, "{name} sent nothing for {timeout:g} s; is it on, and can this box reach it?"),
     (av.error.TimeoutError, "{name} does not answer; is it on, and can this box reach it?"),
     (av.error.ConnectionRefusedError, "nothing listens at {name}; is it on, and is the port right?"),
-    (av.error.HTTPUnauthorizedError, "{name} refuses the user name or the password"),
+    (av.error.HTTPUnauthorizedError, "{name}: user or password is wrong, or missing"),
     (av.error.HTTPForbiddenError, "{name} does not allow this user to watch it"),
     (av.error.HTTPNotFoundError, "{name} does not exist on that server; check the path of the URL"),
     (av.error.FileNotFoundError, "{name} does not exist; check the path"),
     (av.error.PermissionError, "{name} may not be read; for a camera add the user to the group `video`"),
     (av.error.IsADirectoryError, "{name} is a folder; name a file in it"),
+    (
+        av.error.ArgumentError,
+        "{name} cannot be opened; in a URL write special characters of user and password as %40 for @, %2F for /",
+    ),
     (av.error.InvalidDataError, "{name} is no video that can be read"),
     (
         av.error.ProtocolNotFoundError,
@@ -194,4 +208,6 @@ def _sentence(source: str, options: VideoOptions, error: av.error.FFmpegError) -
     for kind, sentence in _SENTENCES:
         if isinstance(error, kind):
             return sentence.format(name=redact(source), timeout=options.timeout_s)
+    if error.errno == errno.EIO and not _is_device(source) and not _is_file(source):
+        return f"{redact(source)} cannot be reached; is the name of the host right?"
     return f"{redact(source)} cannot be read: {error.strerror}"

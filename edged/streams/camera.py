@@ -1,31 +1,39 @@
 """A camera, or a file that plays one: settings, and the source that its supervisor runs."""
 
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from edged.contracts.items import Frame
 from edged.contracts.settings import Settings
-from edged.media.video import VideoOptions, open_video, redact
+from edged.flow.counters import Counters
+from edged.media.folder import open_folder
+from edged.media.video import VideoOptions, open_video
 from edged.streams.gates import GateSettings
 
 log = logging.getLogger(__name__)
+
+PICTURES_A_SECOND = 1.0
+"""Of a folder, where the gate names no rate."""
 
 
 class CameraSettings(Settings):
     """Where a stream's frames come from."""
 
     source: str = Field(min_length=1, repr=False)
-    """`rtsp://...`, `http://...`, `/dev/video0`, the path of a video file, or `models:<model>/<file>`: a clip
-    that was pulled with a model."""
+    """`rtsp://...`; `http://...` for MJPEG or MPEG-TS; `/dev/video0`; the path of a video file;
+    `models:<model>/<file>`, a clip that was pulled with a model; or a folder of pictures, shown in the order of
+    their names, `gate.fps` a second or one. Special characters of a password in a URL are written `%40`."""
     loop: bool = False
-    """Files only: begin again at the end."""
+    """Files and folders: begin again at the end. A folder is read anew then: new pictures are shown."""
     real_time: bool = True
-    """Files only: play at the recorded speed; else as fast as they decode."""
+    """Files and folders: play at the recorded speed; else as fast as they decode."""
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     """How RTSP brings its packets; `udp` has less delay, and loses packets."""
     timeout_s: float = Field(default=2.0, gt=0, le=60)
@@ -39,9 +47,12 @@ class CameraSettings(Settings):
 class CameraSource:
     """Runs one opening of a camera."""
 
-    def __init__(self, settings: CameraSettings) -> None:
+    def __init__(self, name: str, settings: CameraSettings, counters: Counters) -> None:
+        """`name` is the stream's; what cannot be decoded is counted as dropped."""
+        self._name = name
         self._settings = settings
-        self._damage = _DamageLog(redact(settings.source))
+        self._counters = counters
+        self._log = _DamageLog(name)
 
     def run(self, emit: Callable[[Frame], None], stop: threading.Event) -> None:
         """Call `emit` with each frame until `stop` is set or a file has ended. Raises `SourceError`."""
@@ -51,23 +62,34 @@ class CameraSource:
             loop=self._settings.loop,
             real_time=self._settings.real_time,
             key_frames_only=self._settings.gate.key_frames_only,
-            damaged=self._damage,
+            damaged=self._damaged,
         )
-        for frame in open_video(self._settings.source, options, stop):
+        for frame in self._frames(options, stop):
             emit(frame)
+
+    def _frames(self, options: VideoOptions, stop: threading.Event) -> Iterator[Frame]:
+        source = self._settings.source
+        if (folder := Path(source.removeprefix("file://"))).is_dir():
+            return open_folder(folder, options, self._settings.gate.fps or PICTURES_A_SECOND, stop)
+        return open_video(source, options, stop)
+
+    def _damaged(self, why: str) -> None:
+        self._counters.count(f"frames_dropped/{self._name}", "damaged")
+        self._log.add(why)
 
 
 class _DamageLog:
-    """One line a second for packets that cannot be decoded, however many there are."""
+    """One line a second for what cannot be decoded, however much there is."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._count = 0
-        self._last = -1.0
+        self._last = -math.inf
 
-    def __call__(self) -> None:
+    def add(self, why: str) -> None:
+        """One more."""
         self._count += 1
         now = time.monotonic()
         if now - self._last >= 1:
-            log.warning("%s: %d damaged packets left out", self._name, self._count)
+            log.warning("stream %s: damaged, %d left out; the last: %s", self._name, self._count, why)
             self._count, self._last = 0, now

@@ -119,6 +119,7 @@ def config_text(models: Path, port: int, node: str = "box", extra: str = "") -> 
 node: {node}
 paths: {{models: {models}}}
 mqtt: {{url: embedded, embedded_port: {port}}}
+http: {{listen: null}}
 services: {{object-detection: {{}}}}
 health_every: 2s
 {extra}

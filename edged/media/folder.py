@@ -1,0 +1,61 @@
+"""A folder of pictures that plays a camera."""
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from edged.contracts.errors import RequestError, SourceError
+from edged.contracts.items import Frame
+from edged.media.picture import PictureLimits, decode_picture
+from edged.media.video import VideoOptions
+
+SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
+"""What counts as a picture, by its name; other files are ignored."""
+
+
+def open_folder(
+    folder: Path, options: VideoOptions, pictures_a_second: float, stop: threading.Event
+) -> Iterator[Frame]:
+    """The pictures of a folder, not of those below it, in the order of their names.
+
+    The folder is read at the start of each round: with `loop` a new picture is shown in the next round.
+    What is no picture, or has gone meanwhile, is passed over and told to `options.damaged`. Raises
+    `SourceError` when a round shows nothing at all.
+    """
+    seq = 0
+    for _ in itertools.count() if options.loop else range(1):
+        before = seq
+        for path in _pictures(folder):
+            frame = _frame(path, seq, options)
+            if frame is None:
+                continue
+            yield frame
+            seq += 1
+            if stop.wait(1 / pictures_a_second if options.real_time else 0):
+                return
+        if stop.is_set():
+            return
+        if seq == before:
+            raise SourceError(f"{folder} holds no picture that can be decoded")
+
+
+def _pictures(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    except OSError as error:
+        raise SourceError(f"{folder} cannot be read: {error.strerror}") from error
+
+
+def _frame(path: Path, seq: int, options: VideoOptions) -> Frame | None:
+    limits = PictureLimits()
+    try:
+        with path.open("rb") as file:
+            data = file.read(limits.max_bytes + 1)
+        return decode_picture(data, limits, time.time(), seq)
+    except OSError as error:
+        options.damaged(f"{path.name} cannot be read: {error.strerror}")
+    except RequestError as error:
+        options.damaged(f"{path.name}: {error}")
+    return None

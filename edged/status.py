@@ -1,0 +1,76 @@
+"""How the box, its services and its streams are: what /api/status and the page show."""
+
+import time
+from collections.abc import Iterator, Mapping
+
+from edged import __version__
+from edged.config import Config
+from edged.contracts.message import StreamState
+from edged.flow.counters import Counters
+from edged.flow.units import Units
+from edged.http.status import MqttStatus, ServiceStatus, Status, StreamStatus
+from edged.pipeline.served import ServiceTable
+
+UNKNOWN = StreamState(state="offline", fps=0.0, why="not started yet")
+
+
+def status(
+    *,
+    settings: Config,
+    started_at: float,
+    units: Units,
+    counters: Counters,
+    table: ServiceTable,
+    queues: Mapping[str, int],
+    states: Mapping[str, StreamState],
+    off: frozenset[str],
+) -> Status:
+    """The whole of it now; `states` by stream, `off`: the streams that were switched off."""
+    units_by_name = units.states()
+    return Status(
+        node=settings.node,
+        version=__version__,
+        uptime_s=round(time.monotonic() - started_at, 1),
+        mqtt=MqttStatus(state=units_by_name.get("mqtt", "not started yet")),
+        services=list(_services(settings, table, counters, units_by_name)),
+        streams=list(_streams(settings, states, off)),
+        queues=dict(queues),
+        units=units_by_name,
+        counters=counters.counts(),
+    )
+
+
+def _services(
+    settings: Config, table: ServiceTable, counters: Counters, units: Mapping[str, str]
+) -> Iterator[ServiceStatus]:
+    ready = {served.service.name: served.instance.facts for served in table.ready()}
+    latency = counters.percentiles()
+    for name in settings.wanted_services():
+        state = units.get(f"service/{name}", "not started yet")
+        if (facts := ready.get(name)) is None:
+            yield ServiceStatus(service=name, state=state)
+            continue
+        p50, _ = latency.get(f"whole/{facts.name}", (None, None))
+        yield ServiceStatus(
+            service=name,
+            model=facts.name,
+            variant=facts.variant,
+            device=facts.device,
+            latency_ms=None if p50 is None else round(p50 * 1000, 2),
+            state=state,
+        )
+
+
+def _streams(
+    settings: Config, states: Mapping[str, StreamState], off: frozenset[str]
+) -> Iterator[StreamStatus]:
+    for name, stream in settings.streams.items():
+        told = states.get(name, UNKNOWN)
+        yield StreamStatus(
+            name=name,
+            state="disabled" if name in off else told.state,
+            fps=told.fps,
+            why=told.why,
+            services=[run.service for run in stream.run],
+            enabled=name not in off,
+        )

@@ -1,0 +1,59 @@
+"""A stream as a unit of the daemon: its camera and the lanes that it feeds, or that it is switched off."""
+
+import time
+from collections.abc import Callable
+
+from edged.contracts.message import StreamState
+from edged.pipeline.frames import Feed
+from edged.streams.supervise import Supervisor
+
+
+class StreamUnit:
+    """A camera's supervisor and the lanes that it feeds, as one unit."""
+
+    def __init__(self, feed: Feed, supervisor: Supervisor, stopped: Callable[[], None]) -> None:
+        self._feed = feed
+        self._supervisor = supervisor
+        self._stopped = stopped
+
+    def start(self) -> None:
+        """Lanes first: a frame must find them."""
+        self._feed.start()
+        self._supervisor.start()
+
+    def stop(self) -> None:
+        """The camera first, then what is still in the lanes."""
+        self._supervisor.stop()
+        self._feed.stop()
+        self._stopped()
+
+    def state(self) -> str:
+        """The camera's."""
+        return self._supervisor.state()
+
+    def beat(self) -> float:
+        """The camera's."""
+        return self._supervisor.beat()
+
+
+class OffStream:
+    """In the place of a stream that was switched off: all that it does is to say so."""
+
+    def __init__(self, why: str, tell: Callable[[StreamState], None]) -> None:
+        self._why = why
+        self._tell = tell
+
+    def start(self) -> None:
+        """Say it."""
+        self._tell(StreamState(state="offline", fps=0.0, why=self._why))
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+    def state(self) -> str:
+        """Why the camera does not run."""
+        return self._why
+
+    def beat(self) -> float:
+        """Always alive."""
+        return time.monotonic()
