@@ -43,7 +43,7 @@ def failure(
 
 
 def header_text(text: str) -> str:
-    """Text that may stand in a header: what is not printable ASCII is percent-encoded, what is long is cut."""
+    """Text that may stand in a header: cut, and percent-encoded where it is not printable ASCII."""
     text = text[:MOST_TEXT]
     return text if text.isascii() and text.isprintable() else quote(text, safe="")
 

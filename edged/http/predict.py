@@ -11,6 +11,7 @@ from starlette.responses import Response
 from edged.contracts.errors import NotReady, QueueFull, TooLarge
 from edged.contracts.request import Answer, Intake, RequestJob, peek, refusal
 from edged.flow.counters import Counters
+from edged.http.connection import left
 from edged.http.failures import failure, response
 
 MOST_BODIES = 5
@@ -75,7 +76,7 @@ class PredictDesk:
             self._counters.count("http_requests", "the client left before the end of its request")
             return failure(400, "the request ended too soon")
         result = await answer
-        if await request.is_disconnected():
+        if left(request.scope):
             self._counters.count("http_requests", "the client left before its answer")
         return response(result)
 
