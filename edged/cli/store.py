@@ -11,6 +11,8 @@ from edged.config import Config
 from edged.contracts.errors import ConfigError, NotReady
 from edged.flow.counters import Counters
 from edged.repository.repository import Repository
+from edged.repository.variants import variants_of
+from edged.runtimes.opening import split
 from edged.wiring import open_repository
 
 app = typer.Typer()
@@ -103,6 +105,7 @@ def models(
             "licence": card.licence.id,
             "installed": repository.installed(card.id),
             "verified": card.verified,
+            "runtimes": sorted({split(variant)[0] for variant in variants_of(card)}),
             "variants": [v.variant for v in repository.variants(card.id) if v.derived],
         }
         for card in repository.cards
@@ -110,7 +113,7 @@ def models(
     if as_json:
         print_json(facts)
         return
-    columns = ("model", "service", "rank", "licence", "installed", "verified", "variants")
+    columns = ("model", "service", "rank", "licence", "installed", "verified", "runtimes", "variants")
     table("models", columns, [[_cell(row[c]) for c in columns] for row in facts])
 
 
