@@ -95,21 +95,19 @@ class PpOcr(Model[Frame, OcrOptions, Texts]):
         strips = [quads.straightened(picture, place, self._height) for place in places]
         readings, turned = self._read_right_way_up(strips, places, partial(self._read, tools, run))
         places[turned] = quads.upside_down(places[turned])
-        kept = [
-            i for i, r in enumerate(readings) if r.ids and r.score >= max(options.text_score_threshold, 1e-9)
-        ]
-        letters: tuple[str, ...] = tools.resources["characters"]
+        said = [self._said(tools, reading) for reading in readings]
+        enough = options.text_score_threshold
+        kept = [i for i, r in enumerate(readings) if r.score >= enough and said[i].strip()]
         rows = [
-            TextRow(
-                quad=places[i],
-                score=float(scores[i]),
-                text="".join(letters[letter] for letter in readings[i].ids),
-                ids=readings[i].ids,
-                text_score=readings[i].score,
-            )
+            TextRow(places[i], float(scores[i]), said[i], readings[i].ids, readings[i].score)
             for i in (kept[k] for k in quads.reading_order(places[kept]))
         ]
         return Texts.from_rows(rows, (item.height, item.width), self.card.class_names())
+
+    @staticmethod
+    def _said(tools: Tools, reading: text.Reading) -> str:
+        letters: tuple[str, ...] = tools.resources["characters"]
+        return "".join(letters[letter] for letter in reading.ids)
 
     def _find(self, item: Frame, options: OcrOptions, session: Session) -> tuple[quads.Floats, quads.Floats]:
         """Places of text [n, 4, 2] in the picture, and their scores [n]."""
@@ -124,10 +122,7 @@ class PpOcr(Model[Frame, OcrOptions, Texts]):
         )
         wanted = PixelFormat(size, self._canvas.fit, self._canvas.colour, self._canvas.pad)
         raw = session.run({self._det_input: batch_of_one(item.pixels(wanted))})[self._det_output]
-        if raw.shape[-2:] != size:
-            raise InferenceError(
-                f"the graph `det` of {self.card.id} gives {raw.shape} for a picture of {size}"
-            )
+        self._check("det", raw, raw.shape[-2:] == size, f"a picture of {size}")
         found, scores = text.find_text(
             raw.reshape(size),
             pixel_threshold=numbers.pixel_threshold,
@@ -137,7 +132,15 @@ class PpOcr(Model[Frame, OcrOptions, Texts]):
         )
         best = np.argsort(-scores, kind="stable")[: options.max_detections]
         placed = place(item.height, item.width, wanted)
-        return found[best] / np.float32([placed.scale_x, placed.scale_y]), scores[best]
+        scale = np.array([placed.scale_x, placed.scale_y], np.float32)
+        return np.asarray(found[best] / scale, np.float32), scores[best]
+
+    def _check(self, graph: str, raw: quads.Floats, fits: bool, what: str) -> None:
+        """Raise `InferenceError` for an output of another shape, or of values that are not finite."""
+        if not fits:
+            raise InferenceError(f"the graph {graph!r} of {self.card.id} gives {raw.shape} for {what}")
+        if not np.isfinite(raw.sum()):
+            raise InferenceError(f"the graph {graph!r} of {self.card.id} gives values that are not finite")
 
     def _read_right_way_up(
         self, strips: Sequence[Pixels], places: quads.Floats, read: Read
@@ -178,10 +181,7 @@ class PpOcr(Model[Frame, OcrOptions, Texts]):
             run.check()
             pixels = text.side_by_side([strips[i] for i in batch], width, self._strip.pad)
             raw = tools.sessions["rec"].run({self._rec_input: pixels})[self._rec_output]
-            if raw.shape[2] != letters:
-                raise InferenceError(
-                    f"the graph `rec` of {self.card.id} gives {raw.shape[2]} classes for {letters} letters"
-                )
+            self._check("rec", raw, raw.shape[2] == letters, f"{letters} letters")
             for i, reading in zip(batch, text.ctc_greedy(raw), strict=True):
                 readings[i] = reading
         return readings
