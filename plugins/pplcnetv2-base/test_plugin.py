@@ -12,7 +12,8 @@ from edged.repository.weights import WeightStore
 from edged.testing import conformance
 
 MODEL = "pplcnetv2-base"
-MEAN, STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+STD = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 def classified(instance, path):
@@ -54,7 +55,8 @@ def original(instance_of, models_root, tmp_path_factory):
     graph = openvino.Core().compile_model(str(folder / card.graphs["main"].weights[0]), "CPU", hint)
 
     def probabilities(path):
-        bgr = cv2.imread(str(path))
+        bgr = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+        assert bgr is not None
         scale = 256 / min(bgr.shape[:2])
         bgr = cv2.resize(bgr, (round(bgr.shape[1] * scale), round(bgr.shape[0] * scale)))
         top, left = (bgr.shape[0] - 224) // 2, (bgr.shape[1] - 224) // 2
