@@ -1,8 +1,9 @@
 """How many requests a second: edged over HTTP and MQTT, LitServe and bare Starlette, side by side in one run.
 
 `python -m tests.bench.serve --jpeg FILE` where LitServe is installed (`pip install litserve`). The same net,
-the same JPEG, one worker and four clients for each. The servers take turns, several rounds; the table shows
-the median and the best of the rounds, and how many times LitServe's the median is. It judges nothing.
+the same JPEG, four clients. LitServe has one worker, Starlette one thread, with all cores for one inference;
+edged is one process, once as it is shipped and once with one inference at a time. They take turns; the table
+shows the median and the best of the rounds, and how many times LitServe's the median is. It judges nothing.
 """
 
 import argparse
@@ -18,12 +19,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 from rich.console import Console
 from rich.table import Table
 
+from edged.runtimes.devices import usable_cores
 from edged.wiring import open_repository
 from tests.bench.mqtt_client import MqttClient
 from tests.broker import free_port, until
@@ -67,34 +70,52 @@ def _servers(
     stack: ExitStack, folder: Path, model: str, models: Path, body: bytes
 ) -> dict[str, Callable[[], Ask]]:
     """Start all of them; by name, what makes one client."""
-    mqtt, http_port = free_port(), free_port()
-    config = {
-        "node": NODE,
-        "paths": {"models": str(models), "state": str(folder / "state")},
-        "runtime": {"workers": 1},
-        "mqtt": {"url": "embedded", "embedded_port": mqtt},
-        "http": {"listen": f"127.0.0.1:{http_port}"},
-        "services": {SERVICE: {"model": model}},
-    }
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    stack.enter_context(_edged(folder / "config.yaml"))
     path = f"/api/predict/{SERVICE}"
+    shipped = _edged(stack, folder / "shipped", model, models, "auto")
+    single = _edged(stack, folder / "single", model, models, 1)
     makers: dict[str, Callable[[], Ask]] = {
-        "edged, HTTP": lambda: _http_client(http_port, path, body),
-        "edged, MQTT 5": lambda: MqttClient(mqtt, f"edged/{NODE}/request/{SERVICE}", body).ask,
+        "edged, HTTP": lambda: _http_client(shipped.http, path, body),
+        "edged, MQTT 5": lambda: MqttClient(shipped.mqtt, f"edged/{NODE}/request/{SERVICE}", body).ask,
+        "edged, HTTP, runtime.workers: 1": lambda: _http_client(single.http, path, body),
     }
-    net = _net(folder, model, models, folder / "config.yaml")
+    net = _net(folder, model, models, shipped.config)
     for kind in ("litserve", "starlette"):
         port = free_port()
-        stack.enter_context(_process([sys.executable, "-m", "tests.bench.peers", kind, str(port), *net]))
+        stack.enter_context(_process([sys.executable, "-m", f"tests.bench.{kind}_peer", str(port), *net]))
         makers[kind] = lambda port=port: _http_client(port, "/predict", body)
-    for make in makers.values():
-        until(lambda make=make: _answers(make), "the server answers")
+    for name, make in makers.items():
+        until(lambda make=make: _answers(make), f"an answer of {name}")
     return makers
 
 
+@dataclass(frozen=True)
+class Edged:
+    """A running daemon."""
+
+    config: Path
+    http: int
+    mqtt: int
+
+
+def _edged(stack: ExitStack, folder: Path, model: str, models: Path, workers: int | str) -> Edged:
+    made = Edged(folder / "config.yaml", free_port(), free_port())
+    folder.mkdir()
+    config = {
+        "node": NODE,
+        "paths": {"models": str(models), "state": str(folder / "state")},
+        "runtime": {"workers": workers},
+        "mqtt": {"url": "embedded", "embedded_port": made.mqtt},
+        "http": {"listen": f"127.0.0.1:{made.http}"},
+        "services": {SERVICE: {"model": model}},
+    }
+    made.config.write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-c", "from edged.cli import main; main()", "run", "--quiet", "--config"]
+    stack.enter_context(_process([*command, str(made.config)]))
+    return made
+
+
 def _net(folder: Path, model: str, models: Path, config: Path) -> list[str]:
-    """Graph, labels, side and threads of what edged runs, for the peers to run the same."""
+    """Graph, labels and side of what edged runs, and all cores, for the peers to run the same."""
     from edged import config as configuration
     from edged.flow.counters import Counters
 
@@ -104,15 +125,7 @@ def _net(folder: Path, model: str, models: Path, config: Path) -> list[str]:
     labels = folder / "labels.json"
     labels.write_text(json.dumps(card.class_names()))
     graph = next((models / model / chosen.variant).glob("main.xml"))
-    threads = settings.runtime.concurrency().threads
-    return [str(graph), str(labels), str(card.picture().fixed_size[0]), str(threads)]
-
-
-@contextmanager
-def _edged(config: Path) -> Iterator[None]:
-    command = [sys.executable, "-c", "from edged.cli import main; main()"]
-    with _process([*command, "run", "--config", str(config), "--quiet"]):
-        yield
+    return [str(graph), str(labels), str(card.picture().fixed_size[0]), str(usable_cores())]
 
 
 @contextmanager
@@ -175,7 +188,7 @@ def _report(rates: dict[str, list[float]], options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps({"model": options.model, "requests_per_s": rates, "median": medians}))
         return
-    table = Table(title=f"{options.model}, one worker, {options.clients} clients")
+    table = Table(title=f"{options.model}, {options.clients} clients")
     for column in ("server", "requests/s", "best", "against LitServe"):
         table.add_column(column, justify="left" if column == "server" else "right")
     for name, median in medians.items():
