@@ -114,7 +114,7 @@ class OcrOptions(Options):
     longest_side: int = Field(ge=320, le=4096)
     """Text is looked for in a picture reduced to so many pixels of its longer side, and read in the original.
 
-    More finds smaller text (it wants about 8 pixels) and takes longer in proportion to the area."""
+    More finds smaller letters (they want some 6 pixels there) and takes longer in proportion to the area."""
 
 
 TEXT = 1
