@@ -28,10 +28,13 @@ check: setup ## lint, format, types, house rules, documents
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	@for plugin in $(wildcard plugins/*/plugin.py); do $(BIN)/mypy $$(dirname $$plugin) || exit 1; done
 	$(BIN)/pytest -q tests/test_architecture.py tests/test_docs.py tests/test_project.py
 
-docs: setup ## write the generated documents
-	$(BIN)/python docs/generate.py
+docs: setup ## write the generated documents and the picture of the page
+	@packaging/system-packages.sh
+	$(BIN)/python -m docs.generate
+	$(BIN)/python -m docs.screenshot
 
 lock: ## resolve the dependencies anew; needs uv
 	$(COMPILE) --extra broker --extra quantize pyproject.toml -o packaging/run.lock

@@ -1,5 +1,6 @@
 #!/bin/sh
-# What the tests need beside Python: mosquitto, the broker. Installs it where that is allowed, else names it.
+# What the tests need beside Python: a broker, an RTSP server, a browser. Installs it where that is allowed,
+# else names it. Tests that need npm are left out, with the reason, where it is missing.
 #
 # Debian starts a broker with the package, on port 1883. The tests start their own on other ports, and a box
 # that had no broker should not get one from running tests: a policy-rc.d, there only while apt-get runs,
@@ -10,14 +11,38 @@ cd "$(dirname "$0")/.."
 
 PATH=$PATH:/usr/sbin:/usr/local/sbin # where Debian puts mosquitto
 policy=/usr/sbin/policy-rc.d
+RTSP="python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
+gstreamer1.0-plugins-bad"
 
 main() {
-    if command -v mosquitto >/dev/null; then return; fi
-    if ! install_unstarted mosquitto; then
-        fail "the tests need mosquitto. Run: sudo apt-get install mosquitto, then make test again."
+    wanted=
+    has mosquitto || wanted="$wanted mosquitto"
+    has openssl || wanted="$wanted openssl"
+    { has chromium && has chromedriver; } || wanted="$wanted chromium chromium-driver"
+    serves_rtsp || wanted="$wanted $RTSP"
+    [ -n "$wanted" ] || return 0
+    # shellcheck disable=SC2086 # a list of words
+    if ! install_unstarted $wanted; then
+        fail "the tests need some packages. Run: sudo apt-get install$wanted
+then make test again."
     fi
-    say "mosquitto is installed and was not started; as a service it starts with the next boot, unless:" \
-        "sudo systemctl disable mosquitto"
+    case $wanted in *mosquitto*)
+        say "mosquitto is installed and was not started; as a service it starts with the next boot, unless:" \
+            "sudo systemctl disable mosquitto"
+        ;;
+    esac
+}
+
+has() { command -v "$1" >/dev/null; }
+
+serves_rtsp() { # GStreamer's RTSP server, which the tests drive with the system's own Python
+    /usr/bin/python3 - >/dev/null 2>&1 <<'END'
+import gi
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import Gst, GstRtspServer
+Gst.init(None)
+raise SystemExit(not all(map(Gst.ElementFactory.find, ["multifilesrc", "h264parse", "h265parse", "rtph264pay"])))
+END
 }
 
 install_unstarted() {

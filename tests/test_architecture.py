@@ -51,15 +51,18 @@ BOUNDARIES = {
 HEAVY = (
     "av",
     "cv2",
-    "fastapi",
+    "httptools",
     "nncf",
     "onnx",
     "onnxruntime",
     "openvino",
     "paho",
+    "prometheus_client",
     "rich",
+    "starlette",
     "typer",
     "urllib3",
+    "uvicorn",
 )
 
 

@@ -75,6 +75,8 @@ def _introduce(daemon: Daemon) -> None:
     for name, state in units.states().items():
         if state not in ("running", "loading"):
             say(f"[yellow]{name}: {state}[/]")
+    if states.get("http") == "running":
+        say(f"page:   [bold]http://{settings.http.listen}[/]")
     say(f"broker: [bold]{settings.mqtt.address}[/]   subscribe to:")
     say(f"  edged/{settings.node}/stream/#     results of {', '.join(settings.streams) or 'no stream'}")
     say(

@@ -65,7 +65,7 @@ class Carrier(Protocol):
 
 
 class Outbox:
-    """Policies: `state`, `latest` keep the newest a topic, `ring` drops the oldest, `answer` keeps all, on disk.
+    """Policies: `state` and `latest` keep the newest a topic, `ring` drops the oldest, `answer` keeps all on disk.
 
     No method blocks. Only the sender's thread touches what is in flight; the connection's threads leave
     events, which it works off in order.

@@ -1,7 +1,6 @@
 """Requests over MQTT: journalled, acknowledged, handed to the pipeline, answered exactly once."""
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -9,12 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import orjson
 from paho.mqtt.client import MQTTMessage
 
 from edged.contracts.errors import BadRequest, InferenceError, QueueFull, RequestError, TooLarge
 from edged.contracts.message import Progress
-from edged.contracts.request import Answer, Intake, RequestJob, refusal
+from edged.contracts.request import PARSED_BYTES, Answer, Intake, RequestJob, peek, refusal
 from edged.flow.counters import Counters
 from edged.mqtt.doubles import Doubles, identity
 from edged.mqtt.journal import Addressed, Journal, Request
@@ -25,11 +23,6 @@ log = logging.getLogger(__name__)
 
 Ack = Callable[[], object]
 """Tells the broker that the message is safe with us."""
-
-PARSED_BYTES = 1_000_000
-"""A longer payload is not parsed for the sake of a refusal: its id is looked for near its ends."""
-_ENDS = 4096
-_FIELD = re.compile(rb'"(request_id|reply_to)"\s*:\s*("(?:[^"\\]|\\.){1,1000}")')
 
 
 @dataclass(slots=True)
@@ -203,29 +196,6 @@ class RequestDesk:
         eta_s = round(spent * (1 - done) / done, 1) if done > 0 else None
         body = Progress(done=round(done, 3), eta_s=eta_s).model_dump_json().encode()
         self._outbox.ring(self._topics.progress(request_id), body)
-
-
-def peek(payload: bytes) -> dict[str, str]:
-    """`request_id` and `reply_to` of a payload that nobody has checked, where they can be had cheaply."""
-    if len(payload) <= PARSED_BYTES:
-        try:
-            fields = orjson.loads(payload)
-        except orjson.JSONDecodeError:
-            fields = None
-        found = fields if isinstance(fields, dict) else {}
-    else:
-        ends = payload[:_ENDS] + b"\n" + payload[-_ENDS:]
-        found = {name.decode(): _text(literal) for name, literal in _FIELD.findall(ends)}
-    named = {name: found.get(name) for name in ("request_id", "reply_to")}
-    return {name: value for name, value in named.items() if isinstance(value, str) and value}
-
-
-def _text(literal: bytes) -> str | None:
-    try:
-        text: str = orjson.loads(literal)
-    except orjson.JSONDecodeError:
-        return None
-    return text
 
 
 def _with_topic(request: Request, topic: str) -> Request:

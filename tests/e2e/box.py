@@ -128,5 +128,5 @@ health_every: 2s
 
 CAMERA = """
 streams:
-  demo: {source: "models:yolox-nano/bikes.mp4", loop: true, gate: {fps: 5}, run: [object-detection]}
+  demo: {source: "models:picodet-416/bikes.mp4", loop: true, gate: {fps: 5}, run: [object-detection]}
 """

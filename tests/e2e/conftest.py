@@ -12,11 +12,11 @@ from tests.e2e.box import CAMERA, EDGED, ROOT, Client, Daemon, config_text, runn
 
 @pytest.fixture(scope="session")
 def models_dir(models_root, tmp_path_factory) -> Path:
-    """The model repository that all tests share, with yolox-nano pulled by the real command."""
+    """The model repository that all tests share, with both detectors pulled by the real command."""
     config = tmp_path_factory.mktemp("pull") / "config.yaml"
     config.write_text(f"paths: {{models: {models_root}}}\n")
     pulled = subprocess.run(
-        [*EDGED, "pull", "yolox-nano", "--config", str(config)],
+        [*EDGED, "pull", "picodet-416", "yolox-nano", "--config", str(config)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

@@ -62,7 +62,7 @@ def test_services_lists_all_25_as_json(edged):
     keys = {"service", "group", "model", "variant", "device", "installed", "verified"}
     assert all(row.keys() == keys for row in rows)
     detection = next(row for row in rows if row["service"] == "object-detection")
-    assert (detection["model"], detection["installed"], detection["verified"]) == ("yolox-nano", True, True)
+    assert (detection["model"], detection["installed"], detection["verified"]) == ("picodet-416", True, True)
     assert detection["device"] == "cpu"
     assert detection["variant"]
 

@@ -18,7 +18,7 @@ RESULTS, STATE, SNAPSHOT = f"{STREAM}/object-detection", f"{STREAM}/state", f"{S
 
 
 def camera(publish: str) -> str:
-    source = "source: 'models:yolox-nano/bikes.mp4', loop: true, gate: {fps: 5}"
+    source = "source: 'models:picodet-416/bikes.mp4', loop: true, gate: {fps: 5}"
     return f"\nstreams:\n  demo: {{{source}, run: [object-detection], publish: {{{publish}}}}}\n"
 
 
