@@ -12,12 +12,14 @@ from edged.contracts.settings import Seconds, Settings
 
 WIDTH = 160
 """Pixels of the picture that is looked at; its height keeps the frame's aspect."""
+TALLEST = 4
+"""Heights in widths, at most: a picture one pixel wide would become a huge one."""
 ADAPT_S = 4.0
 """Time constant of the background: what stands still is part of it after two or three of these."""
 NOISE_FACTOR = 5.0
 """A pixel has changed when it differs by so many standard deviations of the picture's noise."""
 MOST_NOISE = 3.0
-"""So many times `min_change` is the most that noise may ask for; else a moving camera would pass for noise."""
+"""Noise asks for at most so many times `min_change`; else a camera that turns would pass for noise."""
 MEDIAN_OF_NORMAL = 0.6745
 """Median of the absolute value of a normal distribution, in standard deviations."""
 STEADY = 100.0
@@ -82,7 +84,7 @@ class MotionGate:
 
 def _small(frame: Frame) -> Pixels:
     """The frame's luma, smoothed: a resize alone would keep each pixel's noise."""
-    height = max(1, round(WIDTH * frame.height / frame.width))
+    height = min(max(1, round(WIDTH * frame.height / frame.width)), TALLEST * WIDTH)
     gray = frame.pixels(PixelFormat((height, WIDTH), colour=Colour.GRAY))
     smooth: Pixels = cv2.blur(gray, (5, 5))
     return smooth

@@ -5,15 +5,20 @@ import pytest
 
 from edged.contracts.errors import SourceError
 from edged.contracts.items import Frame
+from edged.flow.counters import Counters
 from edged.streams.camera import CameraSettings, CameraSource
 from edged.streams.gates import GateSettings
 from tests.media.clips import write_clip
 
 
+def camera(settings, counters=None):
+    return CameraSource("door", settings, counters or Counters())
+
+
 def test_frames_of_a_file_until_its_end(tmp_path):
     clip = write_clip(tmp_path / "clip.mp4")
     seen: list[Frame] = []
-    CameraSource(CameraSettings(source=str(clip), real_time=False)).run(seen.append, threading.Event())
+    camera(CameraSettings(source=str(clip), real_time=False)).run(seen.append, threading.Event())
     assert [f.seq for f in seen] == list(range(12))
 
 
@@ -21,7 +26,7 @@ def test_key_frames_only(tmp_path):
     clip = write_clip(tmp_path / "clip.mp4")
     settings = CameraSettings(source=str(clip), real_time=False, gate=GateSettings(key_frames_only=True))
     seen: list[Frame] = []
-    CameraSource(settings).run(seen.append, threading.Event())
+    camera(settings).run(seen.append, threading.Event())
     assert len(seen) == 2
 
 
@@ -35,13 +40,13 @@ def test_a_loop_ends_when_it_is_stopped(tmp_path):
         if len(seen) == 30:
             stop.set()
 
-    CameraSource(CameraSettings(source=str(clip), loop=True, real_time=False)).run(emit, stop)
+    camera(CameraSettings(source=str(clip), loop=True, real_time=False)).run(emit, stop)
     assert seen == list(range(30))
 
 
 def test_a_source_that_is_not_there():
     with pytest.raises(SourceError, match="does not exist"):
-        CameraSource(CameraSettings(source="/no/such/clip.mp4")).run(lambda _: None, threading.Event())
+        camera(CameraSettings(source="/no/such/clip.mp4")).run(lambda _: None, threading.Event())
 
 
 def test_the_password_is_not_shown():
@@ -56,5 +61,5 @@ def test_damage_is_one_line_a_second(tmp_path, caplog):
         data[packet * 188 + 12 : packet * 188 + 188] = bytes(176)
     clip.write_bytes(data)
     with caplog.at_level(logging.WARNING):
-        CameraSource(CameraSettings(source=str(clip), real_time=False)).run(lambda _: None, threading.Event())
+        camera(CameraSettings(source=str(clip), real_time=False)).run(lambda _: None, threading.Event())
     assert len(caplog.messages) <= 3

@@ -10,6 +10,8 @@ from edged.contracts.errors import SourceError
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
 from edged.streams import supervise
+from edged.streams.gates import GateSettings
+from edged.streams.motion import MotionSettings
 from edged.streams.supervise import Supervisor
 
 PIXEL = np.zeros((1, 1, 3), np.uint8)
@@ -70,7 +72,7 @@ def watch():
             self.release = threading.Event()
 
         def start(self, script, **settings):
-            settings = {"back_off": lambda: repeat(0.01), **settings}
+            settings = {"gate": GateSettings(), "back_off": lambda: repeat(0.01), **settings}
             unit = Supervisor(
                 "door", script, self.frames.append, self.states.append, self.counters, **settings
             )
@@ -113,16 +115,31 @@ def test_nothing_comes_after_stop(watch):
     assert len(watch.frames) == seen
 
 
-def test_the_rate_gate_counts_what_it_drops(watch):
-    def burst(emit, stop):
-        for i in range(25):
-            emit(PictureFrame(PIXEL, 100 + i / 25, i))
-        stop.wait()
+def a_second(emit, _stop):
+    """Of a camera with 25 frames a second."""
+    for i in range(25):
+        emit(PictureFrame(PIXEL, 100 + i / 25, i))
 
-    watch.start(Script(burst), fps=5)
+
+def test_the_gates_count_what_they_drop(watch):
+    watch.start(Script(a_second), gate=GateSettings(fps=5))
     until(lambda: watch.count("frames", "decoded") == 25)
     assert [f.seq for f in watch.frames] == [0, 4, 9, 14, 19, 24]
     assert watch.count("frames_dropped", "rate") == 19
+
+
+def test_the_gates_begin_anew_with_each_opening(watch):
+    """The first frame passes, though the scene is that of the last opening."""
+
+    def a_second_and_fails(emit, _stop):
+        a_second(emit, None)
+        raise SourceError("the camera is off")
+
+    watch.start(Script(a_second_and_fails, a_second), gate=GateSettings(fps=5, motion=MotionSettings()))
+    until(lambda: watch.count("frames", "decoded") == 50)
+    assert [f.seq for f in watch.frames] == [0, 0]
+    assert watch.count("frames_dropped", "rate") == 38
+    assert watch.count("frames_dropped", "no motion") == 10
 
 
 def test_a_source_that_fails_is_opened_again(watch):
@@ -213,7 +230,7 @@ def test_stop_comes_back_soon(watch, what):
 
 
 def test_stop_without_start():
-    Supervisor("door", Script(plays), lambda _: None, lambda _: None, Counters()).stop()
+    Supervisor("door", Script(plays), lambda _: None, lambda _: None, Counters(), gate=GateSettings()).stop()
 
 
 def test_waiting_to_reconnect_is_alive(watch):
