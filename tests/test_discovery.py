@@ -146,7 +146,7 @@ def test_a_decoder_name_is_not_replaced(tmp_path):
     ("changes", "reason"),
     [
         ({"service": "image-clasification"}, "did you mean image-classification"),
-        ({"service": "ocr"}, "'ocr' is not part of this version"),
+        ({"service": "video-highlight"}, "'video-highlight' is not part of this version"),
         ({"service": "object-detection"}, "options.score_threshold: Field required"),
         ({"options": {"top_k": 5}}, "options.top_k: Extra"),
     ],
@@ -177,7 +177,7 @@ def test_a_card_alone_never_wins_over_code(tmp_path):
 @pytest.mark.parametrize(
     ("card", "reason"),
     [
-        ({}, r"must name one that is known \(classification, yolox\), not None"),
+        ({}, r"must name one that is known \(classification, ppocr, yolox\), not None"),
         ({"decoder": "ssd"}, "not 'ssd'"),
         ({"decoder": "classification"}, r"parameters\.activation: Field required"),
         ({"decoder": "yolox", "parameters": {"strides": [8]}}, "options"),

@@ -113,13 +113,13 @@ class Client:
         self._client.loop_stop()
 
 
-def config_text(models: Path, port: int, node: str = "box", extra: str = "") -> str:
+def config_text(models: Path, port: int, node: str = "box", extra: str = "", http: int | None = None) -> str:
     """A configuration with the embedded broker on a port of its own."""
     return f"""
 node: {node}
 paths: {{models: {models}}}
 mqtt: {{url: embedded, embedded_port: {port}}}
-http: {{listen: null}}
+http: {{listen: {f"127.0.0.1:{http}" if http else "null"}}}
 services: {{object-detection: {{}}}}
 health_every: 2s
 {extra}

@@ -45,10 +45,16 @@ def daemon(tmp_path, models_dir):
     """Start a daemon with the demo camera (or other YAML) and wait until its service is ready."""
     stack = []
 
-    def start(extra: str = CAMERA, *args: str, port: int | None = None, ready: bool = True) -> Daemon:
+    def start(
+        extra: str = CAMERA,
+        *args: str,
+        port: int | None = None,
+        http: int | None = None,
+        ready: bool = True,
+    ) -> Daemon:
         port = port or free_port()
         config = tmp_path / "config.yaml"
-        config.write_text(config_text(models_dir, port, extra=extra))
+        config.write_text(config_text(models_dir, port, extra=extra, http=http))
         context = running(config, port, "box", *args)
         made = context.__enter__()
         stack.append(context)
