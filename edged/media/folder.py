@@ -9,43 +9,53 @@ from pathlib import Path
 from edged.contracts.errors import RequestError, SourceError
 from edged.contracts.items import Frame
 from edged.media.picture import PictureLimits, decode_picture
-from edged.media.video import VideoOptions
+from edged.media.video import Pace, VideoOptions
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
 """What counts as a picture, by its name; other files are ignored."""
 
 
-def open_folder(
-    folder: Path, options: VideoOptions, pictures_a_second: float, stop: threading.Event
-) -> Iterator[Frame]:
+def is_folder(source: str) -> bool:
+    """Whether it is there and is a folder; what cannot be looked at is for others to complain about."""
+    try:
+        return "://" not in source.removeprefix("file://") and _path(source).is_dir()
+    except OSError:
+        return False
+
+
+def open_folder(source: str, options: VideoOptions, stop: threading.Event) -> Iterator[Frame]:
     """The pictures of a folder, not of those below it, in the order of their names.
 
     The folder is read at the start of each round: with `loop` a new picture is shown in the next round.
     What is no picture, or has gone meanwhile, is passed over and told to `options.damaged`. Raises
     `SourceError` when a round shows nothing at all.
     """
-    seq = 0
+    folder, seq, pace = _path(source), 0, Pace()
     for _ in itertools.count() if options.loop else range(1):
         before = seq
         for path in _pictures(folder):
-            frame = _frame(path, seq, options)
-            if frame is None:
-                continue
-            yield frame
-            seq += 1
-            if stop.wait(1 / pictures_a_second if options.real_time else 0):
+            if stop.wait(pace.delay(seq / options.pictures_a_second) if options.real_time else 0):
                 return
-        if stop.is_set():
-            return
+            if (frame := _frame(path, seq, options)) is not None:
+                yield frame
+                seq += 1
         if seq == before:
             raise SourceError(f"{folder} holds no picture that can be decoded")
 
 
+def _path(source: str) -> Path:
+    return Path(source.removeprefix("file://"))
+
+
 def _pictures(folder: Path) -> list[Path]:
+    """Without hidden files: programs that copy pictures into a folder name them so until they are whole."""
     try:
-        return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        pictures = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
     except OSError as error:
         raise SourceError(f"{folder} cannot be read: {error.strerror}") from error
+    if not (shown := sorted(path for path in pictures if not path.name.startswith("."))):
+        raise SourceError(f"{folder} holds no picture: no file in it ends in {', '.join(sorted(SUFFIXES))}")
+    return shown
 
 
 def _frame(path: Path, seq: int, options: VideoOptions) -> Frame | None:

@@ -24,7 +24,7 @@ MAX_LAG_S = 1.0
 """A file played in real time that is late by more goes on from here, instead of rushing after the clock."""
 
 DECODER_THREADS = 4
-"""At most so many a source; only a camera that cuts its pictures in slices, as 4K ones do, keeps them busy."""
+"""At most so many a source: only cameras that cut a picture in slices, as 4K ones do, keep them busy."""
 
 _USER = re.compile(r"(?<=://).*@", re.DOTALL)  # up to the last @: a password may hold a / or an @
 _QUERY = re.compile(r"\?.*", re.DOTALL)
@@ -51,6 +51,8 @@ class VideoOptions:
     """Files: begin again at the end."""
     real_time: bool = True
     """Files: at the speed at which they were recorded; else as fast as they decode."""
+    pictures_a_second: float = 1.0
+    """Where each picture is a file, or is asked for by itself at a camera's URL."""
     key_frames_only: bool = False
     """Decode only frames that stand alone."""
     damaged: Callable[[str], None] = _ignore
@@ -93,7 +95,7 @@ def _live_frames(source: str, options: VideoOptions, stop: threading.Event) -> I
 
 
 def _file_frames(source: str, options: VideoOptions, stop: threading.Event) -> Iterator[VideoFrame]:
-    seq, pace, begun = 0, _Pace(), 0.0
+    seq, pace, begun = 0, Pace(), 0.0
     for _ in itertools.count() if options.loop else range(1):
         before, seconds = seq, 0.0
         for decoded, seconds in _timed_frames(source, options, stop):
@@ -106,11 +108,12 @@ def _file_frames(source: str, options: VideoOptions, stop: threading.Event) -> I
         if seq == before:
             raise SourceError(f"{redact(source)} holds no frame that can be decoded")
         shown = seq - before
-        begun += seconds * shown / max(shown - 1, 1)  # the last frame is shown as long as the others
+        last = seconds / (shown - 1) if shown > 1 else 1 / options.pictures_a_second
+        begun += seconds + last  # which is shown as long as the others
 
 
-class _Pace:
-    """Keeps the frames of a file as far apart as they were recorded."""
+class Pace:
+    """Keeps frames as far apart as they were recorded, or as somebody wants them."""
 
     def __init__(self) -> None:
         self._start: float | None = None
@@ -126,22 +129,39 @@ class _Pace:
 def _timed_frames(
     source: str, options: VideoOptions, stop: threading.Event
 ) -> Iterator[tuple[av.VideoFrame, float]]:
-    """Decoded frames, and the second of each since the beginning of the media."""
+    """Decoded frames, and the second of each since the beginning of the media.
+
+    A URL of one picture, as many cameras have besides their video, is asked again and again.
+    """
+    pace, rounds, again, opened = Pace(), itertools.count(), True, False
     try:
-        with _opened(source, options) as container:
-            if not container.streams.video:
-                raise SourceError(f"{redact(source)} has no video")
-            stream = container.streams.video[0]
-            _configure(stream, options)
-            step = float(1 / (stream.guessed_rate or stream.average_rate or 25))
-            first, last = None, -step
-            for decoded in _decoded(container, stream, options, stop):
-                second = decoded.time if decoded.time is not None else last + step
-                first = second if first is None else first
-                last = second
-                yield decoded, second - first
+        while again and not stop.wait(pace.delay(next(rounds) / options.pictures_a_second)):
+            with _opened(source, options) as container:
+                opened, again = True, _is_picture(container) and not _is_file(source)
+                yield from _played(container, source, options, stop)
     except av.error.FFmpegError as error:
-        raise SourceError(_sentence(source, options, error)) from None  # the cause names the whole URL
+        # The cause names the whole URL.
+        raise SourceError(_sentence(source, options, error, opened=opened)) from None
+
+
+def _is_picture(container: av.container.InputContainer) -> bool:
+    return container.format.name == "image2" or container.format.name.endswith("_pipe")
+
+
+def _played(
+    container: av.container.InputContainer, source: str, options: VideoOptions, stop: threading.Event
+) -> Iterator[tuple[av.VideoFrame, float]]:
+    if not container.streams.video:
+        raise SourceError(f"{redact(source)} has no video")
+    stream = container.streams.video[0]
+    _configure(stream, options)
+    step = float(1 / (stream.guessed_rate or stream.average_rate or 25))
+    first, last = None, -step
+    for decoded in _decoded(container, stream, options, stop):
+        second = decoded.time if decoded.time is not None else last + step
+        first = second if first is None else first
+        last = second
+        yield decoded, second - first
 
 
 def _opened(source: str, options: VideoOptions) -> av.container.InputContainer:
@@ -149,8 +169,8 @@ def _opened(source: str, options: VideoOptions) -> av.container.InputContainer:
         return av.open(source, format="v4l2", timeout=(options.timeout_s, options.timeout_s))
     if _is_file(source):
         return av.open(source.removeprefix("file://"))
-    # FFmpeg guesses a rate that we do not ask for from the first 2 s of frames, and holds them back meanwhile.
-    own = {"fpsprobesize": "0"}
+    # Else FFmpeg holds back the first 2 s of frames, to guess a rate that nobody asks for.
+    own = {"fpsprobesize": "0", "pattern_type": "none"}  # it takes %401d in the URL of a picture for a number
     if source.startswith("rtsp"):
         own["rtsp_transport"] = options.rtsp_transport
     return av.open(source, options=own, timeout=(options.timeout_s, options.timeout_s))
@@ -193,7 +213,7 @@ _SENTENCES: tuple[tuple[type[Exception], str], ...] = (
     (av.error.IsADirectoryError, "{name} is a folder; name a file in it"),
     (
         av.error.ArgumentError,
-        "{name} cannot be opened; in a URL write special characters of user and password as %40 for @, %2F for /",
+        "{name} cannot be opened; if its password holds special characters, write %40 for @, %2F for /",
     ),
     (av.error.InvalidDataError, "{name} is no video that can be read"),
     (
@@ -204,10 +224,11 @@ _SENTENCES: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
-def _sentence(source: str, options: VideoOptions, error: av.error.FFmpegError) -> str:
+def _sentence(source: str, options: VideoOptions, error: av.error.FFmpegError, *, opened: bool) -> str:
     for kind, sentence in _SENTENCES:
         if isinstance(error, kind):
             return sentence.format(name=redact(source), timeout=options.timeout_s)
     if error.errno == errno.EIO and not _is_device(source) and not _is_file(source):
-        return f"{redact(source)} cannot be reached; is the name of the host right?"
+        broken_off = f"{redact(source)} broke off"
+        return broken_off if opened else f"{redact(source)} cannot be reached; is the name of the host right?"
     return f"{redact(source)} cannot be read: {error.strerror}"

@@ -4,8 +4,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import Field
@@ -13,27 +12,28 @@ from pydantic import Field
 from edged.contracts.items import Frame
 from edged.contracts.settings import Settings
 from edged.flow.counters import Counters
-from edged.media.folder import open_folder
+from edged.media.folder import is_folder, open_folder
 from edged.media.video import VideoOptions, open_video
 from edged.streams.gates import GateSettings
 
 log = logging.getLogger(__name__)
 
 PICTURES_A_SECOND = 1.0
-"""Of a folder, where the gate names no rate."""
+"""Of a folder or a URL of one picture, where the gate names no rate."""
 
 
 class CameraSettings(Settings):
     """Where a stream's frames come from."""
 
     source: str = Field(min_length=1, repr=False)
-    """`rtsp://...`; `http://...` for MJPEG or MPEG-TS; `/dev/video0`; the path of a video file;
-    `models:<model>/<file>`, a clip that was pulled with a model; or a folder of pictures, shown in the order of
-    their names, `gate.fps` a second or one. Special characters of a password in a URL are written `%40`."""
+    """`rtsp://...`; `http://...` for MJPEG, MPEG-TS or one picture that is asked for again and again;
+    `/dev/video0`; the path of a video file; `models:<model>/<file>`, a clip that was pulled with a model;
+    or the path of a folder of pictures, in the order of their names. Single pictures come `gate.fps` times
+    a second, or once. Special characters of a password in a URL are written `%40`."""
     loop: bool = False
     """Files and folders: begin again at the end. A folder is read anew then: new pictures are shown."""
     real_time: bool = True
-    """Files and folders: play at the recorded speed; else as fast as they decode."""
+    """Files and folders: play at the recorded speed, or `gate.fps`; else as fast as they decode."""
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     """How RTSP brings its packets; `udp` has less delay, and loses packets."""
     timeout_s: float = Field(default=2.0, gt=0, le=60)
@@ -61,17 +61,14 @@ class CameraSource:
             rtsp_transport=self._settings.rtsp_transport,
             loop=self._settings.loop,
             real_time=self._settings.real_time,
+            # A slow gate must not look like a stall: it drops what comes in between.
+            pictures_a_second=max(self._settings.gate.fps or PICTURES_A_SECOND, 2 / self._settings.stall_s),
             key_frames_only=self._settings.gate.key_frames_only,
             damaged=self._damaged,
         )
-        for frame in self._frames(options, stop):
+        opened = open_folder if is_folder(self._settings.source) else open_video
+        for frame in opened(self._settings.source, options, stop):
             emit(frame)
-
-    def _frames(self, options: VideoOptions, stop: threading.Event) -> Iterator[Frame]:
-        source = self._settings.source
-        if (folder := Path(source.removeprefix("file://"))).is_dir():
-            return open_folder(folder, options, self._settings.gate.fps or PICTURES_A_SECOND, stop)
-        return open_video(source, options, stop)
 
     def _damaged(self, why: str) -> None:
         self._counters.count(f"frames_dropped/{self._name}", "damaged")
