@@ -18,14 +18,20 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edged.contracts.errors import BadRequest, NotMedia, TooLarge
-from edged.contracts.items import Frame, Pixels
+from edged.contracts.items import Frame, PixelFormat, Pixels
 from edged.contracts.settings import Settings
-from edged.media.frame import PictureFrame
+from edged.media.frame import EncodedFrame, PictureFrame, reduction
 from edged.media.header import ORIENTATION, Header, probe, tiff_tags
 
 # Else every bad picture of a stranger writes to the log; the answer says what is wrong.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
+_FLAGS = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
 _MAY_BE_TRANSPARENT = ("PNG", "WebP", "GIF")
 _DATA_URL = re.compile(r"data:image/[\w.+-]{1,40};base64,", re.IGNORECASE | re.ASCII)
 
@@ -60,10 +66,13 @@ def decode_base64(text: str, field: str, limits: PictureLimits) -> bytes:
     return data
 
 
-def decode_picture(data: bytes, limits: PictureLimits, captured_at: float, seq: int = 0) -> Frame:
+def decode_picture(
+    data: bytes, limits: PictureLimits, captured_at: float, seq: int = 0, wanted: PixelFormat | None = None
+) -> Frame:
     """An upright picture from JPEG, PNG, WebP, BMP, TIFF or GIF (the first frame of an animation).
 
-    Raises `TooLarge` before decoding, and `NotMedia` for what is no picture or is cut off.
+    With `wanted`, how it will be asked for, a JPEG is decoded no finer than that. Raises `TooLarge` before
+    decoding, and `NotMedia` for what is no picture or is cut off.
     """
     _check_size(len(data), "the picture", limits)
     header = probe(data)
@@ -72,11 +81,46 @@ def decode_picture(data: bytes, limits: PictureLimits, captured_at: float, seq: 
             f"the picture is {header.width} x {header.height}, over the limit of {limits.max_pixels} pixels; "
             "send a smaller one"
         )
+    if wanted is not None and (coarse := _coarse(data, header, wanted, captured_at)) is not None:
+        return coarse
     try:
         bgr = _decoded(data, header)
     except (cv2.error, MemoryError) as error:
         raise _broken(header) from error
     return PictureFrame(bgr, captured_at, seq)
+
+
+def _coarse(data: bytes, header: Header, wanted: PixelFormat, captured_at: float) -> Frame | None:
+    """A JPEG decoded at a part of its size; none where `wanted` needs all of it."""
+    stored, turned = (header.height, header.width), (header.width, header.height)
+    by = min(reduction(stored, wanted), reduction(turned, wanted))  # EXIF may turn it
+    if header.format != "JPEG" or by == 1:
+        return None
+    encoded = np.frombuffer(data, np.uint8)
+    small = _reduced(encoded, header, by)
+    shapes = {_parts(size, by): size for size in (turned, stored)}
+    if stored != turned and len(shapes) == 1:  # so nearly square that it does not show which way it is
+        return None
+    return EncodedFrame(
+        lambda n: _reduced(encoded, header, n),
+        shapes[small.shape[:2]],
+        captured_at,
+        (by, small),
+    )
+
+
+def _parts(size: tuple[int, int], by: int) -> tuple[int, ...]:
+    return tuple(-(-side // by) for side in size)
+
+
+def _reduced(encoded: NDArray[np.uint8], header: Header, by: int) -> Pixels:
+    try:
+        bgr: Pixels | None = cv2.imdecode(encoded, _FLAGS[by])
+    except (cv2.error, MemoryError) as error:
+        raise _broken(header) from error
+    if bgr is None:
+        raise _broken(header)
+    return bgr
 
 
 def _check_size(size: int, what: str, limits: PictureLimits) -> None:
@@ -94,10 +138,7 @@ def _broken(header: Header) -> NotMedia:
 def _decoded(data: bytes, header: Header) -> Pixels:
     encoded = np.frombuffer(data, np.uint8)
     if header.format not in _MAY_BE_TRANSPARENT:
-        bgr: Pixels | None = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
-        if bgr is None:
-            raise _broken(header)
-        return bgr
+        return _reduced(encoded, header, 1)
     stored, kinds, blocks = cv2.imdecodeWithMetadata(encoded, flags=cv2.IMREAD_UNCHANGED)
     if stored is None:
         raise _broken(header)

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from edged.contracts.errors import NotMedia, RequestError, TooLarge
 from edged.contracts.image import ImageInput
-from edged.contracts.items import Frame, Item
+from edged.contracts.items import Frame, Item, PixelFormat
 from edged.contracts.media import UrlInput
 from edged.media.fetch import ByteLimit, Fetched, fetch
 from edged.media.picture import PictureLimits, decode_base64, decode_picture
@@ -39,25 +39,29 @@ def fetched(wanted: Wanted, settings: FetchSettings, deadline: float | None) -> 
 
 
 @singledispatch
-def item_of(request: BaseModel, limits: PictureLimits, media: Fetched | None) -> Item:
+def item_of(
+    request: BaseModel, limits: PictureLimits, media: Fetched | None, wanted: PixelFormat | None = None
+) -> Item:
     """The item that a validated request carries, or that was fetched for it.
 
-    Raises `BadRequest`, `TooLarge` or `NotMedia` that names the field. The kind of input decides which
-    of the functions below does it.
+    `wanted` is how a picture will be asked for, where that is known. Raises `BadRequest`, `TooLarge` or
+    `NotMedia` that names the field. The kind of input decides which of the functions below does it.
     """
     raise TypeError(f"no decoder for {type(request).__name__}")
 
 
 @item_of.register
-def _(request: ImageInput, limits: PictureLimits, media: Fetched | None) -> Item:
+def _(
+    request: ImageInput, limits: PictureLimits, media: Fetched | None, wanted: PixelFormat | None = None
+) -> Item:
     if media is not None:
-        return _picture(media.file.read(limits.max_bytes + 1), "input.url", limits)
-    return _picture(decode_base64(request.image or "", "image", limits), "image", limits)
+        return _picture(media.file.read(limits.max_bytes + 1), "input.url", limits, wanted)
+    return _picture(decode_base64(request.image or "", "image", limits), "image", limits, wanted)
 
 
-def _picture(data: bytes, field: str, limits: PictureLimits) -> Frame:
+def _picture(data: bytes, field: str, limits: PictureLimits, wanted: PixelFormat | None) -> Frame:
     """The picture in a field; errors name the field."""
     try:
-        return decode_picture(data, limits, time.time())
+        return decode_picture(data, limits, time.time(), wanted=wanted)
     except (NotMedia, TooLarge) as error:
         raise type(error)(f"the field `{field}`: {error}") from error

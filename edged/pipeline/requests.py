@@ -124,7 +124,7 @@ class RequestRoute:
         request, served = call.request, call.served
         call.run.check()
         with self._counters.timed("decode"):
-            item = item_of(request, self._settings.picture, call.media)
+            item = item_of(request, self._settings.picture, call.media, served.instance.picture)
         options = served.options_with(_options_of(served.service, request))
         result = served.instance.infer(item, options, call.run, Priority.REQUEST)
         call.run.check_cancelled()

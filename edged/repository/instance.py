@@ -7,7 +7,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from edged.contracts.card import PictureInput
 from edged.contracts.errors import EdgedError, InferenceError
+from edged.contracts.items import PixelFormat
 from edged.contracts.message import ModelFacts
 from edged.contracts.model import AnyModel, Options, Run, Session, SinglePassModel, Tensors, Tools
 from edged.contracts.slot import Priority, Slot
@@ -68,6 +70,8 @@ class Instance:
         self.model = model
         self.tools = tools
         """As they were opened: the sessions without slot and timing."""
+        self.picture = _only_picture(model)
+        """As what the model asks a frame for, where it can be told before; then it need not be finer."""
         self._counters = counters
         self._logged_at = 0.0
         self._infer = self._in_three_steps if _is_plain(model) else self._as_it_likes
@@ -131,6 +135,15 @@ class Instance:
         if now - self._logged_at >= LOG_EVERY_S:
             self._logged_at = now  # two threads may both log: harmless, and cheaper than a lock
             log.error("%s failed on an item", self.card.id, exc_info=error)
+
+
+def _only_picture(model: AnyModel) -> PixelFormat | None:
+    """How a single pass model asks for its picture: as its card says, once."""
+    inputs = [spec for graph in model.card.graphs.values() for spec in graph.inputs.values()]
+    pictures = [spec for spec in inputs if isinstance(spec, PictureInput)]
+    if not isinstance(model, SinglePassModel) or len(pictures) != 1 or None in pictures[0].size:
+        return None
+    return pictures[0].format
 
 
 def _is_plain(model: AnyModel) -> bool:

@@ -37,6 +37,7 @@ class FakeInstance:
 
     card = CARD
     facts = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
+    picture = None
 
     def infer(self, item, options, run, priority):
         box = np.array([[0, 0, item.width, item.height]], np.float32)

@@ -158,6 +158,7 @@ def test_who_leaves_before_the_answer_is_counted_and_disturbs_nobody(box):
     sock.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}" % PATH.encode())
     until(lambda: box.intake.jobs, "the job arrives")
     sock.close()
+    until(lambda: not box.unit._server.server_state.connections, "the server sees that the client left")
     box.intake.free.set()
     counted = lambda: box.counters.counts().get("http_requests", {})  # noqa: E731
     until(lambda: counted().get("the client left before its answer"), "it is counted")

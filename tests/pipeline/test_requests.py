@@ -31,6 +31,7 @@ class FakeInstance:
     """Answers one box of the picture's size and remembers the options."""
 
     facts = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
+    picture = None
 
     def __init__(self, infer=None):
         self.options = None
