@@ -138,7 +138,8 @@ def _timed_frames(
         while again and not stop.wait(pace.delay(next(rounds) / options.pictures_a_second)):
             with _opened(source, options) as container:
                 opened, again = True, _is_picture(container) and not _is_file(source)
-                yield from _played(container, source, options, stop)
+                # What follows a picture of a length that the server did not tell is an error to FFmpeg.
+                yield from itertools.islice(_played(container, source, options, stop), 1 if again else None)
     except av.error.FFmpegError as error:
         # The cause names the whole URL.
         raise SourceError(_sentence(source, options, error, opened=opened)) from None
@@ -172,8 +173,19 @@ def _opened(source: str, options: VideoOptions) -> av.container.InputContainer:
     # Else FFmpeg holds back the first 2 s of frames, to guess a rate that nobody asks for.
     own = {"fpsprobesize": "0", "pattern_type": "none"}  # it takes %401d in the URL of a picture for a number
     if source.startswith("rtsp"):
-        own["rtsp_transport"] = options.rtsp_transport
+        return _rtsp_opened(source, options, own)
     return av.open(source, options=own, timeout=(options.timeout_s, options.timeout_s))
+
+
+def _rtsp_opened(source: str, options: VideoOptions, own: dict[str, str]) -> av.container.InputContainer:
+    own["rtsp_transport"] = options.rtsp_transport
+    began = time.monotonic()
+    try:
+        return av.open(source, options=own, timeout=(options.timeout_s, options.timeout_s))
+    except av.error.InvalidDataError:  # so FFmpeg calls silence, too
+        if time.monotonic() - began >= options.timeout_s:
+            raise SourceError(_SILENCE.format(name=redact(source), timeout=options.timeout_s)) from None
+        raise SourceError(f"{redact(source)} answers, but not as a camera that speaks RTSP") from None
 
 
 def _configure(stream: av.VideoStream, options: VideoOptions) -> None:
@@ -201,8 +213,9 @@ def _decoded(
         yield from frames
 
 
+_SILENCE = "{name} sent nothing for {timeout:g} s; is it on, and can this box reach it?"
 _SENTENCES: tuple[tuple[type[Exception], str], ...] = (
-    (av.error.ExitError, "{name} sent nothing for {timeout:g} s; is it on, and can this box reach it?"),
+    (av.error.ExitError, _SILENCE),
     (av.error.TimeoutError, "{name} does not answer; is it on, and can this box reach it?"),
     (av.error.ConnectionRefusedError, "nothing listens at {name}; is it on, and is the port right?"),
     (av.error.HTTPUnauthorizedError, "{name}: user or password is wrong, or missing"),

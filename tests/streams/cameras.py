@@ -1,0 +1,191 @@
+"""Cameras of all kinds, living and dead: a real RTSP server (GStreamer's) and real HTTP servers."""
+
+import base64
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from tests.broker import free_port
+
+FPS = 25
+PYTHON = "/usr/bin/python3"  # gi is a package of the system, never of a virtual environment
+PACKAGES = (
+    "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good "
+    "gstreamer1.0-plugins-bad"
+)
+NEEDS = """
+import gi
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import Gst, GstRtspServer
+Gst.init(None)
+names = "multifilesrc identity h264parse h265parse rtph264pay rtph265pay".split()
+raise SystemExit(not all(map(Gst.ElementFactory.find, names)))
+"""
+Play = Callable[[Callable[[bytes], object]], object]
+"""Writes the body of an answer, with the function that it is given."""
+_ENCODERS = {"h264": "libx264", "h265": "libx265"}
+
+
+def require_gstreamer() -> None:
+    """Skip where GStreamer's RTSP server is not installed; in CI that is a failure."""
+    look = [PYTHON, "-c", NEEDS]
+    if Path(PYTHON).exists() and subprocess.run(look, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+        return
+    why = f"GStreamer's RTSP server is missing: apt-get install {PACKAGES}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+def write_stream(path: Path, *sizes: tuple[int, int], frames: int = 25) -> Path:
+    """An elementary stream, `.h264` or `.h265`: so many frames of each (height, width), one after another."""
+    with path.open("wb") as file:
+        for height, width in sizes:
+            encoder = av.CodecContext.create(_ENCODERS[path.suffix[1:]], "w")
+            assert isinstance(encoder, av.VideoCodecContext)
+            encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+            encoder.framerate = FPS
+            encoder.options = {
+                "preset": "ultrafast",
+                "tune": "zerolatency",
+                "x264-params": "keyint=10:annexb=1",
+                "x265-params": "keyint=10:log-level=none",
+            }
+            for i in range(frames):
+                picture = np.full((height, width, 3), 100 + i, np.uint8)
+                frame = av.VideoFrame.from_ndarray(picture, "bgr24").reformat(format="yuv420p")
+                frame.pts = i
+                file.writelines(map(bytes, encoder.encode(frame)))
+            file.writelines(map(bytes, encoder.encode(None)))
+    return path
+
+
+class RtspServer:
+    """Plays files at paths; may be killed, frozen, thawed and started again on its port."""
+
+    def __init__(self, mounts: dict[str, Path], method: str = "digest", user: str = "", password: str = ""):
+        """Not yet started. `method` is basic or digest; without a user everybody may watch."""
+        port = free_port()
+        self.address = f"127.0.0.1:{port}"
+        script = Path(__file__).with_name("rtsp_server.py")
+        paths = [f"/{name}={file}" for name, file in mounts.items()]
+        self._command = [PYTHON, str(script), str(port), method, user, password, *paths]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns when it listens."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert self._process.stdout
+        assert self._process.stdout.readline() == b"ready\n"
+
+    def signal(self, number: int) -> None:
+        """SIGSTOP freezes it with its connections open, SIGCONT goes on."""
+        assert self._process
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """Without a farewell to who watches."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(30)
+            assert self._process.stdout
+            self._process.stdout.close()
+            self._process = None
+
+
+@contextlib.contextmanager
+def http_camera(play: Play, kind: str, user: str = "") -> Iterator[int]:
+    """A web camera; with a `user`, `name:password`, only he may watch. Yields its port."""
+    ended = threading.Event()
+    wanted = "Basic " + base64.b64encode(user.encode()).decode()
+
+    class Camera(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if user and self.headers["Authorization"] != wanted:
+                self.send_response(401)
+                self.send_header("WWW-Authenticate", 'Basic realm="camera"')
+                self.end_headers()
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                play(self._write)
+
+        def _write(self, data: bytes) -> None:
+            if ended.is_set():
+                raise BrokenPipeError
+            self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Camera)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_port
+    ended.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def mjpeg(write: Callable[[bytes], object]) -> None:
+    """JPEGs of 64 x 48 for ever, as web cameras send them."""
+    for i in range(10**6):
+        jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), i % 250, np.uint8))[1].tobytes()
+        write(b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n" % (len(jpeg), jpeg))
+        time.sleep(1 / FPS)
+
+
+MJPEG = "multipart/x-mixed-replace; boundary=frame"
+
+
+@contextlib.contextmanager
+def tcp_server(talk: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A server that hands each connection to `talk`. Yields its port."""
+    connections: list[socket.socket] = []
+
+    def serve(listening: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                connections.append(connection)
+                threading.Thread(target=talk, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=(listening,), daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
+    thread.join()
+    for connection in connections:
+        connection.close()
+
+
+def silent(_connection: socket.socket) -> None:
+    """Accept and say nothing."""
+
+
+def trickle(connection: socket.socket) -> None:
+    """Send something without end, but nothing that makes sense."""
+    with contextlib.suppress(OSError):
+        while True:
+            connection.sendall(b"R")
+            time.sleep(0.1)
+
+
+FREEZE, THAW = signal.SIGSTOP, signal.SIGCONT

@@ -1,0 +1,61 @@
+"""A real RTSP server, GStreamer's, for `cameras.RtspServer`. It runs under the system's Python, which has gi.
+
+`rtsp_server.py PORT basic|digest USER PASSWORD /PATH=FILE ...` plays each FILE, an elementary stream named
+`.h264` or `.h265`, again and again at 25 frames a second; an empty USER asks for none. It prints `ready`.
+"""
+
+import sys
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+
+LAUNCH = (
+    "( multifilesrc location={file} loop=true caps=video/x-{codec},stream-format=byte-stream,framerate=25/1 "
+    "! {codec}parse config-interval=1 ! identity sync=true ! rtp{codec}pay name=pay0 pt=96 )"
+)
+
+
+def main(port: str, method: str, user: str, password: str, *mounts: str) -> None:
+    Gst.init(None)
+    server = GstRtspServer.RTSPServer(address="127.0.0.1", service=port)
+    for mount in mounts:
+        path, _, file = mount.partition("=")
+        factory = GstRtspServer.RTSPMediaFactory(shared=True)
+        factory.set_launch(LAUNCH.format(file=file, codec=file.rpartition(".")[2]))
+        if user:
+            allow(factory, user)
+        server.get_mount_points().add_factory(path, factory)
+    if user:
+        server.set_auth(auth(method, user, password))
+    if not server.attach(None):
+        sys.exit(f"port {port} is taken")
+    print("ready", flush=True)
+    GLib.MainLoop().run()
+
+
+def allow(factory, user):
+    """Only this user may see and play it; for others it answers 401."""
+    permissions = GstRtspServer.RTSPPermissions()
+    permissions.add_permission_for_role(user, "media.factory.access", True)
+    permissions.add_permission_for_role(user, "media.factory.construct", True)
+    factory.set_permissions(permissions)
+
+
+def auth(method, user, password):
+    """Who may watch; Basic shows the password to the network, Digest a hash of it."""
+    token = GstRtspServer.RTSPToken()
+    token.set_string("media.factory.role", user)
+    known = GstRtspServer.RTSPAuth()
+    if method == "basic":
+        known.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+    else:
+        known.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        known.add_digest(user, password, token)
+    return known
+
+
+main(*sys.argv[1:])
