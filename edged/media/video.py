@@ -28,6 +28,7 @@ DECODER_THREADS = 4
 
 _USER = re.compile(r"(?<=://).*@", re.DOTALL)  # up to the last @: a password may hold a / or an @
 _QUERY = re.compile(r"\?.*", re.DOTALL)
+_NAMED_PICTURE = re.compile(r"(?i)\.(jpe?g|png|bmp)$")  # by that FFmpeg goes, and awaits the end of MJPEG
 _PATH = re.compile(r"(?i)(pass\w*|pwd|token)=[^/]*")  # rtsp://host/user=admin&password=x&channel=1 is common
 
 
@@ -174,6 +175,8 @@ def _opened(source: str, options: VideoOptions) -> av.container.InputContainer:
     own = {"fpsprobesize": "0", "pattern_type": "none"}  # it takes %401d in the URL of a picture for a number
     if source.startswith("rtsp"):
         return _rtsp_opened(source, options, own)
+    if _NAMED_PICTURE.search(source):
+        source += "&" if "?" in source else "?"
     return av.open(source, options=own, timeout=(options.timeout_s, options.timeout_s))
 
 
