@@ -1,11 +1,13 @@
 import logging
 import threading
 
+import numpy as np
 import pytest
 
 from edged.contracts.errors import SourceError
 from edged.contracts.items import Frame
 from edged.flow.counters import Counters
+from edged.media.picture import encode_jpeg
 from edged.streams.camera import CameraSettings, CameraSource
 from edged.streams.gates import GateSettings
 from tests.media.clips import write_clip
@@ -54,12 +56,23 @@ def test_the_password_is_not_shown():
     assert "secret" not in f"{settings!r} {settings}"
 
 
-def test_damage_is_one_line_a_second(tmp_path, caplog):
-    clip = write_clip(tmp_path / "clip.ts", frames=100, size=(240, 320))
-    data = bytearray(clip.read_bytes())
-    for packet in range(len(data) // 4 // 188, len(data) // 188):
-        data[packet * 188 + 12 : packet * 188 + 188] = bytes(176)
-    clip.write_bytes(data)
+def test_damage_is_counted_and_is_one_line_a_second(tmp_path, caplog):
+    for i in range(30):
+        (tmp_path / f"{i}.jpg").write_bytes(b"no picture")
+    (tmp_path / "good.jpg").write_bytes(encode_jpeg(np.zeros((48, 64, 3), np.uint8)))
+    counters = Counters()
+    settings = CameraSettings(source=str(tmp_path), real_time=False)
     with caplog.at_level(logging.WARNING):
-        camera(CameraSettings(source=str(clip), real_time=False)).run(lambda _: None, threading.Event())
-    assert len(caplog.messages) <= 3
+        camera(settings, counters).run(lambda _: None, threading.Event())
+    assert counters.counts()["frames_dropped/door"]["damaged"] == 30
+    assert 1 <= len(caplog.messages) < 10
+
+
+def test_a_folder_whose_gate_is_slow_is_not_stalled(tmp_path):
+    """Its pictures come more often than `stall_s`; the gate drops most of them."""
+    for name in "abc":
+        (tmp_path / f"{name}.jpg").write_bytes(encode_jpeg(np.zeros((48, 64, 3), np.uint8)))
+    settings = CameraSettings(source=str(tmp_path), stall_s=0.2, gate=GateSettings(fps=0.001))
+    seen: list[Frame] = []
+    camera(settings).run(seen.append, threading.Event())
+    assert len(seen) == 3
