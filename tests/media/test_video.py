@@ -66,6 +66,7 @@ def refuse(connection):
         ("rtsp://user:p@ss/word@host/x", "rtsp://host/x"),
         ("http://host/x?token=secret", "http://host/x"),
         ("rtsp://host/x", "rtsp://host/x"),
+        ("rtsp://host/user=a&password=secret&channel=1", "rtsp://host/user=a&password=..."),
         ("/clips/a@b?.mp4", "/clips/a@b?.mp4"),
     ],
 )
