@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # pictures are served without loading FFmpeg
 
 _OF_BGR = {Colour.RGB: cv2.COLOR_BGR2RGB, Colour.GRAY: cv2.COLOR_BGR2GRAY}
 _TURNS = (None, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)
-_PLANAR = ("yuv420p", "yuvj420p")
+_PLANAR = tuple(f"yuv{j}{chroma}p" for j in ("", "j") for chroma in (420, 422, 444))  # j: full range
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 _BT709_SHARES, _BT2020_SHARES = (0.2126, 0.0722), (0.2627, 0.0593)  # of red and blue in luma
 _LUMA_SHARES = {1: _BT709_SHARES, 9: _BT2020_SHARES, 10: _BT2020_SHARES}  # by AVCOL_SPC_*
