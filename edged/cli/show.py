@@ -9,7 +9,6 @@ from edged import config as configuration
 from edged.cli.terminal import default_config, print_json, say, table
 from edged.config import Config
 from edged.contracts.errors import EdgedError, NotReady
-from edged.contracts.message import StreamMessage
 from edged.contracts.services import SERVICES, Service, service
 from edged.flow.counters import Counters
 from edged.repository.repository import Repository
@@ -91,7 +90,10 @@ def devices(as_json: AsJson = False) -> None:
 def schema(name: Annotated[str, typer.Argument(metavar="SERVICE")]) -> None:
     """Print the JSON Schemas of a service's request, answer and stream message."""
     known = service(name)
-    message = StreamMessage.model_json_schema(by_alias=True)
     print_json(
-        {"request": known.request_schema(), "answer": known.answer_schema(), "stream_message": message}
+        {
+            "request": known.request_schema(),
+            "answer": known.answer_schema(),
+            "stream_message": known.message_schema(),
+        }
     )

@@ -9,47 +9,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from dataclasses import replace
+from typing import Any, Protocol
 
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-
-from edged.contracts.request import Answer
 from edged.flow.counters import Counters
 from edged.mqtt.journal import Addressed, Journal
-from edged.mqtt.topics import as_level
+from edged.mqtt.outgoing import Outgoing
 
 log = logging.getLogger(__name__)
 
 HELD_BYTES = 64_000_000
 """Bodies of waiting answers that stay in memory; the others are read from the journal at their turn."""
 _PURGE_EVERY_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One message on its way out."""
-
-    topic: str
-    body: bytes | None
-    """None: still in the journal."""
-    policy: Literal["state", "latest", "ring", "answer"] = "ring"
-    """The method of `Outbox` that took it."""
-    qos: int = 0
-    """0: lost with the connection, never doubled; 1: sent again until the broker has it."""
-    retain: bool = False
-    correlation: bytes = b""
-    answer: Answer | None = None
-    """What is being answered, for the user properties of MQTT 5."""
-    row: int | None = None
-    """In the journal."""
-    arrived: Callable[[], object] | None = None
-    """Called when the broker has it."""
-    content_type: str = ""
-    """Of a body that is not JSON, for MQTT 5."""
-    facts: tuple[tuple[str, str], ...] = ()
-    """What such a body cannot say itself: user properties of MQTT 5."""
 
 
 class Carrier(Protocol):
@@ -65,7 +36,7 @@ class Carrier(Protocol):
 
 
 class Outbox:
-    """Policies: `state` and `latest` keep the newest a topic, `ring` drops the oldest, `answer` keeps all on disk.
+    """Policies: `state` and `latest` keep the newest a topic, `ring` drops the oldest, `answer` keeps all.
 
     No method blocks. Only the sender's thread touches what is in flight; the connection's threads leave
     events, which it works off in order.
@@ -263,7 +234,7 @@ class Outbox:
         whole = message if message.body is not None else self._from_journal(message)
         if carrier is None or whole is None or whole.body is None:
             return
-        properties = _properties(whole) if carrier.speaks_5 else None
+        properties = whole.properties() if carrier.speaks_5 else None
         number = carrier.publish(whole.topic, whole.body, whole.qos, whole.retain, properties)
         if number is None:
             self._counters.count("mqtt_dropped", "the connection broke")
@@ -318,23 +289,3 @@ class Outbox:
             self._done.append(message.row)
         if message.arrived is not None:
             message.arrived()
-
-
-def _properties(message: Outgoing) -> Properties | None:
-    """MQTT 5: who is answered, by which model, and how it went, for those whose body cannot say so."""
-    if not (message.correlation or message.answer or message.content_type):
-        return None
-    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-    if message.correlation:
-        properties.CorrelationData = message.correlation
-    if message.answer is not None:
-        answer = message.answer
-        clean = answer.request_id if answer.request_id.isprintable() else as_level(answer.request_id)
-        properties.ContentType = "application/json"
-        properties.UserProperty = [("request_id", clean[:1000]), ("code", str(answer.code))]
-        if answer.model is not None:
-            properties.UserProperty = ("model", answer.model)
-    if message.content_type:
-        properties.ContentType = message.content_type
-        properties.UserProperty = list(message.facts)
-    return properties

@@ -1,0 +1,55 @@
+"""One message on its way out, and what MQTT 5 says beside its body."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from edged.contracts.request import Answer
+from edged.mqtt.topics import as_level
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message on its way out."""
+
+    topic: str
+    body: bytes | None
+    """None: still in the journal."""
+    policy: Literal["state", "latest", "ring", "answer"] = "ring"
+    """The method of `Outbox` that took it."""
+    qos: int = 0
+    """0: lost with the connection, never doubled; 1: sent again until the broker has it."""
+    retain: bool = False
+    correlation: bytes = b""
+    answer: Answer | None = None
+    """What is being answered, for the user properties of MQTT 5."""
+    row: int | None = None
+    """In the journal."""
+    arrived: Callable[[], object] | None = None
+    """Called when the broker has it."""
+    content_type: str = ""
+    """Of a body that is not JSON, for MQTT 5."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """What such a body cannot say itself: user properties of MQTT 5."""
+
+    def properties(self) -> Properties | None:
+        """MQTT 5: who is answered, by which model, and how it went, for those whose body cannot say so."""
+        if not (self.correlation or self.answer or self.content_type):
+            return None
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        if self.correlation:
+            properties.CorrelationData = self.correlation
+        if self.answer is not None:
+            answer = self.answer
+            clean = answer.request_id if answer.request_id.isprintable() else as_level(answer.request_id)
+            properties.ContentType = "application/json"
+            properties.UserProperty = [("request_id", clean[:1000]), ("code", str(answer.code))]
+            if answer.model is not None:
+                properties.UserProperty = ("model", answer.model)
+        if self.content_type:
+            properties.ContentType = self.content_type
+            properties.UserProperty = list(self.facts)
+        return properties
