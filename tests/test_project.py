@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 import edged
 from edged import config
 from edged.cli import app
+from edged.contracts.card import ModelCard
 
 ROOT = Path(__file__).parent.parent
 PACKAGING = ROOT / "packaging"
@@ -158,6 +159,13 @@ def test_the_readme_shows_a_configuration_that_loads(tmp_path, monkeypatch):
     page = tmp_path / "config.yaml"
     page.write_text(block("yaml", "node:"))
     assert list(config.load(page).streams) == ["door"]
+
+
+def test_the_readme_shows_a_card_that_loads(tmp_path):
+    card = block("yaml", "decoder: classification")
+    card = card.replace("<sha256sum my_classifier.onnx>", "0" * 64).replace("<bytes>", "1")
+    (tmp_path / "card.yaml").write_text(card)
+    assert ModelCard.load(tmp_path / "card.yaml").class_names() == ("ripe", "unripe")
 
 
 def test_the_changelog_has_this_version():
