@@ -126,7 +126,7 @@ def _quiet_nncf() -> Iterator[Any]:
         with contextlib.redirect_stdout(io.StringIO()):
             import nncf  # noqa: PLC0415
 
-            nncf.set_log_level(logging.ERROR)
+            logging.getLogger("nncf").setLevel(logging.ERROR)  # its own function also turns others' handlers
             yield nncf
     finally:
         logging.setLoggerClass(logger_class)
