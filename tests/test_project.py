@@ -1,16 +1,19 @@
 """What stands around the code tells the truth: lock files, Makefile, README, CHANGELOG, systemd unit."""
 
 import ast
+import json
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import fields
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 import typer.main
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -18,6 +21,7 @@ import edged
 from edged import config
 from edged.cli import app
 from edged.contracts.card import ModelCard
+from edged.contracts.services import SERVICES
 
 ROOT = Path(__file__).parent.parent
 PACKAGING = ROOT / "packaging"
@@ -166,6 +170,48 @@ def test_the_readme_shows_a_card_that_loads(tmp_path):
     card = card.replace("<sha256sum my_classifier.onnx>", "a" * 64).replace("<bytes>", "1")
     (tmp_path / "card.yaml").write_text(card)
     assert ModelCard.load(tmp_path / "card.yaml").class_names() == ("ripe", "unripe")
+
+
+def rows_under(head):
+    """The rows of the README's table that begins with `head`, as lists of cells."""
+    lines = README[README.index(head) :].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def test_the_readme_lists_every_model_by_its_service():
+    cards = [ModelCard.load(path) for path in (ROOT / "plugins").glob("*/card.yaml")]
+    listed = {
+        (service.strip("`"), model)
+        for service, models, _ in rows_under("| service | models | |")
+        for model in re.findall(r"`(.+?)`", models)
+    }
+    assert listed == {(card.service, card.id) for card in cards}
+
+
+def test_the_readme_lists_the_topics_that_are_described():
+    described = yaml.safe_load((ROOT / "docs" / "asyncapi.yaml").read_text("utf-8"))["channels"].values()
+    known = {re.sub(rf"/({'|'.join(SERVICES)})(?=/|$)", "/{service}", c["address"]) for c in described}
+    listed = {
+        topic for topics, _ in rows_under("| topic | holds |") for topic in re.findall(r"`(.+?)`", topics)
+    }
+    listed = {topic.replace("...", "edged/<node>/control/<verb>") for topic in listed}
+    assert {topic.replace("<", "{").replace(">", "}") for topic in listed} == known | {
+        "edged/any/request/{service}"
+    }
+
+
+def test_the_readme_shows_answers_of_known_fields():
+    known = {
+        field.name for service in SERVICES.values() if service.types for field in fields(service.types.result)
+    }
+    shown = re.findall(r"```json\n(.*?)```", README, re.DOTALL)
+    assert len(shown) == 2
+    for text in shown:
+        assert set(json.loads(text)) - {"request_id", "success"} <= known
+
+
+def test_the_readme_shows_a_subscriber_that_compiles():
+    compile(block("python", "loop_forever"), "README.md", "exec")
 
 
 def test_the_changelog_has_this_version():
