@@ -24,7 +24,9 @@ def say(markup: str) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table for people."""
-    shown = Table(*columns, title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    shown = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for position, column in enumerate(columns):
+        shown.add_column(column, no_wrap=position == 0)  # a name is there to be copied
     for row in rows:
         shown.add_row(*(escape(str(cell)) for cell in row))
     console.print(shown)

@@ -8,9 +8,11 @@ shows the median and the best of the rounds, and how many times LitServe's the m
 
 import argparse
 import base64
+import contextlib
 import http.client
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -131,15 +133,16 @@ def _net(folder: Path, model: str, models: Path, config: Path) -> list[str]:
 @contextmanager
 def _process(command: list[str]) -> Iterator[None]:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, env=env, start_new_session=True, **silent)
     try:
         yield
     finally:
         process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        with contextlib.suppress(ProcessLookupError):  # LitServe leaves its workers behind
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _http_client(port: int, path: str, body: bytes) -> Ask:
