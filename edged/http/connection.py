@@ -157,4 +157,7 @@ class BoundedConnection(HttpToolsProtocol):
         answer = failure(code, message, {"Connection": "close"})
         head = [STATUS_LINE[code], *(name + b": " + value + b"\r\n" for name, value in answer.raw_headers)]
         self.transport.write(b"".join([*head, b"\r\n", bytes(answer.body)]))
-        self.transport.write_eof()
+        try:
+            self.transport.write_eof()
+        except OSError:  # the client is gone already
+            self.transport.abort()

@@ -281,3 +281,19 @@ def test_http_that_is_switched_off_does_not_start(box):
     with pytest.raises(EdgedError, match="null"):
         box.start(listen=None)
     assert isinstance(box.unit, HttpUnit)
+
+
+def test_who_is_refused_and_gone_already_leaves_no_trace_in_the_log(box, monkeypatch, caplog):
+    monkeypatch.setattr(bounds, "MOST_CONNECTIONS", 100)
+    box.start()
+    address = ("127.0.0.1", box.unit.port)
+    with ExitStack() as stack:
+        for _ in range(101):
+            stack.enter_context(socket.create_connection(address, 30))
+        for _ in range(95):
+            sock = socket.create_connection(address, 30)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST, not FIN
+            sock.close()
+    until(lambda: not box.unit._server.server_state.connections, "all of them are gone")
+    assert box.get("/v2/health/live").code == 200
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
