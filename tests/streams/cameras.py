@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import repeat
 from pathlib import Path
 
 import av
@@ -17,7 +18,12 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.broker import free_port
+from edged.contracts.items import Frame
+from edged.contracts.message import StreamState
+from edged.flow.counters import Counters
+from edged.streams.camera import CameraSettings, CameraSource
+from edged.streams.supervise import Supervisor
+from tests.broker import free_port, until
 
 FPS = 25
 PYTHON = "/usr/bin/python3"  # gi is a package of the system, never of a virtual environment
@@ -189,3 +195,44 @@ def trickle(connection: socket.socket) -> None:
 
 
 FREEZE, THAW = signal.SIGSTOP, signal.SIGCONT
+
+
+class Watched:
+    """A supervised camera: what it showed and what was told of it."""
+
+    def __init__(self, source: str, **settings: object) -> None:
+        self.counters = Counters()
+        self.frames: list[Frame] = []
+        self.states: list[StreamState] = []
+        camera = CameraSettings.model_validate({"source": source, "timeout_s": 1, **settings})
+        self.unit = Supervisor(
+            "door",
+            lambda: CameraSource("door", camera, self.counters),
+            self.frames.append,
+            self.states.append,
+            self.counters,
+            gate=camera.gate,
+            back_off=lambda: repeat(0.3),
+        )
+        self.unit.start()
+
+    def sizes(self) -> set[tuple[int, int]]:
+        return {(frame.width, frame.height) for frame in self.frames}
+
+    def online(self) -> None:
+        until(lambda: self.frames and self.states and self.states[-1].state == "online", "a picture")
+
+    def offline(self, why: str) -> None:
+        def told() -> bool:
+            return any(why in s.why for s in self.states if s.state == "offline")
+
+        until(told, f"{why}; the states are in the log")
+
+    def shows(self, count: int) -> None:
+        """Wait for so many more frames."""
+        wanted = len(self.frames) + count
+        until(lambda: len(self.frames) >= wanted, f"{count} more frames: {self.states}")
+
+    def told(self, *whys: str) -> None:
+        """Wait until one of these is in a `why`."""
+        until(lambda: any(why in s.why for s in self.states for why in whys), f"{whys}: {self.states}")

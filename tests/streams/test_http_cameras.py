@@ -11,11 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edged.flow.counters import Counters
-from edged.streams.camera import CameraSettings, CameraSource
-from edged.streams.supervise import Supervisor
-from tests.broker import free_port, until
+from tests.broker import free_port
 from tests.media.clips import write_clip
+from tests.streams.cameras import Watched
 
 FPS = 25
 
@@ -116,32 +114,6 @@ def serve(tmp_path):
     yield start
     for camera in cameras:
         camera.kill()
-
-
-class Watched:
-    """A supervised camera: what it showed and what was told of it."""
-
-    def __init__(self, source, **settings):
-        self.frames, self.states, self.counters = [], [], Counters()
-        camera = CameraSettings.model_validate({"source": source, "timeout_s": 1, **settings})
-        self.unit = Supervisor(
-            "door",
-            lambda: CameraSource("door", camera, self.counters),
-            self.frames.append,
-            self.states.append,
-            self.counters,
-            gate=camera.gate,
-            back_off=lambda: itertools.repeat(0.1),
-        )
-        self.unit.start()
-
-    def shows(self, count):
-        """Wait for so many more frames."""
-        wanted = len(self.frames) + count
-        until(lambda: len(self.frames) >= wanted, f"{count} more frames: {self.states}")
-
-    def told(self, *whys):
-        until(lambda: any(why in s.why for s in self.states for why in whys), f"{whys}: {self.states}")
 
 
 @pytest.fixture

@@ -4,17 +4,11 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from itertools import repeat
 from pathlib import Path
 
 import pytest
 
-from edged.contracts.items import Frame
-from edged.contracts.message import StreamState
-from edged.flow.counters import Counters
 from edged.media.video import DECODER_THREADS
-from edged.streams.camera import CameraSettings, CameraSource
-from edged.streams.supervise import Supervisor
 from tests.broker import free_port, until
 from tests.media.clips import write_clip
 from tests.streams.cameras import (
@@ -23,6 +17,7 @@ from tests.streams.cameras import (
     MJPEG,
     THAW,
     RtspServer,
+    Watched,
     http_camera,
     mjpeg,
     require_gstreamer,
@@ -31,38 +26,6 @@ from tests.streams.cameras import (
     trickle,
     write_stream,
 )
-
-
-class Watched:
-    """A supervised camera: what it showed and what was told of it."""
-
-    def __init__(self, source: str, **settings: object) -> None:
-        self.counters = Counters()
-        self.frames: list[Frame] = []
-        self.states: list[StreamState] = []
-        camera = CameraSettings.model_validate({"source": source, "timeout_s": 1, **settings})
-        self.unit = Supervisor(
-            "door",
-            lambda: CameraSource("door", camera, self.counters),
-            self.frames.append,
-            self.states.append,
-            self.counters,
-            gate=camera.gate,
-            back_off=lambda: repeat(0.3),
-        )
-        self.unit.start()
-
-    def sizes(self) -> set[tuple[int, int]]:
-        return {(frame.width, frame.height) for frame in self.frames}
-
-    def online(self) -> None:
-        until(lambda: self.frames and self.states and self.states[-1].state == "online", "a picture")
-
-    def offline(self, why: str) -> None:
-        def told() -> bool:
-            return any(why in s.why for s in self.states if s.state == "offline")
-
-        until(told, f"{why}; the states are in the log")
 
 
 @pytest.fixture
