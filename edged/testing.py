@@ -14,7 +14,7 @@ from edged.contracts.card import Graph, PictureInput
 from edged.contracts.items import Colour, Frame, Pixels
 from edged.contracts.model import AnyModel, Session, Tensors, Tools
 from edged.contracts.result import result_fields
-from edged.contracts.services import Service, service
+from edged.contracts.services import Service, any_service
 from edged.media.frame import PictureFrame
 
 _DTYPES = {"f32": np.float32, "i64": np.int64, "i32": np.int32, "u8": np.uint8}
@@ -73,7 +73,7 @@ def conformance(
     * every field of that schema is documented
     * it holds no state: the same item gives the same answer again, also from four threads at once
     """
-    of = service(model.card.service)
+    of = any_service(model.card.service)
     options = model.card.options_as(of.contract.options)
     item = frame_of(np.full((120, 160, 3), 128, np.uint8)) if item is None else item
     graphs = model.card.graphs

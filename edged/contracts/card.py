@@ -139,6 +139,9 @@ class Graph(_Part):
     """Axis along which the host may stack items; none: one item a run."""
     variants: tuple[VariantName, ...] = Field(min_length=1)
     """Runtime x precision that can be derived, in order of preference where nothing was measured."""
+    builder: int | None = Field(default=None, ge=1)
+    """For weights that are no graph: the plugin's `build_graph` makes one of them at `pull`. Raised by one
+    whenever it makes another one of the same weights."""
     quantized: bool = False
     """The weights are int8 as published: an int8 variant is a conversion, for which nothing is calibrated."""
     keep_f32: tuple[str, ...] = ()
@@ -193,10 +196,14 @@ class ModelCard(_Part):
     source: str
     """Paper or project, as a link or citation."""
     licence: Licence
-    weights: Mapping[str, Weights]
+    weights: Mapping[str, Weights] = Field(default_factory=dict)
     """By file name."""
-    graphs: Mapping[str, Graph]
-    """By the name under which a plugin gets the session; a single pass model has `main`."""
+    graphs: Mapping[str, Graph] = Field(default_factory=dict)
+    """By the name under which a plugin gets the session; a single pass model has `main`. None: the model
+    is made of those that it uses."""
+    uses: Mapping[str, str] = Field(default_factory=dict)
+    """Other models that this one builds on: an id by the name under which the plugin gets it. `uses` of a
+    service in the configuration may name others."""
     resources: Mapping[str, str] = Field(default_factory=dict)
     """What the model needs beside sessions (a dictionary, a tokenizer), opened once: a name in `weights`,
     by the name under which the plugin gets it."""
@@ -220,6 +227,8 @@ class ModelCard(_Part):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
+        if not self.graphs and not self.uses:
+            raise ValueError("a model has `graphs`, or `uses` other models, or both")
         for graph in self.graphs.values():
             for name in graph.weights:
                 if name not in self.weights:

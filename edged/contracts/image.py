@@ -12,6 +12,9 @@ from edged.contracts.media import UrlInput, whole_sentence
 from edged.contracts.model import Options
 from edged.contracts.result import RESULT
 
+SCENES = 5
+"""So many of the most probable classes scene-classification lists."""
+
 
 class ImageInput(BaseModel):
     """A request that brings one picture: exactly one of `image` and `input`."""
@@ -100,6 +103,31 @@ class Classification:
         best = int(probabilities.argmax())
         rounded = np.asarray(probabilities, np.float64).round(6).tolist()
         return cls(class_=best, class_name=names[best], class_probs=dict(zip(names, rounded, strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class SceneClassification:
+    """Answer of scene-classification."""
+
+    __pydantic_config__ = RESULT
+
+    class_: list[int]
+    """[5]: the most probable classes, best first: 0-based indices into the model's label list."""
+    class_name: list[str]
+    """[5]: their names."""
+    class_probs: dict[str, float]
+    """Probability of every class by its name, 0 to 1."""
+
+    @classmethod
+    def from_array(cls, probabilities: NDArray[np.floating], names: Sequence[str]) -> Self:
+        """[n] probabilities, one a class, all of them finite."""
+        best = np.argsort(-probabilities, kind="stable")[:SCENES].tolist()
+        rounded = np.asarray(probabilities, np.float64).round(6).tolist()
+        return cls(
+            class_=best,
+            class_name=[names[i] for i in best],
+            class_probs=dict(zip(names, rounded, strict=True)),
+        )
 
 
 class OcrOptions(Options):

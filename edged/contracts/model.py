@@ -52,6 +52,20 @@ class Run(Protocol):
         """Raise `TimedOut` or `Cancelled` when it is time to stop. Call it between steps of long work."""
 
 
+class Part(Protocol):
+    """Another model that this one uses: opened once, whoever uses it."""
+
+    @property
+    def card(self) -> ModelCard:
+        """Its card."""
+
+    def infer(self, item: Any, run: Run, **options: Any) -> Any:
+        """One result for one item, with its card's options but for those that are given.
+
+        The given ones are taken at their word: they are not validated. Raises as `Model.infer` does.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What the host opened for a model, once; shared by all threads, so read only."""
@@ -60,6 +74,8 @@ class Tools:
     """By graph of the card."""
     resources: Mapping[str, Any] = field(default_factory=dict)
     """By name in the card's `resources`: what the model's `open_resource` returned."""
+    models: Mapping[str, Part] = field(default_factory=dict)
+    """By name in the card's `uses`, or what the configuration puts in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +107,13 @@ class Model(ABC, Generic[ItemT, OptionsT, ResultT]):
         Raise `CardError` when it does not hold what it should.
         """
         raise CardError(f"the card lists the resource {name!r}, which the plugin does not open")
+
+    def build_graph(self, name: str, files: Mapping[str, Path]) -> Any:
+        """Assemble a graph of the card that has a `builder`, as an `onnx.ModelProto`; called once, at `pull`.
+
+        `files`: its verified weights by name. Raise `CardError` when they do not hold what they should.
+        """
+        raise CardError(f"the card says that the graph {name!r} is built, but the plugin builds none")
 
 
 class SinglePassModel(Model[ItemT, OptionsT, ResultT], Generic[ItemT, ContextT, OptionsT, ResultT]):

@@ -1,18 +1,18 @@
 """The table of the 25 services, and the request and answer types of those that this version can run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
-from edged.contracts import image
+from edged.contracts import face, image, masks, pairs, parts, product
 from edged.contracts.errors import NotFound
 from edged.contracts.message import Envelope, StreamMessage
 from edged.contracts.model import Options
-from edged.contracts.result import result_fields
+from edged.contracts.result import result_fields, result_schema
 
 Group = Literal["video", "image", "speech", "text", "face", "product"]
 
@@ -27,6 +27,10 @@ class Types:
     """Fields of the request that may vary per call."""
     result: type[Any]
     """A dataclass whose fields are those of the answer, see `contracts/result.py`."""
+    inside: frozenset[str] = frozenset()
+    """Options that stand within a field of the input, which has them as attributes, not beside it."""
+    on_streams: Mapping[str, Any] = field(default_factory=dict)
+    """Options that are others on a stream, unless the stream says them itself."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,11 @@ class Service:
         """Whether `request_id` and `success` stand beside the fields of the answer."""
         return self.group in ("image", "face", "product")
 
+    @property
+    def takes_frames(self) -> bool:
+        """Whether a single picture is the input, so that the service runs on a camera too."""
+        return issubclass(self.contract.input, image.ImageInput)
+
     @cached_property
     def request(self) -> type[BaseModel]:
         """The whole request: envelope, input, and the options, each of which may be left out.
@@ -65,8 +74,9 @@ class Service:
         """
         types = self.contract
         optional: dict[str, Any] = {
-            name: (field.rebuild_annotation() | None, Field(default=None, description=field.description))
-            for name, field in types.options.model_fields.items()
+            name: (known.rebuild_annotation() | None, Field(default=None, description=known.description))
+            for name, known in types.options.model_fields.items()
+            if name not in types.inside
         }
         return create_model(
             f"{self.name.title().replace('-', '')}Request",
@@ -81,7 +91,7 @@ class Service:
 
     def answer_schema(self) -> dict[str, Any]:
         """JSON Schema of the successful answer."""
-        schema = TypeAdapter(self.contract.result).json_schema()
+        schema = result_schema(self.contract.result)
         if self.wraps_answer:
             envelope = TypeAdapter(Wrapped).json_schema()["properties"]
             schema["properties"] = {**envelope, **schema["properties"]}
@@ -91,7 +101,7 @@ class Service:
     def message_schema(self) -> dict[str, Any]:
         """JSON Schema of a message of a stream: `result` holds the fields of the answer."""
         schema = StreamMessage.model_json_schema(by_alias=True)
-        result = TypeAdapter(self.contract.result).json_schema()
+        result = result_schema(self.contract.result)
         schema["$defs"] |= result.pop("$defs", {})
         schema["properties"] |= {"schema": {**schema["properties"]["schema"], "const": self.schema_id}}
         schema["properties"] |= {"result": result}
@@ -118,6 +128,11 @@ class Wrapped(BaseModel):
     """Always true; a failed request has `success: false` and an error instead."""
 
 
+def any_service(name: str) -> Service:
+    """The service or the part of that name. Raises `NotFound` that lists close names."""
+    return PARTS[name] if name in PARTS else service(name)
+
+
 def service(name: str) -> Service:
     """The service of that name. Raises `NotFound` that lists close names."""
     try:
@@ -130,7 +145,24 @@ def service(name: str) -> Service:
 
 _CLASSIFICATION = Types(image.ImageInput, Options, image.Classification)
 _DETECTION = Types(image.ImageInput, image.DetectionOptions, image.Detections)
+_SEGMENTATION = Types(
+    image.ImageInput, masks.SegmentationOptions, masks.Segmentation, on_streams={"mask_encoding": "rle"}
+)
+_INSTANCES = Types(image.ImageInput, image.DetectionOptions, masks.InstanceMasks)
 _OCR = Types(image.ImageInput, image.OcrOptions, image.Texts)
+_FOREGROUND = Types(
+    image.ImageInput, masks.ForegroundOptions, masks.ForegroundMask, on_streams={"mask_encoding": "rle"}
+)
+_SCENES = Types(image.ImageInput, Options, image.SceneClassification)
+_INVENTORY = Types(image.ImageInput, product.InventoryOptions, product.ShelfCount)
+_SIMILARITY = Types(pairs.PairInput, Options, pairs.ImageSimilarity)
+_COLORIZATION = Types(image.ImageInput, face.PictureOptions, face.OutImage)
+_FACE_SIMILARITY = Types(pairs.PairInput, face.FaceOptions, face.FaceSimilarity)
+_FACE_ATTRIBUTES = Types(image.ImageInput, face.FacesOptions, face.FaceAttributes)
+_FACE_ENHANCEMENT = Types(image.ImageInput, face.EnhancementOptions, face.OutImage)
+_PRODUCTS = Types(
+    pairs.ProductInput, pairs.ComparisonOptions, pairs.ProductMatch, inside=frozenset({"metric"})
+)
 
 SERVICES: Mapping[str, Service] = {
     s.name: s
@@ -140,14 +172,14 @@ SERVICES: Mapping[str, Service] = {
         Service("video-super-resolution", "video", "a video at two or four times its size"),
         Service("image-classification", "image", "what a picture shows, of 1000 classes", _CLASSIFICATION),
         Service("object-detection", "image", "boxes around objects of 80 classes", _DETECTION),
-        Service("semantic-segmentation", "image", "the class of every pixel"),
-        Service("instance-segmentation", "image", "a mask for every object"),
+        Service("semantic-segmentation", "image", "the class of every pixel", _SEGMENTATION),
+        Service("instance-segmentation", "image", "a mask for every object", _INSTANCES),
         Service("ocr", "image", "the text in a picture, Chinese and English", _OCR),
-        Service("foreground-segmentation", "image", "people against the background"),
-        Service("scene-classification", "image", "the kind of place, of 365"),
-        Service("inventory-counting", "image", "how many of each product stand on a shelf"),
-        Service("image-similarity", "image", "how alike two pictures are"),
-        Service("image-colorization", "image", "colour for a gray picture"),
+        Service("foreground-segmentation", "image", "people against the background", _FOREGROUND),
+        Service("scene-classification", "image", "the kind of place, of 365", _SCENES),
+        Service("inventory-counting", "image", "how many of each product stand on a shelf", _INVENTORY),
+        Service("image-similarity", "image", "how alike two pictures are", _SIMILARITY),
+        Service("image-colorization", "image", "colour for a gray picture", _COLORIZATION),
         Service("speech-recognition-zh", "speech", "Mandarin speech to text"),
         Service("speech-recognition-zh-live", "speech", "Mandarin live streaming to text"),
         Service("speech-vectorization-zh", "speech", "a feature vector of Mandarin speech"),
@@ -156,10 +188,24 @@ SERVICES: Mapping[str, Service] = {
         Service("speech-detection-zh", "speech", "whether Mandarin is spoken"),
         Service("music-detection", "speech", "whether there is background music"),
         Service("text-vectorization", "text", "vectors of a text or of a pair of texts"),
-        Service("face-similarity", "face", "whether two faces are the same person"),
-        Service("face-attributes", "face", "age, gender and emotion of every face"),
-        Service("face-enhancement", "face", "restored faces in a picture"),
-        Service("product-comparison", "product", "how alike two products are"),
+        Service("face-similarity", "face", "whether two faces are the same person", _FACE_SIMILARITY),
+        Service("face-attributes", "face", "age, gender and emotion of every face", _FACE_ATTRIBUTES),
+        Service("face-enhancement", "face", "restored faces in a picture", _FACE_ENHANCEMENT),
+        Service("product-comparison", "product", "how alike two products are", _PRODUCTS),
     )
 }
 """By name; 25 of them."""
+
+_FACE_DETECTION = Types(image.ImageInput, parts.FaceDetectionOptions, parts.Faces)
+_EMBEDDING = Types(image.ImageInput, Options, parts.Embedding)
+_ENLARGEMENT = Types(image.ImageInput, Options, parts.Enlarged)
+
+PARTS: Mapping[str, Service] = {
+    s.name: s
+    for s in (
+        Service("face-detection", "face", "every face with its five landmarks", _FACE_DETECTION),
+        Service("image-embedding", "image", "what a picture shows, as a vector of length 1", _EMBEDDING),
+        Service("picture-enlargement", "image", "a picture at several times its size", _ENLARGEMENT),
+    )
+}
+"""By name: what models offer to other models. Nobody can request them, and they have no topic."""

@@ -12,7 +12,7 @@ from edged.contracts.card import ModelCard
 from edged.contracts.items import Frame
 from edged.contracts.message import ModelFacts
 from edged.contracts.model import AnyModel, Options, Session, Tensors, Tools
-from edged.contracts.services import service
+from edged.contracts.services import any_service
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
@@ -85,7 +85,7 @@ def pictures(media: Sequence[Path], count: int) -> Pictures:
 
 def card_options(card: ModelCard) -> Options:
     """The options as the card sets them."""
-    return service(card.service).contract.options.model_validate(dict(card.options))
+    return any_service(card.service).contract.options.model_validate(dict(card.options))
 
 
 def _inference(model: AnyModel, tools: Tools) -> Callable[[Frame], Any]:

@@ -1,0 +1,77 @@
+"""Request, options and result types of the services that compare two pictures."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from edged.contracts.model import Options
+from edged.contracts.result import RESULT
+
+Metric = Literal["L2", "Cosine"]
+"""How two feature vectors are compared."""
+
+
+class PairInput(BaseModel):
+    """A request that brings two pictures."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    imagea: str = Field(min_length=1)
+    """Base64 of an encoded picture (JPEG, PNG, WebP, BMP, TIFF); may begin with `data:image/...;base64,`."""
+    imageb: str = Field(min_length=1)
+    """Base64 of the other picture, as `imagea`."""
+
+
+class ProductParams(PairInput):
+    """Two products and how to compare them."""
+
+    metric: Metric
+    """`L2` or `Cosine`."""
+
+
+class ProductInput(BaseModel):
+    """A request of product-comparison."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    function_name: Literal["match"]
+    """Always `match`."""
+    function_params: ProductParams
+    """The two products."""
+
+    @property
+    def metric(self) -> Metric:
+        """The option that stands among the parameters."""
+        return self.function_params.metric
+
+
+class ComparisonOptions(Options):
+    """Options of product-comparison."""
+
+    metric: Metric
+    """`L2` (0 is the same) or `Cosine` (1 is the same); every request names it itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSimilarity:
+    """Answer of image-similarity."""
+
+    __pydantic_config__ = RESULT
+
+    similarity: float
+    """0 to 100: 100 is the same picture, under 80 are different ones."""
+    l2_distance: float
+    """Euclidean distance of the two feature vectors of length 1, 0 to 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProductMatch:
+    """Answer of product-comparison: the field of the metric that was asked for, and no other."""
+
+    __pydantic_config__ = RESULT
+
+    l2_distance: float | None = None
+    """Euclidean distance of the two feature vectors of length 1, 0 (the same) to 2; for `L2`."""
+    cosine_similarity: float | None = None
+    """Cosine between the two feature vectors, -1 to 1 (the same); for `Cosine`."""
