@@ -22,7 +22,7 @@ from edged import hookspecs
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import CardError, EdgedError, NotFound, PluginError
 from edged.contracts.model import AnyModel, Model
-from edged.contracts.services import any_service
+from edged.contracts.services import card_options
 from edged.hookspecs import Decoder
 
 log = logging.getLogger(__name__)
@@ -191,7 +191,7 @@ def _check(catalogue: Catalogue, offer: _Offer) -> None:
             raise PluginError(f"the model id {card.id!r} is taken by {taken[card.id]}")
         taken[card.id] = "this plugin itself"
         try:
-            card.options_as(any_service(card.service).contract.options)
+            card_options(card)
         except NotFound as error:
             raise CardError(f"{card.folder / 'card.yaml'}: service: {error}") from error
     names = set(catalogue.decoders)

@@ -14,7 +14,7 @@ from edged.contracts.card import Graph, PictureInput
 from edged.contracts.items import Colour, Frame, Pixels
 from edged.contracts.model import AnyModel, Session, Tensors, Tools
 from edged.contracts.result import result_fields
-from edged.contracts.services import Service, any_service
+from edged.contracts.services import Service, any_service, card_options
 from edged.media.frame import PictureFrame
 
 _DTYPES = {"f32": np.float32, "i64": np.int64, "i32": np.int32, "u8": np.uint8}
@@ -74,7 +74,7 @@ def conformance(
     * it holds no state: the same item gives the same answer again, also from four threads at once
     """
     of = any_service(model.card.service)
-    options = model.card.options_as(of.contract.options)
+    options = card_options(model.card)
     item = frame_of(np.full((120, 160, 3), 128, np.uint8)) if item is None else item
     graphs = model.card.graphs
     tools = Tools({name: _Watched(session, graphs[name]) for name, session in sessions.items()}, resources)

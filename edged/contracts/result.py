@@ -1,6 +1,6 @@
 """How a result becomes the fields of an answer: one rule for what is published and what the schema says."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -27,7 +27,8 @@ class Listed:
     numbers: Literal["integer", "number"]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        schema = core_schema.int_schema() if self.numbers == "integer" else core_schema.float_schema()
+        integer = self.numbers == "integer"
+        schema: CoreSchema = core_schema.int_schema() if integer else core_schema.float_schema()
         for _ in range(self.depth):
             schema = core_schema.list_schema(schema)
         return core_schema.no_info_after_validator_function(np.asarray, schema)
@@ -54,6 +55,9 @@ def result_fields(result: Any) -> dict[str, Any]:
 def result_schema(kind: type[Any]) -> dict[str, Any]:
     """JSON Schema of what is published of a result type: a field that may be none may be left out."""
     schema = TypeAdapter(kind).json_schema()
+    for base in filter(is_dataclass, kind.__mro__[1:]):  # pydantic reads the docstrings of the class alone
+        for name, body in TypeAdapter(base).json_schema()["properties"].items():
+            schema["properties"][name] = {**body, **schema["properties"][name]}
     schema["properties"] = {name: _present(body) for name, body in schema["properties"].items()}
     schema.setdefault("required", [])
     return schema

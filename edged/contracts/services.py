@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from edged.contracts import face, image, masks, pairs, parts, product
+from edged.contracts.card import ModelCard
 from edged.contracts.errors import NotFound
 from edged.contracts.message import Envelope, StreamMessage
 from edged.contracts.model import Options
@@ -131,6 +132,11 @@ class Wrapped(BaseModel):
 def any_service(name: str) -> Service:
     """The service or the part of that name. Raises `NotFound` that lists close names."""
     return PARTS[name] if name in PARTS else service(name)
+
+
+def card_options(card: ModelCard) -> Options:
+    """The options of its service as a card sets them. Raises `CardError` with every fault, or `NotFound`."""
+    return card.options_as(any_service(card.service).contract.options)
 
 
 def service(name: str) -> Service:

@@ -4,13 +4,13 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edged.contracts.card import Graph, ModelCard, Runtime, VariantName
+from edged.contracts.card import ModelCard, Runtime, VariantName
 from edged.contracts.errors import VariantError
 from edged.contracts.model import Tensors
+from edged.repository.build import GraphSources
 from edged.repository.fold import fold_onnx, fold_openvino
 from edged.repository.manifest import Manifest, recipe, sha256
 from edged.repository.quantize import quantize_onnxruntime, quantize_openvino
@@ -30,11 +30,11 @@ _TOOLS = ("onnx", "onnxruntime", "openvino", "nncf")
 
 
 def derive(
-    card: ModelCard, variant: VariantName, sources: Mapping[str, Path], samples: Samples, root: Path
+    card: ModelCard, variant: VariantName, sources: GraphSources, samples: Samples, root: Path
 ) -> Manifest:
     """Make `root/<variant>/` and its manifest; a variant that is up to date is left alone.
 
-    `sources`: the verified weights by name; `root`: the folder of the model. Raises `CardError` where the
+    `root`: the folder of the model. Raises `CardError` where the
     card and the graph differ, `VariantError` when this variant cannot be derived here.
     """
     present = Manifest.load(root / variant)
@@ -81,7 +81,7 @@ def _borrowed(lender: Manifest, variant: VariantName) -> dict[str, dict[str, str
 
 
 def _derived(
-    card: ModelCard, variant: VariantName, sources: Mapping[str, Path], samples: Samples, folder: Path
+    card: ModelCard, variant: VariantName, sources: GraphSources, samples: Samples, folder: Path
 ) -> dict[str, dict[str, str]]:
     """Derive every graph into `folder`: SHA-256 by file by graph, the file to open first."""
     runtime, precision = split(variant)
@@ -90,8 +90,7 @@ def _derived(
         target = folder / f"{name}{_SUFFIX[runtime]}"
         calibrated = precision == "int8" and not graph.quantized
         folded = target.with_stem(f"{name}.f32") if calibrated else target
-        with _side_by_side(graph, sources) as source:
-            (fold_onnx if runtime == "onnxruntime" else fold_openvino)(source, folded, graph)
+        (fold_onnx if runtime == "onnxruntime" else fold_openvino)(sources.path(name), folded, graph)
         if calibrated:
             if not samples.get(name):
                 raise VariantError(f"int8 needs `calibration` in the card of {card.id}")
@@ -100,19 +99,6 @@ def _derived(
             _remove(folded)
         files[name] = {path.name: sha256(path) for path in (target, *_weights_beside(target))}
     return files
-
-
-@contextmanager
-def _side_by_side(graph: Graph, sources: Mapping[str, Path]) -> Iterator[Path]:
-    """The graph's first file with its others beside it: there Paddle and ONNX look for their weights."""
-    first, *others = graph.weights
-    if not others:
-        yield sources[first]
-        return
-    with tempfile.TemporaryDirectory(prefix="edged-") as folder:
-        for name in graph.weights:
-            shutil.copyfile(sources[name], Path(folder) / name)  # ONNX follows no links
-        yield Path(folder) / first
 
 
 def _weights_beside(target: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from edged.contracts.errors import EdgedError, InferenceError
 from edged.contracts.items import PixelFormat
 from edged.contracts.message import ModelFacts
 from edged.contracts.model import AnyModel, Options, Run, Session, SinglePassModel, Tensors, Tools
+from edged.contracts.services import card_options
 from edged.contracts.slot import Priority, Slot
 from edged.flow.counters import Counters
 from edged.repository.variants import ANYTHING, Wish
@@ -40,6 +41,25 @@ class SlottedSession:
             ended = time.perf_counter()
         self._observe(ended - started)
         return outputs
+
+
+class UsedModel:
+    """An instance as another model asks it. Implements `contracts.model.Part`."""
+
+    def __init__(self, instance: "Instance", priority: Priority = Priority.JOB) -> None:
+        self.card = instance.card
+        self._instance = instance
+        self._priority = priority
+        self._options = card_options(instance.card)
+
+    def at(self, priority: Priority) -> "UsedModel":
+        """The same for calls of another priority."""
+        return UsedModel(self._instance, priority)
+
+    def infer(self, item: Any, run: Run, **options: Any) -> Any:
+        """One result for one item, with the card's options but for those that are given."""
+        chosen = self._options.model_copy(update=options) if options else self._options
+        return self._instance.infer(item, chosen, run, self._priority)
 
 
 class Instance:
@@ -78,16 +98,7 @@ class Instance:
         id_ = model.card.id
         self._stages = {name: f"{name}/{id_}" for name in ("preprocess", "inference", "postprocess", "whole")}
         self._failed = f"inference_failed/{id_}"
-        self._tools = {
-            priority: replace(
-                tools,
-                sessions={
-                    name: SlottedSession(session, slot, priority, self._observed("inference"))
-                    for name, session in tools.sessions.items()
-                },
-            )
-            for priority in Priority
-        }
+        self._tools = {priority: self._tools_at(priority, slot) for priority in Priority}
 
     def infer(self, item: Any, options: Options, run: Run, priority: Priority) -> Any:
         """One result for one item.
@@ -124,6 +135,16 @@ class Instance:
 
     def _as_it_likes(self, item: Any, options: Options, tools: Tools, run: Run) -> Any:
         return self.model.infer(item, options, tools, run)
+
+    def _tools_at(self, priority: Priority, slot: Slot) -> Tools:
+        """The tools for calls of one priority."""
+        observe = self._observed("inference")
+        sessions, models = self.tools.sessions.items(), self.tools.models.items()
+        return replace(
+            self.tools,
+            sessions={name: SlottedSession(session, slot, priority, observe) for name, session in sessions},
+            models={name: m.at(priority) if isinstance(m, UsedModel) else m for name, m in models},
+        )
 
     def _observed(self, stage: str) -> Callable[[float], None]:
         counters, name = self._counters, self._stages[stage]

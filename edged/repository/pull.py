@@ -4,14 +4,15 @@ import fcntl
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edged.contracts.card import ModelCard, VariantName
 from edged.contracts.errors import CardError, EdgedError, RepositoryError, VariantError
-from edged.contracts.model import AnyModel, Tools
+from edged.contracts.model import AnyModel, Part, Tools
 from edged.contracts.slot import Report
 from edged.repository.agreement import agreement
+from edged.repository.build import GraphSources
 from edged.repository.derive import SHARED, Samples, derive
 from edged.repository.manifest import Manifest, Measured
 from edged.repository.resources import open_resources
@@ -35,6 +36,8 @@ class Pull:
     concurrency: Concurrency
     """With which the variants are measured."""
     report: Report
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    """The models that it uses, open."""
     media: Sequence[Path] = ()
     """What to calibrate and measure on, once it is here."""
 
@@ -51,14 +54,12 @@ class Pull:
         sources = self.store.ensure(card, list(card.weights), self.report, folder)
         self.media = [sources[name] for name in card.calibration.media] if card.calibration else []
         self.root.mkdir(parents=True, exist_ok=True)
-        with _alone(self.root):
-            failures = self._derive_all(sources, _in_order(card, only))
+        with _alone(self.root), GraphSources(self.model, sources) as graphs:
+            failures = self._derive_all(graphs, _in_order(card, only))
             self._measure_all()
         return failures
 
-    def _derive_all(
-        self, sources: Mapping[str, Path], wanted: Sequence[VariantName]
-    ) -> dict[VariantName, str]:
+    def _derive_all(self, sources: GraphSources, wanted: Sequence[VariantName]) -> dict[VariantName, str]:
         failures: dict[VariantName, str] = {}
         samples: Samples = {}
         task = f"{self.model.card.id}: derive variants"
@@ -74,7 +75,7 @@ class Pull:
                 failures[variant] = str(error)
                 log.warning("%s: %s is left out: %s", self.model.card.id, variant, error)
         self.report(task, len(wanted), len(wanted))
-        if len(failures) == len(wanted):
+        if wanted and len(failures) == len(wanted):
             raise VariantError(
                 f"no variant of {self.model.card.id} can be derived here: "
                 + "; ".join(f"{variant}: {why}" for variant, why in failures.items())
@@ -126,7 +127,7 @@ class Pull:
             )
             for graph in manifest.files
         }
-        return Tools(sessions, open_resources(self.model, self.store))
+        return Tools(sessions, open_resources(self.model, self.store), self.parts)
 
     def _measure_all(self) -> None:
         """Measure what was not yet measured on the devices of this machine."""

@@ -3,39 +3,32 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from edged.contracts.card import Graph, ModelCard, PictureInput, VariantName
+from edged.contracts.card import ModelCard, VariantName
 from edged.contracts.errors import EdgedError, NotReady, RepositoryError, VariantError
 from edged.contracts.message import ModelFacts
-from edged.contracts.model import AnyModel, Tensors, Tools
-from edged.contracts.slot import Priority, Report, Slot
+from edged.contracts.model import AnyModel, Part, Tools
+from edged.contracts.slot import Report, Slot
 from edged.flow.counters import Counters
-from edged.repository.fold import channels
-from edged.repository.instance import Instance
+from edged.repository.instance import Instance, UsedModel
 from edged.repository.manifest import Manifest
+from edged.repository.parts import used_models
 from edged.repository.pull import Pull
 from edged.repository.resources import open_resources
+from edged.repository.sessions import Held, SharedSessions
 from edged.repository.shared import Shared
-from edged.repository.variants import Candidate, Wish, candidates, variants_of
+from edged.repository.variants import ANYTHING, Candidate, Wish, candidates, variants_of
 from edged.repository.weights import WeightStore
 from edged.runtimes.devices import Concurrency, devices
-from edged.runtimes.opening import OpenSession, open_session, split
+from edged.runtimes.opening import split
 
 log = logging.getLogger(__name__)
 
-_DTYPES = {"f32": np.float32, "i64": np.int64, "i32": np.int32, "u8": np.uint8}
-
-FREE_SIDE = 320
-"""Pixels with which a graph is warmed up that takes pictures of any size; a multiple of common strides."""
-
-SessionKey = tuple[str, VariantName, str]
-"""Fingerprint of the derived files, variant, device: sessions with one key are one session."""
+Uses = Iterable[tuple[str, str]]
+"""Models to use in the place of those of a card: pairs of its name and an id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +49,9 @@ class VariantRow:
 @dataclass(frozen=True, slots=True)
 class _Opened:
     instance: Instance
-    sessions: tuple[SessionKey, ...]
+    held: Held
+    used: tuple[Instance, ...] = ()
+    """Instances of other models that it holds."""
 
 
 class Repository:
@@ -76,7 +71,7 @@ class Repository:
         self._counters = counters
         self._slot_for = slot_for
         self._store = WeightStore(root)
-        self._sessions: Shared[SessionKey, OpenSession] = Shared()
+        self._sessions = SharedSessions(root, concurrency)
         self._instances: Shared[tuple[str, Wish], _Opened] = Shared()
 
     @property
@@ -92,30 +87,40 @@ class Repository:
         """A file of a model's weights or media that was pulled, checked. Raises `RepositoryError`."""
         return self._store.verified(self.card(model), name)
 
-    def installed(self, model: str) -> bool:
-        """Whether at least one variant is derived and up to date."""
-        card = self.card(model)
-        return any(manifest.stale(card) is None for manifest in self._manifests(card).values())
+    def used(self, model: str, uses: Uses = ()) -> list[str]:
+        """Ids of the models that a model builds on; `uses`: as in `Wish`. Raises as `used_models`."""
+        return list(used_models(self.card(model), Wish(uses=tuple(uses)), self.card).values())
 
-    def preferred(self, service: str) -> str:
+    def installed(self, model: str, uses: Uses = ()) -> bool:
+        """Whether at least one variant is derived and up to date, of it and of the models that it uses."""
+        card = self.card(model)
+        own = any(manifest.stale(card) is None for manifest in self._manifests(card).values())
+        return (own or not card.graphs) and all(map(self.installed, self.used(model, uses)))
+
+    def preferred(self, service: str, uses: Uses = ()) -> str:
         """Id of the installed model of a service with the best rank. Raises `NotReady` when there is none."""
         best = self.best(service)
-        installed = (c.id for c in self.cards if c.service == service and self.installed(c.id))
+        installed = (c.id for c in self.cards if c.service == service and self.installed(c.id, uses))
         found = next(installed, None)
         if found is None:
             raise NotReady(f"no model of {service} is installed; run `edged pull {best}`")
         return found
 
     def best(self, service: str) -> str:
-        """Id of the model of a service with the best rank, installed or not. Raises `NotReady`."""
-        found = next((card.id for card in self.cards if card.service == service), None)
-        if found is None:
+        """Id of the model of a service to pull: of those that were fetched before, the best by rank.
+
+        Raises `NotReady` when there is none.
+        """
+        offered = [card for card in self.cards if card.service == service]
+        if not offered:
             raise NotReady(f"no plugin has a model for {service}")
-        return found
+        return next((card.id for card in offered if card.verified), offered[0].id)
 
     def choice(self, model: str, device: str = "auto", precision: str = "auto") -> Candidate:
         """What `acquire` would try first. Raises `NotReady` when there is nothing to try."""
         card = self.card(model)
+        if not card.graphs:
+            return self.choice(self.used(model)[0], device, precision)
         ranking = candidates(card, devices(), Wish(device, precision), self._manifests(card))
         if not ranking.candidates:
             raise NotReady(f"no variant of {model} is derived; run `edged pull {model}`")
@@ -152,26 +157,46 @@ class Repository:
         folder: Path | None = None,
         variants: Iterable[VariantName] | None = None,
     ) -> dict[VariantName, str]:
-        """Fetch, derive and measure a model; see `Pull.run`. Returns why not, by variant that is left out."""
+        """Fetch, derive and measure a model, after those that it uses and that are not installed yet.
+
+        See `Pull.run`. Returns why not, by variant of the model itself that is left out.
+        """
         known = self._model(model)
-        return Pull(known, self._store, self._root / model, self._concurrency, report).run(folder, variants)
+        for other in self.used(model):
+            if not self.installed(other):
+                self.pull(other, report, folder)
+        with ExitStack() as stack:
+            parts = {
+                name: UsedModel(instance)
+                for name, instance in self._acquire_used(known.card, ANYTHING, stack).items()
+            }
+            one = Pull(known, self._store, self._root / model, self._concurrency, report, parts)
+            return one.run(folder, variants)
 
     def acquire(
-        self, model: str, device: str = "auto", precision: str = "auto", strict: bool = False
+        self,
+        model: str,
+        device: str = "auto",
+        precision: str = "auto",
+        strict: bool = False,
+        uses: Uses = (),
     ) -> Instance:
         """A warm instance; each call wants one `release`. Those who ask for the same get the same.
 
-        Raises `NotReady` when the model is not installed, `VariantError` with all reasons when nothing opens.
+        `uses`: as in `Wish`. Raises `NotReady` when the model is not installed, `ConfigError` when it cannot
+        use those models, `VariantError` with all reasons when nothing opens.
         """
-        wish = Wish(device, precision, strict)
+        wish = Wish(device, precision, strict, tuple(uses))
         known = self._model(model)
         return self._instances.acquire((model, wish), lambda: self._open(known, wish)).instance
 
     def release(self, instance: Instance) -> None:
         """Give an instance back; the last one who does closes what nobody else uses."""
         last = self._instances.release((instance.card.id, instance.asked))
-        for key in last.sessions if last else ():
-            self._sessions.release(key)
+        if last is not None:
+            self._sessions.release(last.held)
+            for used in last.used:
+                self.release(used)
 
     def _model(self, model: str) -> AnyModel:
         found = self._models.get(model)
@@ -186,79 +211,73 @@ class Repository:
         loaded = {variant: Manifest.load(folder / variant) for variant in variants_of(card)}
         return {variant: manifest for variant, manifest in loaded.items() if manifest}
 
+    def _acquire_used(self, card: ModelCard, wish: Wish, stack: ExitStack) -> dict[str, Instance]:
+        """The models that a model uses, open; `stack` gives them back."""
+        acquired = {}
+        for name, other in used_models(card, wish, self.card).items():
+            acquired[name] = self.acquire(other, wish.device, wish.precision, wish.strict)
+            stack.callback(self.release, acquired[name])
+        return acquired
+
     def _open(self, model: AnyModel, wish: Wish) -> _Opened:
-        """Open the best candidate that opens."""
+        """Open a model on top of those that it uses."""
         card = model.card
-        manifests = self._manifests(card)
-        if not manifests:
+        if card.graphs and not self._manifests(card):
             raise NotReady(f"{card.id} is not installed; run `edged pull {card.id}`")
+        with ExitStack() as undo:
+            used = self._acquire_used(card, wish, undo)
+            parts = {name: UsedModel(instance) for name, instance in used.items()}
+            if card.graphs:
+                opened = self._open_best(model, wish, parts)
+            else:  # it runs as the first of those that it uses
+                facts = next(iter(used.values())).facts.model_copy(update={"name": card.id})
+                opened = _Opened(
+                    self._instance(model, Held({}, ()), parts, facts=facts, wish=wish, skipped={}),
+                    Held({}, ()),
+                )
+            undo.pop_all()
+        _log_opened(opened.instance)
+        return replace(opened, used=tuple(used.values()))
+
+    def _open_best(self, model: AnyModel, wish: Wish, parts: Mapping[str, Part]) -> _Opened:
+        """Open the best candidate that opens."""
+        card, manifests = model.card, self._manifests(model.card)
         ranking = candidates(card, devices(), wish, manifests)
         skipped = dict(ranking.skipped)
         for candidate in ranking.candidates:
+            slot = self._slot_for(candidate.device)
             try:
-                opened = self._open_candidate(model, candidate, manifests[candidate.variant], wish, skipped)
+                held = self._sessions.acquire(card, candidate, manifests[candidate.variant], slot)
             except EdgedError as error:
                 skipped[str(candidate)] = str(error)
                 log.warning("%s: %s is skipped: %s", card.id, candidate, error)
-            else:
-                _log_opened(opened.instance)
-                return opened
+                continue
+            real = next(iter(held.sessions.values()))
+            variant = f"{split(candidate.variant)[0]}-{real.precision}"
+            facts = ModelFacts(name=card.id, variant=variant, device=real.device)
+            try:
+                return _Opened(
+                    self._instance(model, held, parts, facts=facts, wish=wish, skipped=skipped), held
+                )
+            except BaseException:
+                self._sessions.release(held)
+                raise
         reasons = "; ".join(f"{what}: {why}" for what, why in skipped.items())
         raise VariantError(f"nothing of {card.id} opens here for {wish}: {reasons}")
 
-    def _open_candidate(
+    def _instance(
         self,
         model: AnyModel,
-        candidate: Candidate,
-        manifest: Manifest,
+        held: Held,
+        parts: Mapping[str, Part],
+        *,
+        facts: ModelFacts,
         wish: Wish,
         skipped: Mapping[str, str],
-    ) -> _Opened:
-        slot = self._slot_for(candidate.device)
-        sessions, keys = {}, []
-        with ExitStack() as undo:
-            for name, graph in model.card.graphs.items():
-                key = (manifest.fingerprint(name), candidate.variant, candidate.device)
-                make = partial(self._open_session, candidate, manifest, name, graph, slot)
-                sessions[name] = self._sessions.acquire(key, make)
-                undo.callback(self._sessions.release, key)
-                keys.append(key)
-            real = next(iter(sessions.values()))
-            variant = f"{split(candidate.variant)[0]}-{real.precision}"
-            facts = ModelFacts(name=model.card.id, variant=variant, device=real.device)
-            tools = Tools(sessions, open_resources(model, self._store))
-            instance = Instance(model, tools, facts, slot, self._counters, asked=wish, skipped=skipped)
-            undo.pop_all()
-        return _Opened(instance, tuple(keys))
-
-    def _open_session(
-        self, candidate: Candidate, manifest: Manifest, name: str, graph: Graph, slot: Slot
-    ) -> OpenSession:
-        """Open one graph and run it once: the first run is slow, and shows whether it runs at all."""
-        path = manifest.checked(name, self._root / manifest.model / candidate.variant)
-        session = open_session(path, candidate.variant, candidate.device, self._concurrency, self._cache())
-        with slot.hold(Priority.JOB):
-            session.run(_zeros(graph))
-        return session
-
-    def _cache(self) -> Path | None:
-        """Where OpenVINO keeps compiled graphs; none when the repository is read-only."""
-        folder = self._root / ".compiled"
-        try:
-            folder.mkdir(exist_ok=True)
-        except OSError:
-            return None
-        return folder
-
-
-def _zeros(graph: Graph) -> Tensors:
-    """Inputs of the right types and shapes; a free axis gets the length 1."""
-    return {
-        name: np.zeros((1, *(length or FREE_SIDE for length in spec.size), channels(spec)), np.uint8)
-        if isinstance(spec, PictureInput)
-        else np.zeros([max(1, length) for length in spec.shape], _DTYPES[spec.dtype])
-        for name, spec in graph.inputs.items()
-    }
+    ) -> Instance:
+        tools = Tools(held.sessions, open_resources(model, self._store), parts)
+        slot = self._slot_for(facts.device)
+        return Instance(model, tools, facts, slot, self._counters, asked=wish, skipped=skipped)
 
 
 def _log_opened(instance: Instance) -> None:

@@ -8,11 +8,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from edged.contracts.card import ModelCard
 from edged.contracts.items import Frame
 from edged.contracts.message import ModelFacts
-from edged.contracts.model import AnyModel, Options, Session, Tensors, Tools
-from edged.contracts.services import any_service
+from edged.contracts.model import AnyModel, Session, Tensors, Tools
+from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
@@ -81,11 +80,6 @@ def pictures(media: Sequence[Path], count: int) -> Pictures:
     sampled = (bgr for path in media for bgr in sample_frames(path, 2 * count))
     frames = [PictureFrame(bgr, 0.0, seq) for seq, bgr in enumerate(sampled)]
     return Pictures(frames[::2], frames[1::2])
-
-
-def card_options(card: ModelCard) -> Options:
-    """The options as the card sets them."""
-    return any_service(card.service).contract.options.model_validate(dict(card.options))
 
 
 def _inference(model: AnyModel, tools: Tools) -> Callable[[Frame], Any]:

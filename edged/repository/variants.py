@@ -23,6 +23,8 @@ class Wish:
     """`auto`, `f32`, `bf16` or `int8`."""
     strict: bool = False
     """Refuse rather than fall back to another device or precision."""
+    uses: tuple[tuple[str, str], ...] = ()
+    """Models to use in the place of those that the card names: pairs of its name and an id."""
 
     def __str__(self) -> str:
         return f"device {self.device}, precision {self.precision}{', strictly' if self.strict else ''}"
@@ -55,6 +57,8 @@ class Ranking:
 def variants_of(card: ModelCard) -> tuple[VariantName, ...]:
     """The variants that every graph of the model offers, in the order of the first graph."""
     offered = [graph.variants for graph in card.graphs.values()]
+    if not offered:
+        return ()
     common = reduce(set.intersection, (set(names) for names in offered))
     return tuple(name for name in offered[0] if name in common)
 

@@ -3,13 +3,16 @@
 import json
 import logging
 import sys
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
 from edged.contracts.errors import CardError, ChecksumError, VariantError
+from edged.contracts.model import Model
 from edged.repository import derive as derive_module
+from edged.repository.build import GraphSources
 from edged.repository.derive import derive
 from edged.repository.manifest import Manifest
 from edged.runtimes.devices import Concurrency
@@ -18,6 +21,16 @@ from tests.graphs import MEAN, SIZE, STD, card, normalised, pixels, scores, writ
 
 ONE = Concurrency(1, 1)
 SAMPLES = {"main": [{"pictures": pixels(seed)} for seed in range(16)]}
+
+
+class Bare(Model[Any, Any, Any]):
+    """A card and nothing else."""
+
+    def __init__(self, of):
+        self.card = of
+
+    def infer(self, item, options, tools, run):
+        raise AssertionError("nobody asks")
 
 
 @pytest.fixture
@@ -31,7 +44,12 @@ def root(tmp_path):
 
 
 def made(of, variant, root, samples=SAMPLES):
-    return derive(of, variant, {"small.onnx": of.folder / "small.onnx"}, samples, root)
+    return derived(of, variant, {"small.onnx": of.folder / "small.onnx"}, samples, root)
+
+
+def derived(of, variant, files, samples, root):
+    with GraphSources(Bare(of), files) as graphs:
+        return derive(of, variant, graphs, samples, root)
 
 
 def opened(manifest, root):
@@ -119,7 +137,7 @@ def test_the_files_of_a_graph_lie_side_by_side_when_it_is_read(tmp_path, root, v
     weights = {**plain.model_dump(mode="json")["weights"], "small.data": data}
     of = card(tmp_path / "small.onnx", weights=weights, graph={"weights": ["small.onnx", "small.data"]})
     sources = {"small.onnx": tmp_path / "small.onnx", "small.data": apart / "small.data"}
-    session = opened(derive(of, variant, sources, SAMPLES, root), root)
+    session = opened(derived(of, variant, sources, SAMPLES, root), root)
     answer = session.run({"pictures": pixels(1)})["scores"]
     np.testing.assert_allclose(answer, scores(normalised(pixels(1))), rtol=1e-4, atol=1e-3)
 

@@ -225,7 +225,7 @@ def test_the_store_tries_one_origin_after_the_other(npm, secure, authority, tmp_
             "source": "here",
             "licence": {"id": "MIT", "permissive": True},
             "weights": {"net.tflite": {"sha256": digest, "size": len(FILE), "origins": places}},
-            "graphs": {},
+            "uses": {"another": "one"},
         }
     )
     wanted = tmp_path / "models" / "weights" / digest / "net.tflite"

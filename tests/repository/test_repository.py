@@ -16,6 +16,7 @@ from edged.contracts.errors import (
 )
 from edged.contracts.image import Classification
 from edged.contracts.model import Prepared, SinglePassModel
+from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
@@ -23,7 +24,7 @@ from edged.pipeline.slot import DeviceSlot
 from edged.repository import pull as pull_module
 from edged.repository.manifest import Manifest, sha256
 from edged.repository.repository import Repository
-from edged.repository.tune import NoDeadline, card_options
+from edged.repository.tune import NoDeadline
 from edged.runtimes.devices import Concurrency, devices
 from tests.graphs import card, normalised, pixels, scores, write_graph
 from tests.media.clips import write_clip
@@ -307,13 +308,13 @@ def test_an_instance_outlives_its_release_while_it_infers(pulled):
 
 def test_many_threads_open_it_once(pulled, monkeypatch):
     opened = []
-    real = pulled._open_session
+    real = pulled._sessions._opened
 
     def counting(*args):
         opened.append(args)
         return real(*args)
 
-    monkeypatch.setattr(pulled, "_open_session", counting)
+    monkeypatch.setattr(pulled._sessions, "_opened", counting)
     got = []
     threads = [threading.Thread(target=lambda: got.append(pulled.acquire("small"))) for _ in range(8)]
     for thread in threads:

@@ -42,7 +42,7 @@ def card(folder: Path, *sources: dict[str, str], name: str = NAME) -> ModelCard:
                     "origins": list(sources) or [IN_WHEEL],
                 }
             },
-            "graphs": {},
+            "uses": {"another": "one"},
             "folder": folder,
         }
     )

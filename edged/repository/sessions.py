@@ -1,0 +1,99 @@
+"""Sessions of derived graphs: opened once for whoever wants the same graph on the same device, and warm."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from edged.contracts.card import Graph, ModelCard, PictureInput, VariantName
+from edged.contracts.model import Tensors
+from edged.contracts.slot import Priority, Slot
+from edged.repository.fold import channels
+from edged.repository.manifest import Manifest
+from edged.repository.shared import Shared
+from edged.repository.variants import Candidate
+from edged.runtimes.devices import Concurrency
+from edged.runtimes.opening import OpenSession, open_session
+
+_DTYPES = {"f32": np.float32, "i64": np.int64, "i32": np.int32, "u8": np.uint8}
+
+FREE_SIDE = 320
+"""Pixels with which a graph is warmed up that takes pictures of any size; a multiple of common strides."""
+
+SessionKey = tuple[str, VariantName, str]
+"""Fingerprint of the derived files, variant, device: sessions with one key are one session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The sessions of one model; give them back with `SharedSessions.release`."""
+
+    sessions: Mapping[str, OpenSession]
+    """By graph of the card."""
+    keys: tuple[SessionKey, ...]
+
+
+class SharedSessions:
+    """Open sessions by what they run, reference-counted. Safe from all threads."""
+
+    def __init__(self, root: Path, concurrency: Concurrency) -> None:
+        self._root = root
+        self._concurrency = concurrency
+        self._open: Shared[SessionKey, OpenSession] = Shared()
+
+    def acquire(self, card: ModelCard, candidate: Candidate, manifest: Manifest, slot: Slot) -> Held:
+        """The sessions of all graphs of a model.
+
+        Raises `ChecksumError` for a derived file that changed, `VariantError` when one does not open or run.
+        """
+        sessions, keys = {}, []
+        with ExitStack() as undo:
+            for name, graph in card.graphs.items():
+                key = (manifest.fingerprint(name), candidate.variant, candidate.device)
+                make = partial(self._opened, candidate, manifest, name, graph, slot)
+                sessions[name] = self._open.acquire(key, make)
+                undo.callback(self._open.release, key)
+                keys.append(key)
+            undo.pop_all()
+        return Held(sessions, tuple(keys))
+
+    def release(self, held: Held) -> None:
+        """Give them back; what nobody else uses is closed."""
+        for key in held.keys:
+            self._open.release(key)
+
+    def __len__(self) -> int:
+        """Sessions that are open."""
+        return len(self._open)
+
+    def _opened(
+        self, candidate: Candidate, manifest: Manifest, name: str, graph: Graph, slot: Slot
+    ) -> OpenSession:
+        """Open one graph and run it once: the first run is slow, and shows whether it runs at all."""
+        path = manifest.checked(name, self._root / manifest.model / candidate.variant)
+        session = open_session(path, candidate.variant, candidate.device, self._concurrency, self._cache())
+        with slot.hold(Priority.JOB):
+            session.run(_zeros(graph))
+        return session
+
+    def _cache(self) -> Path | None:
+        """Where OpenVINO keeps compiled graphs; none when the repository is read-only."""
+        folder = self._root / ".compiled"
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError:
+            return None
+        return folder
+
+
+def _zeros(graph: Graph) -> Tensors:
+    """Inputs of the right types and shapes; a free axis gets the length 1."""
+    return {
+        name: np.zeros((1, *(length or FREE_SIDE for length in spec.size), channels(spec)), np.uint8)
+        if isinstance(spec, PictureInput)
+        else np.zeros([max(1, length) for length in spec.shape], _DTYPES[spec.dtype])
+        for name, spec in graph.inputs.items()
+    }
