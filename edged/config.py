@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from edged.contracts.errors import ConfigError, EdgedError
-from edged.contracts.services import service
+from edged.contracts.services import SERVICES, service
 from edged.contracts.settings import FOLDER, Seconds, Settings
 from edged.http.settings import HttpSettings
 from edged.mqtt.settings import MqttSettings
@@ -104,6 +104,8 @@ def _name_faults(config: Config) -> Iterator[str]:
             yield f"streams.{name}: {fault}"
         for i, run in enumerate(stream.run):
             yield from _service_faults(f"streams.{name}.run.{i}", run.service, run.options)
+            if fault := _stream_fault(run.service):
+                yield f"streams.{name}.run.{i}: {fault}"
 
 
 def _service_faults(where: str, name: str, options: Mapping[str, Any]) -> Iterator[str]:
@@ -111,6 +113,14 @@ def _service_faults(where: str, name: str, options: Mapping[str, Any]) -> Iterat
         yield from option_faults(service(name), options, f"{where}.options")
     except EdgedError as error:
         yield f"{where}: {error}"
+
+
+def _stream_fault(name: str) -> str | None:
+    """Why a service cannot run on a stream; none when it can, or when there is no such service."""
+    known = SERVICES.get(name)
+    if known is None or known.types is None or known.takes_frames:
+        return None
+    return f"{name} compares two pictures, so a camera cannot feed it; send requests to it"
 
 
 class _Loader(yaml.SafeLoader):

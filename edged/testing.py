@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from edged.contracts.card import Graph, PictureInput
 from edged.contracts.items import Colour, Frame, Pixels
-from edged.contracts.model import AnyModel, Session, Tensors, Tools
+from edged.contracts.model import AnyModel, Part, Session, Tensors, Tools
 from edged.contracts.result import result_fields
 from edged.contracts.services import Service, any_service, card_options
 from edged.media.frame import PictureFrame
@@ -65,6 +65,7 @@ def conformance(
     sessions: Mapping[str, Session],
     item: Any = None,
     resources: Mapping[str, Any] = MappingProxyType({}),
+    models: Mapping[str, Part] = MappingProxyType({}),
 ) -> Any:
     """Assert what every model promises; returns its result for `item`, which is a gray frame if not given.
 
@@ -77,7 +78,8 @@ def conformance(
     options = card_options(model.card)
     item = frame_of(np.full((120, 160, 3), 128, np.uint8)) if item is None else item
     graphs = model.card.graphs
-    tools = Tools({name: _Watched(session, graphs[name]) for name, session in sessions.items()}, resources)
+    watched = {name: _Watched(session, graphs[name]) for name, session in sessions.items()}
+    tools = Tools(watched, resources, models)
     result = model.infer(item, options, tools, FakeRun())
     _assert_answer(of, result)
     _assert_stateless(lambda _: model.infer(item, options, tools, FakeRun()), result)

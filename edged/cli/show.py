@@ -59,7 +59,7 @@ def _service_facts(known: Service, settings: Config, repository: Repository) -> 
     try:
         model = wanted.model or _likely(known.name, repository)
         facts |= {"model": model, "verified": repository.card(model).verified}
-        facts["installed"] = repository.installed(model)
+        facts["installed"] = repository.installed(model, tuple(wanted.uses.items()))
         choice = repository.choice(model, wanted.device, wanted.precision)
         facts |= {"variant": choice.variant, "device": choice.device}
     except EdgedError:

@@ -43,7 +43,7 @@ def pull(
         wanted += _wanted_models(settings, repository)
     if not wanted:
         raise ConfigError("name a model, or say --default or --all; `edged models` lists them")
-    for name in dict.fromkeys(wanted):
+    for name in _with_used(repository, wanted):
         _pull_one(repository, name, from_, accept)
 
 
@@ -51,16 +51,23 @@ def pull_wanted(path: Path) -> None:
     """Pull what a configuration needs and is not there yet."""
     settings = configuration.load(path)
     repository = open_repository(settings, Counters())
-    for name in _wanted_models(settings, repository):
+    for name in _with_used(repository, _wanted_models(settings, repository)):
         if not repository.installed(name):
             _pull_one(repository, name, None, accept=False)
 
 
 def _wanted_models(settings: Config, repository: Repository) -> list[str]:
     """The models that the services and the `models:` sources of the streams need."""
-    chosen = [service.model or repository.best(name) for name, service in settings.wanted_services().items()]
+    services = settings.wanted_services().items()
+    chosen = [service.model or repository.best(name) for name, service in services]
+    chosen += [other for _, service in services for other in service.uses.values()]
     sources = [s.source for s in settings.streams.values() if s.source.startswith("models:")]
     return list(dict.fromkeys(chosen + [s.removeprefix("models:").split("/")[0] for s in sources]))
+
+
+def _with_used(repository: Repository, names: list[str]) -> list[str]:
+    """The models, each after those that it uses."""
+    return list(dict.fromkeys(one for name in names for one in (*repository.used(name), name)))
 
 
 def _pull_one(repository: Repository, name: str, folder: Path | None, accept: bool) -> None:
@@ -107,13 +114,14 @@ def models(
             "verified": card.verified,
             "runtimes": sorted({split(variant)[0] for variant in variants_of(card)}),
             "variants": [v.variant for v in repository.variants(card.id) if v.derived],
+            "uses": repository.used(card.id),
         }
         for card in repository.cards
     ]
     if as_json:
         print_json(facts)
         return
-    columns = ("model", "service", "rank", "licence", "installed", "verified", "runtimes", "variants")
+    columns = ("model", "service", "rank", "licence", "installed", "verified", "runtimes", "variants", "uses")
     table("models", columns, [[_cell(row[c]) for c in columns] for row in facts])
 
 

@@ -13,7 +13,7 @@ from edged.contracts.card import ModelCard
 from edged.contracts.errors import NotFound
 from edged.contracts.message import Envelope, StreamMessage
 from edged.contracts.model import Options
-from edged.contracts.result import result_fields, result_schema
+from edged.contracts.result import result_schema
 
 Group = Literal["video", "image", "speech", "text", "face", "product"]
 
@@ -108,10 +108,9 @@ class Service:
         schema["properties"] |= {"result": result}
         return {"$id": f"{self.schema_id}/message", **schema, "title": "StreamMessage"}
 
-    def answer(self, request_id: str, result: Any) -> dict[str, Any]:
-        """The successful answer as it is encoded."""
-        body = result_fields(result)
-        return {"request_id": request_id, "success": True, **body} if self.wraps_answer else body
+    def answer(self, request_id: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """The successful answer as it is encoded, of the fields of a result."""
+        return {"request_id": request_id, "success": True, **fields} if self.wraps_answer else fields
 
 
 class _Strict(BaseModel):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edged.contracts.message import FailedAnswer
+from edged.contracts.pairs import ProductInput
 from edged.contracts.schema import gathered, reference
 from edged.contracts.services import SERVICES, Service
 from edged.http.annotate import AnnotateRequest
@@ -94,8 +95,10 @@ def _predict(service: Service) -> dict[str, Any]:
 
 def _example(service: Service) -> dict[str, Any]:
     """The fields of the input that a request needs."""
-    fields = service.contract.input.model_fields
-    return {"image": _PIXEL} if "image" in fields else {"imagea": _PIXEL, "imageb": _PIXEL}
+    pair = {"imagea": _PIXEL, "imageb": _PIXEL}
+    if issubclass(service.contract.input, ProductInput):
+        return {"function_name": "match", "function_params": {**pair, "metric": "L2"}}
+    return {"image": _PIXEL} if service.takes_frames else pair
 
 
 def _failed(text: str) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from pydantic import BaseModel
 
 from edged.contracts.errors import NotMedia, RequestError, TooLarge
 from edged.contracts.image import ImageInput
-from edged.contracts.items import Frame, Item, PixelFormat
+from edged.contracts.items import Frame, FramePair, Item, PixelFormat
 from edged.contracts.media import UrlInput
+from edged.contracts.pairs import PairInput, ProductInput
 from edged.media.fetch import ByteLimit, Fetched, fetch
 from edged.media.picture import PictureLimits, decode_base64, decode_picture
 from edged.media.policy import FetchSettings
@@ -57,6 +58,31 @@ def _(
     if media is not None:
         return _picture(media.file.read(limits.max_bytes + 1), "input.url", limits, wanted)
     return _picture(decode_base64(request.image or "", "image", limits), "image", limits, wanted)
+
+
+@item_of.register
+def _(
+    request: PairInput, limits: PictureLimits, media: Fetched | None, wanted: PixelFormat | None = None
+) -> Item:
+    return _pair(request, "", limits, wanted)
+
+
+@item_of.register
+def _(
+    request: ProductInput, limits: PictureLimits, media: Fetched | None, wanted: PixelFormat | None = None
+) -> Item:
+    return _pair(request.function_params, "function_params.", limits, wanted)
+
+
+def _pair(given: PairInput, within: str, limits: PictureLimits, wanted: PixelFormat | None) -> FramePair:
+    """Both pictures; `within` is where they stand in the request."""
+    a, b = (
+        _picture(
+            decode_base64(getattr(given, name), f"{within}{name}", limits), f"{within}{name}", limits, wanted
+        )
+        for name in ("imagea", "imageb")
+    )
+    return FramePair(a, b)
 
 
 def _picture(data: bytes, field: str, limits: PictureLimits, wanted: PixelFormat | None) -> Frame:

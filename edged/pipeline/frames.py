@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 from edged.contracts.errors import EdgedError, RequestError
 from edged.contracts.items import Frame
 from edged.contracts.model import Options
-from edged.contracts.result import result_fields
 from edged.contracts.settings import Seconds, Settings
 from edged.contracts.slot import Priority
 from edged.flow.mailbox import Latest
@@ -87,13 +86,14 @@ class StreamRoute:
             count(f"frames_failed/{stream}", str(error.code))
             return Outcome(frame, served.service, facts, {}, error)
         count(f"frames_inferred/{stream}", served.service.name)
-        return Outcome(frame, served.service, facts, result_fields(result))
+        return Outcome(frame, served.service, facts, served.fields(result))
 
     def _options_for(self, served: Served) -> Options:
         """The service's options with the stream's over them; merged again only when the service's changed."""
         where = f"streams.{self._to.stream}"
         if self._options is None or self._known is not served:
-            self._options = served.options_with(self._patch, where)
+            patch = {**served.service.contract.on_streams, **self._patch}
+            self._options = served.options_with(patch, where)
             self._known = served
             if self._classes:
                 names = served.instance.card.class_names()

@@ -129,7 +129,7 @@ class RequestRoute:
         result = served.instance.infer(item, options, call.run, Priority.REQUEST)
         call.run.check_cancelled()
         with self._counters.timed("encode"):
-            body = self._encoded(served.service, request.request_id or "", result)
+            body = self._encoded(served.service, request.request_id or "", served.fields(result))
         return Answer(request.request_id or "", body, 200, served.instance.facts.name, request.reply_to)
 
     def _at_once(self, call: Call) -> Answer:
@@ -156,8 +156,8 @@ class RequestRoute:
         deadline = job.received_at + (request.timeout_s or self._settings.timeout_s)
         return CallRun(deadline, report, partial(self.cancellations.concern, request_id, job.received_at))
 
-    def _encoded(self, known: Service, request_id: str, result: Any) -> bytes:
-        body = orjson.dumps(known.answer(request_id, result), option=orjson.OPT_SERIALIZE_NUMPY)
+    def _encoded(self, known: Service, request_id: str, fields: dict[str, Any]) -> bytes:
+        body = orjson.dumps(known.answer(request_id, fields), option=orjson.OPT_SERIALIZE_NUMPY)
         if len(body) > self._settings.max_answer_bytes:
             raise TooLarge(
                 f"the answer has {len(body)} bytes, over `requests.max_answer_bytes` of "
@@ -214,7 +214,7 @@ def _json_type(value: Any) -> str:
 
 def _options_of(of: Service, request: BaseModel) -> dict[str, Any]:
     """The options that the request names."""
-    names = of.contract.options.model_fields.keys() & request.model_fields_set
+    names = of.contract.options.model_fields.keys() & (request.model_fields_set | of.contract.inside)
     return {name: value for name in names if (value := getattr(request, name)) is not None}
 
 

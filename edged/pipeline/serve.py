@@ -30,6 +30,11 @@ class ServiceSettings(Settings):
     """`auto` (the fastest that agrees with f32), `f32`, `bf16` or `int8`."""
     strict: bool = False
     """Refuse to serve rather than fall back to another device or precision."""
+    uses: Mapping[str, str] = Field(default_factory=dict)
+    """For a model that builds on others: ids of other models to use, by the names in its card, e.g.
+    `{embedding: clip-vit-b16-image}`."""
+    pai_spelling: bool = False
+    """Answer `detection_class_names` as `detection_classe_names` too, as the original's examples spell it."""
     options: Mapping[str, Any] = Field(default_factory=dict)
     """Options of the service that replace those of the model's card."""
 
@@ -38,14 +43,14 @@ def open_service(name: str, wanted: ServiceSettings, repository: Repository) -> 
     """Open and warm up what fulfils a service; give it back with `repository.release(served.instance)`.
 
     Raises `NotFound` for a service that this version lacks, `NotReady` when no model of it is installed,
-    `ConfigError` for wrong options, `VariantError` when nothing opens on this machine.
+    `ConfigError` for wrong options or `uses`, `VariantError` when nothing opens on this machine.
     """
-    known = service(name)
-    model = wanted.model or repository.preferred(known.name)
+    known, uses = service(name), tuple(sorted(wanted.uses.items()))
+    model = wanted.model or repository.preferred(known.name, uses)
     card = repository.card(model)
     options = merged(known, card.options, wanted.options, f"services.{name}.options")
-    instance = repository.acquire(model, wanted.device, wanted.precision, wanted.strict)
-    return Served(known, instance, options)
+    instance = repository.acquire(model, wanted.device, wanted.precision, wanted.strict, uses)
+    return Served(known, instance, options, wanted.pai_spelling)
 
 
 class ServiceUnit:

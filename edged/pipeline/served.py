@@ -9,8 +9,11 @@ from pydantic import ValidationError
 
 from edged.contracts.errors import ConfigError, NotReady
 from edged.contracts.model import Options
+from edged.contracts.result import result_fields
 from edged.contracts.services import Service, service
 from edged.repository.instance import Instance
+
+_NAMES, _NAMES_AS_IN_PAI = "detection_class_names", "detection_classe_names"
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,15 @@ class Served:
     instance: Instance
     options: Options
     """Card, then service configuration."""
+    pai_spelling: bool = False
+    """Whether the field that the original misspells is answered in that spelling as well."""
+
+    def fields(self, result: Any) -> dict[str, Any]:
+        """The fields of an answer."""
+        fields = result_fields(result)
+        if self.pai_spelling and _NAMES in fields:
+            fields[_NAMES_AS_IN_PAI] = fields[_NAMES]
+        return fields
 
     def options_with(self, patch: Mapping[str, Any], where: str = "options") -> Options:
         """The options with some replaced. Raises `ConfigError` naming `where` and the field."""

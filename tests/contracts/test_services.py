@@ -73,7 +73,7 @@ def test_a_service_without_types_says_so():
 
 @pytest.mark.parametrize("of", READY, ids=lambda s: s.name)
 def test_schema_and_answer_have_the_same_fields(of):
-    answer = of.answer("a", RESULTS[of.name])
+    answer = of.answer("a", result_fields(RESULTS[of.name]))
     schema = of.answer_schema()
     assert set(schema["required"]) <= set(answer) <= set(schema["properties"])
     jsonschema.validate(orjson.loads(encoded(answer)), schema)
@@ -97,7 +97,7 @@ def test_every_field_of_request_and_answer_is_described(of):
 
 
 def test_class_is_published_without_the_underscore_that_python_wants():
-    answer = service("image-classification").answer("a", RESULTS["image-classification"])
+    answer = service("image-classification").answer("a", result_fields(RESULTS["image-classification"]))
     assert answer["class"] == 1
     assert "class_" not in answer
 
@@ -172,7 +172,7 @@ def test_scenes_are_the_five_best():
 
 def test_what_a_result_lacks_is_neither_published_nor_wanted():
     of = service("product-comparison")
-    assert of.answer("a", ProductMatch(l2_distance=0.0)) == {
+    assert of.answer("a", result_fields(ProductMatch(l2_distance=0.0))) == {
         "request_id": "a",
         "success": True,
         "l2_distance": 0.0,
