@@ -129,3 +129,17 @@ def test_the_shipped_file_is_valid_and_names_every_key_with_its_default():
         assert field.description, f"{key} has no docstring"
     for name in Config.model_fields.keys() - meant - {"paths"}:
         assert getattr(shipped, name) == getattr(Config(), name), f"config.yaml: {name} is not its default"
+
+
+def test_a_camera_cannot_feed_a_service_that_compares(tmp_path):
+    said = faults(
+        tmp_path, "streams: {door: {source: rtsp://cam/1, run: [object-detection, face-similarity]}}"
+    )
+    assert "streams.door.run.1: face-similarity compares two pictures, so a camera cannot feed it" in said
+
+
+def test_a_service_may_use_other_models(tmp_path):
+    config = load(
+        written(tmp_path, "services: {image-similarity: {uses: {embedding: mine}, pai_spelling: true}}")
+    )
+    assert config.service("image-similarity").uses == {"embedding": "mine"}

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from edged.contracts.errors import NotReady, NotUsable
 from edged.contracts.image import DetectionOptions, Detections
+from edged.contracts.masks import ForegroundMask, ForegroundOptions, Rle
 from edged.contracts.message import ModelFacts, StreamMessage
 from edged.contracts.services import service
 from edged.flow.counters import Counters
@@ -271,3 +272,21 @@ def test_a_service_of_a_stream_may_have_a_rule_of_its_own(outlet):
 
 def test_times_are_utc_with_microseconds():
     assert iso_utc(0.5) == "1970-01-01T00:00:00.500000Z"
+
+
+@pytest.mark.parametrize(("patch", "encoding"), [({}, "rle"), ({"mask_encoding": "png"}, "png")])
+def test_a_stream_has_options_of_its_own(outlet, patch, encoding):
+    asked = []
+
+    def infer(frame, options, run, priority):
+        asked.append(options)
+        return ForegroundMask("0", Rle([1500], [30, 50]))
+
+    options = ForegroundOptions(
+        output_size="input", mask_encoding="list", threshold=0.5, person_threshold=0.3
+    )
+    masks = Served(service("foreground-segmentation"), SimpleNamespace(infer=infer, facts=FACTS), options)
+    StreamRoute(outlet.outlet, lambda: masks, patch).handle(frame())
+    assert asked[0].mask_encoding == encoding
+    assert asked[0].output_size == "input"
+    assert outlet.lines[0][2]["result"]["mask"] == {"counts": [1500], "size": [30, 50]}
