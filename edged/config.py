@@ -51,6 +51,8 @@ class PathSettings(Settings):
     """The model repository."""
     state: Path = Path("state")
     """The request journal and the embedded broker's data; `$STATE_DIRECTORY` of systemd goes first."""
+    gallery: Path = Path("gallery")
+    """Pictures of the products that inventory-counting shall know: a folder with one sub-folder a SKU."""
     plugins: tuple[Path, ...] = ()
     """Folders of plugins, beside those that come with edged and those that are installed as packages."""
 
@@ -215,7 +217,10 @@ def _anchored(config: Config, folder: Path) -> Config:
     paths = config.paths
     state = Path(os.environ.get("STATE_DIRECTORY", folder / paths.state))
     anchored = PathSettings(
-        models=folder / paths.models, state=state, plugins=tuple(folder / p for p in paths.plugins)
+        models=folder / paths.models,
+        state=state,
+        gallery=folder / paths.gallery,
+        plugins=tuple(folder / p for p in paths.plugins),
     )
     streams = {
         name: stream.model_copy(update={"source": _anchored_source(stream.source, folder)})

@@ -52,7 +52,8 @@ def open_repository(settings: Config, counters: Counters) -> Repository:
         return slots.setdefault(device, DeviceSlot(concurrency.workers))
 
     models = open_catalogue(settings).models
-    return Repository(settings.paths.models, models, concurrency, counters, slot_for)
+    paths = settings.paths
+    return Repository(paths.models, models, concurrency, counters, slot_for, gallery=paths.gallery)
 
 
 def resolve_source(source: str, repository: Repository) -> str:

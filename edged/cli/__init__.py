@@ -28,7 +28,7 @@ def version(
         raise typer.Exit
 
 
-for _module in ("run", "infer", "store", "show", "bench"):  # each adds its commands to `app`
+for _module in ("run", "infer", "store", "gallery", "show", "bench"):  # each adds its commands to `app`
     app.add_typer(import_module(f"edged.cli.{_module}").app)
 
 

@@ -207,6 +207,9 @@ class ModelCard(_Part):
     resources: Mapping[str, str] = Field(default_factory=dict)
     """What the model needs beside sessions (a dictionary, a tokenizer), opened once: a name in `weights`,
     by the name under which the plugin gets it."""
+    gallery: str | None = None
+    """For a model that knows what the shop enrolled: the name in `uses` of the embedding that compares
+    pictures. The plugin gets them as the resource `gallery`, see `contracts/gallery.py`."""
     labels: tuple[str, ...] = ()
     """By class id; one label may be several synonyms, separated by a comma and a space."""
     options: Mapping[str, Any] = Field(default_factory=dict)
@@ -236,6 +239,8 @@ class ModelCard(_Part):
         for name in self.resources.values():
             if name not in self.weights:
                 raise ValueError(f"a resource wants the weights {name!r}, which are not listed")
+        if self.gallery is not None and self.gallery not in self.uses:
+            raise ValueError(f"`gallery` wants {self.gallery!r}, which is not among `uses`")
         for name in self.calibration.media if self.calibration else ():
             if name not in self.weights:
                 raise ValueError(f"calibration wants {name!r}, which is not listed")

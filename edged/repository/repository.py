@@ -17,7 +17,7 @@ from edged.repository.instance import Instance, UsedModel
 from edged.repository.manifest import Manifest
 from edged.repository.parts import used_models
 from edged.repository.pull import Pull
-from edged.repository.resources import open_resources
+from edged.repository.resources import open_gallery, open_resources
 from edged.repository.sessions import Held, SharedSessions
 from edged.repository.shared import Shared
 from edged.repository.variants import ANYTHING, Candidate, Wish, candidates, variants_of
@@ -64,8 +64,12 @@ class Repository:
         concurrency: Concurrency,
         counters: Counters,
         slot_for: Callable[[str], Slot],
+        *,
+        gallery: Path | None = None,
     ) -> None:
+        """`gallery`: folder of what the shop enrolled; none: `gallery` within the root."""
         self._root = root
+        self._gallery = gallery or root / "gallery"
         self._models = models
         self._concurrency = concurrency
         self._counters = counters
@@ -275,7 +279,11 @@ class Repository:
         wish: Wish,
         skipped: Mapping[str, str],
     ) -> Instance:
-        tools = Tools(held.sessions, open_resources(model, self._store), parts)
+        resources = {
+            **open_resources(model, self._store),
+            **open_gallery(model, parts, self._gallery, self._root / ".galleries"),
+        }
+        tools = Tools(held.sessions, resources, parts)
         slot = self._slot_for(facts.device)
         return Instance(model, tools, facts, slot, self._counters, asked=wish, skipped=skipped)
 

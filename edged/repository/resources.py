@@ -1,9 +1,21 @@
-"""What a model needs beside its sessions: files of its card that it reads once."""
+"""What a model needs beside its sessions: files of its card that it reads once, and the shop's gallery."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from edged.contracts.model import AnyModel
+from edged.contracts.model import AnyModel, Part
+from edged.repository.gallery import FolderGallery
 from edged.repository.weights import WeightStore
+
+GALLERY = "gallery"
+"""Name of the gallery among a model's resources."""
+
+
+def open_gallery(model: AnyModel, parts: Mapping[str, Part], folder: Path, cache: Path) -> dict[str, Any]:
+    """The gallery in `folder`, for a model whose card names one; its vectors are kept in `cache`."""
+    name = model.card.gallery
+    return {} if name is None else {GALLERY: FolderGallery(folder, parts[name], cache)}
 
 
 def open_resources(model: AnyModel, store: WeightStore) -> dict[str, Any]:

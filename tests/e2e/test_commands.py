@@ -203,3 +203,32 @@ def test_a_plugin_that_is_broken_is_reported_and_the_others_live(edged, tmp_path
     done = edged("infer", "object-detection", media("astronaut.png"))
     assert done.returncode == 0
     assert "nothing_of_that_name" in done.stderr
+
+
+def test_products_are_enrolled_and_listed(edged, tmp_path):
+    front, side = tmp_path / "front.png", tmp_path / "side.jpeg"
+    for path, colour in ((front, 40), (side, 90)):
+        cv2.imwrite(str(path), np.full((20, 10, 3), colour, np.uint8))
+    done = edged("enroll", "cola 0,5", front, side)
+    assert done.returncode == 0
+    assert "has 2 pictures" in done.stderr
+    assert edged("enroll", "cola 0,5", front).returncode == 0  # the same picture again is no other
+    assert edged("enroll", "水", side).returncode == 0
+    assert json.loads(edged("gallery", "--json").stdout) == {"cola 0,5": 2, "水": 1}
+    assert len(list((tmp_path / "gallery" / "cola 0,5").iterdir())) == 2
+
+
+def test_what_cannot_be_enrolled_is_said_and_leaves_nothing(edged, tmp_path):
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    cv2.imwrite(str(good), np.zeros((9, 9, 3), np.uint8))
+    bad.write_bytes(b"no picture")
+    for args, sentence in (
+        (("unknown", good), "'unknown' is no name for a product"),
+        (("a/b", good), "without /"),
+        (("cola", good, bad), "bad.png: "),
+        (("cola", tmp_path / "missing.png"), "missing.png cannot be read: No such file"),
+    ):
+        done = edged("enroll", *args)
+        assert done.returncode == 1
+        assert sentence in " ".join(done.stderr.split())
+    assert not (tmp_path / "gallery").exists()

@@ -1,0 +1,96 @@
+"""`edged enroll` and `edged gallery`: the products that inventory-counting knows by name."""
+
+import hashlib
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edged import config as configuration
+from edged.cli.terminal import default_config, print_json, say, table
+from edged.contracts.errors import BadRequest, NotFound, NotMedia, TooLarge
+from edged.contracts.product import UNKNOWN
+from edged.media.picture import PictureLimits, decode_picture
+from edged.repository.gallery import SUFFIXES, enrolled
+
+app = typer.Typer()
+
+LONGEST_NAME = 100
+"""Characters of a SKU."""
+PLAIN_SUFFIX = ".jpg"
+"""Of a picture whose own name has none that the gallery reads; what it is, is read from its bytes."""
+
+ConfigPath = Annotated[Path | None, typer.Option(help="Path of config.yaml.")]
+
+
+@app.command()
+def enroll(
+    sku: Annotated[str, typer.Argument(metavar="SKU", help="Name of the product, as answers shall say it.")],
+    pictures: Annotated[
+        list[Path], typer.Argument(metavar="PICTURE...", help="The product, filling the picture.")
+    ],
+    config: ConfigPath = None,
+) -> None:
+    """Teach a product: copy pictures of it into the gallery. A running daemon knows it with its next answer.
+
+    Three to five pictures from the sides that a shelf shows are good; cut away what is not the product.
+    """
+    gallery = configuration.load(config or default_config()).paths.gallery
+    folder = gallery / _checked(sku)
+    data = [(picture, _read(picture)) for picture in pictures]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for picture, body in data:
+            suffix = picture.suffix.lower() if picture.suffix.lower() in SUFFIXES else PLAIN_SUFFIX
+            target = folder / f"{hashlib.sha256(body).hexdigest()[:16]}{suffix}"
+            shutil.copyfile(picture, target)
+    except OSError as error:
+        raise NotFound(f"{folder} cannot be written: {error.strerror}") from error
+    say(f"[bold]{sku}[/] has {_counts(gallery)[sku]} pictures in {folder}")
+
+
+@app.command()
+def gallery(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+    config: ConfigPath = None,
+) -> None:
+    """List the products that are enrolled. To forget one, delete its folder."""
+    folder = configuration.load(config or default_config()).paths.gallery
+    counts = _counts(folder)
+    if as_json:
+        print_json(counts)
+        return
+    table(f"gallery in {folder}", ("SKU", "pictures"), sorted(counts.items()))
+
+
+def _counts(folder: Path) -> Counter[str]:
+    return Counter(one.sku for one in enrolled(folder))
+
+
+def _checked(sku: str) -> str:
+    if (
+        sku in ("", UNKNOWN)
+        or sku[0] == "."
+        or "/" in sku
+        or len(sku) > LONGEST_NAME
+        or not sku.isprintable()
+    ):
+        raise BadRequest(
+            f"{sku!r} is no name for a product: 1 to {LONGEST_NAME} printable characters without /, not "
+            f"beginning with a dot, and not {UNKNOWN!r}"
+        )
+    return sku
+
+
+def _read(path: Path) -> bytes:
+    """A file that holds a picture."""
+    try:
+        data = path.read_bytes()
+        decode_picture(data, PictureLimits(), 0.0)
+    except OSError as error:
+        raise NotFound(f"{path} cannot be read: {error.strerror}") from error
+    except (NotMedia, TooLarge) as error:
+        raise type(error)(f"{path}: {error}") from error
+    return data

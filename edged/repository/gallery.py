@@ -1,0 +1,171 @@
+"""The shop's gallery: a folder with one sub-folder a SKU, read again when it changes.
+
+A vector is kept for as long as its picture stays the same, so one more picture costs one more embedding.
+The vectors also lie in the model repository, so that a daemon that starts need not embed them all.
+"""
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edged.contracts.card import ModelCard
+from edged.contracts.errors import EdgedError
+from edged.contracts.gallery import GalleryIndex
+from edged.contracts.model import Part, Run
+from edged.contracts.product import UNKNOWN
+from edged.media.picture import PictureLimits, decode_picture
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+"""The folder is looked at again after so many seconds, when somebody asks."""
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+"""Files of other kinds are left alone."""
+
+
+_Vectors = dict[str, NDArray[np.float32]]
+"""By SHA-256 of the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Enrolled:
+    """A picture in the folder; equal as long as it is the same file of the same time."""
+
+    sku: str
+    name: str
+    size: int
+    changed_ns: int
+
+
+class FolderGallery:
+    """Implements `contracts.gallery.Gallery`. Safe from all threads.
+
+    While one thread embeds what is new, the others go on with what was there before.
+    """
+
+    def __init__(self, folder: Path, embedding: Part, cache: Path) -> None:
+        """`cache`: folder for the vectors; need not be there, and may be read-only."""
+        self._folder = folder
+        self._embedding = embedding
+        self._cache = cache / f"{_identity(embedding.card)}.npz"
+        self._lock = threading.Lock()
+        self._vectors: _Vectors | None = None
+        self._digests: dict[_Enrolled, str | None] = {}
+        """None: the file is no picture that can be used."""
+        self._seen: tuple[_Enrolled, ...] | None = None
+        self._index = _indexed({})
+        self._looked_at = float("-inf")
+
+    def index(self, run: Run) -> GalleryIndex:
+        """The pictures as they are now; those that changed are embedded first."""
+        if self._seen is not None and time.monotonic() - self._looked_at < LOOK_EVERY_S:
+            return self._index
+        if not self._lock.acquire(blocking=self._seen is None):
+            return self._index
+        try:
+            self._look(run)
+        finally:
+            self._lock.release()
+        return self._index
+
+    def _look(self, run: Run) -> None:
+        self._looked_at = time.monotonic()
+        seen = tuple(enrolled(self._folder))
+        if seen == self._seen:
+            return
+        if self._vectors is None:
+            self._vectors = _stored(self._cache)
+        vectors = {
+            one: vector for one in seen if (vector := self._vector(one, self._vectors, run)) is not None
+        }
+        self._index, self._seen = _indexed(vectors), seen
+        used = {digest for digest in self._digests.values() if digest}
+        self._vectors = {digest: vector for digest, vector in self._vectors.items() if digest in used}
+        _store(self._cache, self._vectors)
+        log.info("gallery: %d products, %d pictures", len(self._index.skus), len(vectors))
+
+    def _vector(self, one: _Enrolled, known: _Vectors, run: Run) -> NDArray[np.float32] | None:
+        """The vector of a picture; none when the file holds none that can be used."""
+        if one not in self._digests:
+            run.check()
+            self._digests[one] = self._embedded(self._folder / one.sku / one.name, known, run)
+        digest = self._digests[one]
+        return known[digest] if digest else None
+
+    def _embedded(self, path: Path, known: _Vectors, run: Run) -> str | None:
+        try:
+            data = path.read_bytes()
+            digest = hashlib.sha256(data).hexdigest()
+            if digest not in known:
+                picture = decode_picture(data, PictureLimits(), time.time())
+                vector = self._embedding.infer(picture, run).vector
+                known[digest] = np.asarray(vector, np.float32)
+        except (OSError, EdgedError) as error:
+            log.warning("gallery: %s is left out: %s", path, error)
+            return None
+        return digest
+
+
+def _identity(card: ModelCard) -> str:
+    """Another model, or the same with other weights, has other vectors."""
+    weights = "".join(sorted(weights.sha256 for weights in card.weights.values()))
+    return f"{card.id}-{hashlib.sha256(weights.encode()).hexdigest()[:8]}"
+
+
+def enrolled(folder: Path) -> Iterator[_Enrolled]:
+    """The pictures in a gallery's folder, by SKU and name; hidden ones and other files are none."""
+    for sku in sorted(_entries(folder)):
+        if sku.name == UNKNOWN:
+            continue
+        for picture in sorted(_entries(sku)):
+            if picture.suffix.lower() in SUFFIXES:
+                try:
+                    facts = picture.stat()
+                except OSError:
+                    continue  # gone since it was listed
+                yield _Enrolled(sku.name, picture.name, facts.st_size, facts.st_mtime_ns)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    except OSError:
+        return []
+
+
+def _indexed(vectors: Mapping[_Enrolled, NDArray[np.float32]]) -> GalleryIndex:
+    skus = tuple(sorted({one.sku for one in vectors}))
+    number = {sku: position for position, sku in enumerate(skus)}
+    return GalleryIndex(
+        skus,
+        np.stack(list(vectors.values())) if vectors else np.zeros((0, 0), np.float32),
+        np.array([number[one.sku] for one in vectors], np.intp),
+    )
+
+
+def _stored(path: Path) -> _Vectors:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(zip(arrays["digests"].tolist(), arrays["vectors"], strict=True))
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def _store(path: Path, vectors: _Vectors) -> None:
+    """Write whole or not at all; without it the next start takes longer, nothing else."""
+    beside = path.with_suffix(".partial.npz")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(
+            beside, digests=np.array(list(vectors)), vectors=np.array(list(vectors.values()), np.float32)
+        )
+        beside.replace(path)
+    except OSError as error:
+        log.debug("the gallery's vectors are not kept: %s", error)

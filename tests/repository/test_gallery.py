@@ -1,0 +1,174 @@
+"""The gallery: read again when it changes, each picture embedded once, a bad one left out."""
+
+import os
+import threading
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from edged.contracts.card import ModelCard
+from edged.contracts.errors import TimedOut
+from edged.contracts.items import PixelFormat
+from edged.contracts.parts import Embedding
+from edged.repository import gallery as gallery_module
+from edged.repository.gallery import FolderGallery, enrolled
+from edged.repository.tune import NoDeadline
+
+RUN = NoDeadline()
+
+
+class MeanColour:
+    """An embedding: the mean colour; remembers how often it was asked."""
+
+    def __init__(self, card_id="mean", sha="0" * 64):
+        self.asked = 0
+        self.card = ModelCard.model_construct(id=card_id, weights={"w": SimpleNamespace(sha256=sha)})
+
+    def infer(self, item, run, **_):
+        self.asked += 1
+        vector = item.pixels(PixelFormat()).reshape(-1, 3).mean(axis=0)
+        return Embedding((vector / np.linalg.norm(vector)).astype(np.float32))
+
+
+def put(folder, sku, name, colour):
+    (folder / sku).mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(folder / sku / name), np.full((8, 8, 3), colour, np.uint8))
+
+
+@pytest.fixture(autouse=True)
+def always_look(monkeypatch):
+    monkeypatch.setattr(gallery_module, "LOOK_EVERY_S", 0.0)
+
+
+@pytest.fixture
+def shop(tmp_path):
+    folder = tmp_path / "gallery"
+    put(folder, "cola", "front.png", (0, 0, 200))
+    put(folder, "cola", "side.png", (0, 10, 190))
+    put(folder, "water", "front.jpg", (200, 0, 0))
+    return folder
+
+
+@pytest.fixture
+def of(shop, tmp_path):
+    return lambda embedding: FolderGallery(shop, embedding, tmp_path / "cache")
+
+
+def test_a_folder_is_a_product(of):
+    index = of(MeanColour()).index(RUN)
+    assert index.skus == ("cola", "water")
+    assert index.owners.tolist() == [0, 0, 1]
+    np.testing.assert_allclose(index.vectors[2], [1, 0, 0], atol=0.02)
+
+
+def test_only_what_is_new_is_embedded(of, shop):
+    embedding = MeanColour()
+    gallery = of(embedding)
+    assert gallery.index(RUN) is gallery.index(RUN)
+    assert embedding.asked == 3
+    put(shop, "milk", "a.png", (200, 200, 200))
+    assert gallery.index(RUN).skus == ("cola", "milk", "water")
+    assert embedding.asked == 4
+    (shop / "water" / "front.jpg").unlink()
+    assert gallery.index(RUN).skus == ("cola", "milk")
+    put(shop, "milk", "a.png", (100, 200, 100))
+    os.utime(shop / "milk" / "a.png", ns=(1, 1))
+    assert gallery.index(RUN).vectors[2][1] > 0.8
+    assert embedding.asked == 5
+
+
+def test_a_new_start_finds_the_vectors(of):
+    first = of(MeanColour()).index(RUN)
+    embedding = MeanColour()
+    again = of(embedding).index(RUN)
+    assert embedding.asked == 0
+    np.testing.assert_array_equal(first.vectors, again.vectors)
+
+
+@pytest.mark.parametrize("other", [MeanColour("other"), MeanColour(sha="1" * 64)])
+def test_another_model_embeds_anew(of, other):
+    of(MeanColour()).index(RUN)
+    of(other).index(RUN)
+    assert other.asked == 3
+
+
+def test_damaged_vectors_are_made_again(of, tmp_path):
+    of(MeanColour()).index(RUN)
+    (kept,) = (tmp_path / "cache").iterdir()
+    kept.write_bytes(b"no zip")
+    embedding = MeanColour()
+    assert len(of(embedding).index(RUN).vectors) == 3
+    assert embedding.asked == 3
+
+
+def test_what_is_no_picture_is_left_out(of, shop, caplog):
+    (shop / "cola" / "bad.jpg").write_bytes(b"not a picture")
+    (shop / "cola" / "notes.txt").write_text("a note")
+    (shop / ".hidden").mkdir()
+    put(shop, "unknown", "a.png", (1, 2, 3))
+    (shop / "loose.jpg").write_bytes(b"beside the folders")
+    index = of(MeanColour()).index(RUN)
+    assert (index.skus, len(index.vectors)) == (("cola", "water"), 3)
+    assert "bad.jpg is left out" in caplog.text
+
+
+def test_no_folder_is_an_empty_gallery(tmp_path):
+    gallery = FolderGallery(tmp_path / "nowhere", MeanColour(), tmp_path)
+    assert gallery.index(RUN).skus == ()
+    assert gallery.index(RUN).vectors.shape[0] == 0
+
+
+def test_a_request_that_runs_out_of_time_leaves_what_was_done(of):
+    class Impatient(NoDeadline):
+        left = 2
+
+        def check(self):
+            self.left -= 1
+            if self.left < 0:
+                raise TimedOut("too long")
+
+    embedding = MeanColour()
+    gallery = of(embedding)
+    with pytest.raises(TimedOut):
+        gallery.index(Impatient())
+    assert embedding.asked == 2
+    assert len(gallery.index(RUN).vectors) == 3
+    assert embedding.asked == 3
+
+
+def test_others_go_on_while_one_embeds(of, shop):
+    started, go_on = threading.Event(), threading.Event()
+
+    class Slow(MeanColour):
+        def infer(self, item, run, **_):
+            if self.asked >= 3:
+                started.set()
+                assert go_on.wait(30)
+            return super().infer(item, run)
+
+    gallery = of(Slow())
+    before = gallery.index(RUN)
+    put(shop, "milk", "a.png", (200, 200, 200))
+    thread = threading.Thread(target=gallery.index, args=(RUN,))
+    thread.start()
+    assert started.wait(30)
+    assert gallery.index(RUN) is before
+    go_on.set()
+    thread.join()
+    assert gallery.index(RUN).skus == ("cola", "milk", "water")
+
+
+def test_a_cache_that_cannot_be_written_is_no_fault(shop, tmp_path):
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    gallery = FolderGallery(shop, MeanColour(), tmp_path / "cache")
+    assert len(gallery.index(RUN).vectors) == 3
+
+
+def test_enrolled_lists_pictures_by_product(shop):
+    assert [(one.sku, one.name) for one in enrolled(shop)] == [
+        ("cola", "front.png"),
+        ("cola", "side.png"),
+        ("water", "front.jpg"),
+    ]
