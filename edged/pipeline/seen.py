@@ -10,6 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from edged.contracts.masks import Runs
+
+LEAST_SHARE = 0.01
+"""Of a picture's pixels; a class that covers less comes and goes by chance."""
+
 Answer = Mapping[str, Any]
 """Fields of a service's answer by their published names."""
 
@@ -39,11 +44,16 @@ def kind_of(service: str) -> Kind:
 
 
 def class_fault(service: str, wanted: Collection[str], known: Collection[str]) -> str | None:
-    """Why these classes cannot be wanted of a model that knows the others; none: they can."""
+    """Why these classes cannot be wanted of a model that knows the others; none: they can.
+
+    A model without labels, such as one that names what the shop enrolled, may know any.
+    """
     if not wanted:
         return None
     if kind_of(service).only is None:
         return f"the answers of {service} have no classes, so `classes` leaves them as they are"
+    if not known:
+        return None
     lower = {name.lower(): name for name in known}
     for name in (name for name in wanted if name not in known):
         close = [lower[found] for found in get_close_matches(name.lower(), lower, 3, 0.6)]
@@ -90,6 +100,13 @@ def only_objects(answer: Answer, classes: Collection[str]) -> Kept:
     return Kept(left, empty=not rows)
 
 
+def only_products(answer: Answer, classes: Collection[str]) -> Kept:
+    """The products of these SKUs, and their counts."""
+    kept = only_objects(answer, classes)
+    counts = {sku: count for sku, count in answer["product_count"].items() if sku in classes}
+    return Kept({**kept.answer, "product_count": counts}, kept.empty)
+
+
 def only_class(answer: Answer, classes: Collection[str]) -> Kept:
     """The whole answer: it cannot be cut, only its best class be wanted or not."""
     best = answer["class_name"]
@@ -100,9 +117,47 @@ def _rows(value: Any, rows: list[int]) -> Any:
     return value[rows] if isinstance(value, np.ndarray) else [value[i] for i in rows]
 
 
+def gist_of_person(answer: Answer) -> Hashable:
+    """Whether there is anybody."""
+    return float(answer["human_ratio"]) > 0
+
+
+def gist_of_faces(answer: Answer) -> Hashable:
+    """How many faces of each gender; age and emotion waver from frame to frame."""
+    return tuple(sorted(answer["face_gender"]))
+
+
+def gist_of_pixels(answer: Answer) -> Hashable:
+    """Which classes cover at least a hundredth of the picture."""
+    preds = answer["preds"]
+    if isinstance(preds, Runs):
+        counts, values = np.array(preds.counts), np.array(preds.values, int)
+    elif isinstance(preds, np.ndarray):
+        values, counts = np.unique(preds, return_counts=True)
+    else:
+        return None
+    shares = np.bincount(values.ravel(), weights=counts.ravel()) / max(1, counts.sum())
+    return tuple(np.flatnonzero(shares >= LEAST_SHARE).tolist())
+
+
+def gist_of_picture(_: Answer) -> Hashable:
+    """A picture that is given back says nothing that could change."""
+    return None
+
+
 _ANY = Kind(gist_of_any)
+_OBJECTS = Kind(gist_of_objects, only_objects)
+_CLASS = Kind(gist_of_class, only_class)
 _KINDS: Mapping[str, Kind] = {
-    "object-detection": Kind(gist_of_objects, only_objects),
-    "image-classification": Kind(gist_of_class, only_class),
+    "object-detection": _OBJECTS,
+    "instance-segmentation": _OBJECTS,
+    "inventory-counting": Kind(gist_of_objects, only_products),
+    "image-classification": _CLASS,
+    "scene-classification": _CLASS,
     "ocr": Kind(gist_of_texts),
+    "semantic-segmentation": Kind(gist_of_pixels),
+    "foreground-segmentation": Kind(gist_of_person),
+    "face-attributes": Kind(gist_of_faces),
+    "image-colorization": Kind(gist_of_picture),
+    "face-enhancement": Kind(gist_of_picture),
 }

@@ -3,6 +3,10 @@
 import numpy as np
 import pytest
 
+from edged.contracts.image import Detections
+from edged.contracts.masks import Runs
+from edged.contracts.product import ShelfCount
+from edged.contracts.result import result_fields
 from edged.pipeline.seen import class_fault, gist_of_any, kind_of
 
 TWO = {
@@ -82,3 +86,51 @@ def test_unknown_classes_name_close_ones():
     assert "did you mean person?" in class_fault("object-detection", ["Persons"], known)
     assert "'zebra'" in class_fault("object-detection", ["person", "zebra"], known)
     assert "no classes" in class_fault("ocr", ["text"], known)
+
+
+def test_a_model_without_labels_may_know_any_class():
+    assert class_fault("inventory-counting", ["cola"], ()) is None
+
+
+def shelf(*names):
+    found = Detections([[0.0, 0.0, 1.0, 1.0]] * len(names), [0.5] * len(names), [1] * len(names), list(names))
+    return result_fields(ShelfCount.from_detections(found, (10, 20)))
+
+
+def test_products_are_narrowed_with_their_counts():
+    kept = kind_of("inventory-counting").only(shelf("cola", "water", "cola"), ["cola"])
+    assert kept.answer["product_count"] == {"cola": 2}
+    assert kept.answer["detection_class_names"] == ["cola", "cola"]
+    assert not kept.empty
+    assert kind_of("inventory-counting").only(shelf("water"), ["cola"]).empty
+
+
+def pixels(preds):
+    return {"preds": preds, "probs": np.ones((10, 20))}
+
+
+@pytest.mark.parametrize(
+    ("preds", "seen"),
+    [
+        (np.zeros((10, 20), int), (0,)),
+        (np.repeat([[0, 15]], 10, axis=1).repeat(10, axis=0), (0, 15)),
+        (np.array([[0] * 199 + [7]]), (0,)),  # a single pixel is noise
+        (Runs([150, 50], [0.0, 8.0], [10, 20]), (0, 8)),
+    ],
+)
+def test_classes_that_cover_something_are_seen(preds, seen):
+    assert kind_of("semantic-segmentation").gist(pixels(preds)) == seen
+
+
+@pytest.mark.parametrize(
+    ("service", "a", "b", "same"),
+    [
+        ("foreground-segmentation", {"human_ratio": "0.1"}, {"human_ratio": "0.4"}, True),
+        ("foreground-segmentation", {"human_ratio": "0.0"}, {"human_ratio": "0.4"}, False),
+        ("face-attributes", {"face_gender": ["male"]}, {"face_gender": ["male", "male"]}, False),
+        ("image-colorization", {"out_image": "a"}, {"out_image": "b"}, True),
+        ("scene-classification", {"class_name": ["bar", "cave"]}, {"class_name": ["cave", "bar"]}, True),
+    ],
+)
+def test_what_an_answer_says(service, a, b, same):
+    assert (kind_of(service).gist(a) == kind_of(service).gist(b)) is same
