@@ -90,7 +90,7 @@ class GraphBuilder:
 
         Raises `ValueError` when nodes, names or shapes do not fit.
         """
-        from onnx import checker, helper  # noqa: PLC0415
+        from onnx import checker, helper, shape_inference  # noqa: PLC0415
 
         graph = helper.make_graph(
             self._nodes, "main", _infos(inputs), _infos(outputs), initializer=self._constants
@@ -103,7 +103,7 @@ class GraphBuilder:
         )
         try:
             checker.check_model(model, full_check=True)
-        except (checker.ValidationError, RuntimeError) as error:  # shapes that do not fit are the latter
+        except (checker.ValidationError, shape_inference.InferenceError) as error:
             raise ValueError(f"the graph is wrong: {error}") from error
         return model
 

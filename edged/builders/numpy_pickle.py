@@ -84,6 +84,11 @@ def _reconstruct(*_: Any) -> ArrayInTheMaking:
     return ArrayInTheMaking()
 
 
+def _no_bytes() -> bytes:
+    """How old protocols say `b""`."""
+    return b""
+
+
 def _scalar(dtype: Any, content: Any) -> bool | int | float:
     number: bool | int | float = _array(content, dtype, ()).item()
     return number
@@ -100,5 +105,6 @@ NUMPY: Mapping[str, Callable[..., Any] | None] = {
     **_both("multiarray", _reconstruct=_reconstruct, scalar=_scalar),
     **_both("numeric", _frombuffer=_array),
     "_codecs.encode": latin1,
+    "__builtin__.bytes": _no_bytes,
 }
 """By the name in the pickle; none: it may be named, but not called."""

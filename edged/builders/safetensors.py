@@ -15,7 +15,7 @@ def safetensors_arrays(path: Path) -> dict[str, NDArray[Any]]:
     from safetensors import SafetensorError  # noqa: PLC0415 - only deriving needs it
     from safetensors.numpy import load_file  # noqa: PLC0415
 
-    with reading(path, "safetensors", SafetensorError):
+    with reading(path, "safetensors", SafetensorError, AttributeError):  # of types numpy lacks
         check_bytes(path.stat().st_size)
         return {name: _number(name, array) for name, array in load_file(path).items()}
 
