@@ -15,6 +15,7 @@ from edged.contracts.face import (
     OutImage,
     PictureOptions,
 )
+from edged.contracts.gallery import Gallery, GalleryIndex
 from edged.contracts.image import (
     Classification,
     DetectionOptions,
@@ -90,6 +91,8 @@ __all__ = [
     "ForegroundOptions",
     "Frame",
     "FramePair",
+    "Gallery",
+    "GalleryIndex",
     "ImageSimilarity",
     "InferenceError",
     "InstanceMasks",
