@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from edged.contracts.image import Classification, Detections, Texts
+from edged.contracts.image import Classification, Detections, SceneClassification, Texts
 from edged.ops.boxes import iou
 
 MINIMUM_IOU = 0.5
@@ -60,8 +60,15 @@ def of_classifications(reference: Sequence[Classification], other: Sequence[Clas
     return sum(same) / len(same)
 
 
+def of_scenes(reference: Sequence[SceneClassification], other: Sequence[SceneClassification]) -> float:
+    """Share of items whose most probable class is the same."""
+    same = [a.class_[0] == b.class_[0] for a, b in zip(reference, other, strict=True)]
+    return sum(same) / len(same)
+
+
 _METRICS: Mapping[type, Callable[[Sequence[Any], Sequence[Any]], float]] = {
     Detections: of_detections,
     Texts: of_texts,
     Classification: of_classifications,
+    SceneClassification: of_scenes,
 }

@@ -1,8 +1,9 @@
-"""How far two variants read the same texts."""
+"""How far two variants read the same texts and see the same places."""
 
+import numpy as np
 import pytest
 
-from edged.contracts.image import TextRow, Texts
+from edged.contracts.image import SceneClassification, TextRow, Texts
 from edged.repository.agreement import agreement
 
 
@@ -33,3 +34,10 @@ def test_the_same_text_at_the_same_place_counts(other, share):
 
 def test_two_that_find_nothing_agree():
     assert agreement([read()], [read()]) == 1
+
+
+def test_scenes_agree_when_the_most_probable_one_is_the_same():
+    names = ["beach", "church", "cliff", "field", "street", "tower"]
+    beach, church = (SceneClassification.from_array(p, names) for p in np.eye(6)[:2])
+    nearly = SceneClassification.from_array(np.array([0.4, 0, 0, 0.3, 0.2, 0.1]), names)
+    assert agreement([beach, church, church, church], [nearly, church, church, beach]) == 0.75
