@@ -1,0 +1,107 @@
+"""Runs, sizes and pasting of masks, against slow and plain references."""
+
+import numpy as np
+import pytest
+
+from edged.ops.masks import map_of, mask_iou, mask_of, pasted, resized, rle_counts, runs
+
+
+def slow_counts(mask):
+    counts, now, length = [], False, 0
+    for value in np.asarray(mask).ravel():
+        if value != now:
+            counts.append(length)
+            now, length = value, 0
+        length += 1
+    return [*counts, length]
+
+
+MASKS = [
+    np.array([[True, False], [False, True]]),
+    np.array([[False, True], [True, False]]),
+    np.zeros((3, 4), bool),
+    np.ones((3, 4), bool),
+    np.array([[True]]),
+    np.array([[False]]),
+    *(np.random.default_rng(seed).random((7, 11)) < share for seed, share in ((1, 0.1), (2, 0.5), (3, 0.9))),
+]
+
+
+def test_the_contracts_example():
+    assert rle_counts(np.array([[True, False, False, True]])) == [0, 1, 2, 1]
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_runs_of_a_mask_are_those_of_a_loop_and_come_back(mask):
+    counts = rle_counts(mask)
+    assert counts == slow_counts(mask)
+    assert sum(counts) == mask.size
+    np.testing.assert_array_equal(mask_of(counts, mask.shape), mask)
+
+
+def test_runs_follow_rows_whatever_lies_in_memory():
+    mask = np.asfortranarray(MASKS[6])
+    assert rle_counts(mask) == rle_counts(np.ascontiguousarray(mask))
+    assert rle_counts(mask[:, ::2]) == slow_counts(mask[:, ::2])
+
+
+@pytest.mark.parametrize("counts", [[3], [2, 3], [-1, 5], [0, 4, 1]])
+def test_runs_that_do_not_add_up_are_refused(counts):
+    with pytest.raises(ValueError, match="no map of 2 x 2"):
+        mask_of(counts, (2, 2))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_runs_of_a_map_come_back(seed):
+    numbers = np.random.default_rng(seed).integers(0, 3, (6, 9))
+    counts, values = runs(numbers)
+    assert (counts > 0).all()
+    assert (values[1:] != values[:-1]).all()
+    np.testing.assert_array_equal(map_of(counts, values, numbers.shape), numbers)
+
+
+def test_a_map_wants_one_value_a_run():
+    with pytest.raises(ValueError, match="2 runs have 1 values"):
+        map_of([2, 2], [1], (2, 2))
+
+
+def test_planes_in_another_size_keep_their_place():
+    plane = np.zeros((1, 4, 4))
+    plane[0, :, 2:] = 1
+    large = resized(plane, (8, 8))
+    assert large.dtype == np.float32
+    np.testing.assert_allclose(large[0, :, [0, -1]].T, [[0, 1]] * 8)
+    np.testing.assert_allclose(large[0, 0, 3:5], [0.25, 0.75])  # the edge is where it was
+    np.testing.assert_array_equal(resized(plane, (4, 4)), plane)
+
+
+def test_a_patch_covers_its_box():
+    mask = pasted(np.ones((28, 28)), np.array([10.0, 20, 30, 50]), (100, 80))
+    expected = np.zeros((100, 80), bool)
+    expected[20:50, 10:30] = True
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_a_patch_is_cut_at_the_pictures_edge_and_not_squeezed():
+    patch = np.zeros((4, 4))
+    patch[:, 2:] = 1  # its right half
+    mask = pasted(patch, np.array([-10.0, -5, 10, 5]), (8, 20))
+    expected = np.zeros((8, 20), bool)
+    expected[:5, :10] = True
+    np.testing.assert_array_equal(mask, expected)
+
+
+@pytest.mark.parametrize(
+    "box", [[90, 10, 120, 30], [10, 10, 10, 30], [30, 30, 10, 10], [np.nan, 0, 5, 5], [-9, -9, -1, -1]]
+)
+def test_a_box_beside_the_picture_or_of_no_area_is_empty(box):
+    assert not pasted(np.ones((4, 4)), np.array(box, float), (50, 80)).any()
+
+
+def test_overlap():
+    a, b = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
+    assert mask_iou(a, b) == 1
+    a[:, :2] = True
+    b[:, 1:3] = True
+    assert mask_iou(a, b) == pytest.approx(1 / 3)
+    assert mask_iou(a, ~a) == 0

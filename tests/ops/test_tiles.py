@@ -1,0 +1,54 @@
+"""Tiles cover a picture, and what they give is put together as if there were none."""
+
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+
+from edged.ops.tiles import Stitch, tiles, whole
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (64, 64), (65, 64), (100, 300), (481, 1000)])
+@pytest.mark.parametrize(("side", "overlap"), [(64, 0), (64, 16), (100, 99)])
+def test_they_cover_everything_and_overlap_enough(height, width, side, overlap):
+    seen = np.zeros((height, width), int)
+    found = list(tiles(height, width, side, overlap))
+    for left, top, right, bottom in found:
+        assert (right - left, bottom - top) == (min(side, width), min(side, height))
+        seen[top:bottom, left:right] += 1
+    assert seen.min() == 1 or len(found) > 1
+    assert (seen > 0).all()
+    lefts, tops = (sorted({tile[axis] for tile in found}) for axis in (0, 1))
+    for starts in (lefts, tops):
+        assert all(a + side - b >= overlap for a, b in pairwise(starts))
+
+
+def test_a_small_picture_is_one_tile():
+    assert list(tiles(30, 40, 64, 16)) == [(0, 0, 40, 30)]
+
+
+def test_tiles_that_never_get_on_are_refused():
+    with pytest.raises(ValueError, match="cannot overlap"):
+        next(tiles(100, 100, 64, 64))
+
+
+def test_what_a_tiles_inner_edge_cuts_is_left_to_its_neighbour():
+    boxes = np.array([[0, 0, 9, 9], [92, 10, 99.5, 20], [50, 50, 60, 60], [50, 95, 60, 99]], float)
+    assert whole(boxes, (0, 0, 100, 100), (100, 200), 2).tolist() == [True, False, True, True]
+    assert whole(boxes, (0, 0, 100, 100), (200, 200), 2).tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize("size", [(40, 50), (64, 64), (150, 90), (131, 200)])
+def test_tiles_of_a_convolution_give_what_the_whole_gives(size):
+    picture = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
+
+    def enlarge(pixels):  # looks 4 pixels around
+        smooth = cv2.GaussianBlur(pixels, (9, 9), 2, borderType=cv2.BORDER_CONSTANT)
+        return smooth.repeat(2, axis=0).repeat(2, axis=1)
+
+    stitch = Stitch(*size, 2)
+    for tile in tiles(*size, 64, 16):
+        left, top, right, bottom = tile
+        stitch.put(tile, enlarge(picture[top:bottom, left:right]), 16)
+    np.testing.assert_array_equal(stitch.pixels, enlarge(picture))
