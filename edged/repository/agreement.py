@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from edged.contracts.image import Classification, Detections, SceneClassification, Texts
+from edged.contracts.masks import InstanceMasks
 from edged.ops.boxes import iou
+from edged.ops.masks import mask_iou, mask_of
 
 MINIMUM_IOU = 0.5
 """Two boxes that overlap by as much, with one class or one text, are the same."""
@@ -35,23 +37,37 @@ _Boxes = tuple[Sequence[Sequence[float]], Sequence[int] | Sequence[str]]
 def _f1(both: Iterable[Sequence[_Boxes]]) -> float:
     reference, other = both
     total = sum(len(boxes) for boxes, _ in (*reference, *other))
-    same = sum(_same_boxes(a, b) for a, b in zip(reference, other, strict=True))
+    same = sum(len(_pairs(a, b)) for a, b in zip(reference, other, strict=True))
     return 2 * same / total if total else 1.0
 
 
-def _same_boxes(a: _Boxes, b: _Boxes) -> int:
+def _pairs(a: _Boxes, b: _Boxes) -> list[tuple[int, int]]:
     """Pairs of the same that overlap enough, each box in one at most; the first boxes of `a` choose first."""
     if not a[0] or not b[0]:
-        return 0
+        return []
     overlap = iou(*(np.asarray(boxes, np.float32) for boxes, _ in (a, b)))
     overlap[np.array(a[1])[:, None] != np.array(b[1])[None]] = 0
-    pairs = 0
-    for row in overlap:
+    pairs = []
+    for index, row in enumerate(overlap):
         best = int(row.argmax())
         if row[best] >= MINIMUM_IOU:
             overlap[:, best] = 0
-            pairs += 1
+            pairs.append((index, best))
     return pairs
+
+
+def of_instances(reference: Sequence[InstanceMasks], other: Sequence[InstanceMasks]) -> float:
+    """As F1 of detections, but a pair of the same counts by as much as its masks overlap."""
+    total = sum(len(found.detection_masks) for found in (*reference, *other))
+    shared = sum(_same_masks(a, b) for a, b in zip(reference, other, strict=True))
+    return 2 * shared / total if total else 1.0
+
+
+def _same_masks(a: InstanceMasks, b: InstanceMasks) -> float:
+    """Sum of the overlaps of the masks whose objects are the same."""
+    pairs = _pairs((a.detection_boxes, a.detection_classes), (b.detection_boxes, b.detection_classes))
+    both = ((a.detection_masks[i], b.detection_masks[j]) for i, j in pairs)
+    return sum(mask_iou(*(mask_of(m.counts, (m.size[0], m.size[1])) for m in masks)) for masks in both)
 
 
 def of_classifications(reference: Sequence[Classification], other: Sequence[Classification]) -> float:
@@ -68,6 +84,7 @@ def of_scenes(reference: Sequence[SceneClassification], other: Sequence[SceneCla
 
 _METRICS: Mapping[type, Callable[[Sequence[Any], Sequence[Any]], float]] = {
     Detections: of_detections,
+    InstanceMasks: of_instances,
     Texts: of_texts,
     Classification: of_classifications,
     SceneClassification: of_scenes,

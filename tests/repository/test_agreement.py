@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from edged.contracts.image import SceneClassification, TextRow, Texts
+from edged.contracts.masks import InstanceMasks, Rle
+from edged.ops.masks import rle_counts
 from edged.repository.agreement import agreement
 
 
@@ -41,3 +43,34 @@ def test_scenes_agree_when_the_most_probable_one_is_the_same():
     beach, church = (SceneClassification.from_array(p, names) for p in np.eye(6)[:2])
     nearly = SceneClassification.from_array(np.array([0.4, 0, 0, 0.3, 0.2, 0.1]), names)
     assert agreement([beach, church, church, church], [nearly, church, church, beach]) == 0.75
+
+
+def outlined(*rows):
+    """Objects of rows (left, width of the mask), each in a box of 4 x 10 pixels of a picture of 4 x 40."""
+    masks = []
+    for left, width in rows:
+        line = np.isin(np.arange(40), range(left, left + width))
+        masks.append(Rle(rle_counts(np.stack([line] * 4)), [4, 40]))
+    return InstanceMasks(
+        detection_boxes=[[0, left, 4, left + 10] for left, _ in rows],
+        detection_scores=[0.9] * len(rows),
+        detection_classes=[3] * len(rows),
+        detection_class_names=["car"] * len(rows),
+        detection_masks=masks,
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "share"),
+    [
+        ([(0, 10), (20, 10)], 1),
+        ([(20, 10), (0, 10)], 1),
+        ([(0, 5), (20, 10)], 0.75),
+        ([(0, 10)], 2 / 3),
+        ([(0, 10), (30, 10)], 0.5),
+        ([], 0),
+    ],
+)
+def test_objects_agree_by_as_much_as_their_masks_overlap(other, share):
+    assert agreement([outlined((0, 10), (20, 10))], [outlined(*other)]) == pytest.approx(share)
+    assert agreement([outlined()], [outlined()]) == 1
