@@ -5,7 +5,7 @@ it does not eat such pixels already. Only the card's picture inputs are folded; 
 behind them stay as they are.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ def fold_onnx(source: Path, target: Path, graph: Graph) -> None:
     try:
         model = onnx.load(str(source))
         _use_as_inputs(model.graph, graph)
+        _use_as_outputs(model, graph)
         folded = [
             node
             for name, spec in _pictures(graph).items()
@@ -51,19 +52,38 @@ def _use_as_inputs(own: Any, graph: Graph) -> None:
     real = [value for value in own.input if value.name not in constants]
     del own.input[:]
     own.input.extend(real)
-    _check_names(graph, (value.name for value in real), (value.name for value in own.output))
+    _check_inputs(graph, (value.name for value in real))
 
 
-def _check_names(graph: Graph, inputs: Iterable[str], outputs: Iterable[str]) -> None:
+def _use_as_outputs(model: Any, graph: Graph) -> None:
+    """Make tensors within the graph its outputs, where the card names such ones."""
+    from onnx import shape_inference  # noqa: PLC0415
+
+    own = model.graph
+    offered = [value.name for value in own.output]
+    if set(graph.outputs) <= set(offered):
+        return
+    known = {value.name: value for value in shape_inference.infer_shapes(model).graph.value_info}
+    known |= {value.name: value for value in own.output}
+    _check_outputs(graph, known, offered)
+    del own.output[:]
+    own.output.extend(known[name] for name in graph.outputs)
+
+
+def _check_inputs(graph: Graph, inputs: Iterable[str]) -> None:
     there = set(inputs)
     if there != set(graph.inputs):
         raise CardError(
             f"the card lists the inputs {sorted(graph.inputs)}, but the graph has {sorted(there)}"
         )
-    offered = set(outputs)
-    if not offered.issuperset(graph.outputs):
+
+
+def _check_outputs(graph: Graph, tensors: Collection[str], offered: Iterable[str]) -> None:
+    """`tensors`: all that the graph computes; `offered`: what its makers gave out."""
+    if not set(graph.outputs) <= set(tensors):
         raise CardError(
-            f"the card lists the outputs {sorted(graph.outputs)}, but the graph has {sorted(offered)}"
+            f"the card lists the outputs {sorted(graph.outputs)}, but the graph has {sorted(offered)}, "
+            "and not all of them within it either"
         )
 
 
@@ -165,10 +185,8 @@ def fold_openvino(source: Path, target: Path, graph: Graph) -> None:
 
     try:
         model = core().read_model(str(source))
-        _check_names(
-            graph,
-            *([n for node in nodes for n in node.get_names()] for nodes in (model.inputs, model.outputs)),
-        )
+        _check_inputs(graph, (name for node in model.inputs for name in node.get_names()))
+        model = _with_outputs(model, graph)
         eats = {name: _eaten(model.input(name), name, graph) for name in _pictures(graph)}
         model.reshape(_shapes(model, graph, eats))
         if not graph.quantized:
@@ -177,6 +195,18 @@ def fold_openvino(source: Path, target: Path, graph: Graph) -> None:
         openvino.save_model(_preprocessed(model, graph, eats), str(target), compress_to_fp16=False)
     except RuntimeError as error:
         raise VariantError(f"OpenVINO cannot convert {source.name}: {error}") from error
+
+
+def _with_outputs(model: Any, graph: Graph) -> Any:
+    """The model as it is, or as far as the card's outputs need it where these lie within."""
+    import openvino  # noqa: PLC0415
+
+    offered = [name for node in model.outputs for name in node.get_names()]
+    if set(graph.outputs) <= set(offered):
+        return model
+    inner = {name: out for op in model.get_ops() for out in op.outputs() for name in out.get_names()}
+    _check_outputs(graph, inner, offered)
+    return openvino.Model([inner[name] for name in graph.outputs], model.get_parameters())
 
 
 def _pictures(graph: Graph) -> dict[str, PictureInput]:

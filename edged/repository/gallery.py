@@ -115,7 +115,7 @@ class FolderGallery:
 
 def _identity(card: ModelCard) -> str:
     """Another model, or the same with other weights, has other vectors."""
-    weights = "".join(sorted(weights.sha256 for weights in card.weights.values()))
+    weights = "".join(sorted(weights.checksum for weights in card.weights.values()))
     return f"{card.id}-{hashlib.sha256(weights.encode()).hexdigest()[:8]}"
 
 

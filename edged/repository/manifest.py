@@ -28,7 +28,7 @@ class Recipe(_Part):
     version: int
     """`RECIPE_VERSION` of the edged that derived it."""
     sources: Mapping[str, str]
-    """SHA-256 of the weights by name."""
+    """Checksums of the weights by name."""
     graphs: Mapping[str, Mapping[str, Any]]
     """As the card had them: what was folded, and what int8 left in f32."""
     calibration: Calibration | None
@@ -121,7 +121,7 @@ def recipe(card: ModelCard, variant: VariantName) -> Recipe:
     without = {"variants"} if quantized else {"variants", "keep_f32"}
     return Recipe(
         version=RECIPE_VERSION,
-        sources={name: card.weights[name].sha256 for name in names},
+        sources={name: card.weights[name].checksum for name in names},
         graphs={
             name: graph.model_dump(mode="json", exclude=without, exclude_defaults=True)
             for name, graph in card.graphs.items()

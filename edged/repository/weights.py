@@ -1,4 +1,4 @@
-"""Published files by their SHA-256: `<root>/weights/<sha256>/<name>`.
+"""Published files by their checksum, SHA-256 where it is known: `<root>/weights/<checksum>/<name>`.
 
 A file keeps its name, because runtimes look at suffixes and neighbours. Nothing is opened unchecked.
 """
@@ -52,10 +52,10 @@ class WeightStore:
             raise RepositoryError(f"{name} of {card.id} is not installed; run `edged pull {card.id}`")
         try:
             with path.open("rb") as file:
-                digest = file_digest(file, "sha256").hexdigest()
+                digest = file_digest(file, card.weights[name].algorithm).hexdigest()
         except OSError as error:
             raise RepositoryError(f"{path} cannot be read: {error.strerror or error}") from error
-        if digest != card.weights[name].sha256:
+        if digest != card.weights[name].checksum:
             raise ChecksumError(f"{path} is damaged; run `edged pull {card.id}` to fetch it again")
         return path
 
@@ -82,20 +82,21 @@ class WeightStore:
     def _path(self, name: str, weights: Weights) -> Path:
         if name in ("", ".", "..") or Path(name).name != name:
             raise RepositoryError(f"{name!r} is no file name; a card names its weights without folders")
-        return self._root / weights.sha256 / name
+        return self._root / weights.checksum / name
 
 
 def _fetch(card: ModelCard, name: str, path: Path, report: Report, folder: Path | None) -> None:
-    """Try one origin after the other; only a file with the right SHA-256 gets the final name."""
+    """Try one origin after the other; only a file with the right checksum gets the final name."""
     weights = card.weights[name]
     part = path.with_name(f"{name}.part")  # what travels lies beside it, as `<name>.part.*`
-    landing = Landing(part, weights.size, lambda done, total: report(name, done, total))
+    landing = Landing(part, weights.size, lambda done, total: report(name, done, total), weights.algorithm)
     said = []
     for origin in (folder,) if folder else weights.origins:
         try:
             digest = _from(origin, card, name, landing)
-            if digest != weights.sha256:
-                raise ChecksumError(f"its SHA-256 is {digest}, the card wants {weights.sha256}")
+            if digest != weights.checksum:
+                kind = weights.algorithm.upper().replace("SHA", "SHA-")
+                raise ChecksumError(f"its {kind} is {digest}, the card wants {weights.checksum}")
             with disk(path):
                 part.replace(path)
         except (ChecksumError, OriginError) as error:
@@ -114,7 +115,7 @@ def _fetch(card: ModelCard, name: str, path: Path, report: Report, folder: Path 
 
 def _from(origin: Path | Origin, card: ModelCard, name: str, landing: Landing) -> str:
     if isinstance(origin, Path):
-        return from_folder(origin, name, card.weights[name].sha256, landing)
+        return from_folder(origin, name, card.weights[name].checksum, landing)
     if origin.file is not None:
         return from_file(card.folder / origin.file, landing)
     if origin.npm is not None:

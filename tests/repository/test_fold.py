@@ -1,4 +1,4 @@
-"""Weights that are stored as int8 in a graph that computes in f32."""
+"""Weights that are stored as int8 in a graph that computes in f32; outputs that lie within a graph."""
 
 import re
 
@@ -7,7 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edged.repository.fold import fold_openvino
+from edged.contracts.errors import CardError
+from edged.repository.fold import fold_onnx, fold_openvino
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import open_session
 from tests.graphs import card, normalised, pixels, scores, write_graph
@@ -47,3 +48,22 @@ def test_they_become_f32_for_openvino(graph, tmp_path):
     given = pixels(1)
     answer = session.run({"pictures": given})["scores"]
     np.testing.assert_allclose(answer, scores(normalised(given)), rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("fold", [fold_onnx, fold_openvino])
+def test_a_tensor_within_the_graph_may_be_the_output(tmp_path, fold):
+    source = write_graph(tmp_path / "small.onnx")
+    of = card(source, graph={"outputs": ["flat"]}).graphs["main"]
+    target = tmp_path / ("folded.onnx" if fold is fold_onnx else "folded.xml")
+    fold(source, target, of)
+    variant = "onnxruntime-f32" if fold is fold_onnx else "openvino-f32"
+    outputs = open_session(target, variant, "cpu", Concurrency(1, 1)).run({"pictures": pixels(3)})
+    assert list(outputs) == ["flat"]
+    np.testing.assert_allclose(outputs["flat"], normalised(pixels(3)).mean(axis=(2, 3)), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("fold", [fold_onnx, fold_openvino])
+def test_an_output_that_is_nowhere_is_refused(tmp_path, fold):
+    of = card(write_graph(tmp_path / "small.onnx"), graph={"outputs": ["flat", "logits"]}).graphs["main"]
+    with pytest.raises(CardError, match=r"\['flat', 'logits'\], but the graph has \['scores'\]"):
+        fold(tmp_path / "small.onnx", tmp_path / "folded.onnx", of)

@@ -24,7 +24,7 @@ class MeanColour:
 
     def __init__(self, card_id="mean", sha="0" * 64):
         self.asked = 0
-        self.card = ModelCard.model_construct(id=card_id, weights={"w": SimpleNamespace(sha256=sha)})
+        self.card = ModelCard.model_construct(id=card_id, weights={"w": SimpleNamespace(checksum=sha)})
 
     def infer(self, item, run, **_):
         self.asked += 1

@@ -1,0 +1,55 @@
+"""A picture as a vector, by card alone: any graph that gives features of one picture.
+
+Offers the decoder `embedding` to cards that have a graph and no code; README.md shows such a card.
+"""
+
+from typing import Literal
+
+import numpy as np
+
+from edged import (
+    Embedding,
+    Frame,
+    ModelCard,
+    Options,
+    Parameters,
+    Prepared,
+    RegisterDecoder,
+    SinglePassModel,
+    Tensors,
+    hookimpl,
+)
+from edged.ops import embedding
+from edged.ops.image import batch_of_one
+
+
+class EmbeddingParameters(Parameters):
+    """What a card says about an embedding's output."""
+
+    pooling: Literal["none", "mean"] = "none"
+    """`mean` for a graph that gives a vector for each place of the picture, with the vector last."""
+    scale: tuple[tuple[float, float], ...] = ()
+    """Cosine and score of 0 to 100, both rising: what image-similarity says, see `edged.ops.embedding.Scale`."""
+
+
+class Embedder(SinglePassModel[Frame, None, Options, Embedding]):
+    """Any graph with one picture input and one output that holds the features."""
+
+    def __init__(self, card: ModelCard) -> None:
+        self.card = card
+        self._input, self._output = card.graphs["main"].single()
+        self._picture = card.picture().format
+        self._pooling = card.parameters_as(EmbeddingParameters).pooling
+
+    def preprocess(self, item: Frame, options: Options) -> Prepared[None]:
+        return Prepared({self._input: batch_of_one(item.pixels(self._picture))}, None)
+
+    def postprocess(self, outputs: Tensors, context: None, options: Options) -> Embedding:
+        features = outputs[self._output][0]
+        places = features.reshape(-1, features.shape[-1])
+        return Embedding(embedding.unit(places.mean(axis=0) if self._pooling == "mean" else features.ravel()))
+
+
+@hookimpl
+def register_decoders(register: RegisterDecoder) -> None:
+    register("embedding", Embedder)
