@@ -13,7 +13,6 @@ from edged.contracts.items import Colour, Fit, PixelFormat
 Runtime = Literal["onnxruntime", "openvino"]
 Precision = Literal["f32", "bf16", "int8"]
 VariantName = Literal["openvino-f32", "openvino-bf16", "openvino-int8", "onnxruntime-f32", "onnxruntime-int8"]
-Sha256 = Field(pattern=r"^[0-9a-f]{64}$")
 
 
 class _Part(BaseModel):
@@ -71,12 +70,30 @@ class Origin(_Part):
 class Weights(_Part):
     """One file as published by its maker."""
 
-    sha256: str = Sha256
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """Of the file; checked after the download and before every opening."""
+    sha384: str | None = Field(default=None, pattern=r"^[0-9a-f]{96}$")
+    """In its place, where the maker published this one and nobody has fetched the file yet."""
     size: int = Field(gt=0)
     """Bytes."""
     origins: tuple[Origin, ...] = Field(min_length=1)
     """Tried in this order."""
+
+    @model_validator(mode="after")
+    def _one_checksum(self) -> Self:
+        if (self.sha256 is None) == (self.sha384 is None):
+            raise ValueError("name exactly one of sha256 and sha384")
+        return self
+
+    @property
+    def algorithm(self) -> Literal["sha256", "sha384"]:
+        """Of the checksum, as `hashlib` names it."""
+        return "sha384" if self.sha256 is None else "sha256"
+
+    @property
+    def checksum(self) -> str:
+        """What the file is known by, hexadecimal."""
+        return self.sha256 or self.sha384 or ""
 
 
 class PictureInput(_Part):

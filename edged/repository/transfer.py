@@ -1,5 +1,6 @@
 """Bytes on their way to the disk: bounded, hashed, and going on where an earlier try ended."""
 
+import hashlib
 import logging
 import os
 import time

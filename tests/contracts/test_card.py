@@ -58,6 +58,10 @@ def test_it_says_what_to_feed_and_what_to_read(tmp_path):
             {"weights": {"a.onnx": {"sha256": "x", "size": 1, "origins": [{"file": "f"}]}}},
             "weights.a.onnx.sha256",
         ),
+        (
+            {"weights": {"a.onnx": {"size": 1, "origins": [{"file": "f"}]}}},
+            "weights.a.onnx: Value error, name exactly one of sha256 and sha384",
+        ),
         ({"weights": {"b.onnx": CARD["weights"]["a.onnx"]}}, "'a.onnx', which are not listed"),  # type: ignore[index]
         ({"calibration": {"media": "clip.mp4"}}, "'clip.mp4', which is not listed"),
     ],

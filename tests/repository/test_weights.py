@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edged.contracts.card import ModelCard
+from edged.contracts.card import ModelCard, Weights
 from edged.contracts.errors import ChecksumError, OriginError, RepositoryError
 from edged.repository import origins, transfer
 from edged.repository import web as web_module
@@ -83,6 +83,22 @@ def test_from_the_index_to_a_checked_file(store, path, online, tmp_path):
     assert {task for task, _, _ in steps} == {NAME}
     assert steps[-1] == (NAME, len(FILE), len(FILE))
     assert all(0 < done <= total for _, done, total in steps)
+
+
+def test_a_file_may_be_known_by_its_sha384(store, online, tmp_path):
+    digest = hashlib.sha384(FILE).hexdigest()
+    known = {"sha384": digest, "size": len(FILE), "origins": [IN_WHEEL]}
+    of = card(tmp_path)
+    of = of.model_copy(update={"weights": {NAME: Weights.model_validate(known)}})
+    found = store.ensure(of, [NAME], silent)[NAME]
+    assert found.read_bytes() == FILE
+    assert found.parent.name == digest
+    found.write_bytes(WRONG)
+    with pytest.raises(ChecksumError, match="damaged"):
+        store.verified(of, NAME)
+    online.files[WHEEL] = wheel({MEMBER: WRONG})
+    with pytest.raises(OriginError, match=f"its SHA-384 is .*, the card wants {digest}"):
+        store.ensure(of, [NAME], silent)
 
 
 def test_what_is_here_is_not_fetched_again(store, online, tmp_path):
