@@ -79,9 +79,9 @@ class Patch:
         """Which of the points [n, 2] (y, x of the picture) lie on the mask."""
         rows, columns = np.floor(points - (self.top, self.left)).astype(int).T
         height, width = self.inside.shape
-        known = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-        known[known] = self.inside[rows[known], columns[known]]
-        return known
+        held = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        held[held] = self.inside[rows[held], columns[held]]
+        return np.asarray(held, np.bool_)
 
     def whole(self, size: tuple[int, int]) -> masks.Mask:
         """The mask of the whole picture of `size` (height, width)."""
