@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edged import CardError, DetectionOptions, InferenceError, ModelCard, Tools
+from edged import CardError, DetectionOptions, InferenceError, ModelCard, Tensors, Tools
 from edged.contracts.card import Weights
 from edged.contracts.slot import Priority
 from edged.discovery import discover
@@ -34,7 +34,7 @@ def gray(height, width):
 
 def says(rows, labels, patches):
     """What the graph gives, as arrays."""
-    answer = {
+    answer: Tensors = {
         "boxes": np.array(rows, np.float32).reshape(-1, 5),
         "labels": np.array(labels, np.int64),
         "masks": np.array(patches, np.float32).reshape(-1, 28, 28),
