@@ -178,6 +178,7 @@ def test_every_cut_of_a_file_is_an_error_of_ours(tmp_path):
             pickled_arrays(path)
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")  # Python warns of what protocol 0 may hold
 def test_every_changed_byte_is_read_or_an_error_of_ours(tmp_path):
     whole = pickle.dumps({"a": np.arange(3), "b": [1.5, "x"]}, 4)
     path = tmp_path / "changed.pkl"
