@@ -199,6 +199,15 @@ class Agreement(_Part):
     """0 to 1: share of f32's answers that the variant gives too (detection: same class, IoU at least 0.5)."""
 
 
+class GalleryUse(_Part):
+    """How a model sees the pictures that the shop enrolled."""
+
+    embedding: str
+    """Name in `uses` of the model that embeds them."""
+    sides: tuple[int, ...] = ()
+    """Each picture is also embedded reduced to so many pixels of its longer side, as seen from afar."""
+
+
 class ModelCard(_Part):
     """Identity, licence, provenance, graphs, labels and options of one model."""
 
@@ -224,9 +233,9 @@ class ModelCard(_Part):
     resources: Mapping[str, str] = Field(default_factory=dict)
     """What the model needs beside sessions (a dictionary, a tokenizer), opened once: a name in `weights`,
     by the name under which the plugin gets it."""
-    gallery: str | None = None
-    """For a model that knows what the shop enrolled: the name in `uses` of the embedding that compares
-    pictures. The plugin gets them as the resource `gallery`, see `contracts/gallery.py`."""
+    gallery: GalleryUse | None = None
+    """For a model that knows what the shop enrolled; the plugin gets it as the resource `gallery`, see
+    `contracts/gallery.py`."""
     labels: tuple[str, ...] = ()
     """By class id; one label may be several synonyms, separated by a comma and a space."""
     options: Mapping[str, Any] = Field(default_factory=dict)
@@ -256,8 +265,8 @@ class ModelCard(_Part):
         for name in self.resources.values():
             if name not in self.weights:
                 raise ValueError(f"a resource wants the weights {name!r}, which are not listed")
-        if self.gallery is not None and self.gallery not in self.uses:
-            raise ValueError(f"`gallery` wants {self.gallery!r}, which is not among `uses`")
+        if self.gallery is not None and self.gallery.embedding not in self.uses:
+            raise ValueError(f"`gallery` wants {self.gallery.embedding!r}, which is not among `uses`")
         for name in self.calibration.media if self.calibration else ():
             if name not in self.weights:
                 raise ValueError(f"calibration wants {name!r}, which is not listed")

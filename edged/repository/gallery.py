@@ -8,9 +8,10 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,10 @@ from numpy.typing import NDArray
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import EdgedError
 from edged.contracts.gallery import GalleryIndex
+from edged.contracts.items import Frame, PixelFormat
 from edged.contracts.model import Part, Run
 from edged.contracts.product import UNKNOWN
+from edged.media.frame import PictureFrame
 from edged.media.picture import PictureLimits, decode_picture
 
 log = logging.getLogger(__name__)
@@ -31,7 +34,7 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 _Vectors = dict[str, NDArray[np.float32]]
-"""By SHA-256 of the picture."""
+"""[views, d] by SHA-256 of the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,12 @@ class FolderGallery:
     While one thread embeds what is new, the others go on with what was there before.
     """
 
-    def __init__(self, folder: Path, embedding: Part, cache: Path) -> None:
-        """`cache`: folder for the vectors; need not be there, and may be read-only."""
+    def __init__(self, folder: Path, embedding: Part, cache: Path, sides: tuple[int, ...] = ()) -> None:
+        """`cache`: folder for vectors; need not be there, and may be read-only. `sides`: as in the card."""
         self._folder = folder
         self._embedding = embedding
-        self._cache = cache / f"{_identity(embedding.card)}.npz"
+        self._sides = sides
+        self._cache = cache / f"{_identity(embedding.card, sides)}.npz"
         self._lock = threading.Lock()
         self._vectors: _Vectors | None = None
         self._digests: dict[_Enrolled, str | None] = {}
@@ -92,7 +96,7 @@ class FolderGallery:
         log.info("gallery: %d products, %d pictures", len(self._index.skus), len(vectors))
 
     def _vector(self, one: _Enrolled, known: _Vectors, run: Run) -> NDArray[np.float32] | None:
-        """The vector of a picture; none when the file holds none that can be used."""
+        """The vectors of a picture; none when the file holds none that can be used."""
         if one not in self._digests:
             run.check()
             self._digests[one] = self._embedded(self._folder / one.sku / one.name, known, run)
@@ -105,18 +109,29 @@ class FolderGallery:
             digest = hashlib.sha256(data).hexdigest()
             if digest not in known:
                 picture = decode_picture(data, PictureLimits(), time.time())
-                vector = self._embedding.infer(picture, run).vector
-                known[digest] = np.asarray(vector, np.float32)
+                views = [self._embedding.infer(view, run).vector for view in _views(picture, self._sides)]
+                known[digest] = np.asarray(views, np.float32)
         except (OSError, EdgedError) as error:
             log.warning("gallery: %s is left out: %s", path, error)
             return None
         return digest
 
 
-def _identity(card: ModelCard) -> str:
-    """Another model, or the same with other weights, has other vectors."""
-    weights = "".join(sorted(weights.checksum for weights in card.weights.values()))
-    return f"{card.id}-{hashlib.sha256(weights.encode()).hexdigest()[:8]}"
+def _views(picture: Frame, sides: Iterable[int]) -> Iterator[Frame]:
+    """A picture as it is, and reduced to so many pixels of its longer side where it is larger."""
+    yield picture
+    longer = max(picture.height, picture.width)
+    for side in sides:
+        if side < longer:
+            height, width = (max(1, round(n * side / longer)) for n in (picture.height, picture.width))
+            yield PictureFrame(picture.pixels(PixelFormat((height, width))), picture.captured_at)
+
+
+def _identity(card: ModelCard, sides: tuple[int, ...]) -> str:
+    """Another model, or the same with other weights or another way to see pictures, has other vectors."""
+    checksums = [weights.checksum for weights in card.weights.values()]
+    made_of = repr((checksums, card.graphs, card.parameters, sides))
+    return f"{card.id}-{hashlib.sha256(made_of.encode()).hexdigest()[:8]}"
 
 
 def enrolled(folder: Path) -> Iterator[_Enrolled]:
@@ -145,16 +160,16 @@ def _indexed(vectors: Mapping[_Enrolled, NDArray[np.float32]]) -> GalleryIndex:
     number = {sku: position for position, sku in enumerate(skus)}
     return GalleryIndex(
         skus,
-        np.stack(list(vectors.values())) if vectors else np.zeros((0, 0), np.float32),
-        np.array([number[one.sku] for one in vectors], np.intp),
+        np.concatenate(list(vectors.values())) if vectors else np.zeros((0, 0), np.float32),
+        np.array([number[one.sku] for one, views in vectors.items() for _ in views], np.intp),
     )
 
 
 def _stored(path: Path) -> _Vectors:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return dict(zip(arrays["digests"].tolist(), arrays["vectors"], strict=True))
-    except (OSError, ValueError, KeyError):
+            return {digest: arrays[digest] for digest in arrays.files}
+    except (OSError, ValueError, BadZipFile):
         return {}
 
 
@@ -163,9 +178,7 @@ def _store(path: Path, vectors: _Vectors) -> None:
     beside = path.with_suffix(".partial.npz")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(
-            beside, digests=np.array(list(vectors)), vectors=np.array(list(vectors.values()), np.float32)
-        )
+        np.savez(beside, **vectors)  # type: ignore[arg-type]
         beside.replace(path)
     except OSError as error:
         log.debug("the gallery's vectors are not kept: %s", error)

@@ -14,8 +14,8 @@ GALLERY = "gallery"
 
 def open_gallery(model: AnyModel, parts: Mapping[str, Part], folder: Path, cache: Path) -> dict[str, Any]:
     """The gallery in `folder`, for a model whose card names one; its vectors are kept in `cache`."""
-    name = model.card.gallery
-    return {} if name is None else {GALLERY: FolderGallery(folder, parts[name], cache)}
+    use = model.card.gallery
+    return {} if use is None else {GALLERY: FolderGallery(folder, parts[use.embedding], cache, use.sides)}
 
 
 def open_resources(model: AnyModel, store: WeightStore) -> dict[str, Any]:

@@ -24,7 +24,8 @@ class MeanColour:
 
     def __init__(self, card_id="mean", sha="0" * 64):
         self.asked = 0
-        self.card = ModelCard.model_construct(id=card_id, weights={"w": SimpleNamespace(checksum=sha)})
+        weights = {"w": SimpleNamespace(checksum=sha)}
+        self.card = ModelCard.model_construct(id=card_id, weights=weights, graphs={}, parameters={})
 
     def infer(self, item, run, **_):
         self.asked += 1
@@ -172,3 +173,20 @@ def test_enrolled_lists_pictures_by_product(shop):
         ("cola", "side.png"),
         ("water", "front.jpg"),
     ]
+
+
+def test_pictures_are_also_seen_from_afar(shop, tmp_path):
+    class Sizes(MeanColour):
+        def infer(self, item, run, **_):
+            sizes.append((item.height, item.width))
+            return super().infer(item, run)
+
+    sizes = []
+    cv2.imwrite(str(shop / "water" / "wide.png"), np.full((20, 80, 3), 50, np.uint8))
+    index = FolderGallery(shop, Sizes(), tmp_path / "cache", (4, 40)).index(RUN)
+    assert sizes[:2] == [(8, 8), (4, 4)]
+    assert sizes[-3:] == [(20, 80), (1, 4), (10, 40)]
+    assert index.owners.tolist() == [0] * 4 + [1] * 5
+    again = FolderGallery(shop, Sizes(), tmp_path / "cache", (4, 40)).index(RUN)
+    assert len(sizes) == 9
+    np.testing.assert_array_equal(again.vectors, index.vectors)
