@@ -7,6 +7,7 @@ import numpy as np
 
 from edged.contracts.image import Classification, Detections, SceneClassification, Texts
 from edged.contracts.masks import InstanceMasks
+from edged.contracts.parts import Embedding, Faces
 from edged.ops.boxes import iou
 from edged.ops.masks import mask_iou, mask_of
 
@@ -28,6 +29,16 @@ def of_detections(reference: Sequence[Detections], other: Sequence[Detections]) 
 def of_texts(reference: Sequence[Texts], other: Sequence[Texts]) -> float:
     """F1 over all items as of detections: texts that differ by a single letter are not the same."""
     return _f1([(t.detection_boxes, t.detection_texts) for t in items] for items in (reference, other))
+
+
+def of_faces(reference: Sequence[Faces], other: Sequence[Faces]) -> float:
+    """F1 over all items as of detections, of one class."""
+    return _f1([(f.boxes.tolist(), [0] * len(f)) for f in items] for items in (reference, other))
+
+
+def of_embeddings(reference: Sequence[Embedding], other: Sequence[Embedding]) -> float:
+    """Mean cosine of the two vectors of an item; what points away counts nothing."""
+    return float(np.mean([max(0.0, a.vector @ b.vector) for a, b in zip(reference, other, strict=True)]))
 
 
 _Boxes = tuple[Sequence[Sequence[float]], Sequence[int] | Sequence[str]]
@@ -84,6 +95,8 @@ def of_scenes(reference: Sequence[SceneClassification], other: Sequence[SceneCla
 
 _METRICS: Mapping[type, Callable[[Sequence[Any], Sequence[Any]], float]] = {
     Detections: of_detections,
+    Faces: of_faces,
+    Embedding: of_embeddings,
     InstanceMasks: of_instances,
     Texts: of_texts,
     Classification: of_classifications,

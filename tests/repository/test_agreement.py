@@ -5,6 +5,7 @@ import pytest
 
 from edged.contracts.image import SceneClassification, TextRow, Texts
 from edged.contracts.masks import InstanceMasks, Rle
+from edged.contracts.parts import Embedding, Faces
 from edged.ops.masks import rle_counts
 from edged.repository.agreement import agreement
 
@@ -74,3 +75,18 @@ def outlined(*rows):
 def test_objects_agree_by_as_much_as_their_masks_overlap(other, share):
     assert agreement([outlined((0, 10), (20, 10))], [outlined(*other)]) == pytest.approx(share)
     assert agreement([outlined()], [outlined()]) == 1
+
+
+def faces(*boxes):
+    return Faces(
+        np.array(boxes, np.float32).reshape(-1, 4), np.ones(len(boxes)), np.zeros((len(boxes), 5, 2))
+    )
+
+
+def test_faces_agree_by_their_boxes_and_vectors_by_their_cosine():
+    one, other = [0, 0, 10, 10], [50, 50, 60, 60]
+    assert agreement([faces(one, other)], [faces([1, 0, 10, 10])]) == pytest.approx(2 / 3)
+    assert agreement([faces()], [faces()]) == 1
+    a, b = Embedding(np.array([1.0, 0.0])), Embedding(np.array([0.6, 0.8]))
+    assert agreement([a, a], [a, b]) == pytest.approx(0.8)
+    assert agreement([a], [Embedding(-a.vector)]) == 0
