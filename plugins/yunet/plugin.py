@@ -63,17 +63,16 @@ class Yunet(Model[Frame, FaceDetectionOptions, Faces]):
 
     def infer(self, item: Frame, options: FaceDetectionOptions, tools: Tools, run: Run) -> Faces:
         numbers, threshold = self._numbers, options.score_threshold
-        found = [self._look(item, numbers.small_canvas, threshold, tools)]
+        found = self._look(item, numbers.small_canvas, threshold, tools)
         fine = min(numbers.large_canvas, max(item.height, item.width))
         if fine > numbers.small_canvas:
             run.check()
             sharp = self._look(item, fine, threshold, tools)
             sides = np.ptp(sharp.boxes.reshape(-1, 2, 2), axis=1).max(axis=1, initial=0)
             small = sides * fine <= numbers.largest * max(item.height, item.width)
-            found.append(_chosen(sharp, np.flatnonzero(small)))
-        both = Faces(*(np.concatenate([getattr(f, name) for f in found]) for name in Faces.__slots__))
-        best = boxes.nms(both.boxes, both.scores, np.zeros(len(both), int), options.iou_threshold)
-        return _chosen(both, best[: options.max_faces])
+            found = _merged(_chosen(sharp, small), found, options.iou_threshold)
+        best = boxes.nms(found.boxes, found.scores, np.zeros(len(found), int), options.iou_threshold)
+        return _chosen(found, best[: options.max_faces])
 
     def _look(self, item: Frame, longest: int, threshold: float, tools: Tools) -> Faces:
         """All cells that are sure of a face, on one canvas."""
@@ -99,6 +98,13 @@ class Yunet(Model[Frame, FaceDetectionOptions, Faces]):
             raise InferenceError(f"the graph of {self.card.id} does not give one face a cell of its canvas")
         face, fit, raw, points = read
         return np.sqrt(np.clip(face, 0, 1) * np.clip(fit, 0, 1))[:, 0], raw, points
+
+
+def _merged(sharp: Faces, coarse: Faces, iou_threshold: float) -> Faces:
+    """What was seen sharply, for its landmarks are better, and what was seen only on the small canvas."""
+    again = boxes.iou(coarse.boxes, sharp.boxes).max(axis=1, initial=0) > iou_threshold
+    rest = _chosen(coarse, ~again)
+    return Faces(*(np.concatenate([getattr(f, name) for f in (sharp, rest)]) for name in Faces.__slots__))
 
 
 def _chosen(faces: Faces, rows: np.ndarray) -> Faces:
