@@ -52,6 +52,8 @@ class ShelfParameters(Parameters):
     """A box that ends nearer to an inner edge of its tile is cut off by it, pixels."""
     covered: float = Field(gt=0, le=1)
     """Share of a box within a better one from which on it is no product of its own."""
+    largest: float = Field(gt=0, le=1)
+    """A box that covers more than this share of the picture is no product."""
     never: tuple[str, ...]
     """Classes of the detector that are no products."""
 
@@ -88,6 +90,9 @@ class ShelfCounter(Model[Frame, InventoryOptions, ShelfCount]):
             kept = whole(xyxy, tile, (item.height, item.width), self._numbers.edge)
             seen.append((xyxy[kept], scores[kept]))
         xyxy, scores = (np.concatenate(arrays) for arrays in zip(*seen, strict=True))
+        areas = (xyxy[:, 2:] - xyxy[:, :2]).prod(axis=1)
+        small = areas <= self._numbers.largest * item.width * item.height
+        xyxy, scores = xyxy[small], scores[small]
         kept = distinct(xyxy, scores, options.iou_threshold, self._numbers.covered)[: options.max_detections]
         return xyxy[kept], scores[kept]
 
