@@ -221,10 +221,17 @@ def _eaten(node: Any, name: str, graph: Graph) -> _Eats:
 def _decode_weights(model: Any) -> None:
     """Weights that are stored as int8 with a scale become f32, as they are computed with.
 
-    Where they stay, OpenVINO 2026.4.1 with two streams on a CPU answers NaN (PP-OCRv6 tiny).
+    Where they stay, OpenVINO 2026.4.1 with two streams on a CPU answers NaN (PP-OCRv6 tiny) or at random
+    (FER).
     """
+    from openvino import opset13  # noqa: PLC0415
     from openvino.passes import ConstantFolding, Manager  # noqa: PLC0415
 
+    for node in model.get_ops():
+        source = node.input_value(0).get_node() if node.get_type_name() == "Convert" else None
+        if source is not None and source.get_type_name() == "Constant" and source.data.dtype == np.int8:
+            # Of TFLite's the pass below would spare it: it is marked as what decompresses.
+            node.output(0).replace(opset13.constant(source.data.astype(np.float32)).output(0))
     passes = Manager()
     passes.register_pass(ConstantFolding())
     passes.run_passes(model)

@@ -104,3 +104,9 @@ def test_real_weights_see_four_young_women(real, media):
     assert all(18 < age < 40 for age in result.face_age)
     assert result.face_emo[:2] == ["Happiness", "Happiness"]
     assert [box[4] for box in result.face_bbox] == sorted((b[4] for b in result.face_bbox), reverse=True)
+
+
+def test_no_weights_of_int8_remain_with_which_two_streams_answer_at_random(real, models_root):
+    graph = (models_root / "dlib-fer" / "openvino-f32" / "emotion.xml").read_text()
+    assert 'element_type="f32"' in graph
+    assert 'element_type="i8"' not in graph
