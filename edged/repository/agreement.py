@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from edged.contracts.image import Classification, Detections, SceneClassification, Texts
-from edged.contracts.masks import InstanceMasks
+from edged.contracts.masks import ForegroundMask, InstanceMasks, Segmentation
 from edged.contracts.parts import Embedding, Faces
 from edged.ops.boxes import iou
 from edged.ops.masks import mask_iou, mask_of
@@ -93,12 +93,32 @@ def of_scenes(reference: Sequence[SceneClassification], other: Sequence[SceneCla
     return sum(same) / len(same)
 
 
+def of_segmentations(reference: Sequence[Segmentation], other: Sequence[Segmentation]) -> float:
+    """Mean IoU of the classes that either gives, over all items together; both as lists."""
+    return _mean_iou([s.preds for s in reference], [s.preds for s in other])
+
+
+def of_foregrounds(reference: Sequence[ForegroundMask], other: Sequence[ForegroundMask]) -> float:
+    """IoU of the people over all items together, 1 when neither has any; both as lists."""
+    return _mean_iou([m.mask for m in reference], [m.mask for m in other], without=0)
+
+
+def _mean_iou(reference: Sequence[Any], other: Sequence[Any], without: int | None = None) -> float:
+    """Of maps of classes [height, width]."""
+    a, b = (np.concatenate([np.asarray(item).ravel() for item in items]) for items in (reference, other))
+    classes = [number for number in np.union1d(a, b).tolist() if number != without]
+    shares = [((a == c) & (b == c)).sum() / ((a == c) | (b == c)).sum() for c in classes]
+    return float(np.mean(shares)) if shares else 1.0
+
+
 _METRICS: Mapping[type, Callable[[Sequence[Any], Sequence[Any]], float]] = {
     Detections: of_detections,
     Faces: of_faces,
     Embedding: of_embeddings,
     InstanceMasks: of_instances,
     Texts: of_texts,
+    Segmentation: of_segmentations,
+    ForegroundMask: of_foregrounds,
     Classification: of_classifications,
     SceneClassification: of_scenes,
 }

@@ -25,7 +25,7 @@ def pack(package: str, folder: Path) -> Path:
         raise OriginError(f"{package!r} is not the name and exact version of a package: name@1.2.3")
     if (npm := shutil.which("npm")) is None:
         raise OriginError(f"npm is not installed: {_MEND}")
-    command = [npm, "pack", *_OPTIONS, f"--pack-destination={folder}", "--", package]
+    command = [npm, "pack", *_OPTIONS, f"--pack-destination={folder.resolve()}", "--", package]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=LIMIT_S, cwd=folder, check=False

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edged.contracts.image import SceneClassification, TextRow, Texts
-from edged.contracts.masks import InstanceMasks, Rle
+from edged.contracts.masks import ForegroundMask, InstanceMasks, Rle, Segmentation
 from edged.contracts.parts import Embedding, Faces
 from edged.ops.masks import rle_counts
 from edged.repository.agreement import agreement
@@ -90,3 +90,23 @@ def test_faces_agree_by_their_boxes_and_vectors_by_their_cosine():
     a, b = Embedding(np.array([1.0, 0.0])), Embedding(np.array([0.6, 0.8]))
     assert agreement([a, a], [a, b]) == pytest.approx(0.8)
     assert agreement([a], [Embedding(-a.vector)]) == 0
+
+
+def test_maps_agree_by_the_overlap_of_their_classes():
+    def pixels(*rows):
+        preds = np.array(rows)
+        return Segmentation(np.ones(preds.shape), preds)
+
+    same, other = pixels([0, 0, 15, 15]), pixels([0, 0, 0, 15])
+    assert agreement([same], [same]) == 1
+    assert agreement([same], [other]) == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert agreement([same, same], [same, pixels([0, 0, 8, 8])]) == pytest.approx((1 + 1 / 2 + 0) / 3)
+
+
+def test_people_agree_by_the_overlap_of_their_masks():
+    def mask(*row):
+        return ForegroundMask("0", np.array([row]))
+
+    assert agreement([mask(0, 0)], [mask(0, 0)]) == 1
+    assert agreement([mask(0, 1, 1)], [mask(0, 1, 0)]) == pytest.approx(0.5)
+    assert agreement([mask(0, 0)], [mask(0, 1)]) == 0

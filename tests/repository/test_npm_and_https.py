@@ -5,6 +5,7 @@ import random
 import shutil
 import ssl
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -243,3 +244,13 @@ def test_the_store_tries_one_origin_after_the_other(npm, secure, authority, tmp_
     assert f"{url}: its SHA-256 is" in str(error.value)
     assert "small-net@1.0.0: npm" in str(error.value)
     assert "s3cret" not in str(error.value)
+
+
+@needs_npm
+def test_a_store_may_be_named_relative_to_where_one_stands(npm, tmp_path, monkeypatch):
+    npm.add_npm("small-net", "1.0.0", {**manifest(), MEMBER: FILE})
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    target = Path("models") / "net.part"
+    assert from_npm(ORIGIN, landing(target)) == hashlib.sha256(FILE).hexdigest()
+    assert target.read_bytes() == FILE

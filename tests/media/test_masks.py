@@ -1,0 +1,61 @@
+"""Masks in each of their three forms."""
+
+import numpy as np
+import pytest
+
+from edged.contracts.masks import Rle, Runs
+from edged.media.masks import encoded_classes, encoded_mask, mask_picture, rounded
+from edged.ops.masks import map_of, mask_of
+
+MASK = np.random.default_rng(1).random((30, 41)) < 0.3
+CLASSES = (
+    np.random.default_rng(2).integers(0, 21, (5, 7)).repeat(4, axis=0).repeat(3, axis=1).astype(np.uint8)
+)
+SURE = np.random.default_rng(3).random(CLASSES.shape).astype(np.float32)
+
+
+def test_a_mask_in_rows_is_not_copied():
+    rows = encoded_mask(MASK, "list")
+    np.testing.assert_array_equal(rows, MASK)
+    assert np.shares_memory(rows, MASK)
+    assert rows.dtype == np.uint8  # so that JSON has 0 and 1
+
+
+def test_a_mask_as_runs_and_as_a_picture_comes_back():
+    runs = encoded_mask(MASK, "rle")
+    assert isinstance(runs, Rle)
+    np.testing.assert_array_equal(mask_of(runs.counts, tuple(runs.size)), MASK)
+    np.testing.assert_array_equal(mask_picture(encoded_mask(MASK, "png")), MASK * 255)
+
+
+def test_classes_in_rows():
+    sure, classes = encoded_classes(SURE, CLASSES, "list")
+    np.testing.assert_array_equal(classes, CLASSES)
+    np.testing.assert_allclose(sure, SURE, atol=5e-5)
+
+
+def test_classes_as_runs_have_the_mean_of_what_is_sure():
+    sure, classes = encoded_classes(SURE, CLASSES, "rle")
+    assert isinstance(classes, Runs)
+    assert sure.counts == classes.counts
+    np.testing.assert_array_equal(map_of(classes.counts, classes.values, CLASSES.shape), CLASSES)
+    first = classes.counts[0]
+    assert sure.values[0] == pytest.approx(SURE.ravel()[:first].mean(), abs=1e-4)
+    assert sum(n * v for n, v in zip(sure.counts, sure.values, strict=True)) == pytest.approx(
+        SURE.sum(), rel=1e-3
+    )
+
+
+def test_classes_as_pictures():
+    sure, classes = encoded_classes(SURE, CLASSES, "png")
+    np.testing.assert_array_equal(mask_picture(classes), CLASSES)
+    np.testing.assert_allclose(mask_picture(sure) / 255, SURE, atol=1 / 500)
+
+
+def test_a_text_that_is_no_picture_is_refused():
+    with pytest.raises(ValueError, match="no PNG"):
+        mask_picture("aGVsbG8=")
+
+
+def test_few_digits():
+    assert rounded(np.array([1 / 3])).tolist() == [np.float32(0.3333)]
