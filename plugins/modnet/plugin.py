@@ -1,0 +1,110 @@
+"""People against the background: a detector finds them, and a matting network outlines each by itself.
+
+MODNet, https://arxiv.org/abs/2011.11961, and PP-HumanSeg, https://arxiv.org/abs/2112.07146. Both see people
+where there are none; what lies in no person's surroundings is therefore background. Every number is in the
+cards.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from edged import (
+    Detections,
+    ForegroundMask,
+    ForegroundOptions,
+    Frame,
+    InferenceError,
+    Model,
+    ModelCard,
+    Parameters,
+    PixelFormat,
+    Register,
+    Run,
+    Tools,
+    hookimpl,
+)
+from edged.media.frame import PictureFrame
+from edged.media.masks import encoded_mask
+from edged.ops import masks, scores
+from edged.ops.image import batch_of_one
+
+Floats = NDArray[np.floating]
+
+
+class PeopleParameters(Parameters):
+    """How people are looked at, and how the graph's output is read."""
+
+    person: str
+    """Class of the detector."""
+    margin: float = Field(ge=0)
+    """What is looked at around a person's box, as a share of its sides."""
+    most: int = Field(ge=1)
+    """So many people are outlined, the largest first."""
+    activation: Literal["none", "softmax"]
+    """`none`: one plane of opacities; `softmax`: one plane of logits a class, the last of them people."""
+
+
+class People(Model[Frame, ForegroundOptions, ForegroundMask]):
+    """Any graph that gives [1, planes, height, width] of one picture, on top of a detector of people."""
+
+    def __init__(self, card: ModelCard) -> None:
+        self.card = card
+        self._input, self._output = card.graphs["main"].single()
+        self._picture = card.picture().format
+        self._numbers = card.parameters_as(PeopleParameters)
+
+    def infer(self, item: Frame, options: ForegroundOptions, tools: Tools, run: Run) -> ForegroundMask:
+        grid = self._picture.size or (0, 0)
+        size = options.size_for(grid, (item.height, item.width))
+        shrink = np.array([size[1] / item.width, size[0] / item.height] * 2, np.float32)
+        mask = np.zeros(size, np.bool_)
+        for box in self._people(item, options, tools, run):
+            run.check()
+            opacity = self._opacity(_part(item, box), tools)
+            if opacity.shape != grid:
+                raise InferenceError(f"the graph of {self.card.id} gives {opacity.shape} for a picture")
+            mask |= masks.pasted(opacity, box * shrink, size, options.threshold)
+        return ForegroundMask(f"{mask.mean():.6f}", encoded_mask(mask, options.mask_encoding))
+
+    def _people(self, item: Frame, options: ForegroundOptions, tools: Tools, run: Run) -> Floats:
+        """Where to look [n, 4]: x1, y1, x2, y2 in whole pixels within the picture; all of it when asked
+        to."""
+        limit = np.array([item.width, item.height] * 2, np.float32)
+        if options.person_threshold == 0:
+            return np.concatenate([np.zeros(2, np.float32), limit[:2]])[None]
+        found: Detections = tools.models["people"].infer(item, run, score_threshold=options.person_threshold)
+        people = [name == self._numbers.person for name in found.detection_class_names]
+        boxes = np.array(found.detection_boxes, np.float32).reshape(-1, 4)[people][:, [1, 0, 3, 2]]
+        sides = boxes[:, 2:] - boxes[:, :2]
+        largest = np.argsort(-sides.prod(axis=1), kind="stable")[: self._numbers.most]
+        around = sides * self._numbers.margin
+        wide = np.concatenate([np.floor(boxes[:, :2] - around), np.ceil(boxes[:, 2:] + around)], axis=1)
+        return np.clip(wide, 0, limit)[largest]
+
+    def _opacity(self, part: Frame, tools: Tools) -> Floats:
+        """[height, width] of the graph's grid, 0 to 1."""
+        fed = {self._input: batch_of_one(part.pixels(self._picture))}
+        planes = tools.sessions["main"].run(fed)[self._output][0]
+        if not np.isfinite(planes.sum()):
+            raise InferenceError(f"the graph of {self.card.id} gives values that are not finite")
+        return scores.softmax(planes, axis=0)[-1] if self._numbers.activation == "softmax" else planes[-1]
+
+
+def _part(item: Frame, box: Floats) -> Frame:
+    """What lies in a box of whole pixels; the frame itself when that is all of it."""
+    left, top, right, bottom = (int(edge) for edge in box)
+    if (right - left, bottom - top) == (item.width, item.height):
+        return item
+    return PictureFrame(
+        np.ascontiguousarray(item.pixels(PixelFormat())[top:bottom, left:right]), item.captured_at
+    )
+
+
+@hookimpl
+def register_models(register: Register) -> None:
+    for card in ("card.yaml", "pp-humanseg.yaml"):
+        register(People(ModelCard.load(Path(__file__).with_name(card))))
