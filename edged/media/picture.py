@@ -10,6 +10,7 @@ transparent shade opaque.)
 import binascii
 import re
 import struct
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -33,6 +34,8 @@ _FLAGS = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
 _MAY_BE_TRANSPARENT = ("PNG", "WebP", "GIF")
+FINE_QUALITY = 95
+"""Of the JPEGs that are an answer themselves, 0 to 100."""
 _DATA_URL = re.compile(r"data:image/[\w.+-]{1,40};base64,", re.IGNORECASE | re.ASCII)
 
 
@@ -193,6 +196,12 @@ def encode_jpeg(bgr: Pixels, quality: int = 85) -> bytes:
 def encode_png(bgr: Pixels) -> bytes:
     """A PNG of [height, width, 3] BGR or [height, width] gray."""
     return _encoded(".png", bgr, [])
+
+
+def encoded_base64(bgr: Pixels, kind: Literal["jpeg", "png"]) -> str:
+    """[height, width, 3] as Base64 of a JPEG of high quality, or of a PNG, which loses nothing."""
+    data = encode_png(bgr) if kind == "png" else encode_jpeg(bgr, FINE_QUALITY)
+    return pybase64.b64encode_as_string(data)
 
 
 def _encoded(kind: str, bgr: Pixels, options: list[int]) -> bytes:

@@ -1,10 +1,13 @@
 """Masks in each of their three forms."""
 
+import cv2
 import numpy as np
+import pybase64
 import pytest
 
 from edged.contracts.masks import Rle, Runs
 from edged.media.masks import encoded_classes, encoded_mask, mask_picture, rounded
+from edged.media.picture import encoded_base64
 from edged.ops.masks import map_of, mask_of
 
 MASK = np.random.default_rng(1).random((30, 41)) < 0.3
@@ -59,3 +62,10 @@ def test_a_text_that_is_no_picture_is_refused():
 
 def test_few_digits():
     assert rounded(np.array([1 / 3])).tolist() == [np.float32(0.3333)]
+
+
+@pytest.mark.parametrize(("kind", "loss"), [("png", 0), ("jpeg", 12)])
+def test_a_picture_as_an_answer(kind, loss):
+    bgr = cv2.GaussianBlur(np.random.default_rng(4).integers(0, 256, (40, 60, 3), np.uint8), (0, 0), 3)
+    data = np.frombuffer(pybase64.b64decode(encoded_base64(bgr, kind)), np.uint8)
+    assert np.abs(cv2.imdecode(data, cv2.IMREAD_COLOR).astype(int) - bgr).max() <= loss

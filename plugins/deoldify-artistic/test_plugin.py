@@ -1,0 +1,131 @@
+"""DeOldify's whole path on a small graph with the same input and output; its weights cannot be had here."""
+
+import hashlib
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import orjson
+import pybase64
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edged import InferenceError, ModelCard, PictureOptions
+from edged.contracts.errors import NotReady
+from edged.contracts.request import RequestJob
+from edged.contracts.slot import Priority
+from edged.discovery import discover
+from edged.flow.counters import Counters
+from edged.media.picture import PictureLimits, decode_picture
+from edged.pipeline.requests import RequestRoute, RequestSettings
+from edged.pipeline.serve import ServiceSettings, open_service
+from edged.pipeline.served import ServiceTable
+from edged.pipeline.slot import DeviceSlot
+from edged.repository.repository import Repository
+from edged.runtimes.devices import Concurrency
+from edged.testing import FakeRun, FakeSession, conformance, frame_of
+
+HERE = Path(__file__).parent
+CARD = ModelCard.load(HERE / "card.yaml")
+PNG = PictureOptions(image_format="png")
+
+
+def opened(folder, models):
+    slot = DeviceSlot(1)
+    return Repository(folder, models, Concurrency(1, 1), Counters(), lambda _: slot)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return discover([HERE.parent], entry_points=False).models[CARD.id]
+
+
+@pytest.fixture(scope="module")
+def painter(tmp_path_factory, model):
+    """The model over a graph that paints everything redder than it is, pulled from a file."""
+    folder = tmp_path_factory.mktemp("deoldify")
+    tint = np.array([1.3, 0.9, 0.7], np.float32).reshape(1, 3, 1, 1)
+    sides = [1, 3, 256, 256]
+    graph = helper.make_graph(
+        [helper.make_node("Mul", ["input", "tint"], ["output"])],
+        "tint",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, sides)],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, sides)],
+        [numpy_helper.from_array(tint, "tint")],
+    )
+    path = folder / "deoldify_artistic.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
+    data = path.read_bytes()
+    weights = {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "size": len(data),
+        "origins": [{"file": path.name}],
+    }
+    fields = CARD.model_dump(mode="json")
+    fields |= {"weights": {path.name: weights}, "folder": str(folder)}
+    kind = type(model)
+    repository = opened(folder / "models", {CARD.id: kind(ModelCard.model_validate(fields))})
+    repository.pull(CARD.id, lambda *_: None)
+    return repository
+
+
+def coloured(instance, bgr):
+    result = instance.infer(frame_of(bgr), PNG, FakeRun(), Priority.REQUEST)
+    data = np.frombuffer(pybase64.b64decode(result.out_image), np.uint8)
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+
+
+def luminance(bgr):
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2YCrCb)[..., 0].astype(int)
+
+
+@pytest.mark.parametrize("precision", ["f32"])
+def test_a_gray_picture_gets_colour_and_keeps_its_light(painter, media, precision):
+    instance = painter.acquire(CARD.id, precision=precision)
+    gray = cv2.cvtColor(cv2.imread(str(media("coffee.png")), cv2.IMREAD_GRAYSCALE), cv2.COLOR_GRAY2BGR)
+    after = coloured(instance, gray)
+    assert after.shape == gray.shape
+    blue, _, red = (after[..., channel].astype(int) for channel in range(3))
+    middle = (gray[..., 0] > 60) & (gray[..., 0] < 180)
+    assert np.median((red - blue)[middle]) > 20
+    assert np.abs(luminance(after) - luminance(gray))[middle].max() <= 2
+
+
+def test_the_colour_of_the_input_is_not_looked_at(painter):
+    instance = painter.acquire(CARD.id, precision="f32")
+    green = np.zeros((60, 90, 3), np.uint8)
+    green[..., 1] = 120
+    gray = np.full((60, 90, 3), luminance(green)[0, 0], np.uint8)
+    assert np.abs(coloured(instance, green).astype(int) - coloured(instance, gray)).max() <= 2
+
+
+def test_it_keeps_the_promises_of_a_model(model):
+    session = FakeSession(lambda fed: {"output": np.full((1, 3, 256, 256), 90, np.float32)})
+    assert (
+        decode_picture(
+            pybase64.b64decode(conformance(model, {"main": session}).out_image), PictureLimits(), 0.0
+        ).width
+        == 160
+    )
+
+
+@pytest.mark.parametrize("wrong", [np.full((1, 3, 256, 256), np.nan), np.zeros((1, 1, 256, 256))])
+def test_a_graph_that_paints_nothing_is_said_to(model, wrong):
+    prepared = model.preprocess(frame_of(np.zeros((9, 9, 3), np.uint8)), PNG)
+    with pytest.raises(InferenceError):
+        model.postprocess({"output": wrong.astype("f4")}, prepared.context, PNG)
+
+
+def test_without_the_weights_the_answer_is_503_and_the_line_that_mends_it(model, tmp_path):
+    assert not CARD.verified
+    repository, table = opened(tmp_path, {CARD.id: model}), ServiceTable()
+    with pytest.raises(NotReady, match="edged pull deoldify-artistic") as error:
+        open_service(CARD.service, ServiceSettings(), repository)
+    table.withdraw(CARD.service, str(error.value))
+    route = RequestRoute(table, RequestSettings(), Counters())
+    job = RequestJob(CARD.service, b'{"image": "aGVsbG8="}', time.monotonic(), lambda _: None)
+    answer = orjson.loads(route.answer(job).body)
+    assert (answer["success"], answer["error_code"]) == (False, 503)
+    assert "edged pull deoldify-artistic" in answer["error_msg"]
