@@ -1,6 +1,5 @@
 """Feature vectors: of length 1, compared, and what a cosine means on a scale of 0 to 100."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -39,17 +38,16 @@ def l2(a: Floats, b: Floats) -> float:
 def nearest(queries: Floats, known: Floats) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """For each of the vectors [n, d] of length 1 the nearest of [m, d], m > 0: its index [n], its distance
     [n]."""
-    cosines = np.asarray(queries, np.float32) @ np.asarray(known, np.float32).T
-    best = cosines.argmax(axis=1)
-    squared = 2 - 2 * cosines[np.arange(len(best)), best]
-    return best, np.sqrt(np.clip(squared, 0, 4)).astype(np.float32)
+    queries, known = np.asarray(queries, np.float32), np.asarray(known, np.float32)
+    best = (queries @ known.T).argmax(axis=1)
+    # Not from the cosine: near 1 it has too few digits left to tell a small distance from none.
+    return best, np.linalg.norm(queries - known[best], axis=1)
 
 
 class Scale:
     """A cosine as a number from 0 to 100, where `BORDER` divides the same from different things.
 
-    Straight between given points, which a script has fitted to pairs of pictures; below the first 0, above
-    the last 100.
+    Straight between given points, which a script has fitted to pairs of pictures, and level beyond them.
     """
 
     def __init__(self, points: Sequence[Sequence[float]]) -> None:
@@ -64,11 +62,6 @@ class Scale:
 
     def score(self, cosine: float) -> float:
         """0 to 100."""
-        place = bisect_right(self._cosines, cosine)
-        if place == 0:
-            return self._scores[0]
-        if place == len(self._cosines):
-            return self._scores[-1]
         return float(np.interp(cosine, self._cosines, self._scores))
 
 
@@ -76,11 +69,14 @@ def fit_border(same: Floats, different: Floats) -> float:
     """The cosine that best divides pairs of the same from pairs of different things.
 
     `same` [n], `different` [m]: cosines of the pairs. The share of errors, each kind counted alike, is
-    smallest there; where a whole range is as good, its middle.
+    smallest there; it is the middle of the widest gap between two cosines in which that holds.
+    Raises `ValueError` when a kind has no pair.
     """
-    values = np.unique(np.concatenate([same, different]))
+    if not (len(same) and len(different)):
+        raise ValueError("a border wants pairs of the same and pairs of different things")
+    values = np.unique(np.concatenate([same, different])).astype(np.float64)
     edges = np.concatenate([[values[0] - 1], values, [values[-1] + 1]])
     candidates = (edges[:-1] + edges[1:]) / 2
     errors = np.array([np.mean(same < c) + np.mean(different >= c) for c in candidates])
     best = np.flatnonzero(errors <= errors.min() + 1e-12)
-    return float((candidates[best[0]] + candidates[best[-1]]) / 2)
+    return float(candidates[best[np.diff(edges)[best].argmax()]])

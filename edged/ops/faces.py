@@ -42,7 +42,8 @@ def square_chip(picture: Pixels, box: Floats, padding: float, side: int) -> Pixe
     """The square around the middle of a box (x1, y1, x2, y2), as large as its longer side times `padding`."""
     centre = (np.asarray(box[:2], np.float64) + box[2:]) / 2
     scale = side / max(float(max(box[2] - box[0], box[3] - box[1])) * padding, 1.0)
-    matrix = np.column_stack([np.eye(2) * scale, side / 2 - scale * centre])
+    # A box counts from the edges of pixels, a matrix from their middles, half a pixel further.
+    matrix = np.column_stack([np.eye(2) * scale, (side - 1) / 2 - scale * (centre - 0.5)])
     return warped(picture, matrix, (side, side))
 
 
@@ -53,7 +54,7 @@ def warped(picture: Pixels, matrix: Floats, size: tuple[int, int]) -> Pixels:
         by = int(1 / scale)
         corners = _corners(matrix, size)
         left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int) - by, 0)
-        right, bottom = np.ceil(corners.max(axis=0)).astype(int) + by
+        right, bottom = np.maximum(np.ceil(corners.max(axis=0)).astype(int) + by, 0)
         part = picture[top:bottom, left:right]
         if min(part.shape[:2]) >= by:
             small_size = part.shape[1] // by, part.shape[0] // by
@@ -78,7 +79,7 @@ def blended(picture: Pixels, chip: Pixels, matrix: Floats, feather: float, stren
 
     `matrix` [2, 3] from picture to chip; `feather`: share of the chip's shorter side over which it fades out
     at its edges; `strength`: 0 leaves the picture, 1 takes the chip. Only the face's surroundings are
-    touched.
+    touched; a chip that is larger than the face was is averaged.
     """
     height, width = picture.shape[:2]
     corners = _corners(matrix, chip.shape[:2])
@@ -89,9 +90,9 @@ def blended(picture: Pixels, chip: Pixels, matrix: Floats, feather: float, stren
     moved = np.array(matrix, np.float64)
     moved[:, 2] += moved[:, :2] @ (left, top)
     extent = int(right - left), int(bottom - top)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    fresh = cv2.warpAffine(chip, moved, extent, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    share = cv2.warpAffine(_fading(chip.shape[:2], feather) * strength, moved, extent, flags=flags)[..., None]
+    fresh = warped(chip, cv2.invertAffineTransform(moved), extent[::-1])
+    fading = _fading(chip.shape[:2], feather) * strength
+    share = cv2.warpAffine(fading, moved, extent, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)[..., None]
     part = picture[top:bottom, left:right]
     mixed = part + (fresh.astype(np.float32) - part) * share
     np.copyto(part, mixed.round().astype(np.uint8))

@@ -60,7 +60,10 @@ def _check(lengths: NDArray[np.int64], size: tuple[int, int]) -> None:
 
 
 def resized(planes: Floats, size: tuple[int, int]) -> NDArray[np.float32]:
-    """Planes [c, height, width] in another `size` (height, width), bilinear, f32."""
+    """Planes [c, height, width] in another `size` (height, width), bilinear, f32.
+
+    They may be the planes that were given, where these have that size.
+    """
     if planes.shape[1:] == tuple(size):
         return np.asarray(planes, np.float32)
     out = np.empty((len(planes), *size), np.float32)
@@ -73,31 +76,34 @@ def pasted(patch: Floats, box: Floats, size: tuple[int, int], threshold: float =
     """A mask of the whole picture, of the part of it that a patch speaks of.
 
     `patch` [h, w]: probabilities over the area of `box` (x1, y1, x2, y2, pixels of the picture; may reach
-    over its edges). `size`: (height, width) of the picture. A pixel belongs to the mask when the probability
-    in its middle, bilinear between the middles of the patch's cells, is at least `threshold`.
+    over its edges). `size`: (height, width) of the picture. A pixel belongs to the mask when its middle is in
+    the box and the probability there, bilinear between the middles of the patch's cells, is at least
+    `threshold`.
     """
     whole = np.zeros(size, np.bool_)
     if not np.isfinite(box).all():
         return whole
-    height, width = size
-    left, top = (int(v) for v in np.floor(np.clip(box[:2], 0, (width, height))))
-    right, bottom = (int(v) for v in np.ceil(np.clip(box[2:], 0, (width, height))))
-    if right <= left or bottom <= top:
+    x1, y1, x2, y2 = (float(edge) for edge in box)
+    columns, rows = _within(x1, x2, size[1]), _within(y1, y2, size[0])
+    if not (len(columns) and len(rows)):
         return whole
-    scale_x = patch.shape[1] / max(float(box[2] - box[0]), 1e-6)
-    scale_y = patch.shape[0] / max(float(box[3] - box[1]), 1e-6)
-    xs = ((np.arange(left, right) + 0.5 - box[0]) * scale_x - 0.5).astype(np.float32)
-    ys = ((np.arange(top, bottom) + 0.5 - box[1]) * scale_y - 0.5).astype(np.float32)
-    grid_x, grid_y = np.meshgrid(xs, ys)
-    filled = cv2.remap(
-        np.ascontiguousarray(patch, np.float32),
-        grid_x,
-        grid_y,
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    whole[top:bottom, left:right] = filled >= threshold
+    # Exact and as quick as cv2.remap, which rounds places to 1/32 of a cell: a pixel where a cell is 32.
+    across, down = _shares(columns, x1, x2, patch.shape[1]), _shares(rows, y1, y2, patch.shape[0])
+    filled = down @ np.asarray(patch, np.float32) @ across.T
+    whole[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = filled >= threshold
     return whole
+
+
+def _within(near: float, far: float, length: int) -> NDArray[np.intp]:
+    """The pixels, of so many in a row, whose middles lie between two edges."""
+    first, last = np.ceil(np.clip([near - 0.5, far - 0.5], 0, length)).astype(int)
+    return np.arange(first, last)
+
+
+def _shares(pixels: NDArray[np.intp], near: float, far: float, cells: int) -> NDArray[np.float32]:
+    """[pixels, cells]: what each of the cells between two edges counts for the middle of each pixel."""
+    places = np.clip((pixels + 0.5 - near) / (far - near) * cells - 0.5, 0, cells - 1)
+    return np.asarray(np.maximum(0, 1 - np.abs(places[:, None] - np.arange(cells))), np.float32)
 
 
 def mask_iou(a: Mask, b: Mask) -> float:

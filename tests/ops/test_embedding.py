@@ -42,7 +42,19 @@ def test_the_nearest_is_that_of_a_loop():
     for query, found, far in zip(queries, index, distance, strict=True):
         all_of_them = [l2(query, known) for known in VECTORS]
         assert found == int(np.argmin(all_of_them))
-        assert far == pytest.approx(min(all_of_them), abs=1e-3)
+        assert far == pytest.approx(min(all_of_them), rel=1e-5)
+
+
+def test_what_is_known_is_at_no_distance():
+    index, distance = nearest(VECTORS, VECTORS)
+    assert index.tolist() == list(range(20))
+    assert distance.tolist() == [0] * 20
+    none, nowhere = nearest(VECTORS[:0], VECTORS)
+    assert none.shape == nowhere.shape == (0,)
+
+
+def test_what_is_no_number_is_not_the_same():
+    assert np.isnan(Scale([[0.0, 0.0], [1.0, 100.0]]).score(float("nan")))
 
 
 def test_a_scale_goes_through_its_points():
@@ -73,3 +85,25 @@ def test_the_border_lies_in_the_gap():
 def test_the_border_has_the_fewest_errors():
     same, different = np.array([0.3, 0.7, 0.8, 0.9]), np.array([0.1, 0.2, 0.5, 0.6])
     assert 0.6 < fit_border(same, different) < 0.7
+
+
+def test_of_two_gaps_that_are_as_good_it_is_one_and_not_between():
+    same, different = np.array([0.5, 0.9]), np.array([0.1, 0.6])  # 0.1 to 0.5 or 0.6 to 0.9
+    assert fit_border(same, different) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_border_has_fewer_errors(seed):
+    rng = np.random.default_rng(seed)
+    same, different = rng.normal(0.6, 0.2, 9).round(1), rng.normal(0.3, 0.2, 7 + seed % 3).round(1)
+
+    def errors(border):
+        return np.mean(same < border) + np.mean(different >= border)
+
+    fewest = min(errors(border) for border in np.linspace(-1, 2, 601) + 1e-4)
+    assert errors(fit_border(same, different)) == pytest.approx(fewest)
+
+
+def test_a_border_wants_both_kinds():
+    with pytest.raises(ValueError, match="wants pairs"):
+        fit_border(np.array([0.5]), np.array([]))

@@ -71,13 +71,27 @@ def test_averaging_moves_nothing():
     assert np.abs(warped(picture, matrix, (90, 90)).astype(int) - plain)[8:-8, 8:-8].max() <= 4
 
 
+def test_beside_the_picture_its_last_pixels_go_on():
+    picture = smooth(600, 600)
+    chip = warped(picture, np.array([[0.1, 0, 200], [0, 0.1, 0]]), (60, 60))  # 2000 pixels to its left
+    assert np.ptp(chip.astype(int), axis=1).max() == 0
+
+
 def test_a_square_chip_has_the_box_in_its_middle():
     picture = np.zeros((200, 200, 3), np.uint8)
     picture[80:120, 60:80] = 255  # 20 wide, 40 high
     chip = square_chip(picture, np.array([60, 80, 80, 120]), 2.0, 64)
     bright = np.argwhere(chip[..., 0] > 127)
-    np.testing.assert_allclose(bright.mean(axis=0), [31.5, 31.5], atol=0.6)
+    np.testing.assert_allclose(bright.mean(axis=0), [31.5, 31.5], atol=0.01)
     np.testing.assert_allclose(np.ptp(bright, axis=0) + 1, [32, 16], atol=1)
+
+
+def test_a_small_box_is_enlarged_around_its_middle():
+    picture = np.zeros((60, 60, 3), np.uint8)
+    picture[20:30, 30:40] = 255
+    weights = square_chip(picture, np.array([30.0, 20, 40, 30]), 2.0, 200)[..., 0].astype(float)
+    middle = [(weights.sum(axis=1 - axis) * np.arange(200)).sum() / weights.sum() for axis in (0, 1)]
+    np.testing.assert_allclose(middle, [99.5, 99.5], atol=0.1)
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.6])
@@ -87,6 +101,14 @@ def test_an_unchanged_chip_changes_nearly_nothing(angle):
     after = picture.copy()
     blended(after, chip, matrix, 0.1)
     assert np.abs(after.astype(int) - picture).max() <= 10  # resampled twice
+
+
+def test_a_chip_larger_than_the_face_is_averaged():
+    fine = np.indices((512, 512)).sum(axis=0) % 2 * 255  # a chessboard of pixels: gray from afar
+    picture = np.full((200, 200, 3), 127, np.uint8)
+    matrix = np.array([[6.3, 0, -300], [0, 6.3, -300]])
+    blended(picture, np.repeat(fine[..., None], 3, axis=2).astype(np.uint8), matrix, 0.1)
+    assert np.abs(picture.astype(int) - 127).max() < 12
 
 
 def test_a_chip_fades_out_at_its_edges():

@@ -82,6 +82,32 @@ def test_a_patch_covers_its_box():
     np.testing.assert_array_equal(mask, expected)
 
 
+def plain_pasted(patch, box, size, threshold):
+    """As the docstring says it, pixel by pixel."""
+    mask = np.zeros(size, bool)
+    height, width = patch.shape
+    for y, x in np.ndindex(size):
+        if box[0] <= x + 0.5 < box[2] and box[1] <= y + 0.5 < box[3]:
+            u = np.clip((x + 0.5 - box[0]) / (box[2] - box[0]) * width - 0.5, 0, width - 1)
+            v = np.clip((y + 0.5 - box[1]) / (box[3] - box[1]) * height - 0.5, 0, height - 1)
+            row, column = min(int(v), max(height - 2, 0)), min(int(u), max(width - 2, 0))
+            cells = patch[row : row + 2, column : column + 2]
+            across = [1 - (u - column), u - column][: cells.shape[1]]
+            mask[y, x] = np.array([1 - (v - row), v - row][: cells.shape[0]]) @ cells @ across >= threshold
+    return mask
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("shape", [(28, 28), (3, 5), (1, 1), (1, 6)])
+def test_a_patch_is_pasted_as_pixel_by_pixel(seed, shape):
+    rng = np.random.default_rng(seed)
+    patch = rng.random(shape)
+    corner = rng.uniform(-15, 40, 2)
+    box = np.concatenate([corner, corner + rng.uniform(0.3, 60, 2)])
+    mask = pasted(np.asfortranarray(patch), box, (40, 50), 0.47)
+    np.testing.assert_array_equal(mask, plain_pasted(patch, box, (40, 50), 0.47))
+
+
 def test_a_patch_is_cut_at_the_pictures_edge_and_not_squeezed():
     patch = np.zeros((4, 4))
     patch[:, 2:] = 1  # its right half
@@ -96,6 +122,14 @@ def test_a_patch_is_cut_at_the_pictures_edge_and_not_squeezed():
 )
 def test_a_box_beside_the_picture_or_of_no_area_is_empty(box):
     assert not pasted(np.ones((4, 4)), np.array(box, float), (50, 80)).any()
+
+
+def test_a_mask_without_pixels():
+    empty = np.zeros((0, 5), bool)
+    assert rle_counts(empty) == []
+    assert mask_of([], (0, 5)).shape == (0, 5)
+    counts, values = runs(empty.astype(int))
+    assert map_of(counts, values, (0, 5)).shape == (0, 5)
 
 
 def test_overlap():

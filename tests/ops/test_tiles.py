@@ -39,6 +39,20 @@ def test_what_a_tiles_inner_edge_cuts_is_left_to_its_neighbour():
     assert whole(boxes, (0, 0, 100, 100), (200, 200), 2).tolist() == [True, False, True, False]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_smaller_than_the_overlap_is_whole_in_a_tile(seed):
+    rng = np.random.default_rng(seed)
+    size, overlap, near = (rng.integers(50, 400), rng.integers(50, 400)), 24, 2.0
+    extent = rng.uniform(1, overlap - 2 * near, (50, 2))
+    corner = rng.uniform(0, np.array(size)[::-1] - extent)
+    boxes = np.concatenate([corner, corner + extent], axis=1)
+    seen = np.zeros(50, bool)
+    for tile in tiles(*size, 64, overlap):
+        inside = (boxes[:, :2] >= tile[:2]).all(axis=1) & (boxes[:, 2:] <= tile[2:]).all(axis=1)
+        seen |= inside & whole(boxes, tile, size, near)
+    assert seen.all()
+
+
 @pytest.mark.parametrize("size", [(40, 50), (64, 64), (150, 90), (131, 200)])
 def test_tiles_of_a_convolution_give_what_the_whole_gives(size):
     picture = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
