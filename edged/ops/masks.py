@@ -107,7 +107,7 @@ def _between(
     places = np.clip((pixels + 0.5 - near) / (far - near) * len(cells) - 0.5, 0, len(cells) - 1)
     before = places.astype(np.intp)
     first = cells[before]
-    rise = cells[np.minimum(before + 1, len(cells) - 1)]
+    rise: NDArray[np.float32] = cells[np.minimum(before + 1, len(cells) - 1)]
     rise -= first
     rise *= (places - before).astype(np.float32)[:, None]
     rise += first
