@@ -5,7 +5,7 @@ is public.
 """
 
 from edged.contracts.card import ModelCard, Parameters
-from edged.contracts.errors import CardError, EdgedError, InferenceError, NotUsable, PluginError
+from edged.contracts.errors import CardError, EdgedError, InferenceError, NotUsable, PluginError, TooLarge
 from edged.contracts.face import (
     EnhancementOptions,
     FaceAttributes,
@@ -129,6 +129,7 @@ __all__ = [
     "TextPair",
     "TextRow",
     "Texts",
+    "TooLarge",
     "Tools",
     "Video",
     "__version__",

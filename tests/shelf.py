@@ -52,7 +52,8 @@ def on_ground(thing: np.ndarray, ground: Sequence[int]) -> np.ndarray:
 def shelf(
     things: dict[str, np.ndarray], rows: int, columns: int, cell: int, seed: int
 ) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """A shelf of `rows` x `columns` things: the picture, their names, and their boxes [n, 4] of y1, x1, y2, x2."""
+    """A shelf of `rows` x `columns` things: the picture, their names, and their boxes [n, 4] of y1, x1, y2,
+    x2."""
     random = np.random.default_rng(seed)
     height, width = rows * (cell + BOARD) + MARGIN, columns * cell + MARGIN
     picture = np.full((height, width, 3), (190, 205, 215)) * np.linspace(0.8, 1.05, width)[None, :, None]

@@ -72,6 +72,24 @@ def resized(planes: Floats, size: tuple[int, int]) -> NDArray[np.float32]:
     return out
 
 
+def winners(planes: Floats, size: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Which of the logits [c, h, w], c up to 255, is the largest at each pixel of another `size` (height,
+    width).
+
+    Returns its softmax probability [height, width] and its number [height, width]. The planes are enlarged
+    one after the other, so that a picture of many pixels takes the memory of four planes and not of all.
+    """
+    best = resized(planes[:1], size)[0]
+    total, number = np.ones_like(best), np.zeros(size, np.uint8)
+    for position in range(1, len(planes)):
+        plane = resized(planes[position : position + 1], size)[0]
+        larger = np.maximum(best, plane)
+        total = total * np.exp(best - larger) + np.exp(plane - larger)
+        number[plane > best] = position
+        best = larger
+    return np.asarray(1 / total, np.float32), number
+
+
 def pasted(patch: Floats, box: Floats, size: tuple[int, int], threshold: float = 0.5) -> Mask:
     """A mask of the whole picture, of the part of it that a patch speaks of.
 

@@ -7,17 +7,20 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from edged import (
     Frame,
     InferenceError,
     ModelCard,
+    Parameters,
     Prepared,
     Register,
     Segmentation,
     SegmentationOptions,
     SinglePassModel,
     Tensors,
+    TooLarge,
     hookimpl,
 )
 from edged.media.masks import encoded_classes, rounded
@@ -28,6 +31,13 @@ Size = tuple[int, int]
 """(height, width) of the picture."""
 
 
+class DeeplabParameters(Parameters):
+    """Limits of an answer."""
+
+    most_numbers: int = Field(ge=1)
+    """`return_all_probs` gives no more than so many probabilities."""
+
+
 class Deeplab(SinglePassModel[Frame, Size, SegmentationOptions, Segmentation]):
     """Any graph that gives logits [n, height, width, classes] over the whole picture."""
 
@@ -35,6 +45,7 @@ class Deeplab(SinglePassModel[Frame, Size, SegmentationOptions, Segmentation]):
         self.card = card
         self._input, self._output = card.graphs["main"].single()
         self._picture = card.picture().format
+        self._most = card.parameters_as(DeeplabParameters).most_numbers
 
     def preprocess(self, item: Frame, options: SegmentationOptions) -> Prepared[Size]:
         fed = {self._input: batch_of_one(item.pixels(self._picture))}
@@ -47,21 +58,19 @@ class Deeplab(SinglePassModel[Frame, Size, SegmentationOptions, Segmentation]):
                 f"the graph of {self.card.id} gives no numbers for each of {len(self.card.labels)} labels"
             )
         size = options.size_for(logits.shape[:2], context)
-        planes = masks.resized(np.moveaxis(logits, 2, 0), size)
-        classes = planes.argmax(axis=0).astype(np.uint8)
-        if not options.return_all_probs:
-            return Segmentation(*encoded_classes(_best(planes), classes, options.mask_encoding))
-        probabilities = scores.softmax(planes, axis=0)
-        best = probabilities.max(axis=0)
-        return Segmentation(
-            *encoded_classes(best, classes, options.mask_encoding), class_probs=rounded(probabilities)
-        )
+        planes = np.moveaxis(logits, 2, 0)
+        best, classes = masks.winners(planes, size)
+        every = self._probabilities(planes, size) if options.return_all_probs else None
+        return Segmentation(*encoded_classes(best, classes, options.mask_encoding), class_probs=every)
 
-
-def _best(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The largest probability at each pixel [h, w] of logits [c, h, w], without those of the other
-    classes."""
-    return np.asarray(1 / np.exp(planes - planes.max(axis=0)).sum(axis=0), np.float32)
+    def _probabilities(self, planes: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
+        """Of every class [classes, height, width]."""
+        if len(planes) * size[0] * size[1] > self._most:
+            raise TooLarge(
+                f"`return_all_probs` of {size[0]} x {size[1]} pixels is over {self._most} numbers; ask for a "
+                "smaller `output_size`"
+            )
+        return rounded(scores.softmax(masks.resized(planes, size), axis=0))
 
 
 @hookimpl

@@ -9,7 +9,7 @@ import orjson
 import pybase64
 import pytest
 
-from edged import InferenceError, ModelCard, Runs, SegmentationOptions
+from edged import InferenceError, ModelCard, Runs, SegmentationOptions, TooLarge
 from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.media.picture import PictureLimits, decode_picture
@@ -86,6 +86,11 @@ def test_an_answer_of_the_pictures_size_is_within_the_limit(model):
     rows = answered(model, halves())
     body = orjson.dumps([rows.probs, rows.preds], option=orjson.OPT_SERIALIZE_NUMPY)
     assert len(body) < 1_000_000
+
+
+def test_a_stack_that_is_too_large_is_refused_before_it_is_made(model):
+    with pytest.raises(TooLarge, match="smaller `output_size`"):
+        answered(model, halves(), return_all_probs=True, output_size=(8000, 8000))
 
 
 @pytest.mark.parametrize("wrong", [np.full((1, 257, 257, 21), np.nan), np.zeros((1, 257, 257, 20))])

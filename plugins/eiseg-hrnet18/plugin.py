@@ -144,7 +144,7 @@ class Eiseg(Model[Frame, DetectionOptions, InstanceMasks]):
 
 
 def _overlaps(box: Box, seen: Sequence[_Seen]) -> Floats:
-    return boxes.iou(np.array([box]), np.array([other.box for other in seen]).reshape(-1, 4))[0]
+    return np.asarray(boxes.iou(np.array([box]), np.array([other.box for other in seen]).reshape(-1, 4))[0])
 
 
 @hookimpl

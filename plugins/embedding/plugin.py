@@ -5,8 +5,6 @@ Offers the decoder `embedding` to cards that have a graph and no code; README.md
 
 from typing import Literal
 
-import numpy as np
-
 from edged import (
     Embedding,
     Frame,
@@ -29,7 +27,7 @@ class EmbeddingParameters(Parameters):
     pooling: Literal["none", "mean"] = "none"
     """`mean` for a graph that gives a vector for each place of the picture, with the vector last."""
     scale: tuple[tuple[float, float], ...] = ()
-    """Cosine and score of 0 to 100, both rising: what image-similarity says, see `edged.ops.embedding.Scale`."""
+    """Cosine and score of 0 to 100, both rising: what image-similarity makes of it, fitted by `fit.py`."""
 
 
 class Embedder(SinglePassModel[Frame, None, Options, Embedding]):

@@ -83,7 +83,7 @@ class People(Model[Frame, ForegroundOptions, ForegroundMask]):
         largest = np.argsort(-sides.prod(axis=1), kind="stable")[: self._numbers.most]
         around = sides * self._numbers.margin
         wide = np.concatenate([np.floor(boxes[:, :2] - around), np.ceil(boxes[:, 2:] + around)], axis=1)
-        return np.clip(wide, 0, limit)[largest]
+        return np.asarray(np.clip(wide, 0, limit)[largest])
 
     def _opacity(self, part: Frame, tools: Tools) -> Floats:
         """[height, width] of the graph's grid, 0 to 1."""
@@ -91,7 +91,8 @@ class People(Model[Frame, ForegroundOptions, ForegroundMask]):
         planes = tools.sessions["main"].run(fed)[self._output][0]
         if not np.isfinite(planes.sum()):
             raise InferenceError(f"the graph of {self.card.id} gives values that are not finite")
-        return scores.softmax(planes, axis=0)[-1] if self._numbers.activation == "softmax" else planes[-1]
+        soft = self._numbers.activation == "softmax"
+        return np.asarray((scores.softmax(planes, axis=0) if soft else planes)[-1])
 
 
 def _part(item: Frame, box: Floats) -> Frame:

@@ -87,8 +87,8 @@ class ShelfCounter(Model[Frame, InventoryOptions, ShelfCount]):
             left, top, right, bottom = tile
             part = PictureFrame(np.ascontiguousarray(picture[top:bottom, left:right]), item.captured_at)
             xyxy, scores = self._within(part, tile, options, tools, run)
-            kept = whole(xyxy, tile, (item.height, item.width), self._numbers.edge)
-            seen.append((xyxy[kept], scores[kept]))
+            uncut = whole(xyxy, tile, (item.height, item.width), self._numbers.edge)
+            seen.append((xyxy[uncut], scores[uncut]))
         xyxy, scores = (np.concatenate(arrays) for arrays in zip(*seen, strict=True))
         areas = (xyxy[:, 2:] - xyxy[:, :2]).prod(axis=1)
         small = areas <= self._numbers.largest * item.width * item.height

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edged.ops.masks import map_of, mask_iou, mask_of, pasted, resized, rle_counts, runs
+from edged.ops.masks import map_of, mask_iou, mask_of, pasted, resized, rle_counts, runs, winners
 
 
 def slow_counts(mask):
@@ -139,3 +139,13 @@ def test_overlap():
     b[:, 1:3] = True
     assert mask_iou(a, b) == pytest.approx(1 / 3)
     assert mask_iou(a, ~a) == 0
+
+
+@pytest.mark.parametrize("size", [(6, 8), (13, 20)])
+def test_winners_are_those_of_the_whole_stack(size):
+    planes = np.random.default_rng(7).normal(size=(5, 6, 8)).astype(np.float32) * 4
+    large = resized(planes, size)
+    powers = np.exp(large - large.max(axis=0))
+    sure, number = winners(planes, size)
+    np.testing.assert_array_equal(number, large.argmax(axis=0))
+    np.testing.assert_allclose(sure, (powers / powers.sum(axis=0)).max(axis=0), rtol=1e-5)
