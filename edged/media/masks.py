@@ -47,7 +47,7 @@ def encoded_classes(
 
 def rounded(probabilities: Floats) -> NDArray[np.float32]:
     """Probabilities with so few digits that their JSON is short, f32."""
-    return np.round(np.asarray(probabilities, np.float32), DIGITS)
+    return np.asarray(np.round(np.asarray(probabilities, np.float32), DIGITS), np.float32)
 
 
 def mask_picture(text: str) -> NDArray[np.uint8]:
@@ -60,4 +60,4 @@ def mask_picture(text: str) -> NDArray[np.uint8]:
 
 
 def _png(gray: NDArray[np.uint8]) -> str:
-    return pybase64.b64encode_as_string(encode_png(gray))
+    return str(pybase64.b64encode_as_string(encode_png(gray)))

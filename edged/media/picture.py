@@ -201,7 +201,7 @@ def encode_png(bgr: Pixels) -> bytes:
 def encoded_base64(bgr: Pixels, kind: Literal["jpeg", "png"]) -> str:
     """[height, width, 3] as Base64 of a JPEG of high quality, or of a PNG, which loses nothing."""
     data = encode_png(bgr) if kind == "png" else encode_jpeg(bgr, FINE_QUALITY)
-    return pybase64.b64encode_as_string(data)
+    return str(pybase64.b64encode_as_string(data))
 
 
 def _encoded(kind: str, bgr: Pixels, options: list[int]) -> bytes:
