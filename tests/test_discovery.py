@@ -177,7 +177,7 @@ def test_a_card_alone_never_wins_over_code(tmp_path):
 @pytest.mark.parametrize(
     ("card", "reason"),
     [
-        ({}, r"must name one that is known \(classification, ppocr, yolox\), not None"),
+        ({}, r"must name one that is known \(classification, embedding, ppocr, yolox\), not None"),
         ({"decoder": "ssd"}, "not 'ssd'"),
         ({"decoder": "classification"}, r"parameters\.activation: Field required"),
         ({"decoder": "yolox", "parameters": {"strides": [8]}}, "options"),

@@ -22,6 +22,7 @@ from edged import config
 from edged.cli import app
 from edged.contracts.card import ModelCard
 from edged.contracts.services import SERVICES
+from edged.discovery import discover
 
 ROOT = Path(__file__).parent.parent
 PACKAGING = ROOT / "packaging"
@@ -179,10 +180,10 @@ def rows_under(head):
 
 
 def test_the_readme_lists_every_model_by_its_service():
-    cards = [ModelCard.load(path) for path in (ROOT / "plugins").glob("*/card.yaml")]
+    cards = [model.card for model in discover([ROOT / "plugins"], entry_points=False).models.values()]
     listed = {
         (service.strip("`"), model)
-        for service, models, _ in rows_under("| service | models | |")
+        for service, models, _ in rows_under("| service | models | |") + rows_under("| part | models | |")
         for model in re.findall(r"`(.+?)`", models)
     }
     assert listed == {(card.service, card.id) for card in cards}
