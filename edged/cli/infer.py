@@ -13,6 +13,7 @@ from edged.cli.terminal import default_config, print_json, say
 from edged.contracts.errors import BadRequest, EdgedError, NotFound
 from edged.contracts.image import ImageInput
 from edged.contracts.items import PixelFormat
+from edged.contracts.pairs import ProductInput
 from edged.contracts.request import Answer, RequestJob, refusal
 from edged.contracts.services import Service, service
 from edged.flow.counters import Counters
@@ -32,6 +33,7 @@ def infer(
     files: Annotated[list[Path] | None, typer.Argument(help="A picture; two pictures; a path.")] = None,
     save: Annotated[Path | None, typer.Option(help="Draw the answer into this picture.")] = None,
     request: Annotated[Path | None, typer.Option(help="A JSON file with the request's other fields.")] = None,
+    metric: Annotated[str | None, typer.Option(help="product-comparison: L2 or Cosine.")] = None,
     model: Annotated[str | None, typer.Option(help="Id of the model; else as configured.")] = None,
     precision: Annotated[str | None, typer.Option(help="f32, bf16 or int8; else as configured.")] = None,
     device: Annotated[str | None, typer.Option(help="One of `edged devices`; else as configured.")] = None,
@@ -44,7 +46,7 @@ def infer(
         if save is not None and not pictures:
             raise BadRequest("--save draws into the picture that is named on the command line; name one")
         known = service(name)
-        fields = {**_request_file(request), **_media_fields(known, pictures)}
+        fields = {**_request_file(request), **_media_fields(known, pictures, metric)}
         answer = _answered(known, fields, config or default_config(), asked)
     except EdgedError as error:
         answer = refusal({}, error.code, str(error))
@@ -69,18 +71,29 @@ def _request_file(path: Path | None) -> dict[str, Any]:
     return fields
 
 
-def _media_fields(known: Service, files: list[Path]) -> dict[str, Any]:
+def _media_fields(known: Service, files: list[Path], metric: str | None) -> dict[str, Any]:
     """The fields of the request that the files on the command line stand for."""
     if not files:
         return {}
-    if issubclass(known.contract.input, ImageInput):
-        if len(files) != 1:
-            raise BadRequest(f"{known.name} takes one picture, not {len(files)} files")
-        try:
-            return {"image": pybase64.b64encode_as_string(files[0].read_bytes())}
-        except OSError as error:
-            raise NotFound(f"{files[0]} cannot be read: {error.strerror}") from error
-    raise BadRequest(f"{known.name} takes no files; give `--request`")
+    kind = known.contract.input
+    wanted = 1 if issubclass(kind, ImageInput) else 2
+    if len(files) != wanted:
+        pictures = "one picture" if wanted == 1 else "two pictures"
+        raise BadRequest(f"{known.name} takes {pictures}, not {len(files)} files")
+    encoded = [_encoded(path) for path in files]
+    if wanted == 1:
+        return {"image": encoded[0]}
+    pair = {"imagea": encoded[0], "imageb": encoded[1]}
+    if not issubclass(kind, ProductInput):
+        return pair
+    return {"function_name": "match", "function_params": {**pair, "metric": metric or "L2"}}
+
+
+def _encoded(path: Path) -> str:
+    try:
+        return str(pybase64.b64encode_as_string(path.read_bytes()))
+    except OSError as error:
+        raise NotFound(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _answered(known: Service, fields: dict[str, Any], path: Path, asked: dict[str, str | None]) -> Answer:
