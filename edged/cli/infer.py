@@ -54,7 +54,7 @@ def infer(
     if answer.code != 200:
         raise typer.Exit(1)
     if save is not None:
-        _save(name, pictures[0], orjson.loads(answer.body), save)
+        _save(name, pictures, orjson.loads(answer.body), save)
 
 
 def _request_file(path: Path | None) -> dict[str, Any]:
@@ -107,9 +107,9 @@ def _answered(known: Service, fields: dict[str, Any], path: Path, asked: dict[st
     return route.answer(RequestJob(known.name, orjson.dumps(fields), time.monotonic(), lambda _: None))
 
 
-def _save(name: str, source: Path, answer: dict[str, Any], target: Path) -> None:
-    """Draw an answer into a copy of its picture; `.png` or JPEG by the target's name."""
-    picture = decode_picture(source.read_bytes(), PictureLimits(), 0.0)
-    drawn = annotate(name, picture.pixels(PixelFormat()), answer)
+def _save(name: str, sources: list[Path], answer: dict[str, Any], target: Path) -> None:
+    """Draw an answer into a copy of what it speaks of; `.png` or JPEG by the target's name."""
+    frames = [decode_picture(source.read_bytes(), PictureLimits(), 0.0) for source in sources]
+    drawn = annotate(name, [frame.pixels(PixelFormat()) for frame in frames], answer)
     target.write_bytes(encode_png(drawn) if target.suffix.lower() == ".png" else encode_jpeg(drawn))
     say(f"drawn into {target}")

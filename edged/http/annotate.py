@@ -8,7 +8,8 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from edged.contracts.errors import BadRequest, NotMedia, NotUsable
-from edged.contracts.items import PixelFormat
+from edged.contracts.image import ImageInput
+from edged.contracts.items import PixelFormat, Pixels
 from edged.contracts.result import result_fields
 from edged.contracts.services import service
 from edged.media.picture import PictureLimits, decode_base64, decode_picture, encode_jpeg
@@ -17,7 +18,9 @@ from edged.ops.draw import annotate
 MOST_ENTRIES = 1000
 """An answer with longer lists is no answer of ours; drawing it would take long."""
 MOST_TEXT = 1000
-"""Characters of one text in it."""
+"""Characters of one text in it, but for pictures."""
+MASKS = frozenset({"probs", "preds", "mask", "detection_masks", "out_image", "class_probs"})
+"""Fields as large as a picture: what draws them checks their size, and the limit of the body bounds them."""
 DEEPEST = 6
 """Lists within lists; the polygons of a text are three deep."""
 
@@ -27,8 +30,12 @@ class AnnotateRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
-    image: str = Field(min_length=1)
-    """Base64 of the encoded picture that the service was asked about."""
+    image: str | None = Field(default=None, min_length=1)
+    """Base64 of the encoded picture that the service was asked about; for two pictures the next ones."""
+    imagea: str | None = Field(default=None, min_length=1)
+    """Base64 of the first of two pictures."""
+    imageb: str | None = Field(default=None, min_length=1)
+    """Base64 of the second."""
     answer: dict[str, Any]
     """The answer as it came from the service."""
 
@@ -48,21 +55,31 @@ def annotated(name: str, body: bytes, limits: PictureLimits) -> bytes:
         faults = (f"`{'.'.join(map(str, e['loc']))}`: {e['msg']}" for e in error.errors(include_input=False))
         raise BadRequest("; ".join(list(faults)[:5])) from error
     answer = _checked(name, contract.result, request.answer)
+    fields = ("image",) if contract.input is ImageInput else ("imagea", "imageb")
+    pictures = [_picture(request, field, limits) for field in fields]
     try:
-        frame = decode_picture(decode_base64(request.image, "image", limits), limits, time.time())
-    except NotMedia as error:
-        raise NotMedia(f"the field `image`: {error}") from error
-    try:
-        return encode_jpeg(annotate(name, frame.pixels(PixelFormat()), answer))
+        return encode_jpeg(annotate(name, pictures, answer))
     except (ArithmeticError, IndexError, TypeError, ValueError, cv2.error) as error:
         raise NotUsable(
             f"the field `answer` cannot be drawn: it is none of {name} for this picture"
         ) from error
 
 
+def _picture(request: AnnotateRequest, field: str, limits: PictureLimits) -> Pixels:
+    """A picture of the request. Raises `BadRequest`, `TooLarge` or `NotMedia` that names its field."""
+    given: str | None = getattr(request, field)
+    if given is None:
+        raise BadRequest(f"the field `{field}` is missing: it must be a picture in Base64")
+    try:
+        frame = decode_picture(decode_base64(given, field, limits), limits, time.time())
+    except NotMedia as error:
+        raise NotMedia(f"the field `{field}`: {error}") from error
+    return frame.pixels(PixelFormat())
+
+
 def _checked(name: str, kind: type[Any], answer: dict[str, Any]) -> dict[str, Any]:
     """The fields of the service's answer, of the right types and of bounded length."""
-    if fault := _too_long(answer):
+    if fault := _too_long({field: value for field, value in answer.items() if field not in MASKS}):
         raise NotUsable(f"the field `answer` cannot be drawn: {fault}")
     try:
         return result_fields(TypeAdapter(kind).validate_python(answer))

@@ -40,7 +40,7 @@ def drawn(frame: Frame, answers: Mapping[str, Mapping[str, Any]]) -> bytes:
     for service, answer in answers.items():
         if bgr.shape[:2] != (frame.height, frame.width):  # a small picture comes back enlarged
             bgr = cv2.resize(bgr, (frame.width, frame.height))
-        bgr = annotate(service, bgr, answer)
+        bgr = annotate(service, [bgr], answer)
     return encode_jpeg(_limited(bgr))
 
 
