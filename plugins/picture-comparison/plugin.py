@@ -74,7 +74,7 @@ def _scale(embedding: Part) -> Scale:
     if not points:
         raise CardError(
             f"the card of {embedding.card.id} has no `scale`, so image-similarity cannot use it; fit one "
-            "with plugins/embedding/fit.py"
+            "with tests/bench/fit_scale.py"
         )
     return Scale(points)
 

@@ -1,4 +1,4 @@
-"""Fit the scale of image-similarity for an embedding model: `python plugins/embedding/fit.py MODEL FOLDER`.
+"""Fit the scale of image-similarity for an embedding model: `python -m tests.bench.fit_scale MODEL FOLDER`.
 
 Every picture of the folder, all of them different, is altered in eight ways. A picture and what became of it
 are a pair of the same, a picture and what became of another one a pair of different things. Every second
