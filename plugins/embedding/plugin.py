@@ -27,7 +27,7 @@ class EmbeddingParameters(Parameters):
     pooling: Literal["none", "mean"] = "none"
     """`mean` for a graph that gives a vector for each place of the picture, with the vector last."""
     scale: tuple[tuple[float, float], ...] = ()
-    """Cosine and score of 0 to 100, both rising: what image-similarity makes of it, fitted by `tests/bench/fit_scale.py`."""
+    """Cosine and score of 0 to 100, both rising: what image-similarity makes of it."""
 
 
 class Embedder(SinglePassModel[Frame, None, Options, Embedding]):
