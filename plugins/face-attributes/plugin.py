@@ -80,10 +80,10 @@ class DlibFer(Model[Frame, FacesOptions, FaceAttributes]):
             "emotion", sessions["emotion"], self._squares(bgr, found), len(numbers.emotions)
         )
         return FaceAttributes(
-            (ages @ self._ages).tolist(),
+            (ages @ self._ages).astype(np.float64).round(1).tolist(),
             [numbers.genders[i] for i in genders.argmax(axis=1)],
             [numbers.emotions[i] for i in emotions.argmax(axis=1)],
-            _within(found, item).tolist(),
+            _within(found, item).astype(np.float64).round(4).tolist(),
         )
 
     def _upright(self, graph: Literal["age", "gender"], bgr: Pixels, found: Faces) -> Iterable[Pixels]:
