@@ -80,7 +80,7 @@ class DlibFer(Model[Frame, FacesOptions, FaceAttributes]):
             "emotion", sessions["emotion"], self._squares(bgr, found), len(numbers.emotions)
         )
         return FaceAttributes(
-            (ages @ self._ages).astype(np.float64).round(1).tolist(),
+            (ages @ self._ages).astype(np.float64).round(2).tolist(),
             [numbers.genders[i] for i in genders.argmax(axis=1)],
             [numbers.emotions[i] for i in emotions.argmax(axis=1)],
             _within(found, item).astype(np.float64).round(4).tolist(),
