@@ -28,8 +28,7 @@ check: setup ## lint, format, types, house rules, documents
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	@for plugin in $(wildcard plugins/*/plugin.py); do \
-	  MYPYPATH=plugins $(BIN)/mypy -p $$(basename $$(dirname $$plugin)) || exit 1; done
+	MYPYPATH=plugins $(BIN)/mypy $(patsubst plugins/%/plugin.py,-p %,$(wildcard plugins/*/plugin.py))
 	$(BIN)/pytest -q tests/test_architecture.py tests/test_docs.py tests/test_project.py
 
 docs: setup ## write the generated documents and the picture of the page
