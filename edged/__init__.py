@@ -60,8 +60,25 @@ from edged.contracts.model import (
     Tools,
 )
 from edged.contracts.pairs import ComparisonOptions, ImageSimilarity, ProductMatch
-from edged.contracts.parts import Embedding, Enlarged, FaceDetectionOptions, Faces
+from edged.contracts.parts import (
+    Embedding,
+    Enlarged,
+    FaceDetectionOptions,
+    Faces,
+    Heard,
+    HearingOptions,
+    VoiceActivity,
+)
 from edged.contracts.product import UNKNOWN, InventoryOptions, ShelfCount
+from edged.contracts.speech import (
+    DetectionThreshold,
+    LabelOptions,
+    RecognitionOptions,
+    SpeakerClass,
+    SpeechVector,
+    Transcript,
+    YesNo,
+)
 from edged.hookspecs import Decoder, Register, RegisterDecoder, hookimpl
 
 __version__ = "0.1.0"
@@ -75,6 +92,7 @@ __all__ = [
     "ComparisonOptions",
     "Decoder",
     "DetectionOptions",
+    "DetectionThreshold",
     "Detections",
     "EdgedError",
     "Embedding",
@@ -93,10 +111,13 @@ __all__ = [
     "FramePair",
     "Gallery",
     "GalleryIndex",
+    "Heard",
+    "HearingOptions",
     "ImageSimilarity",
     "InferenceError",
     "InstanceMasks",
     "InventoryOptions",
+    "LabelOptions",
     "MaskEncoding",
     "MaskOptions",
     "Model",
@@ -113,6 +134,7 @@ __all__ = [
     "PluginError",
     "Prepared",
     "ProductMatch",
+    "RecognitionOptions",
     "Register",
     "RegisterDecoder",
     "Rle",
@@ -124,6 +146,8 @@ __all__ = [
     "Session",
     "ShelfCount",
     "SinglePassModel",
+    "SpeakerClass",
+    "SpeechVector",
     "StreamModel",
     "Tensors",
     "TextPair",
@@ -131,7 +155,10 @@ __all__ = [
     "Texts",
     "TooLarge",
     "Tools",
+    "Transcript",
     "Video",
+    "VoiceActivity",
+    "YesNo",
     "__version__",
     "hookimpl",
 ]

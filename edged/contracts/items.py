@@ -80,7 +80,7 @@ class FramePair:
     b: Frame
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class AudioClip:
     """A piece of sound."""
 
@@ -90,6 +90,18 @@ class AudioClip:
     """Samples a second."""
     start_us: int
     """Start within the media, microseconds."""
+    voiced: tuple[tuple[int, int], ...] = ()
+    """Spans in which somebody speaks, in order: first sample and the one after the last."""
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return len(self.samples) / self.rate
+
+    @property
+    def voiced_seconds(self) -> float:
+        """So long somebody speaks."""
+        return sum(end - begin for begin, end in self.voiced) / self.rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,13 @@
 """Options and result types of parts: what models offer to other models, and nobody can request."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import Field
 
 from edged.contracts.face import FacesOptions
+from edged.contracts.model import Options
 from edged.contracts.result import RESULT, Picture, Stack, Table, Vector
 
 
@@ -52,3 +55,39 @@ class Enlarged:
 
     pixels: Picture
     """[factor times height, factor times width, 3] u8, BGR."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceActivity:
+    """Result of voice-activity."""
+
+    __pydantic_config__ = RESULT
+
+    probabilities: Vector
+    """[n] f32, 0 to 1: that somebody speaks, for each window of 512 samples; the last may be shorter."""
+
+
+class HearingOptions(Options):
+    """Options of speech-understanding."""
+
+    task: Literal["text", "language", "states"]
+    """What is wanted: what is said, in which language, or how it sounds."""
+    language: str = Field(min_length=2, max_length=3)
+    """`text`: the language to write, ISO 639-1."""
+    beam: int = Field(ge=1, le=5)
+    """`text`: hypotheses that are followed at a time; 1 is greedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Result of speech-understanding, for a clip of at most 30 s; what was not asked for is empty or none."""
+
+    __pydantic_config__ = RESULT
+
+    text: str
+    """As the model writes it, with punctuation; empty when nothing is said."""
+    languages: Mapping[str, float]
+    """Probability by language, ISO 639-1; their sum is 1."""
+    states: Table | None
+    """[t, d] f32: states of the encoder in the spans in which somebody speaks, or of the whole clip when it
+    names none."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
-from edged.contracts import face, image, masks, pairs, parts, product
+from edged.contracts import face, image, masks, pairs, parts, product, speech
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import NotFound
 from edged.contracts.message import Envelope, StreamMessage
@@ -32,6 +32,8 @@ class Types:
     """Options that stand within a field of the input, which has them as attributes, not beside it."""
     on_streams: Mapping[str, Any] = field(default_factory=dict)
     """Options that are others on a stream, unless the stream says them itself."""
+    joined: speech.Joined | None = None
+    """For services that get a recording clip by clip: how `result`s of its clips become one answer."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,11 @@ class Service:
         """Whether a single picture is the input, so that the service runs on a camera too."""
         return issubclass(self.contract.input, image.ImageInput)
 
+    @property
+    def takes_sound(self) -> bool:
+        """Whether a recording is the input, so that the service runs on a microphone too."""
+        return issubclass(self.contract.input, speech.SoundInput)
+
     @cached_property
     def request(self) -> type[BaseModel]:
         """The whole request: envelope, input, and the options, each of which may be left out.
@@ -92,6 +99,8 @@ class Service:
 
     def answer_schema(self) -> dict[str, Any]:
         """JSON Schema of the successful answer."""
+        if self.contract.joined is not None:
+            return {"$id": self.schema_id, **self.contract.joined.schema}
         schema = result_schema(self.contract.result)
         if self.wraps_answer:
             envelope = TypeAdapter(Wrapped).json_schema()["properties"]
@@ -102,7 +111,8 @@ class Service:
     def message_schema(self) -> dict[str, Any]:
         """JSON Schema of a message of a stream: `result` holds the fields of the answer."""
         schema = StreamMessage.model_json_schema(by_alias=True)
-        result = result_schema(self.contract.result)
+        joined = self.contract.joined
+        result = dict(joined.schema) if joined is not None else result_schema(self.contract.result)
         schema["$defs"] |= result.pop("$defs", {})
         schema["properties"] |= {"schema": {**schema["properties"]["schema"], "const": self.schema_id}}
         schema["properties"] |= {"result": result}
@@ -168,6 +178,12 @@ _FACE_ENHANCEMENT = Types(image.ImageInput, face.EnhancementOptions, face.OutIma
 _PRODUCTS = Types(
     pairs.ProductInput, pairs.ComparisonOptions, pairs.ProductMatch, inside=frozenset({"metric"})
 )
+_RECOGNITION = Types(
+    speech.SoundInput, speech.RecognitionOptions, speech.Transcript, joined=speech.BY_START_TEXT
+)
+_SPEECH_VECTOR = Types(speech.SoundInput, Options, speech.SpeechVector, joined=speech.ONE_VECTOR)
+_SPEAKER = Types(speech.SoundInput, speech.LabelOptions, speech.SpeakerClass, joined=speech.BY_START_LABEL)
+_YES_NO = Types(speech.SoundInput, speech.DetectionThreshold, speech.YesNo, joined=speech.BY_START_LABEL)
 
 SERVICES: Mapping[str, Service] = {
     s.name: s
@@ -185,13 +201,13 @@ SERVICES: Mapping[str, Service] = {
         Service("inventory-counting", "image", "how many of each product stand on a shelf", _INVENTORY),
         Service("image-similarity", "image", "how alike two pictures are", _SIMILARITY),
         Service("image-colorization", "image", "colour for a gray picture", _COLORIZATION),
-        Service("speech-recognition-zh", "speech", "Mandarin speech to text"),
+        Service("speech-recognition-zh", "speech", "Mandarin speech to text", _RECOGNITION),
         Service("speech-recognition-zh-live", "speech", "Mandarin live streaming to text"),
-        Service("speech-vectorization-zh", "speech", "a feature vector of Mandarin speech"),
-        Service("speech-vectorization-en", "speech", "a feature vector of English speech"),
-        Service("speaker-classification-zh", "speech", "an attribute of the speaker"),
-        Service("speech-detection-zh", "speech", "whether Mandarin is spoken"),
-        Service("music-detection", "speech", "whether there is background music"),
+        Service("speech-vectorization-zh", "speech", "a feature vector of Mandarin speech", _SPEECH_VECTOR),
+        Service("speech-vectorization-en", "speech", "a feature vector of English speech", _SPEECH_VECTOR),
+        Service("speaker-classification-zh", "speech", "an attribute of the speaker", _SPEAKER),
+        Service("speech-detection-zh", "speech", "whether Mandarin is spoken", _YES_NO),
+        Service("music-detection", "speech", "whether there is background music", _YES_NO),
         Service("text-vectorization", "text", "vectors of a text or of a pair of texts"),
         Service("face-similarity", "face", "whether two faces are the same person", _FACE_SIMILARITY),
         Service("face-attributes", "face", "age, gender and emotion of every face", _FACE_ATTRIBUTES),
@@ -203,6 +219,8 @@ SERVICES: Mapping[str, Service] = {
 
 _FACE_DETECTION = Types(image.ImageInput, parts.FaceDetectionOptions, parts.Faces)
 _EMBEDDING = Types(image.ImageInput, Options, parts.Embedding)
+_VOICE = Types(speech.SoundInput, Options, parts.VoiceActivity)
+_HEARING = Types(speech.SoundInput, parts.HearingOptions, parts.Heard)
 _ENLARGEMENT = Types(image.ImageInput, Options, parts.Enlarged)
 
 PARTS: Mapping[str, Service] = {
@@ -211,6 +229,8 @@ PARTS: Mapping[str, Service] = {
         Service("face-detection", "face", "every face with its five landmarks", _FACE_DETECTION),
         Service("image-embedding", "image", "what a picture shows, as a vector of length 1", _EMBEDDING),
         Service("picture-enlargement", "image", "a picture at several times its size", _ENLARGEMENT),
+        Service("voice-activity", "speech", "when somebody speaks", _VOICE),
+        Service("speech-understanding", "speech", "what is said, and in which language", _HEARING),
     )
 }
 """By name: what models offer to other models. Nobody can request them, and they have no topic."""
