@@ -126,6 +126,9 @@ def _fields(schema: dict[str, Any]) -> Iterator[str]:
 
 
 def _rows(schema: dict[str, Any], root: dict[str, Any], prefix: str) -> Iterator[str]:
+    for body in schema.get("patternProperties", {}).values():
+        what = f"{_one_line(schema['description'])} {_one_line(body['description'])}"
+        yield f"| `{prefix}<start>` | {_type(body, root)} | {what} |"
     for name, body in schema.get("properties", {}).items():
         optional = "" if name in schema.get("required", []) else " (optional)"
         what = _one_line(body.get("description", ""))

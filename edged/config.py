@@ -122,6 +122,10 @@ def _stream_fault(name: str) -> str | None:
     known = SERVICES.get(name)
     if known is None or known.types is None or known.takes_frames:
         return None
+    if known.takes_sound:
+        return (
+            f"{name} listens, and microphones are not part of this version of edged yet; send requests to it"
+        )
     return f"{name} compares two pictures, so a camera cannot feed it; send requests to it"
 
 

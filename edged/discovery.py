@@ -21,7 +21,7 @@ import pluggy
 from edged import hookspecs
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import CardError, EdgedError, NotFound, PluginError
-from edged.contracts.model import AnyModel, Model
+from edged.contracts.model import AnyModel, Model, StreamModel
 from edged.contracts.services import card_options
 from edged.hookspecs import Decoder
 
@@ -184,7 +184,9 @@ def _check(catalogue: Catalogue, offer: _Offer) -> None:
     """Raises `PluginError` or `CardError` when anything of an offer cannot be taken."""
     taken = dict(catalogue.sources)
     for model in offer.models:
-        if not isinstance(model, Model) or not isinstance(getattr(model, "card", None), ModelCard):
+        if not isinstance(model, Model | StreamModel) or not isinstance(
+            getattr(model, "card", None), ModelCard
+        ):
             raise PluginError(f"{model!r} is not an edged.Model with a card")
         card = model.card
         if card.id in taken:

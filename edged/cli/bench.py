@@ -16,7 +16,7 @@ from edged.cli.terminal import default_config, print_json, say, table
 from edged.contracts.errors import NotUsable
 from edged.contracts.image import ImageInput
 from edged.contracts.items import PixelFormat
-from edged.contracts.model import Session, Tensors
+from edged.contracts.model import Model, Session, Tensors
 from edged.contracts.request import RequestJob
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
@@ -91,7 +91,9 @@ def _kinds(
     pixels = picture.pixels(PixelFormat())
     recorders = {graph: _Recorder(session) for graph, session in served.instance.tools.sessions.items()}
     tools = replace(served.instance.tools, sessions=recorders)
-    served.instance.model.infer(picture, served.options, tools, CallRun())
+    model = served.instance.model
+    assert isinstance(model, Model)  # noqa: S101 - what takes a picture is no StreamModel
+    model.infer(picture, served.options, tools, CallRun())
     runs = [(r.session, inputs) for r in recorders.values() for inputs in r.fed]
     table_ = ServiceTable()
     table_.put(served)

@@ -30,7 +30,9 @@ app = typer.Typer()
 @app.command()
 def infer(
     name: Annotated[str, typer.Argument(metavar="SERVICE", help="One of `edged services`.")],
-    files: Annotated[list[Path] | None, typer.Argument(help="A picture; two pictures; a path.")] = None,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="A picture, two pictures, or a recording.")
+    ] = None,
     save: Annotated[Path | None, typer.Option(help="Draw the answer into this picture.")] = None,
     request: Annotated[Path | None, typer.Option(help="A JSON file with the request's other fields.")] = None,
     metric: Annotated[str | None, typer.Option(help="product-comparison: L2 or Cosine.")] = None,
@@ -47,7 +49,7 @@ def infer(
             raise BadRequest("--save draws into the picture that is named on the command line; name one")
         known = service(name)
         fields = {**_request_file(request), **_media_fields(known, pictures, metric)}
-        answer = _answered(known, fields, config or default_config(), asked)
+        answer = _answered(known, fields, config or default_config(), asked, [p.parent for p in pictures])
     except EdgedError as error:
         answer = refusal({}, error.code, str(error))
     print_json(orjson.loads(answer.body))
@@ -76,6 +78,10 @@ def _media_fields(known: Service, files: list[Path], metric: str | None) -> dict
     if not files:
         return {}
     kind = known.contract.input
+    if known.takes_sound:
+        if len(files) != 1:
+            raise BadRequest(f"{known.name} takes one recording, not {len(files)} files")
+        return {"input": {"url": str(files[0].resolve())}, "timeout_s": 86400}  # nobody else waits
     wanted = 1 if issubclass(kind, ImageInput) else 2
     if len(files) != wanted:
         pictures = "one picture" if wanted == 1 else "two pictures"
@@ -96,14 +102,20 @@ def _encoded(path: Path) -> str:
         raise NotFound(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _answered(known: Service, fields: dict[str, Any], path: Path, asked: dict[str, str | None]) -> Answer:
+def _answered(
+    known: Service, fields: dict[str, Any], path: Path, asked: dict[str, str | None], folders: list[Path]
+) -> Answer:
+    """`folders`: of the files on the command line, which their owner may read whatever the policy says."""
     settings = configuration.load(path)
+    fetch = settings.requests.fetch
+    fetch = fetch.model_copy(update={"folders": (*fetch.folders, *(f.resolve() for f in folders))})
+    requests = settings.requests.model_copy(update={"fetch": fetch})
     wanted = settings.service(known.name)
     wanted = wanted.model_copy(update={k: v for k, v in asked.items() if v is not None})
     counters, serving = Counters(), ServiceTable()
     repository = open_repository(settings, counters)
     serving.put(open_service(known.name, wanted, repository))
-    route = RequestRoute(serving, settings.requests, counters)
+    route = RequestRoute(serving, requests, counters)
     return route.answer(RequestJob(known.name, orjson.dumps(fields), time.monotonic(), lambda _: None))
 
 

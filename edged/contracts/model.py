@@ -59,6 +59,12 @@ class Part(Protocol):
     def card(self) -> ModelCard:
         """Its card."""
 
+    def start(self) -> Any:
+        """Of a `StreamModel`: the state before the first chunk."""
+
+    def step(self, chunk: Any, state: Any, run: Run) -> tuple[Any, Any]:
+        """Of a `StreamModel`: the result of one chunk, or none, and the next state."""
+
     def infer(self, item: Any, run: Run, **options: Any) -> Any:
         """One result for one item, with its card's options but for those that are given.
 
@@ -86,20 +92,13 @@ class Prepared(Generic[ContextT]):
     context: ContextT
 
 
-class Model(ABC, Generic[ItemT, OptionsT, ResultT]):
-    """Weights plus pre- and post-processing that fulfil a service.
+class Opened(ABC):
+    """What every model can: be opened from its card and the files of it.
 
     One object is shared by all threads: it holds no state of a call.
     """
 
     card: ModelCard
-
-    @abstractmethod
-    def infer(self, item: ItemT, options: OptionsT, tools: Tools, run: Run) -> ResultT:
-        """Turn one item into one result.
-
-        Called in a worker thread; does no I/O. Raise `NotUsable` when the item cannot be worked with.
-        """
 
     def open_resource(self, name: str, path: Path) -> Any:
         """Read a file of the card's `resources`, whose SHA-256 was checked. Called once, before any `infer`.
@@ -114,6 +113,17 @@ class Model(ABC, Generic[ItemT, OptionsT, ResultT]):
         `files`: its verified weights by name. Raise `CardError` when they do not hold what they should.
         """
         raise CardError(f"the card says that the graph {name!r} is built, but the plugin builds none")
+
+
+class Model(Opened, Generic[ItemT, OptionsT, ResultT]):
+    """Weights plus pre- and post-processing that fulfil a service."""
+
+    @abstractmethod
+    def infer(self, item: ItemT, options: OptionsT, tools: Tools, run: Run) -> ResultT:
+        """Turn one item into one result.
+
+        Called in a worker thread; does no I/O. Raise `NotUsable` when the item cannot be worked with.
+        """
 
 
 class SinglePassModel(Model[ItemT, OptionsT, ResultT], Generic[ItemT, ContextT, OptionsT, ResultT]):
@@ -133,10 +143,8 @@ class SinglePassModel(Model[ItemT, OptionsT, ResultT], Generic[ItemT, ContextT, 
         return self.postprocess(tools.sessions["main"].run(prepared.inputs), prepared.context, options)
 
 
-class StreamModel(ABC, Generic[ItemT, OptionsT, ResultT, StateT]):
+class StreamModel(Opened, Generic[ItemT, OptionsT, ResultT, StateT]):
     """A model that remembers: the state is a value, held by the host, one a stream."""
-
-    card: ModelCard
 
     @abstractmethod
     def start(self, options: OptionsT) -> StateT:
@@ -149,4 +157,4 @@ class StreamModel(ABC, Generic[ItemT, OptionsT, ResultT, StateT]):
         """Eat one chunk: a result when there is one, and the next state."""
 
 
-AnyModel = Model[Any, Any, Any]
+AnyModel = Model[Any, Any, Any] | StreamModel[Any, Any, Any, Any]

@@ -118,8 +118,8 @@ class Service:
         schema["properties"] |= {"result": result}
         return {"$id": f"{self.schema_id}/message", **schema, "title": "StreamMessage"}
 
-    def answer(self, request_id: str, fields: dict[str, Any]) -> dict[str, Any]:
-        """The successful answer as it is encoded, of the fields of a result."""
+    def answer(self, request_id: str, fields: Any) -> Any:
+        """The successful answer as it is encoded, of the fields of a result or of what `joined` made."""
         return {"request_id": request_id, "success": True, **fields} if self.wraps_answer else fields
 
 
@@ -178,11 +178,6 @@ _FACE_ENHANCEMENT = Types(image.ImageInput, face.EnhancementOptions, face.OutIma
 _PRODUCTS = Types(
     pairs.ProductInput, pairs.ComparisonOptions, pairs.ProductMatch, inside=frozenset({"metric"})
 )
-_RECOGNITION = Types(
-    speech.SoundInput, speech.RecognitionOptions, speech.Transcript, joined=speech.BY_START_TEXT
-)
-_SPEECH_VECTOR = Types(speech.SoundInput, Options, speech.SpeechVector, joined=speech.ONE_VECTOR)
-_SPEAKER = Types(speech.SoundInput, speech.LabelOptions, speech.SpeakerClass, joined=speech.BY_START_LABEL)
 _YES_NO = Types(speech.SoundInput, speech.DetectionThreshold, speech.YesNo, joined=speech.BY_START_LABEL)
 
 SERVICES: Mapping[str, Service] = {
@@ -201,12 +196,12 @@ SERVICES: Mapping[str, Service] = {
         Service("inventory-counting", "image", "how many of each product stand on a shelf", _INVENTORY),
         Service("image-similarity", "image", "how alike two pictures are", _SIMILARITY),
         Service("image-colorization", "image", "colour for a gray picture", _COLORIZATION),
-        Service("speech-recognition-zh", "speech", "Mandarin speech to text", _RECOGNITION),
+        Service("speech-recognition-zh", "speech", "Mandarin speech to text"),
         Service("speech-recognition-zh-live", "speech", "Mandarin live streaming to text"),
-        Service("speech-vectorization-zh", "speech", "a feature vector of Mandarin speech", _SPEECH_VECTOR),
-        Service("speech-vectorization-en", "speech", "a feature vector of English speech", _SPEECH_VECTOR),
-        Service("speaker-classification-zh", "speech", "an attribute of the speaker", _SPEAKER),
-        Service("speech-detection-zh", "speech", "whether Mandarin is spoken", _YES_NO),
+        Service("speech-vectorization-zh", "speech", "a feature vector of Mandarin speech"),
+        Service("speech-vectorization-en", "speech", "a feature vector of English speech"),
+        Service("speaker-classification-zh", "speech", "an attribute of the speaker"),
+        Service("speech-detection-zh", "speech", "whether Mandarin is spoken"),
         Service("music-detection", "speech", "whether there is background music", _YES_NO),
         Service("text-vectorization", "text", "vectors of a text or of a pair of texts"),
         Service("face-similarity", "face", "whether two faces are the same person", _FACE_SIMILARITY),

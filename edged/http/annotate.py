@@ -7,9 +7,10 @@ import cv2
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from edged.contracts.errors import BadRequest, NotMedia, NotUsable
+from edged.contracts.errors import BadRequest, NotFound, NotMedia, NotUsable
 from edged.contracts.image import ImageInput
 from edged.contracts.items import PixelFormat, Pixels
+from edged.contracts.pairs import PairInput, ProductInput
 from edged.contracts.result import result_fields
 from edged.contracts.services import service
 from edged.media.picture import PictureLimits, decode_base64, decode_picture, encode_jpeg
@@ -47,6 +48,8 @@ def annotated(name: str, body: bytes, limits: PictureLimits) -> bytes:
     `NotMedia` for the picture, `NotUsable` for an answer that is none of this service.
     """
     contract = service(name).contract
+    if not issubclass(contract.input, ImageInput | PairInput | ProductInput):
+        raise NotFound(f"{name} has no picture to draw into")
     try:
         request = AnnotateRequest.model_validate(orjson.loads(body))
     except orjson.JSONDecodeError as error:

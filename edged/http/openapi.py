@@ -98,6 +98,8 @@ def _example(service: Service) -> dict[str, Any]:
     pair = {"imagea": _PIXEL, "imageb": _PIXEL}
     if issubclass(service.contract.input, ProductInput):
         return {"function_name": "match", "function_params": {**pair, "metric": "L2"}}
+    if service.takes_sound:
+        return {"input": {"url": "file:///media/recording.wav"}}
     return {"image": _PIXEL} if service.takes_frames else pair
 
 

@@ -11,9 +11,12 @@ from edged.contracts.image import ImageInput
 from edged.contracts.items import Frame, FramePair, Item, PixelFormat
 from edged.contracts.media import UrlInput
 from edged.contracts.pairs import PairInput, ProductInput
+from edged.contracts.speech import SoundInput
 from edged.media.fetch import ByteLimit, Fetched, fetch
 from edged.media.picture import PictureLimits, decode_base64, decode_picture
 from edged.media.policy import FetchSettings
+from edged.media.sound import SoundLimits
+from edged.pipeline.listen import Recording
 
 
 class Wanted(NamedTuple):
@@ -23,11 +26,13 @@ class Wanted(NamedTuple):
     limit: ByteLimit
 
 
-def wanted_of(request: BaseModel, limits: PictureLimits) -> Wanted | None:
+def wanted_of(request: BaseModel, limits: PictureLimits, sound: SoundLimits) -> Wanted | None:
     """What must be fetched before `item_of`; none when the request brings all of it."""
     given = getattr(request, "input", None)
     if not isinstance(given, UrlInput):
         return None
+    if isinstance(request, SoundInput):
+        return Wanted(given.url, ByteLimit(sound.max_bytes, "requests.sound.max_bytes"))
     return Wanted(given.url, ByteLimit(limits.max_bytes, "requests.picture.max_bytes"))
 
 
@@ -42,7 +47,7 @@ def fetched(wanted: Wanted, settings: FetchSettings, deadline: float | None) -> 
 @singledispatch
 def item_of(
     request: BaseModel, limits: PictureLimits, media: Fetched | None, wanted: PixelFormat | None = None
-) -> Item:
+) -> Item | Recording:
     """The item that a validated request carries, or that was fetched for it.
 
     `wanted` is how a picture will be asked for, where that is known. Raises `BadRequest`, `TooLarge` or
@@ -72,6 +77,15 @@ def _(
     request: ProductInput, limits: PictureLimits, media: Fetched | None, wanted: PixelFormat | None = None
 ) -> Item:
     return _pair(request.function_params, "function_params.", limits, wanted)
+
+
+@item_of.register
+def _(
+    request: SoundInput, limits: PictureLimits, media: Fetched | None, wanted: PixelFormat | None = None
+) -> Recording:
+    if media is None:
+        raise TypeError("a recording is fetched before it is decoded")
+    return Recording(media.file, request.input.play_duration)
 
 
 def _pair(given: PairInput, within: str, limits: PictureLimits, wanted: PixelFormat | None) -> FramePair:

@@ -18,17 +18,20 @@ from pydantic import BaseModel, Field, ValidationError
 from edged.contracts import media as media_fields
 from edged.contracts.errors import BadRequest, EdgedError, TooLarge
 from edged.contracts.message import Envelope
+from edged.contracts.model import Options
 from edged.contracts.request import Answer, RequestJob, refusal
 from edged.contracts.services import SERVICES, Service, service
 from edged.contracts.settings import Settings
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo
-from edged.media.fetch import Fetched
+from edged.media.fetch import IN_MEMORY, Fetched
 from edged.media.picture import PictureLimits
 from edged.media.policy import FetchSettings
+from edged.media.sound import SoundLimits
 from edged.pipeline.call import CallRun, Cancellations
 from edged.pipeline.decode import Wanted, fetched, item_of, wanted_of
+from edged.pipeline.listen import Recording, listened
 from edged.pipeline.scheduler import Scheduler
 from edged.pipeline.served import Served, ServiceTable
 
@@ -50,6 +53,8 @@ class RequestSettings(Settings):
     """A longer answer is replaced by 413."""
     picture: PictureLimits = PictureLimits()
     """Limits of a picture in a request."""
+    sound: SoundLimits = SoundLimits()
+    """Limits of a recording in a request."""
     fetch: FetchSettings = FetchSettings()
     """What may be fetched for a request that names a URL."""
 
@@ -108,16 +113,16 @@ class RequestRoute:
         call.request = validated(known, call.fields)
         call.run = self._run(call.job, call.request)
         call.run.check()
-        call.wanted = wanted_of(call.request, self._settings.picture)
+        call.wanted = wanted_of(call.request, self._settings.picture, self._settings.sound)
 
     def fetch(self, call: Call) -> int:
-        """Step 2: bring the media that it wants, if any; returns the bytes."""
+        """Step 2: bring the media that it wants, if any; returns the bytes that it holds in memory."""
         if call.wanted is None:
             return 0
         call.run.check()
         with self._counters.timed("fetch"):
             call.media = fetched(call.wanted, self._settings.fetch, call.run.deadline)
-        return call.media.size
+        return min(call.media.size, IN_MEMORY)
 
     def result(self, call: Call) -> Answer:
         """Step 3: decode, infer, encode."""
@@ -126,11 +131,16 @@ class RequestRoute:
         with self._counters.timed("decode"):
             item = item_of(request, self._settings.picture, call.media, served.instance.picture)
         options = served.options_with(_options_of(served.service, request))
-        result = served.instance.infer(item, options, call.run, Priority.REQUEST)
+        fields = self._answered(served, item, options, call.run)
         call.run.check_cancelled()
         with self._counters.timed("encode"):
-            body = self._encoded(served.service, request.request_id or "", served.fields(result))
+            body = self._encoded(served.service, request.request_id or "", fields)
         return Answer(request.request_id or "", body, 200, served.instance.facts.name, request.reply_to)
+
+    def _answered(self, served: Served, item: Any, options: Options, run: CallRun) -> Any:
+        if isinstance(item, Recording):
+            return listened(served, item, options, self._settings.sound, run)
+        return served.fields(served.instance.infer(item, options, run, Priority.REQUEST))
 
     def _at_once(self, call: Call) -> Answer:
         self.open(call)
@@ -156,7 +166,7 @@ class RequestRoute:
         deadline = job.received_at + (request.timeout_s or self._settings.timeout_s)
         return CallRun(deadline, report, partial(self.cancellations.concern, request_id, job.received_at))
 
-    def _encoded(self, known: Service, request_id: str, fields: dict[str, Any]) -> bytes:
+    def _encoded(self, known: Service, request_id: str, fields: Any) -> bytes:
         body = orjson.dumps(known.answer(request_id, fields), option=orjson.OPT_SERIALIZE_NUMPY)
         if len(body) > self._settings.max_answer_bytes:
             raise TooLarge(
@@ -231,10 +241,13 @@ class RequestQueue:
         self._jobs: Fifo[RequestJob] = Fifo(settings.max_waiting, settings.max_waiting_bytes)
         self._unfetched: Fifo[Call] = Fifo(settings.max_waiting, settings.max_waiting_bytes)
         self._fetched: Fifo[Call] = Fifo(settings.max_waiting, settings.max_waiting_bytes)
+        self._recordings: Fifo[Call] = Fifo(settings.max_waiting, settings.max_waiting_bytes)
         self._route = RequestRoute(table, settings, counters)
         self._workers = Scheduler("requests", workers, counters)
         self._workers.add("requests", self._jobs, self._begin, workers)
         self._workers.add("fetched", self._fetched, self._finish, workers)
+        # A recording may take minutes: one worker is left for what takes milliseconds.
+        self._workers.add("recordings", self._recordings, self._finish, max(1, workers - 1))
         self._fetchers = Scheduler("fetches", settings.fetch.parallel, counters)
         self._fetchers.add("fetches", self._unfetched, self._fetch, settings.fetch.parallel)
 
@@ -259,7 +272,7 @@ class RequestQueue:
         """Finish what is in work; what waits stays with the journal of who submitted it."""
         self._fetchers.stop()
         self._workers.stop()
-        while (call := self._fetched.take()) is not None:
+        while (call := self._fetched.take() or self._recordings.take()) is not None:
             if call.media is not None:
                 call.media.file.close()
 
@@ -286,7 +299,8 @@ class RequestQueue:
         self._route.step(call, self._handed_back)
 
     def _handed_back(self, call: Call) -> Answer | None:
-        self._fetched.put(call, self._route.fetch(call))
+        held = self._route.fetch(call)
+        (self._recordings if call.served.service.takes_sound else self._fetched).put(call, held)
         return None
 
     def _finish(self, call: Call) -> None:

@@ -11,7 +11,16 @@ from edged.contracts.card import PictureInput
 from edged.contracts.errors import EdgedError, InferenceError
 from edged.contracts.items import PixelFormat
 from edged.contracts.message import ModelFacts
-from edged.contracts.model import AnyModel, Options, Run, Session, SinglePassModel, Tensors, Tools
+from edged.contracts.model import (
+    AnyModel,
+    Options,
+    Run,
+    Session,
+    SinglePassModel,
+    StreamModel,
+    Tensors,
+    Tools,
+)
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority, Slot
 from edged.flow.counters import Counters
@@ -61,6 +70,14 @@ class UsedModel:
         chosen = self._options.model_copy(update=options) if options else self._options
         return self._instance.infer(item, chosen, run, self._priority)
 
+    def start(self) -> Any:
+        """The state before the first chunk of a stream."""
+        return self._instance.start(self._options)
+
+    def step(self, chunk: Any, state: Any, run: Run) -> tuple[Any, Any]:
+        """One chunk of a stream: its result or none, and the next state."""
+        return self._instance.step(chunk, state, self._options, run, self._priority)
+
 
 class Instance:
     """A model that is ready to infer. Safe from all threads; no lock is held over an inference but the slot.
@@ -106,9 +123,24 @@ class Instance:
         Raises what the model raises of edged's errors; anything else that goes wrong in it becomes an
         `InferenceError`.
         """
+        return self._guarded(lambda: self._infer(item, options, self._tools[priority], run))
+
+    def start(self, options: Options) -> Any:
+        """The state of a `StreamModel` before its first chunk."""
+        assert isinstance(self.model, StreamModel)  # noqa: S101 - the caller knows what it uses
+        return self.model.start(options)
+
+    def step(self, chunk: Any, state: Any, options: Options, run: Run, priority: Priority) -> tuple[Any, Any]:
+        """One chunk through a `StreamModel`: its result or none, and the next state. Raises as `infer`."""
+        model, tools = self.model, self._tools[priority]
+        assert isinstance(model, StreamModel)  # noqa: S101 - the caller knows what it uses
+        stepped: tuple[Any, Any] = self._guarded(lambda: model.infer(chunk, state, options, tools, run))
+        return stepped
+
+    def _guarded(self, call: Callable[[], Any]) -> Any:
         started = time.perf_counter()
         try:
-            return self._infer(item, options, self._tools[priority], run)
+            return call()
         except EdgedError as error:
             self._counters.count(self._failed, type(error).__name__)
             raise
@@ -134,7 +166,10 @@ class Instance:
         return result
 
     def _as_it_likes(self, item: Any, options: Options, tools: Tools, run: Run) -> Any:
-        return self.model.infer(item, options, tools, run)
+        model = self.model
+        if isinstance(model, StreamModel):  # one item is a whole stream
+            return model.infer(item, model.start(options), options, tools, run)[0]
+        return model.infer(item, options, tools, run)
 
     def _tools_at(self, priority: Priority, slot: Slot) -> Tools:
         """The tools for calls of one priority."""

@@ -1,6 +1,7 @@
 """Sessions of OpenVINO."""
 
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
@@ -63,7 +64,7 @@ class OvSession:
         if really != _hint(precision):
             raise VariantError(f"OpenVINO would compute in {really} instead of {precision} on {device}")
         self.precision = precision
-        self._signature = Signature(_port(node) for node in compiled.inputs)
+        self._signature = Signature(map(_port, compiled.inputs, _input_names(path, compiled.inputs)))
         self._outputs = [(name, node) for node in compiled.outputs for name in node.get_names()]
         self._pool: SimpleQueue[Any] = SimpleQueue()
         for request in pool:
@@ -109,9 +110,17 @@ def _properties(
     return chosen
 
 
-def _port(node: Any) -> Port:
+def _input_names(path: Path, compiled: Sequence[Any]) -> list[str]:
+    """As the file names them: a node behind an input that compiling dissolves leaves its name with it."""
+    nodes = compiled
+    if any(len(node.get_names()) > 1 for node in compiled):
+        nodes = core().read_model(str(path)).inputs
+    return [str(node.any_name) for node in nodes]
+
+
+def _port(node: Any, name: str) -> Port:
     shape = tuple(d.get_length() if d.is_static else None for d in node.partial_shape)
-    return Port(node.any_name, node.element_type.to_dtype(), shape)
+    return Port(name, node.element_type.to_dtype(), shape)
 
 
 def _first(error: RuntimeError) -> str:

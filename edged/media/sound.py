@@ -1,0 +1,125 @@
+"""Sound of any audio or video file, decoded with PyAV (FFmpeg) piece by piece: 16 kHz, mono, f32."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO
+
+import av
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from edged.contracts.errors import NotMedia, NotUsable, TooLarge
+from edged.contracts.settings import Settings
+
+RATE = 16_000
+"""Samples a second of everything that models hear."""
+PIECE = RATE // 2
+"""Samples of a piece: half a second."""
+MICROSECONDS = 1_000_000
+
+_FORMATS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,tta,w64,"
+    "wav,wv"
+)
+"""Demuxers that read one file and open no other: a playlist could name any file of this box."""
+
+
+class SoundLimits(Settings):
+    """Limits of a recording in a request."""
+
+    max_bytes: int = Field(default=1_000_000_000, ge=1)
+    """Bytes of the file; more is answered 413."""
+    max_seconds: float = Field(default=14_400.0, gt=0)
+    """Seconds that are listened to; a longer recording is answered 413, unless `play_duration` cuts it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A recording that is open."""
+
+    pieces: Iterator[NDArray[np.float32]]
+    """[n] each, mono, -1 to 1, `RATE` samples a second; all but the last have `PIECE` samples."""
+    seconds: float | None
+    """How long it says it is; none: it does not say."""
+
+
+@contextmanager
+def open_sound(file: IO[bytes], limits: SoundLimits, play_duration_us: int | None = None) -> Iterator[Sound]:
+    """Open a recording, of which only the beginning is decoded when `play_duration_us` says so.
+
+    Raises `NotMedia` for bytes that are no audio or video, `NotUsable` for a video without sound, and while
+    it is read `TooLarge` past the limit. Packets that cannot be decoded are passed over.
+    """
+    try:
+        container = av.open(file, "r", options={"format_whitelist": _FORMATS})
+    except (av.error.FFmpegError, ValueError) as error:
+        raise NotMedia("is no audio or video that can be read") from error
+    with container:
+        if not container.streams.audio:
+            raise NotUsable("has no sound track")
+        told = None if container.duration is None else container.duration / MICROSECONDS
+        if play_duration_us is not None:
+            asked = play_duration_us / MICROSECONDS
+            told = asked if told is None else min(told, asked)
+        yield Sound(_bounded(_decoded(container), limits, play_duration_us), told)
+
+
+def _bounded(
+    blocks: Iterator[NDArray[np.float32]], limits: SoundLimits, play_duration_us: int | None
+) -> Iterator[NDArray[np.float32]]:
+    """Pieces of one length, up to what is wanted or allowed."""
+    most = int(limits.max_seconds * RATE)
+    wanted = most + 1 if play_duration_us is None else max(1, play_duration_us * RATE // MICROSECONDS)
+    taken, held = 0, np.empty(0, np.float32)
+    for block in blocks:
+        held = np.concatenate([held, block[: wanted - taken - len(held)]])
+        while len(held) >= PIECE:
+            taken += PIECE
+            yield held[:PIECE]
+            held = held[PIECE:]
+        if taken + len(held) > most:
+            raise TooLarge(
+                f"has more than the {limits.max_seconds:g} seconds of `requests.sound.max_seconds`; send a "
+                "shorter one, or say `play_duration`"
+            )
+        if taken + len(held) >= wanted:
+            break
+    if not taken and not len(held):
+        raise NotMedia("holds no sound that can be decoded")
+    if len(held):
+        yield held
+
+
+def _decoded(container: av.container.InputContainer) -> Iterator[NDArray[np.float32]]:
+    """[n] f32 of any length."""
+    stream = container.streams.audio[0]
+    resampler = _resampler()
+    try:
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError:
+                continue  # damaged: the next one may be sound
+            for frame in frames:
+                try:
+                    yield from _samples(resampler.resample(frame))
+                except ValueError:  # the rate or the channels change within the file
+                    resampler = _resampler()
+                    yield from _samples(resampler.resample(frame))
+        yield from _samples(resampler.resample(None))
+    except av.error.FFmpegError:  # cut off in the middle: what came so far is the recording
+        return
+
+
+def _resampler() -> av.AudioResampler:
+    return av.AudioResampler(format="flt", layout="mono", rate=RATE)
+
+
+def _samples(frames: list[av.AudioFrame]) -> Iterator[NDArray[np.float32]]:
+    """What is not finite becomes silence: a file of floats may hold anything."""
+    for frame in frames:
+        samples = np.nan_to_num(frame.to_ndarray().ravel(), nan=0.0, posinf=0.0, neginf=0.0)
+        yield np.clip(samples, -1.0, 1.0)

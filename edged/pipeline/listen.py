@@ -1,0 +1,96 @@
+"""A recording's way: decoded piece by piece, cut at pauses, heard clip by clip, joined to one answer.
+
+Nothing but the clip in work is held, however long the recording is.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edged.contracts.errors import CardError, NotMedia, NotUsable, TooLarge
+from edged.contracts.items import AudioClip
+from edged.contracts.model import Options, Part, Run
+from edged.contracts.slot import Priority
+from edged.media.sound import RATE, Sound, SoundLimits, open_sound
+from edged.ops.clips import WINDOW, CutRules, Cutter
+from edged.pipeline.served import Served
+
+VOICE = "voice"
+"""Name in `uses` of every card of a service that listens: the model of voice-activity that cuts for it."""
+INAUDIBLE = 1e-4
+"""Loudest sample of a piece in which nobody can speak: -80 dB. It is not even looked at."""
+PIECE_WINDOWS = 15
+"""Windows that are looked at together: half a second, in whole windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A recording of a request, here and not yet opened."""
+
+    file: IO[bytes]
+    play_duration_us: int | None
+    """Only so much of the beginning is listened to; none is all of it."""
+
+
+def listened(served: Served, recording: Recording, options: Options, limits: SoundLimits, run: Run) -> Any:
+    """The answer of a service to a recording.
+
+    Raises what `open_sound` does, naming the field, and what the model does.
+    """
+    joined = served.service.contract.joined
+    if joined is None or VOICE not in served.instance.tools.models:
+        raise CardError(f"{served.instance.card.id} must have a model `{VOICE}` in `uses` to get clips")
+    voice = served.instance.tools.models[VOICE]
+    results: list[tuple[int, Any]] = []
+    try:
+        with open_sound(recording.file, limits, recording.play_duration_us) as sound:
+            for clip in clips(sound, voice, CutRules(), run):
+                run.check()
+                results.append((clip.start_us, served.instance.infer(clip, options, run, Priority.JOB)))
+                if sound.seconds:
+                    run.progress(min(1.0, (clip.start_us / 1e6 + clip.seconds) / sound.seconds))
+    except (NotMedia, NotUsable, TooLarge) as error:
+        named = "input.url" in str(error)
+        raise error if named else type(error)(f"the media of the field `input.url` {error}") from error
+    return joined.join(results, options)
+
+
+def clips(sound: Sound, voice: Part, rules: CutRules, run: Run) -> Iterator[AudioClip]:
+    """The clips of a recording, one after another, from its beginning to its end."""
+    cutter, meter = Cutter(rules, RATE), VoiceMeter(voice)
+    for piece in _whole_windows(sound.pieces):
+        run.check()
+        yield from cutter.put(piece, meter.probabilities(piece, run))
+    if (last := cutter.rest()) is not None:
+        yield last
+
+
+class VoiceMeter:
+    """The probability of a voice, window by window, with what the model remembers of one source."""
+
+    def __init__(self, voice: Part) -> None:
+        self._voice = voice
+        self._state = voice.start()
+
+    def probabilities(self, samples: NDArray[np.float32], run: Run) -> NDArray[np.floating]:
+        """[n] for n windows of 512 samples; only the last window of a recording may be shorter."""
+        if not len(samples) or float(np.abs(samples).max()) < INAUDIBLE:
+            self._state = self._voice.start()  # silence leaves nothing to remember
+            return np.zeros(-(-len(samples) // WINDOW), np.float32)
+        activity, self._state = self._voice.step(AudioClip(samples, RATE, 0), self._state, run)
+        return np.asarray(activity.probabilities)
+
+
+def _whole_windows(pieces: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    """Pieces of whole windows, but for the last."""
+    length, held = PIECE_WINDOWS * WINDOW, np.empty(0, np.float32)
+    for piece in pieces:
+        held = np.concatenate([held, piece])
+        while len(held) >= length:
+            yield held[:length]
+            held = held[length:]
+    if len(held):
+        yield held

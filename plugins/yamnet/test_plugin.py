@@ -1,0 +1,57 @@
+"""YAMNet: the real weights on a guitar, on people, and on people with a guitar behind them."""
+
+import numpy as np
+import pytest
+
+from edged import AudioClip, DetectionThreshold
+from edged.contracts.services import card_options
+from edged.contracts.slot import Priority
+from edged.media.sound import RATE, SoundLimits, open_sound
+from edged.testing import FakeRun, conformance
+
+
+@pytest.fixture(scope="module")
+def yamnet(instance_of):
+    return instance_of("yamnet")
+
+
+def samples(path):
+    with path.open("rb") as file, open_sound(file, SoundLimits()) as sound:
+        return np.concatenate(list(sound.pieces))
+
+
+def score(yamnet, sound):
+    options = card_options(yamnet.card)
+    clip = AudioClip(sound, RATE, 0)
+    return yamnet.infer(clip, options, FakeRun(), Priority.REQUEST).score
+
+
+def test_music_and_voices_are_far_apart(yamnet, media):
+    assert score(yamnet, samples(media("guitar.wav"))) > 0.9
+    for name in ("mandarin.wav", "english.wav"):
+        assert score(yamnet, samples(media(name))) < 0.1
+
+
+@pytest.mark.parametrize("decibel", [0, 10, 20])
+@pytest.mark.parametrize("name", ["mandarin.wav", "english.wav"])
+def test_music_is_heard_behind_a_voice(yamnet, media, name, decibel):
+    speech = samples(media(name))
+    guitar = np.resize(samples(media("guitar.wav")), len(speech))
+    loud = np.sqrt(np.mean(speech**2) / np.mean(guitar**2) / 10 ** (decibel / 10))
+    mixed = np.clip(speech + loud * guitar, -1, 1).astype(np.float32)
+    assert score(yamnet, mixed) > card_options(yamnet.card).threshold
+
+
+def test_silence_and_noise_are_no_music(yamnet):
+    noise = np.random.default_rng(0).normal(size=4 * RATE).astype(np.float32) * 0.05
+    assert score(yamnet, noise) < 0.1
+    assert score(yamnet, np.zeros(160, np.float32)) < 0.1
+
+
+def test_the_labels_of_the_contract(yamnet, media):
+    clip = AudioClip(samples(media("guitar.wav")), RATE, 0)
+    sessions = yamnet.tools.sessions
+    result = conformance(yamnet.model, sessions, clip, models=yamnet.tools.models)
+    assert result.value(DetectionThreshold(language="zh", threshold=0.3)) == '{"class":"是"}\n'
+    assert result.value(DetectionThreshold(language="en", threshold=0.3)) == '{"class":"Yes"}\n'
+    assert result.value(DetectionThreshold(language="en", threshold=0.9999)) == '{"class":"No"}\n'

@@ -1,0 +1,112 @@
+"""A recording's way: real weights cut and hear it; one answer comes out, whatever was sent."""
+
+import time
+import wave
+from itertools import pairwise
+
+import orjson
+import pytest
+
+from edged.contracts.request import RequestJob
+from edged.contracts.services import card_options, service
+from edged.flow.counters import Counters
+from edged.media.policy import FetchSettings
+from edged.media.sound import RATE, SoundLimits
+from edged.pipeline.requests import RequestQueue, RequestRoute, RequestSettings
+from edged.pipeline.served import Served, ServiceTable
+from tests.broker import until
+
+MUSIC = "music-detection"
+
+
+@pytest.fixture(scope="module")
+def table(instance_of):
+    instance = instance_of("yamnet")
+    made = ServiceTable()
+    made.put(Served(service(MUSIC), instance, card_options(instance.card)))
+    return made
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return RequestSettings(fetch=FetchSettings(folders=(tmp_path,)), sound=SoundLimits(max_seconds=100))
+
+
+def wav(path, seconds):
+    with wave.open(str(path), "wb") as out:
+        out.setparams((1, 2, RATE, 0, "NONE", ""))
+        out.writeframes(b"\0\0" * int(seconds * RATE))
+    return path
+
+
+@pytest.fixture
+def ask(table, settings):
+    def asked(url, **fields):
+        body = orjson.dumps({"input": {"url": str(url), **fields.pop("input", {})}, **fields})
+        reports = []
+        job = RequestJob(MUSIC, body, time.monotonic(), print, lambda _, done: reports.append(done))
+        answer = RequestRoute(table, settings, Counters()).answer(job)
+        return answer.code, orjson.loads(answer.body), reports
+
+    return asked
+
+
+def test_the_answer_has_the_form_of_the_contract(ask, media, tmp_path):
+    path = tmp_path / "guitar.wav"
+    path.write_bytes(media("guitar.wav").read_bytes())
+    assert ask(path)[:2] == (200, {"0": '{"class":"是"}\n'})
+    assert ask(path, language="en")[1] == {"0": '{"class":"Yes"}\n'}
+    assert ask(f"file://{path}", threshold=0.9999, language="en")[1] == {"0": '{"class":"No"}\n'}
+
+
+def test_a_long_recording_is_heard_clip_by_clip(ask, tmp_path):
+    code, answer, reports = ask(wav(tmp_path / "silence.wav", 65), language="en")
+    starts = sorted(map(int, answer))
+    assert code == 200
+    assert starts[0] == 0
+    assert all(15e6 < later - start <= 30e6 for start, later in pairwise(starts))
+    assert set(answer.values()) == {'{"class":"No"}\n'}
+    assert reports == sorted(reports)
+    assert reports[-1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("given", [25_000_000, "25000000"])
+def test_only_the_beginning_is_listened_to(ask, tmp_path, given):
+    _, answer, _ = ask(wav(tmp_path / "silence.wav", 65), input={"play_duration": given})
+    assert len(answer) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [("-1", "play_duration"), (0, "more than 0"), ("1.5", "play_duration"), (True, "play_duration")],
+)
+def test_a_wrong_duration_is_named(ask, tmp_path, given, says):
+    code, answer, _ = ask(wav(tmp_path / "a.wav", 1), input={"play_duration": given})
+    assert code == 400
+    assert says in answer["error_msg"]
+
+
+def test_what_cannot_be_heard_is_named(ask, tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    code, answer, _ = ask(tmp_path / "a.wav")
+    assert (code, answer["success"]) == (415, False)
+    assert "`input.url` is no audio or video" in answer["error_msg"]
+    code, answer, _ = ask(wav(tmp_path / "long.wav", 101))
+    assert code == 413
+    assert "`requests.sound.max_seconds`" in answer["error_msg"]
+    assert ask(tmp_path / "none.wav")[0] == 404
+    assert ask("/etc/hostname")[0] == 403
+
+
+def test_recordings_leave_a_worker_for_pictures(table, settings, tmp_path):
+    answers = []
+    queue = RequestQueue(table, settings, 2, Counters())
+    queue.start()
+    try:
+        body = orjson.dumps({"input": {"url": str(wav(tmp_path / "a.wav", 1))}})
+        for _ in range(6):
+            queue.submit(RequestJob(MUSIC, body, time.monotonic(), answers.append))
+        until(lambda: len(answers) == 6)
+    finally:
+        queue.stop()
+    assert [answer.code for answer in answers] == [200] * 6
