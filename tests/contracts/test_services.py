@@ -41,7 +41,7 @@ RESULTS = {
     "product-comparison": ProductMatch(cosine_similarity=0.5),
     "ocr": Texts.from_rows([SIGN, ARROW], (100, 200), ["background", "text"]),
 }
-READY = [s for s in SERVICES.values() if s.types is not None]
+READY = [s for s in SERVICES.values() if s.types is not None and s.types.joined is None]
 
 
 def encoded(answer):

@@ -183,7 +183,7 @@ def test_the_queue_refuses_and_answers_what_it_took():
             queue.submit(RequestJob("object-detection", body, time.monotonic(), answers.append))
         except QueueFull:
             refused += 1
-    assert (refused, queue.queued()) == (7, {"requests": 3, "fetched": 0, "fetches": 0})
+    assert (refused, queue.queued()) == (7, {"requests": 3, "fetched": 0, "recordings": 0, "fetches": 0})
     queue.start()
     ends_at = time.monotonic() + 20
     while len(answers) < 3 and time.monotonic() < ends_at:
@@ -317,4 +317,4 @@ def test_the_lane_of_fetches_is_bounded_and_each_request_is_answered_once(shop, 
     shop.release()
     until(lambda: len(answers) == 7, "all are answered")
     assert [answer.code for answer in answers[2:]] == [200] * 5
-    assert queue.queued() == {"requests": 0, "fetched": 0, "fetches": 0}
+    assert queue.queued() == {"requests": 0, "fetched": 0, "recordings": 0, "fetches": 0}
