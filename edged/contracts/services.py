@@ -178,6 +178,7 @@ _FACE_ENHANCEMENT = Types(image.ImageInput, face.EnhancementOptions, face.OutIma
 _PRODUCTS = Types(
     pairs.ProductInput, pairs.ComparisonOptions, pairs.ProductMatch, inside=frozenset({"metric"})
 )
+_SPEAKER = Types(speech.SoundInput, speech.LabelOptions, speech.SpeakerClass, joined=speech.BY_START_LABEL)
 _YES_NO = Types(speech.SoundInput, speech.DetectionThreshold, speech.YesNo, joined=speech.BY_START_LABEL)
 
 SERVICES: Mapping[str, Service] = {
@@ -200,7 +201,7 @@ SERVICES: Mapping[str, Service] = {
         Service("speech-recognition-zh-live", "speech", "Mandarin live streaming to text"),
         Service("speech-vectorization-zh", "speech", "a feature vector of Mandarin speech"),
         Service("speech-vectorization-en", "speech", "a feature vector of English speech"),
-        Service("speaker-classification-zh", "speech", "an attribute of the speaker"),
+        Service("speaker-classification-zh", "speech", "whether a woman or a man speaks", _SPEAKER),
         Service("speech-detection-zh", "speech", "whether Mandarin is spoken"),
         Service("music-detection", "speech", "whether there is background music", _YES_NO),
         Service("text-vectorization", "text", "vectors of a text or of a pair of texts"),

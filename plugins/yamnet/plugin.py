@@ -17,6 +17,7 @@ from edged import (
     YesNo,
     hookimpl,
 )
+from edged.ops.audio import frames
 
 
 class FamilyParameters(Parameters):
@@ -53,7 +54,7 @@ class Yamnet(Model[AudioClip, DetectionThreshold, YesNo]):
         count = max(1, -(-(len(item.samples) - length) // hop) + 1)
         padded = np.zeros((count - 1) * hop + length, np.float32)
         padded[: len(item.samples)] = item.samples
-        return np.lib.stride_tricks.sliding_window_view(padded, length)[::hop]
+        return frames(padded, length, hop)
 
 
 @hookimpl

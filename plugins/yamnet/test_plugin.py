@@ -39,7 +39,7 @@ def test_music_is_heard_behind_a_voice(yamnet, media, name, decibel):
     guitar = np.resize(samples(media("guitar.wav")), len(speech))
     loud = np.sqrt(np.mean(speech**2) / np.mean(guitar**2) / 10 ** (decibel / 10))
     mixed = np.clip(speech + loud * guitar, -1, 1).astype(np.float32)
-    assert score(yamnet, mixed) > card_options(yamnet.card).threshold
+    assert score(yamnet, mixed) > yamnet.card.options_as(DetectionThreshold).threshold
 
 
 def test_silence_and_noise_are_no_music(yamnet):

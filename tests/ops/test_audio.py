@@ -1,0 +1,65 @@
+"""The mel spectrum against a slow one, written as SIDEKIT's documentation has it."""
+
+import numpy as np
+import pytest
+
+from edged.ops.audio import frames, sidekit_mel
+
+RATE = 16_000
+
+
+def slow_mel(samples):
+    """One frame, one band, one bin after another."""
+    edges = [700 * (10 ** (m / 2595) - 1) for m in np.linspace(*(mel(f) for f in (100, 8000)), 26)]
+    rows = []
+    for begin in range(0, len(samples) - 399, 160):
+        frame = samples[begin : begin + 400].astype(np.float64)
+        frame = np.array([frame[0] * 0.03, *(frame[i] - 0.97 * frame[i - 1] for i in range(1, 400))])
+        window = np.array([0.5 - 0.5 * np.cos(2 * np.pi * i / 399) for i in range(400)])
+        power = np.abs(np.fft.fft(frame * window, 512)) ** 2
+        row = []
+        for low, middle, high in zip(edges, edges[1:], edges[2:], strict=False):
+            total = 0.0
+            for k in range(257):
+                hertz = k * RATE / 512
+                if low < hertz <= middle:
+                    total += power[k] * 2 / (high - low) * (hertz - low) / (middle - low)
+                elif middle < hertz < high:
+                    total += power[k] * 2 / (high - low) * (high - hertz) / (high - middle)
+            row.append(np.log(total + 1e-9))
+        rows.append(row)
+    return np.array(rows)
+
+
+def mel(hertz):
+    return 2595 * np.log10(1 + hertz / 700)
+
+
+def test_it_is_the_slow_one():
+    samples = np.random.default_rng(0).normal(size=2000).astype(np.float32) * 0.1
+    found = sidekit_mel(samples)
+    assert found.shape == (11, 24)
+    assert found.dtype == np.float32
+    assert np.abs(found - slow_mel(samples)).max() < 1e-3
+
+
+def test_a_tone_is_loudest_in_its_band():
+    tone = np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE).astype(np.float32)
+    edges = 700 * (10 ** (np.linspace(mel(100), mel(8000), 26) / 2595) - 1)
+    band = int(np.argmin(np.abs(edges[1:-1] - 1000)))
+    assert set(sidekit_mel(tone).argmax(axis=1)) == {band}
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(0, 0), (399, 0), (400, 1), (559, 1), (560, 2), (16_000, 98)]
+)
+def test_only_whole_frames(count, expected):
+    assert len(sidekit_mel(np.zeros(count, np.float32))) == expected
+    assert np.isfinite(sidekit_mel(np.zeros(count, np.float32))).all()
+
+
+def test_frames_are_views():
+    samples = np.arange(10, dtype=np.float32)
+    cut = frames(samples, 4, 3)
+    assert cut.tolist() == [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7, 8, 9]]
+    assert np.shares_memory(cut, samples)
