@@ -9,7 +9,8 @@ from pathlib import Path
 from edged.contracts.errors import RequestError, SourceError
 from edged.contracts.items import Frame
 from edged.media.picture import PictureLimits, decode_picture
-from edged.media.video import Pace, VideoOptions
+from edged.media.source import Pace
+from edged.media.video import VideoOptions
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
 """What counts as a picture, by its name; other files are ignored."""

@@ -96,7 +96,7 @@ def _bounded(
 def _decoded(container: av.container.InputContainer) -> Iterator[NDArray[np.float32]]:
     """[n] f32 of any length."""
     stream = container.streams.audio[0]
-    resampler = _resampler()
+    converter = Converter()
     try:
         for packet in container.demux(stream):
             try:
@@ -104,14 +104,30 @@ def _decoded(container: av.container.InputContainer) -> Iterator[NDArray[np.floa
             except av.error.InvalidDataError:
                 continue  # damaged: the next one may be sound
             for frame in frames:
-                try:
-                    yield from _samples(resampler.resample(frame))
-                except ValueError:  # the rate or the channels change within the file
-                    resampler = _resampler()
-                    yield from _samples(resampler.resample(frame))
-        yield from _samples(resampler.resample(None))
+                yield from converter.add(frame)
+        yield from converter.rest()
     except av.error.FFmpegError:  # cut off in the middle: what came so far is the recording
         return
+
+
+class Converter:
+    """Brings decoded sound of any form to what models hear. One for each recording."""
+
+    def __init__(self) -> None:
+        self._resampler = _resampler()
+
+    def add(self, frame: av.AudioFrame) -> Iterator[NDArray[np.float32]]:
+        """[n] of any length, mono, -1 to 1, `RATE` samples a second."""
+        try:
+            frames = self._resampler.resample(frame)
+        except ValueError:  # the rate or the channels change within the recording
+            self._resampler = _resampler()
+            frames = self._resampler.resample(frame)
+        yield from _samples(frames)
+
+    def rest(self) -> Iterator[NDArray[np.float32]]:
+        """What the filter holds back until the end."""
+        yield from _samples(self._resampler.resample(None))
 
 
 def _resampler() -> av.AudioResampler:

@@ -8,7 +8,8 @@ import pytest
 
 from edged.contracts.errors import SourceError
 from edged.contracts.items import Frame, PixelFormat
-from edged.media.video import VideoOptions, open_video, redact, sample_frames
+from edged.media.source import redact
+from edged.media.video import VideoOptions, open_video, sample_frames
 from tests.media.clips import write_clip
 
 NEVER = threading.Event()
@@ -139,8 +140,8 @@ def test_samples_are_evenly_spread(tmp_path):
     ("name", "content", "sentence"),
     [
         ("missing.mp4", None, "does not exist"),
-        ("text.mp4", b"no video at all", "is no video that can be read"),
-        ("empty.mp4", b"", "is no video that can be read"),
+        ("text.mp4", b"no video at all", "is no video or sound that can be read"),
+        ("empty.mp4", b"", "is no video or sound that can be read"),
     ],
 )
 def test_files_that_cannot_be_read(tmp_path, name, content, sentence):
