@@ -51,8 +51,7 @@ class CameraSource:
         """`name` is the stream's; what cannot be decoded is counted as dropped."""
         self._name = name
         self._settings = settings
-        self._counters = counters
-        self._log = _DamageLog(name)
+        self._damaged = Damage(name, counters)
 
     def run(self, emit: Callable[[Frame], None], stop: threading.Event) -> None:
         """Call `emit` with each frame until `stop` is set or a file has ended. Raises `SourceError`."""
@@ -70,23 +69,25 @@ class CameraSource:
         for frame in opened(self._settings.source, options, stop):
             emit(frame)
 
-    def _damaged(self, why: str) -> None:
-        self._counters.count(f"frames_dropped/{self._name}", "damaged")
-        self._log.add(why)
 
+class Damage:
+    """Called with why something is left out: counts it, and logs one line a second, however much it is."""
 
-class _DamageLog:
-    """One line a second for what cannot be decoded, however much there is."""
-
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, counters: Counters, reason: str = "damaged") -> None:
+        """`name` is the stream's; `reason` is counted."""
         self._name = name
+        self._counters = counters
+        self._reason = reason
         self._count = 0
         self._last = -math.inf
 
-    def add(self, why: str) -> None:
+    def __call__(self, why: str) -> None:
         """One more."""
+        self._counters.count(f"frames_dropped/{self._name}", self._reason)
         self._count += 1
         now = time.monotonic()
         if now - self._last >= 1:
-            log.warning("stream %s: damaged, %d left out; the last: %s", self._name, self._count, why)
+            log.warning(
+                "stream %s: %s, %d left out; the last: %s", self._name, self._reason, self._count, why
+            )
             self._count, self._last = 0, now
