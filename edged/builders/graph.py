@@ -1,6 +1,6 @@
 """Assemble an ONNX graph of arrays: the same arrays give the same bytes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -85,15 +85,20 @@ class GraphBuilder:
             **padding,
         )
 
-    def build(self, inputs: Mapping[Value, Shape], outputs: Mapping[Value, Shape]) -> Any:
-        """The graph as an `onnx.ModelProto`, its inputs and outputs f32.
+    def build(
+        self,
+        inputs: Mapping[Value, Shape],
+        outputs: Mapping[Value, Shape],
+        integers: Collection[Value] = (),
+    ) -> Any:
+        """The graph as an `onnx.ModelProto`, its inputs and outputs f32, but for the inputs in i64.
 
         Raises `ValueError` when nodes, names or shapes do not fit.
         """
         from onnx import checker, helper, shape_inference  # noqa: PLC0415
 
         graph = helper.make_graph(
-            self._nodes, "main", _infos(inputs), _infos(outputs), initializer=self._constants
+            self._nodes, "main", _infos(inputs, integers), _infos(outputs), initializer=self._constants
         )
         model = helper.make_model(
             graph,
@@ -135,7 +140,12 @@ def _sizes(given: Sizes, axes: int) -> list[int]:
     return [given] * axes if isinstance(given, int) else list(given)
 
 
-def _infos(values: Mapping[Value, Shape]) -> list[Any]:
+def _infos(values: Mapping[Value, Shape], integers: Collection[Value] = ()) -> list[Any]:
     from onnx import TensorProto, helper  # noqa: PLC0415
 
-    return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in values.items()]
+    return [
+        helper.make_tensor_value_info(
+            name, TensorProto.INT64 if name in integers else TensorProto.FLOAT, shape
+        )
+        for name, shape in values.items()
+    ]

@@ -1,7 +1,7 @@
 """Options and result types of parts: what models offer to other models, and nobody can request."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import Field
@@ -84,10 +84,10 @@ class Heard:
 
     __pydantic_config__ = RESULT
 
-    text: str
+    text: str = ""
     """As the model writes it, with punctuation; empty when nothing is said."""
-    languages: Mapping[str, float]
+    languages: Mapping[str, float] = field(default_factory=dict)
     """Probability by language, ISO 639-1; their sum is 1."""
-    states: Table | None
+    states: Table | None = None
     """[t, d] f32: states of the encoder in the spans in which somebody speaks, or of the whole clip when it
     names none."""

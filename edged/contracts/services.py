@@ -179,6 +179,10 @@ _PRODUCTS = Types(
     pairs.ProductInput, pairs.ComparisonOptions, pairs.ProductMatch, inside=frozenset({"metric"})
 )
 _SPEAKER = Types(speech.SoundInput, speech.LabelOptions, speech.SpeakerClass, joined=speech.BY_START_LABEL)
+_RECOGNITION = Types(
+    speech.SoundInput, speech.RecognitionOptions, speech.Transcript, joined=speech.BY_START_TEXT
+)
+_SPEECH_VECTOR = Types(speech.SoundInput, Options, speech.SpeechVector, joined=speech.ONE_VECTOR)
 _YES_NO = Types(speech.SoundInput, speech.DetectionThreshold, speech.YesNo, joined=speech.BY_START_LABEL)
 
 SERVICES: Mapping[str, Service] = {
@@ -197,12 +201,12 @@ SERVICES: Mapping[str, Service] = {
         Service("inventory-counting", "image", "how many of each product stand on a shelf", _INVENTORY),
         Service("image-similarity", "image", "how alike two pictures are", _SIMILARITY),
         Service("image-colorization", "image", "colour for a gray picture", _COLORIZATION),
-        Service("speech-recognition-zh", "speech", "Mandarin speech to text"),
-        Service("speech-recognition-zh-live", "speech", "Mandarin live streaming to text"),
-        Service("speech-vectorization-zh", "speech", "a feature vector of Mandarin speech"),
-        Service("speech-vectorization-en", "speech", "a feature vector of English speech"),
+        Service("speech-recognition-zh", "speech", "Mandarin speech to text", _RECOGNITION),
+        Service("speech-recognition-zh-live", "speech", "Mandarin live streaming to text", _RECOGNITION),
+        Service("speech-vectorization-zh", "speech", "a feature vector of Mandarin speech", _SPEECH_VECTOR),
+        Service("speech-vectorization-en", "speech", "a feature vector of English speech", _SPEECH_VECTOR),
         Service("speaker-classification-zh", "speech", "whether a woman or a man speaks", _SPEAKER),
-        Service("speech-detection-zh", "speech", "whether Mandarin is spoken"),
+        Service("speech-detection-zh", "speech", "whether Mandarin is spoken", _YES_NO),
         Service("music-detection", "speech", "whether there is background music", _YES_NO),
         Service("text-vectorization", "text", "vectors of a text or of a pair of texts"),
         Service("face-similarity", "face", "whether two faces are the same person", _FACE_SIMILARITY),

@@ -124,7 +124,7 @@ class SpeechVector:
     __pydantic_config__ = RESULT
 
     mean: Vector
-    """[d] f32: features, their mean over the time in which somebody speaks."""
+    """[d] f32: features, their mean over the time in which somebody speaks; [0] when nobody does."""
     seconds: float
     """So long somebody speaks; the weight of this clip in the whole."""
 
@@ -161,7 +161,7 @@ def _mean_vector(results: Sequence[tuple[int, SpeechVector]], options: Any) -> s
     seconds = sum(result.seconds for _, result in results)
     if not seconds:
         raise NotUsable("nobody speaks in the recording of `input.url`, so there is no vector of it")
-    mean = sum(result.mean * (result.seconds / seconds) for _, result in results)
+    mean = sum(result.mean * (result.seconds / seconds) for _, result in results if result.seconds)
     return ",".join(f"{value:.6g}" for value in np.asarray(mean).tolist())
 
 

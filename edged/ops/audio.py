@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 _FLOOR = 1e-9
 """Added before the logarithm."""
+_LEAST = np.float32(1e-10)
+"""Power that counts as silence."""
 
 
 def frames(samples: NDArray[np.float32], length: int, hop: int) -> NDArray[np.float32]:
@@ -29,22 +31,60 @@ def sidekit_mel(
     cut = frames(samples, length, hop)
     emphasised = cut - 0.97 * np.concatenate([cut[:, :1], cut[:, :-1]], axis=1)
     points = 1 << (length - 1).bit_length()
-    spectrum = np.fft.rfft(emphasised * np.hanning(length), points)
-    power = spectrum.real**2 + spectrum.imag**2
-    return np.log(power @ _triangles(rate, points, bands, lowest).T + _FLOOR).astype(np.float32)
+    power = _power(emphasised * np.hanning(length), points)
+    edges = _oshaughnessy(lowest, rate / 2, bands + 2)
+    return np.log(power @ _triangles(rate, points, edges).T + _FLOOR).astype(np.float32)
+
+
+def slaney_mel(samples: NDArray[np.float32], *, rate: int = 16_000, bands: int = 80) -> NDArray[np.float32]:
+    """[n, bands] f32: the decimal logarithm of the power in each band, a frame of 25 ms every 10 ms.
+
+    As Whisper's front end computes it, and `librosa.feature.melspectrogram`: periodic Hann window, frames
+    around each multiple of 10 ms with the ends mirrored, triangles that are evenly spread in Slaney's mel
+    (Auditory Toolbox, 1998) and each of area one.
+    """
+    length, hop = rate // 40, rate // 100
+    around = np.pad(samples, length // 2, mode="reflect" if len(samples) > length // 2 else "constant")
+    cut = frames(around, length, hop)[: len(samples) // hop]
+    window = np.hanning(length + 1)[:-1].astype(np.float32)
+    edges = _slaney(0.0, rate / 2, bands + 2)
+    triangles = _triangles(rate, length, edges).astype(np.float32)
+    mels: NDArray[np.float32] = np.log10(np.maximum(_power(cut * window, length) @ triangles.T, _LEAST))
+    return mels
+
+
+def _power(cut: NDArray[np.floating], points: int) -> NDArray[np.floating]:
+    spectrum = np.fft.rfft(cut, points)
+    power: NDArray[np.floating] = spectrum.real**2 + spectrum.imag**2
+    return power
 
 
 @cache
-def _triangles(rate: int, points: int, bands: int, lowest: float) -> NDArray[np.float64]:
-    """[bands, points / 2 + 1]."""
-    mels = np.linspace(_mel(lowest), _mel(rate / 2), bands + 2)
-    edges = 700 * (10 ** (mels / 2595) - 1)
-    low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+def _triangles(rate: int, points: int, edges: tuple[float, ...]) -> NDArray[np.float64]:
+    """[bands, points / 2 + 1]: from each edge over the next to the one after it, in Hz."""
+    hertz = np.array(edges)
+    low, middle, high = hertz[:-2, None], hertz[1:-1, None], hertz[2:, None]
     bins = np.arange(points // 2 + 1) * rate / points
     rising, falling = (bins - low) / (middle - low), (high - bins) / (high - middle)
     triangles: NDArray[np.float64] = np.clip(np.minimum(rising, falling), 0, None) * 2 / (high - low)
     return triangles
 
 
-def _mel(hertz: float) -> float:
-    return float(2595 * np.log10(1 + hertz / 700))
+@cache
+def _oshaughnessy(lowest: float, highest: float, count: int) -> tuple[float, ...]:
+    """Hz, evenly spread in 2595 log10(1 + f / 700)."""
+    first, last = (2595 * float(np.log10(1 + hertz / 700)) for hertz in (lowest, highest))
+    return tuple((700 * (10 ** (np.linspace(first, last, count) / 2595) - 1)).tolist())
+
+
+@cache
+def _slaney(lowest: float, highest: float, count: int) -> tuple[float, ...]:
+    """Hz, evenly spread in a scale that is linear up to 1 kHz, 200/3 Hz a step, and logarithmic above."""
+    step, knee, growth = 200 / 3, 1000.0, np.log(6.4) / 27
+
+    def mel(hertz: float) -> float:
+        return hertz / step if hertz < knee else knee / step + float(np.log(hertz / knee) / growth)
+
+    mels = np.linspace(mel(lowest), mel(highest), count)
+    above = knee * np.exp(growth * (mels - knee / step))
+    return tuple(np.where(mels < knee / step, mels * step, above).tolist())

@@ -90,6 +90,14 @@ class Cutter:
         return clip
 
 
+def voiced_part(clip: AudioClip) -> AudioClip:
+    """From where somebody speaks first to where somebody speaks last; the rest need not be looked at."""
+    begin, end = clip.voiced[0][0], clip.voiced[-1][1]
+    spans = tuple((first - begin, last - begin) for first, last in clip.voiced)
+    start_us = clip.start_us + begin * _MICROSECONDS // clip.rate
+    return AudioClip(clip.samples[begin:end], clip.rate, start_us, spans)
+
+
 def voiced_spans(probabilities: NDArray[np.floating], rules: CutRules) -> list[tuple[int, int]]:
     """Windows in which somebody speaks: first, and the one after the last. It begins at `voice` and ends
     below `silence`."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edged.ops.audio import frames, sidekit_mel
+from edged.ops.audio import frames, sidekit_mel, slaney_mel
 
 RATE = 16_000
 
@@ -63,3 +63,30 @@ def test_frames_are_views():
     cut = frames(samples, 4, 3)
     assert cut.tolist() == [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7, 8, 9]]
     assert np.shares_memory(cut, samples)
+
+
+@pytest.mark.parametrize("samples", [400, 16_000, 47_777])
+def test_slaney_mel_is_that_of_librosa(samples, monkeypatch):
+    """Also the window, the mirrored ends and the frames' places."""
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # it would compile for a minute what is not used here
+    import librosa
+
+    sound = np.random.default_rng(0).normal(size=samples).astype(np.float32)
+    power = librosa.feature.melspectrogram(
+        y=sound, sr=16_000, n_fft=400, hop_length=160, n_mels=80, pad_mode="reflect"
+    )
+    wanted = np.log10(np.maximum(power, 1e-10)).T[: samples // 160]
+    found = slaney_mel(sound)
+    assert found.shape == wanted.shape == (samples // 160, 80)
+    assert found.dtype == np.float32
+    assert np.abs(found - wanted).max() < 1e-4
+
+
+@pytest.mark.parametrize("samples", [0, 1, 159, 160, 200, 201])
+def test_slaney_mel_of_a_moment(samples):
+    """Nothing to mirror, or hardly: silence stands before and after it."""
+    assert slaney_mel(np.ones(samples, np.float32)).shape == (samples // 160, 80)
+
+
+def test_slaney_mel_of_silence_is_finite():
+    assert (slaney_mel(np.zeros(16_000, np.float32)) == -10).all()

@@ -1,0 +1,123 @@
+"""Mandarin through Whisper base: what is said, whether it is Mandarin, and what silence costs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edged import AudioClip, DetectionThreshold, Heard, Model, ModelCard, RecognitionOptions, Tools
+from edged.contracts.slot import Priority
+from edged.discovery import discover
+from edged.media.sound import RATE, SoundLimits, open_sound
+from edged.ops.clips import CutRules
+from edged.pipeline.listen import clips
+from edged.testing import FakeRun, conformance
+
+HERE = Path(__file__).parent
+GREEDY = RecognitionOptions(beam=1)
+YES = DetectionThreshold(language="zh", threshold=0.5)
+SILENCE = AudioClip(np.zeros(5 * RATE, np.float32), RATE, 0)
+
+
+@pytest.fixture(scope="module")
+def recognition(instance_of):
+    return instance_of("mandarin-recognition")
+
+
+@pytest.fixture(scope="module")
+def detection(instance_of):
+    return instance_of("mandarin-detection")
+
+
+def first_clip(instance, path):
+    with path.open("rb") as file, open_sound(file, SoundLimits()) as sound:
+        return next(clips(sound, instance.tools.models["voice"], CutRules(), FakeRun()))
+
+
+def errors(found, wanted):
+    """Characters that must be put in, taken out or exchanged."""
+    row = list(range(len(wanted) + 1))
+    for i, a in enumerate(found, 1):
+        before, row[0] = row[0], i
+        for j, b in enumerate(wanted, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
+    return row[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("mandarin.wav", "对这就是我万人敬仰的太乙真人"),
+        ("hello-world.wav", "你好世界"),
+        ("counting.wav", "一二三四五六七八九十"),
+    ],
+)
+def test_what_is_said(recognition, media, name, said):
+    clip = first_clip(recognition, media(name))
+    found = recognition.infer(clip, GREEDY, FakeRun(), Priority.REQUEST)
+    assert errors("".join(found.texts), said) <= 0.3 * len(said)
+
+
+def test_the_contract(recognition, detection, media):
+    clip = first_clip(recognition, media("mandarin.wav"))
+    result = conformance(recognition.model, recognition.tools.sessions, clip, models=recognition.tools.models)
+    assert result.texts[0] == "对"
+    assert result.value(GREEDY).startswith("对;")
+    result = conformance(detection.model, detection.tools.sessions, clip, models=detection.tools.models)
+    assert result.value(YES) == '{"class":"是"}\n'
+
+
+def test_english_is_no_mandarin(detection, media):
+    for name in ("english.wav", "woman.wav", "man.wav"):
+        clip = first_clip(detection, media(name))
+        assert detection.infer(clip, YES, FakeRun(), Priority.REQUEST).score < 0.1
+
+
+def test_music_and_silence_are_no_mandarin(detection, recognition, media):
+    for clip in (first_clip(detection, media("guitar.wav")), SILENCE):
+        assert detection.infer(clip, YES, FakeRun(), Priority.REQUEST).score == 0
+        assert recognition.infer(clip, GREEDY, FakeRun(), Priority.REQUEST).value(GREEDY) is None
+
+
+class Speech:
+    """Says what it is told to, and remembers what it heard."""
+
+    def __init__(self, text):
+        self.text = text
+        self.heard = []
+        self.card = None
+
+    def infer(self, item, run, **options):
+        self.heard.append((item, options))
+        return Heard(self.text)
+
+
+def said(card, text, clip):
+    model, speech = discover([HERE.parent], entry_points=False).models[card], Speech(text)
+    assert isinstance(model, Model)
+    return model.infer(clip, GREEDY, Tools({}, {}, {"speech": speech}), FakeRun()), speech
+
+
+def test_only_the_voiced_part_is_heard():
+    clip = AudioClip(
+        np.arange(5 * RATE, dtype=np.float32), RATE, 7_000_000, ((RATE, 2 * RATE), (3 * RATE, 4 * RATE))
+    )
+    _, speech = said("mandarin-recognition", "你好", clip)
+    ((part, options),) = speech.heard
+    assert options == {"task": "text", "language": "zh", "beam": 1}
+    assert (part.start_us, part.seconds) == (8_000_000, 3.0)
+    assert part.voiced == ((0, RATE), (2 * RATE, 3 * RATE))
+    assert part.samples[0] == RATE
+
+
+def test_live_knows_more_characters():
+    clip = AudioClip(np.zeros(RATE, np.float32), RATE, 0, ((0, RATE),))
+    text = "日月盈昃,辰宿列張。ハイ"
+    assert said("mandarin-recognition", text, clip)[0].texts == ("日月盈*", "辰宿列张", "**")
+    assert said("mandarin-live", text, clip)[0].texts == ("日月盈昃", "辰宿列张", "**")
+
+
+def test_the_cards_differ_in_the_vocabulary_alone():
+    cards = [ModelCard.load(HERE / name) for name in ("recognition.yaml", "live.yaml")]
+    assert [card.parameters["level"] for card in cards] == [1, 2]
+    assert cards[0].uses == cards[1].uses

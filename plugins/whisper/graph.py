@@ -1,0 +1,277 @@
+"""Whisper as three graphs, of the int8 weights that were published for another form of it.
+
+As published the decoder stands twice, in the branches of an If that OpenVINO refuses, and everything that
+flows through the network is rounded to 8 bits on its way. Here the weights stay int8 and what flows is f32:
+
+* encoder: sound to states, [1, 80, 2t] to [1, t, d], as long as the clip is;
+* memory: states to the keys and values that every layer of the decoder looks at, computed once a clip;
+* decoder: tokens to the scores of the next one. What it remembers of earlier tokens lies in arrays of the
+  caller's that have room for all; it gives the new columns alone, so nothing that is remembered is copied.
+
+The architecture: Radford et al. 2022, Robust Speech Recognition via Large-Scale Weak Supervision.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edged import CardError
+from edged.builders import GraphBuilder
+
+WIDTH = 64
+"""Of an attention head, in every Whisper."""
+NOWHERE = np.array(-1e9, np.float32)
+"""Added to the score of what must not be looked at."""
+DECODER = "model/decoder/"
+
+
+def encoder(path: Path) -> Any:
+    """`mels` to `states`. Raises `CardError` when a weight is missing."""
+    net = Network(path, "")
+    value = net.gelu(net.conv("conv1", "mels", stride=1))
+    value = net.transpose(net.gelu(net.conv("conv2", value, stride=2)), 0, 2, 1)
+    positions = net.slice(net.array("embed_positions.weight"), net.length(value, 1), axis=0)
+    value = net.node("Add", value, positions)
+    for i in range(net.layers):
+        layer = f"layers.{i}."
+        normal = net.norm(layer + "self_attn_layer_norm", value)
+        scores = net.node(
+            "MatMul", net.query(layer + "self_attn", normal), net.keys(layer + "self_attn", normal)
+        )
+        seen = net.seen(net.node("Softmax", scores, axis=-1), net.values(layer + "self_attn", normal))
+        value = net.node("Add", value, net.linear(layer + "self_attn.out_proj", net.flat(seen)))
+        value = net.feed_forward(layer, value)
+    net.norm("layer_norm", value, name="states")
+    return net.build({"mels": [1, 80, "frames"]}, {"states": [1, "t", net.width]})
+
+
+def memory(path: Path) -> Any:
+    """`states` to `cross_keys.<layer>` and `cross_values.<layer>`, each [1, h, 64, t]."""
+    net = Network(path, DECODER)
+    outputs: dict[str, Sequence[int | str]] = {}
+    for i in range(net.layers):
+        attention = f"layers.{i}.encoder_attn"
+        names = (
+            net.keys(attention, "states", f"cross_keys.{i}"),
+            net.values(attention, "states", f"cross_values.{i}"),
+        )
+        outputs |= dict.fromkeys(names, (1, net.count, WIDTH, "t"))
+    return net.build({"states": [1, "t", net.width]}, outputs)
+
+
+def decoder(path: Path) -> Any:
+    """`tokens` [b, n] at the positions from `start` [1] on to `scores` [b, vocabulary] of what follows.
+
+    `past_keys.<layer>` and `past_values.<layer>` [b, h, 64, room] hold `start` tokens; the rest is not looked
+    at. `keys.<layer>` and `values.<layer>` [b, h, 64, n] are what the new tokens add to them.
+    """
+    net = Network(path, DECODER)
+    inputs: dict[str, Sequence[int | str]] = {"tokens": ["b", "n"], "start": [1]}
+    outputs: dict[str, Sequence[int | str]] = {"scores": ["b", "vocabulary"]}
+    count = net.length("tokens", 1)
+    value = net.node("Add", net.embedded("tokens"), net.positions("start", count))
+    room = net.length("past_keys.0", 3)
+    unused, later = net.unused(room), net.later(count)
+    for i in range(net.layers):
+        layer = f"layers.{i}."
+        normal = net.norm(layer + "self_attn_layer_norm", value)
+        query = net.query(layer + "self_attn", normal)
+        keys = net.keys(layer + "self_attn", normal, f"keys.{i}")
+        values = net.values(layer + "self_attn", normal, f"values.{i}")
+        scores = net.node(
+            "Concat",
+            net.node("Add", net.node("MatMul", query, f"past_keys.{i}"), unused),
+            net.node("Add", net.node("MatMul", query, keys), later),
+            axis=-1,
+        )
+        shares = net.node("Softmax", scores, axis=-1)
+        seen = net.node(
+            "Add",
+            net.seen(net.slice(shares, room, axis=3), f"past_values.{i}"),
+            net.seen(net.slice(shares, None, axis=3, start=room), values),
+        )
+        value = net.node("Add", value, net.linear(layer + "self_attn.out_proj", net.flat(seen)))
+        query = net.query(layer + "encoder_attn", net.norm(layer + "encoder_attn_layer_norm", value))
+        scores = net.node("MatMul", query, f"cross_keys.{i}")
+        seen = net.seen(net.node("Softmax", scores, axis=-1), f"cross_values.{i}")
+        value = net.node("Add", value, net.linear(layer + "encoder_attn.out_proj", net.flat(seen)))
+        value = net.feed_forward(layer, value)
+        inputs |= dict.fromkeys((f"past_keys.{i}", f"past_values.{i}"), ("b", net.count, WIDTH, "room"))
+        inputs |= dict.fromkeys((f"cross_keys.{i}", f"cross_values.{i}"), (1, net.count, WIDTH, "t"))
+        outputs |= dict.fromkeys((keys, values), ("b", net.count, WIDTH, "n"))
+    last = net.node("Gather", value, np.array(-1), axis=1)
+    net.node("Gemm", net.norm("layer_norm", last), net.table(), transB=1, name="scores")
+    return net.build(inputs, outputs, integers=("tokens", "start"))
+
+
+class Network(GraphBuilder):
+    """The layers of Whisper, by the names of their weights."""
+
+    def __init__(self, path: Path, prefix: str) -> None:
+        super().__init__()
+        self._arrays, self._weights = _published(path, prefix)
+        self._constants_of: dict[str, Sequence[str]] = {}
+        layers = {name.split(".")[1] for name in self._weights if name.startswith("layers.")}
+        if not layers:
+            raise CardError(f"{path.name} has no layers of Whisper in int8")
+        self.layers = len(layers)
+        self.width = len(self.array("layer_norm.weight"))
+        self.count = self.width // WIDTH
+
+    def array(self, name: str) -> NDArray[Any]:
+        """A weight that was published in f32, or a table."""
+        return np.asarray(_found(self._arrays, name))
+
+    def weight(self, name: str) -> str:
+        """An int8 weight, decoded where it is used."""
+        return self.node("DequantizeLinear", *self._integers(name))
+
+    def conv(self, name: str, value: str, *, stride: int) -> str:  # type: ignore[override]
+        bias = self.array(name + ".bias")
+        return self.node(
+            "Conv", value, self.weight(name), bias, kernel_shape=[3], strides=[stride], pads=[1, 1]
+        )
+
+    def linear(self, name: str, value: str) -> str:
+        """value @ weight + bias, where there is one."""
+        product = self.node("MatMul", value, self.weight(name))
+        bias = self._arrays.get(name + ".bias")
+        return product if bias is None else self.node("Add", product, bias)
+
+    def query(self, attention: str, value: str) -> str:
+        """[b, n, d] to [b, h, n, 64], scaled to be compared with keys."""
+        heads = self.transpose(self._heads(attention + ".q_proj", value), 0, 2, 1, 3)
+        return self.node("Mul", heads, np.array(WIDTH**-0.5, np.float32))
+
+    def keys(self, attention: str, value: str, name: str | None = None) -> str:
+        """[b, n, d] to [b, h, 64, n]."""
+        return self.transpose(self._heads(attention + ".k_proj", value), 0, 2, 3, 1, name=name)
+
+    def values(self, attention: str, value: str, name: str | None = None) -> str:
+        """[b, n, d] to [b, h, 64, n].
+
+        Not as they are used, [b, h, n, 64]: OpenVINO 2026.4 computes nonsense for all lengths once it has
+        begun with one of 1, for it takes what it transposed then for what is transposed later.
+        """
+        return self.transpose(self._heads(attention + ".v_proj", value), 0, 2, 3, 1, name=name)
+
+    def seen(self, shares: str, values: str) -> str:
+        """[b, h, n, m] and [b, h, 64, m] to [b, h, n, 64]."""
+        return self.node("MatMul", shares, self.transpose(values, 0, 1, 3, 2))
+
+    def _heads(self, layer: str, value: str) -> str:
+        return self.node("Reshape", self.linear(layer, value), np.array([0, 0, self.count, WIDTH]))
+
+    def flat(self, value: str) -> str:
+        """[b, h, n, 64] to [b, n, d]."""
+        return self.node("Reshape", self.transpose(value, 0, 2, 1, 3), np.array([0, 0, self.width]))
+
+    def norm(self, layer: str, value: str, name: str | None = None) -> str:
+        """Layer normalisation."""
+        scale, bias = self.array(layer + ".weight"), self.array(layer + ".bias")
+        return self.node("LayerNormalization", value, scale, bias, axis=-1, epsilon=1e-5, name=name)
+
+    def gelu(self, value: str) -> str:
+        """x/2 (1 + erf(x/√2))."""
+        erf = self.node("Erf", self.node("Div", value, np.array(np.sqrt(2), np.float32)))
+        both = self.node("Mul", value, self.node("Add", erf, np.array(1, np.float32)))
+        return self.node("Mul", both, np.array(0.5, np.float32))
+
+    def feed_forward(self, layer: str, value: str) -> str:
+        """The second half of a layer."""
+        inner = self.gelu(self.linear(layer + "fc1", self.norm(layer + "final_layer_norm", value)))
+        return self.node("Add", value, self.linear(layer + "fc2", inner))
+
+    def transpose(self, value: str, *order: int, name: str | None = None) -> str:
+        """Axes in another order."""
+        return self.node("Transpose", value, perm=order, name=name)
+
+    def length(self, value: str, axis: int) -> str:
+        """[1] i64: of an axis."""
+        return self.node("Shape", value, start=axis, end=axis + 1)
+
+    def slice(
+        self, value: str | NDArray[Any], end: str | None, *, axis: int, start: str | None = None
+    ) -> str:
+        """From `start` (none: the first) to `end` (none: the last) along an axis."""
+        first = np.array([0]) if start is None else start
+        last = np.array([np.iinfo(np.int64).max]) if end is None else end
+        return self.node("Slice", value, first, last, np.array([axis]))
+
+    def table(self) -> str:
+        """The vectors of all tokens, which are also what the next one is told by."""
+        return self.weight("embed_tokens")
+
+    def embedded(self, tokens: str) -> str:
+        """Their vectors, decoded after they were picked."""
+        table, scale, zero = self._integers("embed_tokens")
+        return self.node("DequantizeLinear", self.node("Gather", table, tokens, axis=0), scale, zero)
+
+    def positions(self, start: str, count: str) -> str:
+        """The vectors of so many positions."""
+        end = self.node("Add", start, count)
+        return self.slice(self.array("embed_positions.weight"), end, axis=0, start=start)
+
+    def unused(self, room: str) -> str:
+        """[room]: what hides the places from `start` on."""
+        places = np.arange(len(self.array("embed_positions.weight")))
+        used = self.node("Less", self.slice(places, room, axis=0), "start")
+        return self.node("Where", used, np.array(0, np.float32), NOWHERE)
+
+    def later(self, count: str) -> str:
+        """[n, n]: what hides the new tokens that come after each."""
+        square = self.node("Expand", NOWHERE, self.node("Concat", count, count, axis=0))
+        return self.node("Trilu", square, np.array(1), upper=1)
+
+    def _integers(self, name: str) -> Sequence[str]:
+        """Integers, scale and zero point as constants, which stand in the graph once."""
+        if name not in self._constants_of:
+            self._constants_of[name] = [self.constant(one) for one in _found(self._weights, name)]
+        return self._constants_of[name]
+
+
+Quantized = tuple[NDArray[Any], NDArray[np.float32], NDArray[Any]]
+"""Integers, scale, zero point."""
+
+
+def _published(path: Path, prefix: str) -> tuple[dict[str, NDArray[Any]], dict[str, Quantized]]:
+    """Arrays by name, and integer weights by the name of the layer that they belong to."""
+    import onnx  # noqa: PLC0415 - only deriving needs it
+    from onnx import numpy_helper  # noqa: PLC0415
+
+    own = onnx.load(str(path)).graph
+    arrays = {one.name.replace("_merged_0", ""): numpy_helper.to_array(one) for one in own.initializer}
+    weights: dict[str, Quantized] = {}
+    for node in _nodes(own):
+        if node.op_type not in ("MatMulInteger", "ConvInteger", "Gather"):
+            continue
+        file = next((one for one in node.input if one.endswith("_quantized") and one in _names(own)), None)
+        if file is not None:
+            layer = node.name.removeprefix("/").removeprefix(prefix).rsplit("/", 1)[0].replace("/", ".")
+            name = file.replace("_merged_0", "").removesuffix("_quantized")
+            weights[layer] = (
+                arrays[name + "_quantized"],
+                arrays[name + "_scale"],
+                arrays[name + "_zero_point"],
+            )
+    short = {name.removeprefix(prefix.replace("/", ".")): array for name, array in arrays.items()}
+    return short, weights
+
+
+def _nodes(graph: Any) -> list[Any]:
+    """Those of the first of two branches too: both have the same weights."""
+    inner = [one.g for node in graph.node for one in node.attribute if one.HasField("g")]
+    return [*graph.node, *(node for one in inner[:1] for node in one.node)]
+
+
+def _names(graph: Any) -> set[str]:
+    return {one.name for one in graph.initializer}
+
+
+def _found(arrays: Mapping[str, Any], name: str) -> Any:
+    if name not in arrays:
+        raise CardError(f"the weights have no {name}")
+    return arrays[name]
