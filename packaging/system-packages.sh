@@ -1,6 +1,9 @@
 #!/bin/sh
-# What the tests need beside Python: a broker, an RTSP server, a browser. Installs it where that is allowed,
-# else names it. Tests that need npm are left out, with the reason, where it is missing.
+# What the tests need beside Python: a broker, an RTSP server, a browser, a sound server with microphones. Installs
+# it where that is allowed, else names it. Tests that need npm are left out, with the reason, where it is missing.
+# Of these, a box with a microphone needs libportaudio2, and libasound2-plugins where PulseAudio is.
+#
+# On a desktop with PipeWire, PulseAudio would take its place: there it is not installed, and its tests are left out.
 #
 # Debian starts a broker with the package, on port 1883. The tests start their own on other ports, and a box
 # that had no broker should not get one from running tests: a policy-rc.d, there only while apt-get runs,
@@ -20,6 +23,8 @@ main() {
     has openssl || wanted="$wanted openssl"
     { has chromium && has chromedriver; } || wanted="$wanted chromium chromium-driver"
     serves_rtsp || wanted="$wanted $RTSP"
+    hears || wanted="$wanted libportaudio2 libasound2-plugins"
+    has pipewire || { has pulseaudio && has pactl; } || wanted="$wanted pulseaudio pulseaudio-utils"
     [ -n "$wanted" ] || return 0
     # shellcheck disable=SC2086 # a list of words
     if ! install_unstarted $wanted; then
@@ -43,6 +48,11 @@ from gi.repository import Gst, GstRtspServer
 Gst.init(None)
 raise SystemExit(not all(map(Gst.ElementFactory.find, ["multifilesrc", "h264parse", "h265parse", "rtph264pay"])))
 END
+}
+
+hears() { # PortAudio, and ALSA's way to PulseAudio
+    /sbin/ldconfig -p | grep -q libportaudio.so.2 &&
+        ls /usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so >/dev/null 2>&1
 }
 
 install_unstarted() {

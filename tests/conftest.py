@@ -1,8 +1,9 @@
-"""Fixtures of the tests that need a broker."""
+"""Fixtures of the tests that need a broker or a microphone."""
 
 import pytest
 
 from tests.broker import Mosquitto
+from tests.pulse import NullSink, require_pulseaudio
 
 
 @pytest.fixture
@@ -20,3 +21,15 @@ def mosquitto(tmp_path):
     yield make
     for one in made:
         one.stop()
+
+
+@pytest.fixture
+def null_sink():
+    """A sound server whose sinks are microphones, for a process that has its `environment`."""
+    require_pulseaudio()
+    sink = NullSink()
+    try:
+        sink.start()
+        yield sink
+    finally:
+        sink.stop()

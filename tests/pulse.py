@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -71,11 +72,23 @@ class NullSink:
 
     def plug_in(self, sink: str) -> None:
         """The microphone appears."""
-        self._modules[sink] = self._pactl("load-module", "module-null-sink", f"sink_name={sink}")
+        self._modules[sink] = self._pactl(
+            "load-module", "module-null-sink", f"sink_name={sink}", "norewinds=1"
+        )
 
     def pull_out(self, sink: str) -> None:
         """It vanishes."""
         self._pactl("unload-module", self._modules.pop(sink))
+
+    def freeze(self) -> None:
+        """The server stands still, with its connections open."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)
 
     def play(self, sound: Path | NDArray[np.float32], sink: str = SINKS[0]) -> None:
         """Let the microphone hear a file (WAV, FLAC, Ogg), or mono samples of 16 kHz, to the end."""

@@ -1,4 +1,4 @@
-"""`edged check`, `services`, `devices`, `schema`: look, change nothing."""
+"""`edged check`, `services`, `devices`, `microphones`, `schema`: look, change nothing."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ from edged.contracts.services import SERVICES, Service, service
 from edged.flow.counters import Counters
 from edged.repository.repository import Repository
 from edged.runtimes.devices import devices as find_devices
+from edged.streams.microphone import microphones as find_microphones
 from edged.wiring import open_repository
 
 app = typer.Typer()
@@ -84,6 +85,17 @@ def devices(as_json: AsJson = False) -> None:
         return
     rows = [(d.name, d.runtime, d.full_name, ", ".join(d.capabilities)) for d in found]
     table("devices", ("device", "runtime", "name", "capabilities"), rows)
+
+
+@app.command()
+def microphones(as_json: AsJson = False) -> None:
+    """List the microphones that a stream's `mic:NAME` can name now."""
+    found = find_microphones()
+    if as_json:
+        print_json(found)
+        return
+    rows = [(m.name, m.index, m.channels, f"{m.rate:g}") for m in found]
+    table("microphones", ("microphone", "index", "channels", "rate"), rows)
 
 
 @app.command()

@@ -1,13 +1,15 @@
 """Sound of any audio or video file, decoded with PyAV (FFmpeg) piece by piece: 16 kHz, mono, f32."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import IO
 
 import av
 import av.error
 import numpy as np
+from av.filter import Graph
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -114,28 +116,39 @@ class Converter:
     """Brings decoded sound of any form to what models hear. One for each recording."""
 
     def __init__(self) -> None:
-        self._resampler = _resampler()
+        self._form: tuple[int, str, str] | None = None
+        self._graph = Graph()
 
     def add(self, frame: av.AudioFrame) -> Iterator[NDArray[np.float32]]:
         """[n] of any length, mono, -1 to 1, `RATE` samples a second."""
-        try:
-            frames = self._resampler.resample(frame)
-        except ValueError:  # the rate or the channels change within the recording
-            self._resampler = _resampler()
-            frames = self._resampler.resample(frame)
-        yield from _samples(frames)
+        form = (frame.sample_rate, frame.format.name, frame.layout.name)
+        if form != self._form:  # also when it changes within the recording
+            self._graph = _graph(*form)
+            self._form = form
+        self._graph.push(frame)
+        yield from self._ready()
 
     def rest(self) -> Iterator[NDArray[np.float32]]:
         """What the filter holds back until the end."""
-        yield from _samples(self._resampler.resample(None))
+        if self._form is not None:
+            self._graph.push(None)
+            yield from self._ready()
+
+    def _ready(self) -> Iterator[NDArray[np.float32]]:
+        """What is not finite becomes silence: a file of floats may hold anything."""
+        with suppress(av.error.BlockingIOError, av.error.EOFError):
+            while True:
+                frame = self._graph.pull()
+                samples = np.nan_to_num(frame.to_ndarray().ravel(), nan=0.0, posinf=0.0, neginf=0.0)
+                yield np.clip(samples, -1.0, 1.0)
 
 
-def _resampler() -> av.AudioResampler:
-    return av.AudioResampler(format="flt", layout="mono", rate=RATE)
-
-
-def _samples(frames: list[av.AudioFrame]) -> Iterator[NDArray[np.float32]]:
-    """What is not finite becomes silence: a file of floats may hold anything."""
-    for frame in frames:
-        samples = np.nan_to_num(frame.to_ndarray().ravel(), nan=0.0, posinf=0.0, neginf=0.0)
-        yield np.clip(samples, -1.0, 1.0)
+def _graph(rate: int, form: str, layout: str) -> Graph:
+    """Unlike `av.AudioResampler` it mixes channels so that equal ones do not become louder, and clipped."""
+    graph = Graph()
+    graph.link_nodes(
+        graph.add_abuffer(sample_rate=rate, format=form, layout=layout, time_base=Fraction(1, rate)),
+        graph.add("aresample", f"{RATE}:ochl=mono:osf=flt:rematrix_maxval=1"),
+        graph.add("abuffersink"),
+    ).configure()
+    return graph

@@ -37,6 +37,7 @@ def _live_blocks(source: str, options: SourceOptions, stop: threading.Event) -> 
 def _file_blocks(source: str, options: SourceOptions, stop: threading.Event) -> Iterator[NDArray[np.float32]]:
     """Never more than a chunk at a time, each when its last sample is due."""
     pace, played = Pace(), 0
+    pace.delay(0.0)  # the clock starts
     for _ in itertools.count() if options.loop else range(1):
         before = played
         for block in _blocks(source, options, stop):

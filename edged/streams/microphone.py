@@ -43,6 +43,8 @@ SILENT_S = 2.0
 TICK_S = 0.1
 """How often a reader that waits looks whether it shall stop."""
 
+_REFUSED_FORMS = (-9998, -9997)
+"""PortAudio's errors paInvalidChannelCount and paInvalidSampleRate."""
 _LOCK = threading.Lock()
 """PortAudio is not made for several threads, but for its own."""
 
@@ -140,35 +142,42 @@ class _Recorder:
         self._ended = False
         self._news = threading.Condition()
         with _LOCK:
-            self._stream = self._opened(portaudio, device)
+            try:
+                self._stream = self._started(portaudio, device)
+            except portaudio.PortAudioError as error:
+                raise SourceError(
+                    f"microphone {self._name} cannot be opened ({error}); is it plugged in and free, and is "
+                    "this user in the group `audio`?"
+                ) from error
         self.rate = round(self._stream.samplerate)
 
-    def _opened(self, portaudio: ModuleType, device: Microphone) -> Any:
+    def _started(self, portaudio: ModuleType, device: Microphone) -> Any:
         """At 16 kHz with one channel where the device can, else as it likes best."""
-        fault: Exception | None = None
-        for rate, channels in product((RATE, round(device.rate)), (1, device.channels)):
-            stream = None
+        *forms, last = product((RATE, round(device.rate)), (1, device.channels))
+        for form in forms:
             try:
-                stream = portaudio.InputStream(
-                    device=device.index,
-                    samplerate=rate,
-                    channels=channels,
-                    dtype="float32",
-                    blocksize=round(rate * BLOCK_S),
-                    callback=self._leave,
-                    finished_callback=self._end,
-                )
-                stream.start()
+                return self._started_as(portaudio, device, *form)
             except portaudio.PortAudioError as error:
-                fault = error
-                if stream is not None:
-                    stream.close()
-            else:
-                return stream
-        raise SourceError(
-            f"microphone {self._name} cannot be opened ({fault}); is it plugged in and not in use, and is this "
-            "user in the group `audio`?"
-        ) from fault
+                if error.args[1] not in _REFUSED_FORMS:
+                    raise
+        return self._started_as(portaudio, device, *last)
+
+    def _started_as(self, portaudio: ModuleType, device: Microphone, rate: int, channels: int) -> Any:
+        stream = portaudio.InputStream(
+            device=device.index,
+            samplerate=rate,
+            channels=channels,
+            dtype="float32",
+            blocksize=round(rate * BLOCK_S),
+            callback=self._leave,
+            finished_callback=self._end,
+        )
+        try:
+            stream.start()
+        except portaudio.PortAudioError:
+            stream.close()
+            raise
+        return stream
 
     def blocks(self, stop: threading.Event) -> Iterator[_Block]:
         """In order, until `stop` is set; raises `SourceError` when no more come."""

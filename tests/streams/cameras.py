@@ -36,7 +36,7 @@ import gi
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import Gst, GstRtspServer
 Gst.init(None)
-names = "multifilesrc identity h264parse h265parse rtph264pay rtph265pay".split()
+names = "multifilesrc identity h264parse h265parse aacparse rtph264pay rtph265pay rtpmp4gpay".split()
 raise SystemExit(not all(map(Gst.ElementFactory.find, names)))
 """
 Play = Callable[[Callable[[bytes], object]], object]
@@ -81,8 +81,11 @@ def write_stream(path: Path, *sizes: tuple[int, int], frames: int = 25) -> Path:
 class RtspServer:
     """Plays files at paths; may be killed, frozen, thawed and started again on its port."""
 
-    def __init__(self, mounts: dict[str, Path], method: str = "digest", user: str = "", password: str = ""):
-        """Not yet started. `method` is basic or digest; without a user everybody may watch."""
+    def __init__(
+        self, mounts: dict[str, Path | str], method: str = "digest", user: str = "", password: str = ""
+    ):
+        """Not yet started. `method` is basic or digest; without a user everybody may watch. `a.h264+b.aac` is
+        a picture with sound."""
         port = free_port()
         self.address = f"127.0.0.1:{port}"
         script = Path(__file__).with_name("rtsp_server.py")

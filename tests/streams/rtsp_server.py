@@ -1,7 +1,7 @@
 """A real RTSP server, GStreamer's, for `cameras.RtspServer`. It runs under the system's Python, which has gi.
 
-`rtsp_server.py PORT basic|digest USER PASSWORD /PATH=FILE ...` plays each FILE, an elementary stream named
-`.h264` or `.h265`, again and again at 25 frames a second; an empty USER asks for none. It prints `ready`.
+`rtsp_server.py PORT basic|digest USER PASSWORD /PATH=FILE+FILE ...` plays elementary streams side by side, for
+ever: `.h264` or `.h265` at 25 frames a second, `.aac`. An empty USER asks for none. It prints `ready`.
 """
 
 import sys
@@ -13,19 +13,33 @@ gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
-LAUNCH = (
-    "( multifilesrc location={file} loop=true caps=video/x-{codec},stream-format=byte-stream,framerate=25/1 "
-    "! {codec}parse config-interval=1 ! identity sync=true ! rtp{codec}pay name=pay0 pt=96 )"
+VIDEO = (
+    "multifilesrc location={file} loop=true caps=video/x-{kind},stream-format=byte-stream,framerate=25/1 "
+    "! {kind}parse config-interval=1 ! identity sync=true ! rtp{kind}pay name=pay{number} pt={payload} "
 )
+SOUND = (
+    "multifilesrc location={file} loop=true caps=audio/mpeg,mpegversion=4,stream-format=adts "
+    "! aacparse ! identity sync=true ! rtpmp4gpay name=pay{number} pt={payload} "
+)
+
+
+def launch(files: str) -> str:
+    """The pipeline that plays some files side by side."""
+    tracks = []
+    for number, file in enumerate(files.split("+")):
+        kind = file.rpartition(".")[2]
+        track = SOUND if kind == "aac" else VIDEO
+        tracks.append(track.format(file=file, kind=kind, number=number, payload=96 + number))
+    return f"( {''.join(tracks)})"
 
 
 def main(port: str, method: str, user: str, password: str, *mounts: str) -> None:
     Gst.init(None)
     server = GstRtspServer.RTSPServer(address="127.0.0.1", service=port)
     for mount in mounts:
-        path, _, file = mount.partition("=")
+        path, _, files = mount.partition("=")
         factory = GstRtspServer.RTSPMediaFactory(shared=True)
-        factory.set_launch(LAUNCH.format(file=file, codec=file.rpartition(".")[2]))
+        factory.set_launch(launch(files))
         if user:
             allow(factory, user)
         server.get_mount_points().add_factory(path, factory)

@@ -1,0 +1,282 @@
+"""Microphones of a real PulseAudio, by PortAudio; and the sound of a real RTSP camera."""
+
+import logging
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+
+import numpy as np
+import pytest
+import sounddevice
+
+from edged.contracts.errors import SourceError
+from edged.flow.counters import Counters
+from edged.media.sound import RATE
+from edged.streams import microphone
+from edged.streams.camera import CameraSettings
+from edged.streams.microphone import SoundSource, microphone_name, microphones
+from tests.broker import until
+from tests.media.sounds import encoded, pitch, tone
+from tests.streams.cameras import RtspServer, require_gstreamer, write_stream
+
+SOON_S = 3.0
+"""So soon a microphone that has vanished is missed."""
+
+
+class Listener:
+    """A source that runs in a thread of its own: what it heard, and why it ended."""
+
+    def __init__(self, source, emit=None, **settings):
+        self.chunks, self.counters, self.fault = [], Counters(), None
+        self._emit = emit
+        self._source = SoundSource("room", CameraSettings(source=source, **settings), self.counters)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        try:
+            self._source.run(self._hear, self._stop)
+        except SourceError as error:
+            self.fault = str(error)
+
+    def _hear(self, chunk):
+        self.chunks.append(chunk)
+        if self._emit:
+            self._emit(chunk)
+
+    def hears(self, seconds=0.1):
+        """Wait for so much more."""
+        wanted = len(self.chunks) + seconds / microphone.BLOCK_S
+        until(lambda: self.fault or len(self.chunks) >= wanted, "more sound", 20)
+        assert self.fault is None
+        return self
+
+    def ends(self):
+        """Wait for the end; why."""
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+        return self.fault
+
+    def close(self):
+        self._stop.set()
+        self.ends()
+
+    def heard(self, threshold=0.05):
+        """From the first to the last sound that is no silence; when the first was captured."""
+        samples = np.concatenate([chunk.samples for chunk in self.chunks])
+        loud = np.nonzero(np.abs(samples) > threshold)[0]
+        return samples[loud[0] : loud[-1] + 1], self.chunks[0].captured_at + loud[0] / RATE
+
+
+@pytest.fixture
+def room(null_sink, monkeypatch):
+    """This process hears the null sinks."""
+    for name, value in null_sink.environment.items():
+        monkeypatch.setenv(name, value)
+    return null_sink
+
+
+def listen(source, **settings):
+    return closing(Listener(source, **settings))
+
+
+def fault_of(source):
+    return Listener(source).ends()
+
+
+def test_the_names_of_microphones():
+    assert microphone_name("mic:kitchen table") == "kitchen table"
+    assert microphone_name("mic:") == microphone_name("mic:default") == "default"
+    assert microphone_name("rtsp://host/mic:x") is None
+
+
+def test_what_is_played_is_heard(room):
+    with listen("mic:default") as listener:
+        listener.hears()
+        began = time.time()
+        room.play(tone(1, RATE))
+        listener.hears(0.5)
+    samples, when = listener.heard()
+    assert len(samples) / RATE == pytest.approx(1, abs=0.02), "nothing lost, nothing twice"
+    assert pitch(samples) == pytest.approx(440, abs=2)
+    assert np.median(np.abs(samples)) == pytest.approx(0.5 * np.sqrt(0.5), rel=0.02)
+    assert began - 0.1 < when < time.time() - 1.4
+    positions = [chunk.position for chunk in listener.chunks]
+    assert positions == [i * len(listener.chunks[0].samples) for i in range(len(positions))]
+
+
+def test_one_that_vanishes_is_missed_soon_and_found_when_it_is_back(room):
+    with listen("mic:kitchen") as listener:
+        listener.hears()
+        began = time.monotonic()
+        room.pull_out("kitchen")
+        assert "microphone kitchen has vanished" in listener.ends()
+        assert time.monotonic() - began < SOON_S
+    assert "microphone kitchen cannot be opened" in fault_of("mic:kitchen")
+    room.plug_in("kitchen")
+    with listen("mic:kitchen") as listener:
+        listener.hears()
+
+
+def test_one_that_hands_over_nothing_is_missed(room, monkeypatch):
+    monkeypatch.setattr(microphone, "SILENT_S", 0.5)
+    with listen("mic:default") as listener:
+        listener.hears()
+        monkeypatch.setattr(microphone._Recorder, "_end", lambda _: None)
+        room.freeze()
+        try:
+            assert "sent nothing for 0.5 s" in listener.ends()
+        finally:
+            room.thaw()
+
+
+def test_two_at_a_time(room):
+    room.plug_in("hall")
+    with listen("mic:kitchen") as kitchen, listen("mic:hall") as hall:
+        kitchen.hears()
+        hall.hears()
+        room.play(tone(0.3, RATE), "hall")
+        room.pull_out("hall")
+        hall.ends()
+        kitchen.hears(0.5)
+    assert np.abs(np.concatenate([c.samples for c in hall.chunks])).max() > 0.3
+    assert not np.concatenate([c.samples for c in kitchen.chunks]).any()
+
+
+def test_a_stop_ends_the_wait(room, monkeypatch):
+    monkeypatch.setattr(microphone._Recorder, "_leave", lambda *_: None)
+    with listen("mic:default") as listener:
+        time.sleep(0.3)
+        began = time.monotonic()
+    assert time.monotonic() - began < 1
+    assert (listener.chunks, listener.fault) == ([], None)
+
+
+def test_a_slow_reader_loses_the_oldest_and_is_told(room, monkeypatch, caplog):
+    monkeypatch.setattr(microphone, "MOST_BLOCKS", 3)
+    slow = threading.Event()
+    with caplog.at_level(logging.WARNING), listen("mic:default", emit=lambda _: slow.wait()) as listener:
+        listener.hears(0)
+        until(lambda: listener.chunks, "the first chunk")
+        time.sleep(1)
+        slow.set()
+        listener.hears(1)
+    assert listener.counters.counts()["frames_dropped/room"]["overrun"] == 1
+    assert "overrun, 1 left out; the last: the box is too busy to listen" in caplog.text
+    gaps = np.diff([chunk.position for chunk in listener.chunks])
+    assert max(gaps) > 0.3 * RATE
+    times = np.diff([chunk.captured_at for chunk in listener.chunks])
+    assert times == pytest.approx(gaps / RATE, abs=0.1)
+
+
+def test_one_that_has_no_16_khz_and_no_single_channel(room, monkeypatch):
+    """As many sound cards are: asked for what they do not have, PortAudio refuses so."""
+    opened = []
+
+    class Picky(sounddevice.InputStream):
+        def __init__(self, **form):
+            opened.append((form["samplerate"], form["channels"]))
+            if form["samplerate"] != 48_000:
+                raise sounddevice.PortAudioError("Invalid sample rate", -9997)
+            if form["channels"] != 2:
+                raise sounddevice.PortAudioError("Invalid number of channels", -9998)
+            super().__init__(**form)
+
+    card = microphone.Microphone(0, "kitchen", 2, 48_000.0)
+    monkeypatch.setattr(sounddevice, "InputStream", Picky)
+    monkeypatch.setattr(microphone, "_listed", lambda _: [card])
+    with listen("mic:kitchen") as listener:
+        listener.hears()
+        room.play(tone(1, RATE))
+        listener.hears(0.5)
+    assert opened == [(RATE, 1), (RATE, 2), (48_000, 1), (48_000, 2)]
+    samples, _ = listener.heard()
+    assert pitch(samples) == pytest.approx(440, abs=2)
+    assert np.median(np.abs(samples)) == pytest.approx(0.5 * np.sqrt(0.5), rel=0.02)
+
+
+def test_what_is_not_finite_becomes_silence(room, monkeypatch):
+    class Wild(sounddevice.InputStream):
+        def __init__(self, callback, **form):
+            def wild(samples, *rest):
+                samples[::7], samples[::11] = np.nan, np.inf
+                callback(samples, *rest)
+
+            super().__init__(callback=wild, **form)
+
+    monkeypatch.setattr(sounddevice, "InputStream", Wild)
+    with listen("mic:default") as listener:
+        listener.hears(0.5)
+    assert not np.concatenate([chunk.samples for chunk in listener.chunks]).any()
+
+
+def test_microphones_are_listed_and_named(room):
+    assert {"kitchen", "default"} <= {found.name for found in microphones()}
+    assert all(found.channels and found.rate for found in microphones())
+    said = fault_of("mic:bathroom")
+    assert said.startswith("there is no microphone bathroom; there are: ")
+    assert "kitchen" in said
+    assert "several microphones" in fault_of("mic:l")
+    index = next(found.index for found in microphones() if found.name == "kitchen")
+    for name in (index, "KITCH"):
+        with listen(f"mic:{name}") as listener:
+            listener.hears()
+
+
+def test_no_microphone_at_all(null_sink, monkeypatch, tmp_path):
+    (tmp_path / "asound.conf").touch()
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "asound.conf"))
+    assert microphones() == []
+    assert fault_of("mic:default").startswith("no microphone is found")
+
+
+def test_without_portaudio_it_says_what_to_install():
+    code = (
+        "import ctypes.util; ctypes.util.find_library = lambda _: None\n"
+        "from edged.streams.microphone import microphones; microphones()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "apt-get install libportaudio2 libasound2-plugins" in done.stderr
+
+
+@pytest.fixture
+def camera(tmp_path):
+    """An RTSP camera: `deaf`, and one that hears a tone; only its owner may listen."""
+    require_gstreamer()
+    picture = write_stream(tmp_path / "a.h264", (48, 64))
+    sound = tmp_path / "b.aac"
+    sound.write_bytes(encoded(tone(10), "adts", "aac"))
+    mounts = {"deaf": picture, "both": f"{picture}+{sound}"}
+    server = RtspServer(mounts, "digest", "admin", "hunter2")
+    server.start()
+    yield server
+    server.kill()
+
+
+def test_the_sound_of_a_camera(camera, caplog):
+    with caplog.at_level(logging.DEBUG), listen(f"rtsp://admin:hunter2@{camera.address}/both") as listener:
+        listener.hears(2)
+        age = time.time() - listener.chunks[-1].captured_at
+        assert 0 < age < 2
+        samples, _ = listener.heard()
+        assert pitch(samples) == pytest.approx(440, abs=2)
+        camera.kill()
+        assert "hunter2" not in listener.ends()
+    assert "hunter2" not in caplog.text
+
+
+def test_a_camera_that_is_deaf(camera):
+    said = fault_of(f"rtsp://admin:hunter2@{camera.address}/deaf")
+    assert said == f"rtsp://{camera.address}/deaf has no sound"
+
+
+def test_a_file_in_real_time(tmp_path):
+    (tmp_path / "tone.wav").write_bytes(encoded(tone(0.5)))
+    began = time.monotonic()
+    with listen(str(tmp_path / "tone.wav")) as listener:
+        assert listener.ends() is None
+    assert time.monotonic() - began > 0.4
+    assert pitch(listener.heard()[0]) == pytest.approx(440, abs=2)
