@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from edged.contracts.errors import ConfigError, EdgedError
-from edged.contracts.services import SERVICES, service
+from edged.contracts.services import SERVICES, Service, service
 from edged.contracts.settings import FOLDER, Seconds, Settings
 from edged.http.settings import HttpSettings
 from edged.mqtt.settings import MqttSettings
@@ -22,6 +22,7 @@ from edged.pipeline.serve import ServiceSettings
 from edged.pipeline.served import option_faults
 from edged.runtimes.devices import RuntimeSettings
 from edged.streams.camera import CameraSettings
+from edged.streams.microphone import SCHEME, microphone_name
 
 _QUOTED = re.compile(r"""'(?P<single>[^']*)'|"(?P<double>[^"]*)\"""")
 """What YAML's sentences quote of the file."""
@@ -32,12 +33,17 @@ _USER_INFO = re.compile(r"://\S*@")
 
 
 class StreamSettings(CameraSettings):
-    """A camera and the services that it feeds."""
+    """A camera or a microphone and the services that it feeds."""
 
     run: tuple[RunSettings, ...] = Field(min_length=1)
     """Services by name; `{object-detection: {every: 2s, options: {...}, publish: {...}}}` to say more."""
     publish: PublishSettings = PublishSettings()
     """Which results are published."""
+
+    @property
+    def listens(self) -> bool:
+        """Whether its sound is wanted, not its pictures."""
+        return any(known.takes_sound for run in self.run if (known := _known(run.service)) is not None)
 
     def events(self) -> frozenset[str]:
         """The services of which only changes are published."""
@@ -106,8 +112,9 @@ def _name_faults(config: Config) -> Iterator[str]:
             yield f"streams.{name}: {fault}"
         for i, run in enumerate(stream.run):
             yield from _service_faults(f"streams.{name}.run.{i}", run.service, run.options)
-            if fault := _stream_fault(run.service):
+            if fault := _run_fault(run.service, stream):
                 yield f"streams.{name}.run.{i}: {fault}"
+        yield from (f"streams.{name}.{fault}" for fault in _sound_faults(stream))
 
 
 def _service_faults(where: str, name: str, options: Mapping[str, Any]) -> Iterator[str]:
@@ -117,16 +124,38 @@ def _service_faults(where: str, name: str, options: Mapping[str, Any]) -> Iterat
         yield f"{where}: {error}"
 
 
-def _stream_fault(name: str) -> str | None:
-    """Why a service cannot run on a stream; none when it can, or when there is no such service."""
+def _known(name: str) -> Service | None:
+    """A service that this version can run."""
     known = SERVICES.get(name)
-    if known is None or known.types is None or known.takes_frames:
+    return None if known is None or known.types is None else known
+
+
+def _run_fault(name: str, stream: StreamSettings) -> str | None:
+    """Why a service cannot run on a stream; none when it can, or when there is no such service."""
+    known = _known(name)
+    if known is None:
         return None
-    if known.takes_sound:
-        return (
-            f"{name} listens, and microphones are not part of this version of edged yet; send requests to it"
-        )
-    return f"{name} compares two pictures, so a camera cannot feed it; send requests to it"
+    if not known.takes_frames and not known.takes_sound:
+        wants = "reads texts" if known.group == "text" else "compares two pictures"
+        return f"{name} {wants}, so no stream can feed it; send requests to it"
+    if known.takes_frames and microphone_name(stream.source) is not None:
+        return f"{name} wants pictures, and the source is a microphone"
+    if known.takes_frames and stream.listens:
+        return f"{name} wants pictures, another service of this stream sound: make two streams of the source"
+    return None
+
+
+def _sound_faults(stream: StreamSettings) -> Iterator[str]:
+    """Settings of pictures on a microphone, and the other way round."""
+    if not stream.listens:
+        if stream.gate.voice:
+            yield "gate.voice: is for services that listen, and those of this stream look"
+        return
+    for name in sorted(stream.gate.model_fields_set - {"voice"}):
+        yield f"gate.{name}: is for services that look, and those of this stream listen"
+    for publish in (stream.publish, *(run.publish for run in stream.run if run.publish)):
+        if publish.snapshot:
+            yield "publish.snapshot: there is no picture of sound"
 
 
 class _Loader(yaml.SafeLoader):
@@ -234,6 +263,6 @@ def _anchored(config: Config, folder: Path) -> Config:
 
 
 def _anchored_source(source: str, folder: Path) -> str:
-    """A relative path of a file starts at the folder of config.yaml; URLs, devices and `models:` stay."""
-    is_path = "://" not in source and not source.startswith("models:")
+    """A relative path of a file starts at the folder of config.yaml; URLs, `models:` and `mic:` stay."""
+    is_path = "://" not in source and not source.startswith(("models:", SCHEME))
     return str(folder / source) if is_path else source

@@ -1,5 +1,6 @@
 """From a configuration to the units that it asks for: which parts there are, and who gets whom."""
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -20,6 +21,7 @@ from edged.http.status import Status
 from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.link import MqttUnit
 from edged.pipeline.frames import Feed
+from edged.pipeline.hearing import SoundFeed
 from edged.pipeline.live import LiveViews
 from edged.pipeline.outlet import Outlet, Sink, iso_utc
 from edged.pipeline.requests import RequestQueue
@@ -30,6 +32,8 @@ from edged.pipeline.slot import DeviceSlot
 from edged.repository.repository import Repository
 from edged.status import status
 from edged.streams.camera import CameraSource
+from edged.streams.gates import Gate
+from edged.streams.microphone import SoundSource
 from edged.streams.supervise import Supervisor
 from edged.streams.unit import OffStream, StreamUnit
 
@@ -240,27 +244,38 @@ class Wiring:
         if frames is None:
             raise NotReady("the workers do not run")
         source = resolve_source(stream.source, self.repository(settings))
-        camera = stream.model_copy(update={"source": source})
-        view = self.views.add(name)
+        opened = stream.model_copy(update={"source": source})
         to_broker: Sink = partial(self._publish_result, stream.events())
         sinks = (*self._sinks, to_broker)
-        outlet = Outlet(settings.node, name, sinks, self.counters, (self.publish_snapshot,), view)
-        feed = Feed(outlet, stream.run, self.table, frames, stream.publish)
+        gone = threading.Event()
 
         def tell(state: StreamState) -> None:
-            if self.views.get(name) is view:  # else a thread that hung comes back after the end
+            if not gone.is_set():  # else a thread that hung comes back after the end
                 self._publish_state(name, state)
 
-        supervisor = Supervisor(
-            name,
-            lambda: CameraSource(name, camera, self.counters),
+        def stopped() -> None:
+            gone.set()
+            self.views.remove(name)
+
+        supervised = partial(Supervisor, name, on_state=tell, counters=self.counters, stall_s=stream.stall_s)
+        if stream.listens:
+            outlet = Outlet(settings.node, name, sinks, self.counters)
+            ears = SoundFeed(
+                outlet, stream.run, self.table, frames, stream.publish, voice_only=stream.gate.voice
+            )
+            supervisor = supervised(
+                lambda: SoundSource(name, opened, self.counters), ears.put, on_end=ears.end
+            )
+            return StreamUnit(ears, supervisor, stopped)
+        view = self.views.add(name)
+        outlet = Outlet(settings.node, name, sinks, self.counters, (self.publish_snapshot,), view)
+        feed = Feed(outlet, stream.run, self.table, frames, stream.publish)
+        supervisor = supervised(
+            lambda: CameraSource(name, opened, self.counters),
             feed.put,
-            tell,
-            self.counters,
-            gate=stream.gate,
-            stall_s=stream.stall_s,
+            gate=lambda: Gate(stream.gate).refusal,
         )
-        return StreamUnit(feed, supervisor, stopped=partial(self.views.remove, name))
+        return StreamUnit(feed, supervisor, stopped)
 
     def _publish_to_listeners(self, stream: str, service: str, body: bytes) -> None:
         """To whoever listens over HTTP."""

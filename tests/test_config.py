@@ -135,7 +135,7 @@ def test_a_camera_cannot_feed_a_service_that_compares(tmp_path):
     said = faults(
         tmp_path, "streams: {door: {source: rtsp://cam/1, run: [object-detection, face-similarity]}}"
     )
-    assert "streams.door.run.1: face-similarity compares two pictures, so a camera cannot feed it" in said
+    assert "streams.door.run.1: face-similarity compares two pictures, so no stream can feed it" in said
 
 
 def test_a_service_may_use_other_models(tmp_path):

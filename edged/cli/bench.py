@@ -23,9 +23,9 @@ from edged.media.frame import PictureFrame
 from edged.media.picture import PictureLimits, decode_picture, encode_jpeg
 from edged.media.video import sample_frames
 from edged.pipeline.call import CallRun
-from edged.pipeline.frames import StreamRoute
 from edged.pipeline.outlet import Outlet
 from edged.pipeline.requests import RequestRoute, RequestSettings
+from edged.pipeline.route import StreamRoute
 from edged.pipeline.serve import open_service
 from edged.pipeline.served import Served, ServiceTable
 from edged.repository.repository import Repository

@@ -104,6 +104,20 @@ class AudioClip:
         return sum(end - begin for begin, end in self.voiced) / self.rate
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LiveClip:
+    """A piece of a stream's sound."""
+
+    clip: AudioClip
+    """Its start is counted from the opening of the source."""
+    captured_at: float
+    """Seconds since the epoch (UTC) at which its first sample was captured."""
+    seq: int
+    """Number of the utterance, or of the piece, within its stream, from 0."""
+    final: bool = True
+    """False for an utterance that goes on: it comes again, longer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Video:
     """A video file that was fetched and checked."""

@@ -45,6 +45,18 @@ class FrameFacts(_Message):
     """Number of the frame within its source since it was opened, from 0."""
 
 
+class ClipFacts(_Message):
+    """The piece of sound that a stream message speaks of."""
+
+    start_us: int
+    """Microseconds from the opening of the source to its first sample; the key of the result."""
+    seconds: float
+    """Its length."""
+    seq: int
+    """Number of the utterance, or of the piece, within its stream, from 0; partial results share it with the
+    final one."""
+
+
 class ModelFacts(_Message):
     """What produced a result."""
 
@@ -82,14 +94,19 @@ class StreamMessage(_Message):
     """Counts the messages of this topic from 0; a gap is a message that was lost or dropped. What `publish`
     holds back counts only in `results_suppressed/<stream>` of the health message."""
     captured_at: str
-    """UTC, ISO 8601 with microseconds: when the frame was taken."""
+    """UTC, ISO 8601 with microseconds: when the frame was taken, or the first sample of the clip."""
     latency_ms: float
-    """From the capture to the moment at which this message was encoded, milliseconds."""
-    frame: FrameFacts
-    """The frame that was looked at."""
+    """From the capture, of a clip that of its last sample, to the moment at which this message was encoded,
+    milliseconds."""
+    frame: FrameFacts | None = None
+    """The frame that was looked at; absent on a microphone."""
+    clip: ClipFacts | None = None
+    """The sound that was listened to; absent on a camera."""
+    final: bool | None = None
+    """Microphones: false while somebody still speaks; the same utterance comes again, and once with true."""
     model: ModelFacts
     """What looked at it."""
-    result: dict[str, Any] | None = None
+    result: dict[str, Any] | str | None = None
     """The service's answer, of the classes that `publish` names; absent when there is an error."""
     error: ErrorFacts | None = None
     """Present instead of `result` when the item failed; `on: change` tells when that begins and ends."""
@@ -102,7 +119,7 @@ class StreamState(_Message):
     """`stalled`: connected, but no frame for a while; `offline`: not connected: trying again, or switched
     off."""
     fps: float
-    """Frames decoded a second, over the last seconds."""
+    """Frames decoded a second, over the last seconds; of sound, chunks of about a tenth of a second."""
     why: str
     """One sentence, empty when online; `disabled by control/disable` until `control/enable`."""
 

@@ -1,7 +1,7 @@
 """The table of the 25 services, and the request and answer types of those that this version can run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Literal
@@ -15,6 +15,9 @@ from edged.contracts.message import Envelope, StreamMessage
 from edged.contracts.model import Options
 from edged.contracts.result import result_schema
 
+Listens = Literal["utterance", "growing", "always"]
+"""To what a service listens on a microphone: to each utterance once somebody has spoken, to it while it grows
+too, or to all sound, piece by piece."""
 Group = Literal["video", "image", "speech", "text", "face", "product"]
 
 
@@ -32,6 +35,8 @@ class Types:
     """Options that stand within a field of the input, which has them as attributes, not beside it."""
     on_streams: Mapping[str, Any] = field(default_factory=dict)
     """Options that are others on a stream, unless the stream says them itself."""
+    listens: Listens = "utterance"
+    """On a microphone."""
     joined: speech.Joined | None = None
     """For services that get a recording clip by clip: how `result`s of its clips become one answer."""
 
@@ -182,8 +187,10 @@ _SPEAKER = Types(speech.SoundInput, speech.LabelOptions, speech.SpeakerClass, jo
 _RECOGNITION = Types(
     speech.SoundInput, speech.RecognitionOptions, speech.Transcript, joined=speech.BY_START_TEXT
 )
+_LIVE_RECOGNITION = replace(_RECOGNITION, listens="growing")
 _SPEECH_VECTOR = Types(speech.SoundInput, Options, speech.SpeechVector, joined=speech.ONE_VECTOR)
 _YES_NO = Types(speech.SoundInput, speech.DetectionThreshold, speech.YesNo, joined=speech.BY_START_LABEL)
+_MUSIC = replace(_YES_NO, listens="always")
 
 SERVICES: Mapping[str, Service] = {
     s.name: s
@@ -202,12 +209,12 @@ SERVICES: Mapping[str, Service] = {
         Service("image-similarity", "image", "how alike two pictures are", _SIMILARITY),
         Service("image-colorization", "image", "colour for a gray picture", _COLORIZATION),
         Service("speech-recognition-zh", "speech", "Mandarin speech to text", _RECOGNITION),
-        Service("speech-recognition-zh-live", "speech", "Mandarin live streaming to text", _RECOGNITION),
+        Service("speech-recognition-zh-live", "speech", "Mandarin live streaming to text", _LIVE_RECOGNITION),
         Service("speech-vectorization-zh", "speech", "a feature vector of Mandarin speech", _SPEECH_VECTOR),
         Service("speech-vectorization-en", "speech", "a feature vector of English speech", _SPEECH_VECTOR),
         Service("speaker-classification-zh", "speech", "whether a woman or a man speaks", _SPEAKER),
         Service("speech-detection-zh", "speech", "whether Mandarin is spoken", _YES_NO),
-        Service("music-detection", "speech", "whether there is background music", _YES_NO),
+        Service("music-detection", "speech", "whether there is background music", _MUSIC),
         Service("text-vectorization", "text", "vectors of a text or of a pair of texts"),
         Service("face-similarity", "face", "whether two faces are the same person", _FACE_SIMILARITY),
         Service("face-attributes", "face", "age, gender and emotion of every face", _FACE_ATTRIBUTES),

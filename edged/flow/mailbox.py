@@ -11,7 +11,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-def _nobody() -> None:
+def nobody() -> None:
     """Nobody waits yet."""
 
 
@@ -31,8 +31,8 @@ class Mailbox(Protocol[T_co]):
 class Latest(Generic[T]):
     """Holds one item; a newer one replaces it and `dropped` is called for the older."""
 
-    def __init__(self, dropped: Callable[[], None] = _nobody) -> None:
-        self.ready: Callable[[], None] = _nobody
+    def __init__(self, dropped: Callable[[], None] = nobody) -> None:
+        self.ready: Callable[[], None] = nobody
         self._dropped = dropped
         self._slot: deque[T] = deque(maxlen=1)
         self._lock = threading.Lock()
@@ -60,7 +60,7 @@ class Fifo(Generic[T]):
     """First in, first out; bounded in count and in bytes."""
 
     def __init__(self, max_items: int, max_bytes: int) -> None:
-        self.ready: Callable[[], None] = _nobody
+        self.ready: Callable[[], None] = nobody
         self._max_items = max_items
         self._max_bytes = max_bytes
         self._items: deque[tuple[T, int]] = deque()

@@ -1,6 +1,6 @@
 """Cutting sound at pauses: where a clip ends, and in which spans of it somebody speaks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,19 +75,28 @@ class Cutter:
         return None
 
     def _cut(self, end: int) -> AudioClip:
-        rules = self._rules
-        samples = np.concatenate(self._windows[:end])
-        spans = voiced_spans(np.array(self._probabilities[:end]), rules)
-        margin = round(rules.margin * self._rate)
-        voiced = _joined(
-            (max(0, begin * WINDOW - margin), min(len(samples), stop * WINDOW + margin))
-            for begin, stop in spans
-            if (stop - begin) * WINDOW >= rules.shortest_voice * self._rate
-        )
-        clip = AudioClip(samples, self._rate, self._start * _MICROSECONDS // self._rate, tuple(voiced))
-        self._start += len(samples)
+        clip = clip_of(self._windows[:end], self._probabilities[:end], self._start, self._rate, self._rules)
+        self._start += len(clip.samples)
         del self._windows[:end], self._probabilities[:end]
         return clip
+
+
+def clip_of(
+    windows: Sequence[NDArray[np.float32]],
+    probabilities: Sequence[float],
+    start: int,
+    rate: int,
+    rules: CutRules,
+) -> AudioClip:
+    """A clip of windows and the probability of a voice in each; `start`: samples before it."""
+    samples = np.concatenate(windows)
+    margin = round(rules.margin * rate)
+    voiced = _joined(
+        (max(0, begin * WINDOW - margin), min(len(samples), stop * WINDOW + margin))
+        for begin, stop in voiced_spans(np.array(probabilities), rules)
+        if (stop - begin) * WINDOW >= rules.shortest_voice * rate
+    )
+    return AudioClip(samples, rate, start * _MICROSECONDS // rate, tuple(voiced))
 
 
 def voiced_part(clip: AudioClip) -> AudioClip:

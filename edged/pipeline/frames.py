@@ -1,26 +1,18 @@
-"""One frame's way: a mailbox for each service that a stream feeds, a worker, an outcome for the publisher."""
+"""One frame's way: a mailbox for each service that a camera feeds, a worker, an outcome for the publisher."""
 
-import logging
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field, model_validator
 
-from edged.contracts.errors import EdgedError, RequestError
 from edged.contracts.items import Frame
-from edged.contracts.model import Options
 from edged.contracts.settings import Seconds, Settings
-from edged.contracts.slot import Priority
 from edged.flow.mailbox import Latest
-from edged.pipeline.call import CallRun
 from edged.pipeline.events import PublishSettings
-from edged.pipeline.outlet import Outcome, Outlet, Publisher
+from edged.pipeline.outlet import Outlet
+from edged.pipeline.route import StreamRoute
 from edged.pipeline.scheduler import Scheduler
-from edged.pipeline.seen import class_fault
-from edged.pipeline.served import Served, ServiceTable
-
-log = logging.getLogger(__name__)
+from edged.pipeline.served import ServiceTable
 
 
 class RunSettings(Settings):
@@ -29,7 +21,8 @@ class RunSettings(Settings):
     service: str
     """Name of the service."""
     every: Seconds | None = None
-    """At most one item in so many seconds; none: every item that passes the stream's gate."""
+    """At most one item in so many seconds; none: every item that passes the stream's gate. Of music-detection
+    on a microphone it is the length of the pieces that it listens to, 5 s unless said."""
     options: Mapping[str, Any] = Field(default_factory=dict)
     """Options that replace those of the service for this stream."""
     publish: PublishSettings | None = None
@@ -45,61 +38,6 @@ class RunSettings(Settings):
             ((name, rest),) = value.items()
             return {"service": name, **(rest or {})} if isinstance(rest, dict | None) else value
         return value
-
-
-class StreamRoute:
-    """A frame in, its outcome to the live view and the publisher. One object a stream and service."""
-
-    def __init__(
-        self,
-        outlet: Outlet,
-        served: Callable[[], Served],
-        patch: Mapping[str, Any],
-        publish: PublishSettings = PublishSettings(),  # noqa: B008 - frozen
-    ) -> None:
-        self.publisher = Publisher(outlet, publish)
-        """What becomes of the outcomes."""
-        self._to = outlet
-        self._served = served
-        self._patch = patch
-        self._classes = publish.classes
-        self._known: Served | None = None
-        self._options: Options | None = None
-
-    def handle(self, frame: Frame) -> None:
-        """Infer one frame. A failure is an outcome too; a service that is not up drops the frame."""
-        try:
-            served = self._served()
-        except RequestError:
-            self._to.counters.count(f"frames_dropped/{self._to.stream}", "service not ready")
-            return
-        outcome = self._inferred(frame, served)
-        self._to.counters.observe(f"latency/{self._to.stream}", time.time() - frame.captured_at)
-        self._to.view.put(frame, served.service.name, None if outcome.error else outcome.answer)
-        self.publisher.offer(outcome)
-
-    def _inferred(self, frame: Frame, served: Served) -> Outcome:
-        stream, count, facts = self._to.stream, self._to.counters.count, served.instance.facts
-        try:
-            result = served.instance.infer(frame, self._options_for(served), CallRun(), Priority.FRAME)
-        except EdgedError as error:
-            count(f"frames_failed/{stream}", str(error.code))
-            return Outcome(frame, served.service, facts, {}, error)
-        count(f"frames_inferred/{stream}", served.service.name)
-        return Outcome(frame, served.service, facts, served.fields(result))
-
-    def _options_for(self, served: Served) -> Options:
-        """The service's options with the stream's over them; merged again only when the service's changed."""
-        where = f"streams.{self._to.stream}"
-        if self._options is None or self._known is not served:
-            patch = {**served.service.contract.on_streams, **self._patch}
-            self._options = served.options_with(patch, where)
-            self._known = served
-            if self._classes:
-                names = served.instance.card.class_names()
-                if fault := class_fault(served.service.name, self._classes, names):
-                    log.warning("%s.publish.classes: %s", where, fault)
-        return self._options
 
 
 class Feed:
@@ -135,8 +73,25 @@ class Feed:
         """Hand a frame to every service that is due; never waits."""
         self._view.put_bare(frame)
         for lane in self._lanes:
-            if lane.is_due(frame.captured_at):
+            if lane.due.at(frame.captured_at):
                 lane.mailbox.put(frame)
+
+
+class Due:
+    """Lets at most one item in so many seconds pass."""
+
+    def __init__(self, every: float | None) -> None:
+        """None: every item."""
+        self._every = every
+        self._next_at = float("-inf")
+
+    def at(self, captured_at: float) -> bool:
+        """Whether the time has passed; asked once an item."""
+        if self._every is not None:
+            if captured_at < self._next_at:
+                return False
+            self._next_at = captured_at + self._every
+        return True
 
 
 class _Lane:
@@ -150,13 +105,4 @@ class _Lane:
         self.mailbox: Latest[Frame] = Latest(lambda: outlet.counters.count(dropped, "busy"))
         self.route = StreamRoute(outlet, lambda: table.get(run.service), run.options, publish)
         self.publisher = self.route.publisher
-        self._every = run.every
-        self._next_at = float("-inf")
-
-    def is_due(self, captured_at: float) -> bool:
-        """Whether `every` has passed; asked once a frame."""
-        if self._every is not None:
-            if captured_at < self._next_at:
-                return False
-            self._next_at = captured_at + self._every
-        return True
+        self.due = Due(run.every)

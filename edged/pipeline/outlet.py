@@ -10,14 +10,14 @@ from typing import Any
 import orjson
 
 from edged.contracts.errors import EdgedError
-from edged.contracts.items import Frame
+from edged.contracts.items import Frame, LiveClip
 from edged.contracts.message import ModelFacts
 from edged.contracts.services import Service
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Latest
 from edged.pipeline.events import NOTHING, Failed, PublishSettings, Rule
 from edged.pipeline.live import LiveView, drawn
-from edged.pipeline.seen import Answer, kind_of
+from edged.pipeline.seen import kind_of
 
 Sink = Callable[[str, str, bytes], None]
 """Where stream messages go: called with stream, service and the encoded message; must not block."""
@@ -40,13 +40,14 @@ class Outlet:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one frame: an answer, or an error."""
+    """What came of one frame or clip: an answer, or an error."""
 
-    frame: Frame
+    item: Frame | LiveClip
     service: Service
     model: ModelFacts
-    answer: Answer
-    """Empty when there is an error."""
+    answer: Any
+    """Fields by their published names, or clips by their start, or one string, as the service has it. Empty
+    when there is an error."""
     error: EdgedError | None = None
 
 
@@ -72,8 +73,10 @@ class Publisher:
             self._tell(self._rule.offer(kept, state, time.monotonic()))
 
     def send_snapshot(self, outcome: Outcome) -> None:
-        """Encode and send the picture of an outcome."""
-        frame = outcome.frame
+        """Encode and send the picture of an outcome; of sound there is none."""
+        frame = outcome.item
+        if isinstance(frame, LiveClip):
+            return
         with self._to.counters.timed("snapshot"):
             jpeg = drawn(frame, {outcome.service.name: outcome.answer})
         for sink in self._to.pictures:
@@ -135,15 +138,15 @@ class Publisher:
 
 def _encoded(outlet: Outlet, seq: int, outcome: Outcome) -> bytes:
     """The stream message of an outcome."""
-    frame, model, error = outcome.frame, outcome.model, outcome.error
-    message = {
+    item, model, error = outcome.item, outcome.model, outcome.error
+    message: dict[str, Any] = {
         "schema": outcome.service.schema_id,
         "node": outlet.node,
         "stream": outlet.stream,
         "seq": seq,
-        "captured_at": iso_utc(frame.captured_at),
-        "latency_ms": round((time.time() - frame.captured_at) * 1000, 1),
-        "frame": {"width": frame.width, "height": frame.height, "seq": frame.seq},
+        "captured_at": iso_utc(item.captured_at),
+        "latency_ms": round(age(item) * 1000, 1),
+        **_facts(item),
         "model": {"name": model.name, "variant": model.variant, "device": model.device},
     }
     if error is None:
@@ -151,6 +154,19 @@ def _encoded(outlet: Outlet, seq: int, outcome: Outcome) -> bytes:
     else:
         message["error"] = {"code": error.code, "message": str(error)}
     return orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def age(item: Frame | LiveClip) -> float:
+    """Seconds since it was captured, a clip wholly."""
+    captured_at = item.captured_at + (item.clip.seconds if isinstance(item, LiveClip) else 0.0)
+    return time.time() - captured_at
+
+
+def _facts(item: Frame | LiveClip) -> dict[str, Any]:
+    if isinstance(item, LiveClip):
+        clip = {"start_us": item.clip.start_us, "seconds": round(item.clip.seconds, 3), "seq": item.seq}
+        return {"clip": clip, "final": item.final}
+    return {"frame": {"width": item.width, "height": item.height, "seq": item.seq}}
 
 
 def iso_utc(seconds: float) -> str:

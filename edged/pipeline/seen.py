@@ -16,7 +16,7 @@ LEAST_SHARE = 0.01
 """Of a picture's pixels; a class that covers less comes and goes by chance."""
 
 Answer = Mapping[str, Any]
-"""Fields of a service's answer by their published names."""
+"""Fields of a service's answer by their published names, or its clips by their start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,13 @@ def gist_of_picture(_: Answer) -> Hashable:
     return None
 
 
+def gist_of_clips(answer: Answer | str) -> Hashable:
+    """What is said of the clips, whenever they began; a vector says nothing that could change."""
+    return tuple(answer.values()) if isinstance(answer, Mapping) else None
+
+
 _ANY = Kind(gist_of_any)
+_CLIPS = Kind(gist_of_clips)
 _OBJECTS = Kind(gist_of_objects, only_objects)
 _CLASS = Kind(gist_of_class, only_class)
 _KINDS: Mapping[str, Kind] = {
@@ -160,4 +166,11 @@ _KINDS: Mapping[str, Kind] = {
     "face-attributes": Kind(gist_of_faces),
     "image-colorization": Kind(gist_of_picture),
     "face-enhancement": Kind(gist_of_picture),
+    "speech-recognition-zh": _CLIPS,
+    "speech-recognition-zh-live": _CLIPS,
+    "speech-vectorization-zh": _CLIPS,
+    "speech-vectorization-en": _CLIPS,
+    "speaker-classification-zh": _CLIPS,
+    "speech-detection-zh": _CLIPS,
+    "music-detection": _CLIPS,
 }

@@ -14,6 +14,7 @@ from edged.contracts.message import ModelFacts
 from edged.contracts.model import (
     AnyModel,
     Options,
+    Part,
     Run,
     Session,
     SinglePassModel,
@@ -124,6 +125,10 @@ class Instance:
         `InferenceError`.
         """
         return self._guarded(lambda: self._infer(item, options, self._tools[priority], run))
+
+    def used(self, name: str, priority: Priority) -> Part:
+        """A model that this one uses, by its name in the card."""
+        return self._tools[priority].models[name]
 
     def start(self, options: Options) -> Any:
         """The state of a `StreamModel` before its first chunk."""

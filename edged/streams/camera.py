@@ -29,7 +29,9 @@ class CameraSettings(Settings):
     """`rtsp://...`; `http://...` for MJPEG, MPEG-TS or one picture that is asked for again and again;
     `/dev/video0`; the path of a video file; `models:<model>/<file>`, a clip that was pulled with a model;
     or the path of a folder of pictures, in the order of their names. Single pictures come `gate.fps` times
-    a second, or once. Special characters of a password in a URL are written `%40`."""
+    a second, or once. For services that listen also `mic:default` or `mic:<part of a name>`, see
+    `edged microphones`; of RTSP and of files they get the sound. Special characters of a password in a URL
+    are written `%40`."""
     loop: bool = False
     """Files and folders: begin again at the end. A folder is read anew then: new pictures are shown."""
     real_time: bool = True

@@ -11,12 +11,14 @@ EARLY = 0.25
 
 
 class GateSettings(Settings):
-    """Which frames of a camera are inferred; the others are dropped and counted."""
+    """Which frames of a camera, or which sound of a microphone, are inferred; the others are dropped."""
 
     fps: float | None = Field(default=None, gt=0, le=1000)
     """At most so many frames a second, evenly spread; none: all of them."""
     key_frames_only: bool = False
     """Decode only frames that stand alone, commonly one in 1 to 10 s: a twentieth of the CPU."""
+    voice: bool = False
+    """Microphones: only where somebody speaks music is listened for, too; other services do so anyway."""
     motion: MotionSettings | None = None
     """Only while something moves: `true`, or the settings of what counts as motion."""
 

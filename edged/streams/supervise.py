@@ -8,14 +8,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from edged.contracts.errors import SourceError
-from edged.contracts.items import Frame
 from edged.contracts.message import StreamState
 from edged.flow.backoff import delays
 from edged.flow.counters import Counters
-from edged.streams.gates import Gate, GateSettings
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +29,23 @@ MAX_HANGING = 4
 """So many threads may hang in a driver before the supervisor waits for one to come back."""
 
 
-class Source(Protocol):
-    """What is supervised."""
+Refusal = Callable[[Any], str | None]
+"""Why an item is dropped; none: it passes."""
 
-    def run(self, emit: Callable[[Frame], None], stop: threading.Event) -> None:
-        """Emit frames until `stop` is set or there are no more. Raises `SourceError`."""
+
+def let_all_pass(item: object) -> None:
+    """Refuses nothing."""
+
+
+def nothing() -> None:
+    """Does nothing."""
+
+
+class Source(Protocol):
+    """What is supervised: it gives frames, or chunks of sound."""
+
+    def run(self, emit: Callable[[Any], None], stop: threading.Event) -> None:
+        """Emit items until `stop` is set or there are no more. Raises `SourceError`."""
 
 
 class _Attempt:
@@ -45,12 +55,14 @@ class _Attempt:
         self,
         name: str,
         source_factory: Callable[[], Source],
-        accept: Callable[[Frame], None],
+        accept: Callable[[Any], None],
+        on_end: Callable[[], None],
         wake: threading.Event,
     ) -> None:
         self._name = name
         self._source_factory = source_factory
         self._accept = accept
+        self._on_end = on_end
         self._wake = wake
         self._stop = threading.Event()
         self.started = time.monotonic()
@@ -64,6 +76,8 @@ class _Attempt:
     def _run(self) -> None:
         try:
             self._source_factory().run(self._emit, self._stop)
+            if not self._stop.is_set():
+                self._on_end()
         except SourceError as error:
             self.fault = str(error)
         except Exception as error:  # the boundary of one source
@@ -73,7 +87,7 @@ class _Attempt:
             self.done = True
             self._wake.set()
 
-    def _emit(self, frame: Frame) -> None:
+    def _emit(self, frame: Any) -> None:
         if self._stop.is_set():
             return
         first = self.last_frame is None
@@ -104,18 +118,20 @@ class Supervisor:
         self,
         name: str,
         source_factory: Callable[[], Source],
-        on_frame: Callable[[Frame], None],
+        on_frame: Callable[[Any], None],
         on_state: Callable[[StreamState], None],
         counters: Counters,
         *,
-        gate: GateSettings,
+        gate: Callable[[], Refusal] = lambda: let_all_pass,
+        on_end: Callable[[], None] = nothing,
         stall_s: float = 20.0,
         healthy_s: float = HEALTHY_S,
         back_off: Callable[[], Iterator[float]] = delays,
     ) -> None:
         """`on_frame` is called in the source's thread and must not block; `on_state` in the supervisor's.
 
-        `gate` says which frames go to `on_frame`; `stall_s` seconds without a frame end an attempt.
+        `gate` makes, for each opening, what says which frames go to `on_frame`; `on_end` is called in the
+        source's thread when a file has come to its end; `stall_s` seconds without a frame end an attempt.
         """
         self._name = name
         self._source_factory = source_factory
@@ -123,6 +139,7 @@ class Supervisor:
         self._on_state = on_state
         self._counters = counters
         self._gate = gate
+        self._on_end = on_end
         self._stall_s = stall_s
         self._healthy_s = healthy_s
         self._back_off = back_off
@@ -168,17 +185,17 @@ class Supervisor:
         self._tell("offline", "the stream was stopped")
 
     def _attempt(self) -> _Attempt:
-        gate = Gate(self._gate)  # a new opening may have another clock and show another picture
+        refusal = self._gate()  # a new opening may have another clock and show another picture
 
-        def accept(frame: Frame) -> None:
+        def accept(frame: Any) -> None:
             self._counters.count(f"frames/{self._name}", "decoded")
-            if (refusal := gate.refusal(frame)) is None:
+            if (reason := refusal(frame)) is None:
                 self._on_frame(frame)
             else:
-                self._counters.count(f"frames_dropped/{self._name}", refusal)
+                self._counters.count(f"frames_dropped/{self._name}", reason)
 
         self._wake.clear()
-        return _Attempt(self._name, self._source_factory, accept, self._wake)
+        return _Attempt(self._name, self._source_factory, accept, self._on_end, self._wake)
 
     def _watch(self, attempt: _Attempt) -> tuple[Literal["stalled", "offline"], str]:
         """Look at the attempt until it ends or stalls; the state that follows and why."""

@@ -1,17 +1,27 @@
-"""A stream as a unit of the daemon: its camera and the lanes that it feeds, or that it is switched off."""
+"""A stream as a unit of the daemon: its source and the lanes that it feeds, or that it is switched off."""
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from edged.contracts.message import StreamState
-from edged.pipeline.frames import Feed
 from edged.streams.supervise import Supervisor
 
 
-class StreamUnit:
-    """A camera's supervisor and the lanes that it feeds, as one unit."""
+class Lanes(Protocol):
+    """Where the frames or the sound of a source go."""
 
-    def __init__(self, feed: Feed, supervisor: Supervisor, stopped: Callable[[], None]) -> None:
+    def start(self) -> None:
+        """Open them."""
+
+    def stop(self) -> None:
+        """Close them; returns when nothing is in work."""
+
+
+class StreamUnit:
+    """The supervisor of a camera or a microphone and the lanes that it feeds, as one unit."""
+
+    def __init__(self, feed: Lanes, supervisor: Supervisor, stopped: Callable[[], None]) -> None:
         self._feed = feed
         self._supervisor = supervisor
         self._stopped = stopped
@@ -22,17 +32,17 @@ class StreamUnit:
         self._supervisor.start()
 
     def stop(self) -> None:
-        """The camera first, then what is still in the lanes."""
+        """The source first, then what is still in the lanes."""
         self._supervisor.stop()
         self._feed.stop()
         self._stopped()
 
     def state(self) -> str:
-        """The camera's."""
+        """The source's."""
         return self._supervisor.state()
 
     def beat(self) -> float:
-        """The camera's."""
+        """The source's."""
         return self._supervisor.beat()
 
 
@@ -51,7 +61,7 @@ class OffStream:
         """Nothing runs."""
 
     def state(self) -> str:
-        """Why the camera does not run."""
+        """Why the source does not run."""
         return self._why
 
     def beat(self) -> float:

@@ -15,9 +15,11 @@ from edged.contracts.message import ModelFacts, StreamMessage
 from edged.contracts.services import service
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
+from edged.pipeline.call import CallRun
 from edged.pipeline.events import PublishSettings
-from edged.pipeline.frames import Feed, RunSettings, StreamRoute
+from edged.pipeline.frames import Feed, RunSettings
 from edged.pipeline.outlet import Outlet, iso_utc
+from edged.pipeline.route import StreamRoute
 from edged.pipeline.scheduler import Scheduler
 from edged.pipeline.served import Served, ServiceTable
 from tests.broker import until
@@ -133,7 +135,7 @@ def test_every_is_a_gate_of_its_own(outlet):
         outlet.outlet, [RunSettings(service="object-detection", every=2.0)], ServiceTable(), scheduler
     )
     (lane,) = feed._lanes
-    assert [lane.is_due(at / 2) for at in range(10)] == [at % 4 == 0 for at in range(10)]
+    assert [lane.due.at(at / 2) for at in range(10)] == [at % 4 == 0 for at in range(10)]
 
 
 @pytest.mark.parametrize(
@@ -213,7 +215,7 @@ def test_what_waits_is_not_told_after_the_end(outlet):
     assert timer.is_alive()
     route.publisher.close()
     timer.join(20)
-    route.publisher.offer(route._inferred(frame(), served(one_box)))
+    route.publisher.offer(route._inferred(frame(), served(one_box), CallRun()))
     assert len(outlet.lines) == 1
 
 

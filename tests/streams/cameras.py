@@ -22,6 +22,7 @@ from edged.contracts.items import Frame
 from edged.contracts.message import StreamState
 from edged.flow.counters import Counters
 from edged.streams.camera import CameraSettings, CameraSource
+from edged.streams.gates import Gate
 from edged.streams.supervise import Supervisor
 from tests.broker import free_port, until
 
@@ -214,7 +215,7 @@ class Watched:
             self.frames.append,
             self.states.append,
             self.counters,
-            gate=camera.gate,
+            gate=lambda: Gate(camera.gate).refusal,
             back_off=lambda: repeat(0.3),
         )
         self.unit.start()

@@ -10,12 +10,17 @@ from edged.contracts.errors import SourceError
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
 from edged.streams import supervise
-from edged.streams.gates import GateSettings
+from edged.streams.gates import Gate, GateSettings
 from edged.streams.motion import MotionSettings
 from edged.streams.supervise import Supervisor
 
 PIXEL = np.zeros((1, 1, 3), np.uint8)
 PATIENCE_S = 20
+
+
+def gate(**settings):
+    """Made anew at each opening."""
+    return lambda: Gate(GateSettings(**settings)).refusal
 
 
 def until(condition, what="it"):
@@ -72,7 +77,7 @@ def watch():
             self.release = threading.Event()
 
         def start(self, script, **settings):
-            settings = {"gate": GateSettings(), "back_off": lambda: repeat(0.01), **settings}
+            settings = {"back_off": lambda: repeat(0.01), **settings}
             unit = Supervisor(
                 "door", script, self.frames.append, self.states.append, self.counters, **settings
             )
@@ -122,7 +127,7 @@ def a_second(emit, _stop):
 
 
 def test_the_gates_count_what_they_drop(watch):
-    watch.start(Script(a_second), gate=GateSettings(fps=5))
+    watch.start(Script(a_second), gate=gate(fps=5))
     until(lambda: watch.count("frames", "decoded") == 25)
     assert [f.seq for f in watch.frames] == [0, 4, 9, 14, 19, 24]
     assert watch.count("frames_dropped", "rate") == 19
@@ -135,7 +140,7 @@ def test_the_gates_begin_anew_with_each_opening(watch):
         a_second(emit, None)
         raise SourceError("the camera is off")
 
-    watch.start(Script(a_second_and_fails, a_second), gate=GateSettings(fps=5, motion=MotionSettings()))
+    watch.start(Script(a_second_and_fails, a_second), gate=gate(fps=5, motion=MotionSettings()))
     until(lambda: watch.count("frames", "decoded") == 50)
     assert [f.seq for f in watch.frames] == [0, 0]
     assert watch.count("frames_dropped", "rate") == 38
@@ -230,7 +235,7 @@ def test_stop_comes_back_soon(watch, what):
 
 
 def test_stop_without_start():
-    Supervisor("door", Script(plays), lambda _: None, lambda _: None, Counters(), gate=GateSettings()).stop()
+    Supervisor("door", Script(plays), lambda _: None, lambda _: None, Counters()).stop()
 
 
 def test_waiting_to_reconnect_is_alive(watch):
