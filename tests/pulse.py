@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -80,19 +79,9 @@ class NullSink:
         """It vanishes."""
         self._pactl("unload-module", self._modules.pop(sink))
 
-    def freeze(self) -> None:
-        """The server stands still, with its connections open."""
-        assert self._process
-        self._process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """It goes on."""
-        assert self._process
-        self._process.send_signal(signal.SIGCONT)
-
     def play(self, sound: Path | NDArray[np.float32], sink: str = SINKS[0]) -> None:
         """Let the microphone hear a file (WAV, FLAC, Ogg), or mono samples of 16 kHz, to the end."""
-        command = ["paplay", f"--device={sink}", "--latency-msec=50"]
+        command = ["paplay", f"--device={sink}", "--latency-msec=1000"]
         if isinstance(sound, Path):
             subprocess.run([*command, str(sound)], env=self._environment(), check=True)
             return

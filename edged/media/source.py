@@ -97,8 +97,7 @@ def _open(source: str, options: SourceOptions, only: str | None) -> av.container
     # Else FFmpeg holds back the first 2 s of frames, to guess a rate that nobody asks for.
     own = {"fpsprobesize": "0", "pattern_type": "none"}  # it takes %401d in the URL of a picture for a number
     if source.startswith("rtsp"):
-        own |= {"allowed_media_types": only} if only else {}
-        return _open_rtsp(source, options, own)
+        return _open_rtsp(source, options, own | ({"allowed_media_types": only} if only else {}))
     if _NAMED_PICTURE.search(source):
         source += "&" if "?" in source else "?"
     return av.open(source, options=own, timeout=(options.timeout_s, options.timeout_s))
@@ -113,6 +112,8 @@ def _open_rtsp(source: str, options: SourceOptions, own: dict[str, str]) -> av.c
         if time.monotonic() - began >= options.timeout_s:
             raise SourceError(_SILENCE.format(name=redact(source), timeout=options.timeout_s)) from None
         raise SourceError(f"{redact(source)} answers, but not as a camera that speaks RTSP") from None
+    except av.error.HTTPOtherClientError:  # to play none of its tracks
+        raise SourceError(f"{redact(source)} has no sound, or refuses to send it") from None
 
 
 _SILENCE = "{name} sent nothing for {timeout:g} s; is it on, and can this box reach it?"

@@ -75,6 +75,13 @@ def test_models_and_devices(edged):
     assert {"onnxruntime", "openvino"} <= {d["runtime"] for d in devices if d["name"] == "cpu"}
 
 
+def test_microphones_are_listed(edged, null_sink):
+    found = json.loads(edged("microphones", "--json", **null_sink.environment).stdout)
+    assert {"index", "name", "channels", "rate"} == found[0].keys()
+    assert {"kitchen", "default"} <= {microphone["name"] for microphone in found}
+    assert "kitchen" in edged("microphones", **null_sink.environment).stderr
+
+
 def test_schema_prints_json_schemas(edged):
     schemas = json.loads(edged("schema", "object-detection").stdout)
     for schema in schemas.values():

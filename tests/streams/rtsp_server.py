@@ -1,6 +1,6 @@
 """A real RTSP server, GStreamer's, for `cameras.RtspServer`. It runs under the system's Python, which has gi.
 
-`rtsp_server.py PORT basic|digest USER PASSWORD /PATH=FILE+FILE ...` plays elementary streams side by side, for
+`rtsp_server.py PORT basic|digest USER PASSWORD /PATH=FILE+FILE ...` plays elementary streams side by side for
 ever: `.h264` or `.h265` at 25 frames a second, `.aac`. An empty USER asks for none. It prints `ready`.
 """
 
