@@ -161,6 +161,9 @@ class Graph(_Part):
     whenever it makes another one of the same weights."""
     quantized: bool = False
     """The weights are int8 as published: an int8 variant is a conversion, for which nothing is calibrated."""
+    alone: bool = False
+    """One run at a time, on the threads of all workers: for a large graph, of which a second run beside the
+    first would cost more memory than it gains."""
     keep_f32: tuple[str, ...] = ()
     """Nodes that int8 leaves in f32, as they cost too much agreement: names with `*`, `?` and `[0-9]`."""
 

@@ -74,7 +74,8 @@ class SharedSessions:
     ) -> OpenSession:
         """Open one graph and run it once: the first run is slow, and shows whether it runs at all."""
         path = manifest.checked(name, self._root / manifest.model / candidate.variant)
-        session = open_session(path, candidate.variant, candidate.device, self._concurrency, self._cache())
+        shared = self._concurrency.together() if graph.alone else self._concurrency
+        session = open_session(path, candidate.variant, candidate.device, shared, self._cache())
         with slot.hold(Priority.JOB):
             session.run(_zeros(graph))
         return session

@@ -24,6 +24,10 @@ class Concurrency:
     threads: int
     """Threads within one inference, on the CPU."""
 
+    def together(self) -> "Concurrency":
+        """One inference at a time, on the threads of all."""
+        return Concurrency(1, self.workers * self.threads)
+
 
 class RuntimeSettings(Settings):
     """How the cores are shared out."""

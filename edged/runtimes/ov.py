@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from queue import SimpleQueue
+from queue import LifoQueue
 from typing import Any
 
 import openvino
@@ -66,7 +66,7 @@ class OvSession:
         self.precision = precision
         self._signature = Signature(map(_port, compiled.inputs, _input_names(path, compiled.inputs)))
         self._outputs = [(name, node) for node in compiled.outputs for name in node.get_names()]
-        self._pool: SimpleQueue[Any] = SimpleQueue()
+        self._pool: LifoQueue[Any] = LifoQueue()
         for request in pool:
             self._pool.put(request)
 

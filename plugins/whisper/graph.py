@@ -38,10 +38,11 @@ def encoder(path: Path) -> Any:
     for i in range(net.layers):
         layer = f"layers.{i}."
         normal = net.norm(layer + "self_attn_layer_norm", value)
-        scores = net.node(
-            "MatMul", net.query(layer + "self_attn", normal), net.keys(layer + "self_attn", normal)
+        seen = net.seen_by_heads(
+            net.query(layer + "self_attn", normal),
+            net.keys(layer + "self_attn", normal),
+            net.values(layer + "self_attn", normal),
         )
-        seen = net.seen(net.node("Softmax", scores, axis=-1), net.values(layer + "self_attn", normal))
         value = net.node("Add", value, net.linear(layer + "self_attn.out_proj", net.flat(seen)))
         value = net.feed_forward(layer, value)
     net.norm("layer_norm", value, name="states")
@@ -137,7 +138,7 @@ class Network(GraphBuilder):
 
     def linear(self, name: str, value: str) -> str:
         """value @ weight + bias, where there is one."""
-        product = self.node("MatMul", value, self.weight(name))
+        product = self.node("MatMul", value, self.transpose(self.weight(name), 1, 0))
         bias = self._arrays.get(name + ".bias")
         return product if bias is None else self.node("Add", product, bias)
 
@@ -161,6 +162,19 @@ class Network(GraphBuilder):
     def seen(self, shares: str, values: str) -> str:
         """[b, h, n, m] and [b, h, 64, m] to [b, h, n, 64]."""
         return self.node("MatMul", shares, self.transpose(values, 0, 1, 3, 2))
+
+    def seen_by_heads(self, query: str, keys: str, values: str) -> str:
+        """One head after another: the scores of all at once would be a hundred megabytes for half a minute."""
+        seen = []
+        for i in range(self.count):
+            picked = [self._head(one, i) for one in (query, keys, values)]
+            shares = self.node("Softmax", self.node("MatMul", *picked[:2]), axis=-1)
+            seen.append(self.seen(shares, picked[2]))
+        return self.node("Concat", *seen, axis=1)
+
+    def _head(self, value: str, number: int) -> str:
+        """[b, h, ...] to [b, 1, ...]."""
+        return self.node("Slice", value, np.array([number]), np.array([number + 1]), np.array([1]))
 
     def _heads(self, layer: str, value: str) -> str:
         return self.node("Reshape", self.linear(layer, value), np.array([0, 0, self.count, WIDTH]))
@@ -252,8 +266,10 @@ def _published(path: Path, prefix: str) -> tuple[dict[str, NDArray[Any]], dict[s
         if file is not None:
             layer = node.name.removeprefix("/").removeprefix(prefix).rsplit("/", 1)[0].replace("/", ".")
             name = file.replace("_merged_0", "").removesuffix("_quantized")
+            numbers = arrays[name + "_quantized"]
             weights[layer] = (
-                arrays[name + "_quantized"],
+                # as OpenVINO uses it, [outputs, inputs], else it would keep a second one beside it
+                np.ascontiguousarray(numbers.T) if node.op_type == "MatMulInteger" else numbers,
                 arrays[name + "_scale"],
                 arrays[name + "_zero_point"],
             )
