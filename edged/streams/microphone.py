@@ -1,20 +1,19 @@
-"""Where a stream's sound comes from: a microphone by PortAudio, the sound of a camera, or a file.
+"""Where a stream's sound comes from: a microphone, the sound of a camera, or a file.
 
-PortAudio reaches ALSA, and through ALSA's plugins PulseAudio and PipeWire. It looks for devices when it is
-initialised, so it is initialised by its first user and left by its last: a microphone that was plugged in
-meanwhile is found then, but not while another one records.
+Microphones are those of ALSA, and through its plugins of PulseAudio and PipeWire. See `recorder`.
 """
 
+import json
+import os
+import select
+import subprocess
+import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
-from itertools import product
-from types import ModuleType
+from pathlib import Path
 from typing import Any
 
 import av
@@ -27,37 +26,22 @@ from edged.media.chunks import Cutter, SoundChunk
 from edged.media.sound import RATE, Converter
 from edged.media.source import SourceOptions
 from edged.media.track import open_track
+from edged.streams import recorder
 from edged.streams.camera import CameraSettings, Damage
+from edged.streams.recorder import DEFAULT, HEADER, Microphone
 
 SCHEME = "mic:"
-DEFAULT = "default"
-"""The name that stands for whatever the system records from."""
-BLOCK_S = 0.096
-"""PortAudio hands over so much at a time."""
-MOST_BLOCKS = 100
-"""So many wait for a slow reader, about 10 s; then the oldest are dropped."""
 BEGIN_S = 5.0
 """A device may take so long to begin: PulseAudio fills its buffers, Bluetooth changes its profile."""
 SILENT_S = 2.0
 """A device that hands over nothing for so long has vanished; silence is handed over, too."""
+LIST_S = 20.0
+"""PortAudio tries each device before it lists them."""
 TICK_S = 0.1
 """How often a reader that waits looks whether it shall stop."""
 
-_REFUSED_FORMS = (-9998, -9997)
-"""PortAudio's errors paInvalidChannelCount and paInvalidSampleRate."""
-_LOCK = threading.Lock()
-"""PortAudio is not made for several threads, but for its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Microphone:
-    """A device that can record."""
-
-    index: int
-    name: str
-    channels: int
-    rate: float
-    """Samples a second, that it likes best."""
+_RECORDER = (sys.executable, "-P", str(Path(recorder.__file__)))
+_FLOAT_BYTES = 4
 
 
 def microphone_name(source: str) -> str | None:
@@ -66,9 +50,22 @@ def microphone_name(source: str) -> str | None:
 
 
 def microphones() -> list[Microphone]:
-    """All that there are now. Raises `SourceError` where PortAudio is not installed."""
-    with _portaudio() as portaudio:
-        return _listed(portaudio)
+    """All that there are now. Raises `SourceError` where PortAudio is not installed or does not answer."""
+    try:
+        done = subprocess.run(
+            [*_RECORDER, "list"], stdin=subprocess.DEVNULL, capture_output=True, timeout=LIST_S, check=True
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        raise SourceError("PortAudio cannot list the microphones; is the sound system running?") from error
+    return [Microphone(**found) for found in _answer(done.stdout)]
+
+
+def _answer(line: bytes) -> Any:
+    """What the recorder says first."""
+    said = json.loads(line)
+    if "error" in said:
+        raise SourceError(said["error"])
+    return said
 
 
 class SoundSource:
@@ -104,16 +101,16 @@ def open_microphone(name: str, lost: Callable[[str], None], stop: threading.Even
     `name` is `default`, an index, or a part of a device's name; `lost` is called with the reason whenever
     sound was lost. Raises `SourceError` for a device that is not there, cannot be opened or vanishes.
     """
-    with _portaudio() as portaudio, closing(_Recorder(portaudio, _named(portaudio, name))) as recorder:
+    with closing(_Recording(name)) as recording:
         cutter, converter, due = Cutter(), Converter(), 0
-        for block in recorder.blocks(stop):
+        for block in recording.blocks(stop):
             if block.overflow:
                 lost("the driver had no room for more sound")
             if missed := block.first - due:
                 lost("the box is too busy to listen")
-                cutter.lose(round(missed * RATE / recorder.rate))
+                cutter.lose(round(missed * RATE / recording.rate))
             due = block.first + len(block.samples)
-            for samples in converter.add(_frame(block.samples, recorder.rate)):
+            for samples in converter.add(_frame(block.samples, recording.rate)):
                 yield from cutter.add(samples, block.arrived)
 
 
@@ -131,90 +128,67 @@ class _Block:
     """Whether the driver lost sound before it."""
 
 
-class _Recorder:
-    """An open device: a thread of PortAudio leaves blocks, a reader takes them."""
+class _Recording:
+    """A recorder at work."""
 
-    def __init__(self, portaudio: ModuleType, device: Microphone) -> None:
-        """Begins to record. Raises `SourceError`."""
-        self._name = device.name
-        self._left: deque[_Block] = deque(maxlen=MOST_BLOCKS)
-        self._count = 0
-        self._ended = False
-        self._news = threading.Condition()
-        with _LOCK:
-            try:
-                self._stream = self._started(portaudio, device)
-            except portaudio.PortAudioError as error:
-                raise SourceError(
-                    f"microphone {self._name} cannot be opened ({error}); is it plugged in and free, and is "
-                    "this user in the group `audio`?"
-                ) from error
-        self.rate = round(self._stream.samplerate)
-
-    def _started(self, portaudio: ModuleType, device: Microphone) -> Any:
-        """At 16 kHz with one channel where the device can, else as it likes best."""
-        *forms, last = product((RATE, round(device.rate)), (1, device.channels))
-        for form in forms:
-            try:
-                return self._started_as(portaudio, device, *form)
-            except portaudio.PortAudioError as error:
-                if error.args[1] not in _REFUSED_FORMS:
-                    raise
-        return self._started_as(portaudio, device, *last)
-
-    def _started_as(self, portaudio: ModuleType, device: Microphone, rate: int, channels: int) -> Any:
-        stream = portaudio.InputStream(
-            device=device.index,
-            samplerate=rate,
-            channels=channels,
-            dtype="float32",
-            blocksize=round(rate * BLOCK_S),
-            callback=self._leave,
-            finished_callback=self._end,
+    def __init__(self, name: str) -> None:
+        self.rate = RATE
+        self._name = name
+        self._held = b""
+        self._output, its_end = os.pipe()
+        self._process = subprocess.Popen(
+            [*_RECORDER, "record", name], stdin=subprocess.PIPE, stdout=its_end, stderr=subprocess.DEVNULL
         )
-        try:
-            stream.start()
-        except portaudio.PortAudioError:
-            stream.close()
-            raise
-        return stream
+        os.close(its_end)
 
     def blocks(self, stop: threading.Event) -> Iterator[_Block]:
         """In order, until `stop` is set; raises `SourceError` when no more come."""
+        while b"\n" not in self._held:
+            if not self._more(stop, BEGIN_S):
+                return
+        line, _, self._held = self._held.partition(b"\n")
+        form = _answer(line)
+        self._name, self.rate, channels = form["name"], form["rate"], form["channels"]
         limit = BEGIN_S
-        deadline = time.monotonic() + limit
-        while not stop.is_set():
-            with self._news:
-                self._news.wait_for(lambda: self._left or self._ended, TICK_S)
-                block = self._left.popleft() if self._left else None
-            if block is not None:
-                limit = SILENT_S
-                deadline = time.monotonic() + limit
-                yield block
-            elif self._ended:
-                raise SourceError(f"microphone {self._name} has vanished; is it still plugged in?")
-            elif time.monotonic() > deadline:
-                raise SourceError(f"microphone {self._name} sent nothing for {limit:g} s")
+        while True:
+            while (block := self._block(channels)) is None:
+                if not self._more(stop, limit):
+                    return
+            limit = SILENT_S
+            yield block
 
     def close(self) -> None:
         """Record no more."""
-        with _LOCK:
-            self._stream.abort()  # the close of some versions hangs without
-            self._stream.close()
+        self._process.kill()
+        self._process.communicate()
+        os.close(self._output)
 
-    def _leave(self, samples: NDArray[np.float32], count: int, _times: object, status: Any) -> None:
-        """Called by PortAudio, to which the array belongs."""
-        block = _Block(samples.copy(), self._count, time.time(), bool(status.input_overflow))
-        with self._news:
-            self._count += count
-            self._left.append(block)
-            self._news.notify()
+    def _block(self, channels: int) -> _Block | None:
+        """The next one, if all of it is here."""
+        if len(self._held) < HEADER.size:
+            return None
+        arrived, first, count, overflow = HEADER.unpack_from(self._held)
+        end = HEADER.size + count * channels * _FLOAT_BYTES
+        if len(self._held) < end:
+            return None
+        samples = np.frombuffer(self._held[HEADER.size : end], "<f4").reshape(count, channels)
+        self._held = self._held[end:]
+        return _Block(samples, first, arrived, overflow)
 
-    def _end(self) -> None:
-        """Called by PortAudio when the device is gone, or closed."""
-        with self._news:
-            self._ended = True
-            self._news.notify()
+    def _more(self, stop: threading.Event, limit: float) -> bool:
+        """Wait for more bytes; whether they came, and not the `stop`. Raises `SourceError`."""
+        ready = select.poll()
+        ready.register(self._output, select.POLLIN)
+        deadline = time.monotonic() + limit
+        while not stop.is_set():
+            if ready.poll(TICK_S * 1000):
+                if not (data := os.read(self._output, 1 << 16)):
+                    raise SourceError(f"microphone {self._name} has vanished; is it still plugged in?")
+                self._held += data
+                return True
+            if time.monotonic() > deadline:
+                raise SourceError(f"microphone {self._name} sent nothing for {limit:g} s")
+        return False
 
 
 def _frame(samples: NDArray[np.float32], rate: int) -> av.AudioFrame:
@@ -222,55 +196,3 @@ def _frame(samples: NDArray[np.float32], rate: int) -> av.AudioFrame:
     frame = av.AudioFrame.from_ndarray(samples.mean(axis=1)[None], "flt", "mono")
     frame.sample_rate = rate
     return frame
-
-
-@cache
-def _library() -> ModuleType:
-    """sounddevice, which initialises PortAudio when it is imported; that is undone."""
-    try:
-        portaudio = import_module("sounddevice")
-    except OSError as error:
-        packages = "libportaudio2 libasound2-plugins"
-        raise SourceError(f"microphones need PortAudio: apt-get install {packages}") from error
-    portaudio._terminate()
-    return portaudio
-
-
-@contextmanager
-def _portaudio() -> Iterator[ModuleType]:
-    """sounddevice with PortAudio initialised, which counts its users."""
-    with _LOCK:
-        portaudio = _library()
-        portaudio._initialize()
-    try:
-        yield portaudio
-    finally:
-        with _LOCK:
-            portaudio._terminate()
-
-
-def _listed(portaudio: ModuleType) -> list[Microphone]:
-    return [
-        Microphone(index, device["name"], device["max_input_channels"], device["default_samplerate"])
-        for index, device in enumerate(portaudio.query_devices())
-        if device["max_input_channels"] > 0
-    ]
-
-
-def _named(portaudio: ModuleType, name: str) -> Microphone:
-    """The one that is meant. Raises `SourceError` with the names that there are."""
-    listed = _listed(portaudio)
-    if not listed:
-        raise SourceError("no microphone is found; is one plugged in, and is this user in the group `audio`?")
-    if name == DEFAULT:
-        fits = [device for device in listed if device.index == portaudio.default.device[0]]
-    else:
-        wanted = name.casefold()
-        fits = [device for device in listed if wanted in (device.name.casefold(), str(device.index))]
-        fits = fits or [device for device in listed if wanted in device.name.casefold()]
-    if len(fits) == 1:
-        return fits[0]
-    names = ", ".join(device.name for device in fits or listed)
-    if fits:
-        raise SourceError(f"{name} is in the names of several microphones, write more of one: {names}")
-    raise SourceError(f"there is no microphone {name}; there are: {names}")

@@ -1,20 +1,21 @@
 """Microphones of a real PulseAudio, by PortAudio; and the sound of a real RTSP camera."""
 
+import json
 import logging
 import subprocess
-import sys
 import threading
 import time
 from contextlib import closing
+from importlib.util import find_spec
+from textwrap import dedent
 
 import numpy as np
 import pytest
-import sounddevice
 
 from edged.contracts.errors import SourceError
 from edged.flow.counters import Counters
 from edged.media.sound import RATE
-from edged.streams import microphone
+from edged.streams import microphone, recorder
 from edged.streams.camera import CameraSettings
 from edged.streams.microphone import SoundSource, microphone_name, microphones
 from tests.broker import until
@@ -49,7 +50,7 @@ class Listener:
 
     def hears(self, seconds=0.1):
         """Wait for so much more."""
-        wanted = len(self.chunks) + seconds / microphone.BLOCK_S
+        wanted = len(self.chunks) + seconds / recorder.BLOCK_S
         until(lambda: self.fault or len(self.chunks) >= wanted, "more sound", 20)
         assert self.fault is None
         return self
@@ -77,6 +78,18 @@ def room(null_sink, monkeypatch):
     for name, value in null_sink.environment.items():
         monkeypatch.setenv(name, value)
     return null_sink
+
+
+@pytest.fixture
+def sound_card(room, monkeypatch, tmp_path):
+    """Recorders find another sounddevice: the real one, and then these lines."""
+
+    def write(lines):
+        real = find_spec("sounddevice").origin
+        (tmp_path / "sounddevice.py").write_text(f"exec(open({real!r}).read())\n{dedent(lines)}")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    return write
 
 
 def listen(source, **settings):
@@ -121,18 +134,35 @@ def test_one_that_vanishes_is_missed_soon_and_found_when_it_is_back(room):
         listener.hears()
 
 
-def test_one_that_hands_over_nothing_is_missed(room, monkeypatch):
+def test_one_that_hands_over_nothing_is_missed(sound_card, monkeypatch):
     monkeypatch.setattr(microphone, "SILENT_S", 0.5)
-
-    class Falling(sounddevice.InputStream):
-        def __init__(self, callback, **form):
-            blocks = iter(range(5))
-            super().__init__(callback=lambda *given: next(blocks, None) is None or callback(*given), **form)
-
-    monkeypatch.setattr(sounddevice, "InputStream", Falling)
+    sound_card("""
+        class RawInputStream(RawInputStream):
+            def __init__(self, callback, **form):
+                left = iter([callback] * 5 + [lambda *_: None] * 999)
+                super().__init__(callback=lambda *block: next(left)(*block), **form)
+    """)
     listener = Listener("mic:kitchen")
     assert listener.ends() == "microphone kitchen sent nothing for 0.5 s"
     assert len(listener.chunks) == 5
+
+
+@pytest.mark.parametrize("end", ["_os.abort()", "_os.kill(_os.getpid(), 9)"])
+def test_portaudio_that_ends_its_process_is_a_microphone_that_vanishes(sound_card, end):
+    sound_card(f"""
+        class RawInputStream(RawInputStream):
+            def __init__(self, callback, **form):
+                super().__init__(callback=lambda *_: {end}, **form)
+    """)
+    assert "microphone kitchen has vanished" in fault_of("mic:kitchen")
+
+
+def test_a_recorder_ends_with_its_parent(room):
+    command = [*microphone._RECORDER, "record", "kitchen"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert json.loads(process.stdout.readline())["name"] == "kitchen"
+        process.stdin.close()
+        process.wait(10)
 
 
 def test_two_at_a_time(room):
@@ -147,68 +177,71 @@ def test_two_at_a_time(room):
     assert not np.concatenate([chunk.samples for chunk in kitchen.chunks]).any()
 
 
-def test_a_stop_ends_the_wait(room, monkeypatch):
-    monkeypatch.setattr(microphone._Recorder, "_leave", lambda *_: None)
+def test_a_stop_ends_the_wait(sound_card):
+    sound_card("""
+        class RawInputStream(RawInputStream):
+            def __init__(self, callback, **form):
+                super().__init__(callback=lambda *_: None, **form)
+    """)
     with listen("mic:default") as listener:
-        time.sleep(0.3)
+        time.sleep(0.5)
         began = time.monotonic()
     assert time.monotonic() - began < 1
     assert (listener.chunks, listener.fault) == ([], None)
 
 
-def test_a_slow_reader_loses_the_oldest_and_is_told(room, monkeypatch, caplog):
-    monkeypatch.setattr(microphone, "MOST_BLOCKS", 3)
+def test_a_slow_reader_loses_the_oldest_and_is_told(sound_card, caplog):
+    sound_card("import __main__; __main__.MOST_BLOCKS = 3")
     slow = threading.Event()
     with caplog.at_level(logging.WARNING), listen("mic:default", emit=lambda _: slow.wait()) as listener:
-        listener.hears(0)
         until(lambda: listener.chunks, "the first chunk")
-        time.sleep(1)
+        time.sleep(3)  # the pipe holds one second
         slow.set()
-        listener.hears(1)
-    assert listener.counters.counts()["frames_dropped/room"]["overrun"] == 1
-    assert "overrun, 1 left out; the last: the box is too busy to listen" in caplog.text
+        listener.hears(2)
+    assert listener.counters.counts()["frames_dropped/room"]["overrun"] >= 1
+    assert "left out; the last: the box is too busy to listen" in caplog.text
     gaps = np.diff([chunk.position for chunk in listener.chunks])
     assert max(gaps) > 0.3 * RATE
     times = np.diff([chunk.captured_at for chunk in listener.chunks])
     assert times == pytest.approx(gaps / RATE, abs=0.1)
 
 
-def test_one_that_has_no_16_khz_and_no_single_channel(room, monkeypatch):
+def test_one_that_has_no_16_khz_and_no_single_channel(room, sound_card):
     """As many sound cards are: asked for what they do not have, PortAudio refuses so."""
-    opened = []
+    sound_card("""
+        class RawInputStream(RawInputStream):
+            def __init__(self, **form):
+                if form["samplerate"] != 48_000:
+                    raise PortAudioError("Invalid sample rate", -9997)
+                if form["channels"] != 2:
+                    raise PortAudioError("Invalid number of channels", -9998)
+                super().__init__(**form)
 
-    class Picky(sounddevice.InputStream):
-        def __init__(self, **form):
-            opened.append((form["samplerate"], form["channels"]))
-            if form["samplerate"] != 48_000:
-                raise sounddevice.PortAudioError("Invalid sample rate", -9997)
-            if form["channels"] != 2:
-                raise sounddevice.PortAudioError("Invalid number of channels", -9998)
-            super().__init__(**form)
-
-    card = microphone.Microphone(0, "kitchen", 2, 48_000.0)
-    monkeypatch.setattr(sounddevice, "InputStream", Picky)
-    monkeypatch.setattr(microphone, "_listed", lambda _: [card])
+        def query_devices(*which, real=query_devices):
+            card = {"max_input_channels": 2, "default_samplerate": 48_000.0}
+            return real(*which) if which else [device | card for device in real()]
+    """)
     with listen("mic:kitchen") as listener:
         listener.hears()
         room.play(tone(1, RATE))
         listener.hears(0.5)
-    assert opened == [(RATE, 1), (RATE, 2), (48_000, 1), (48_000, 2)]
     samples, _ = listener.heard()
     assert pitch(samples) == pytest.approx(440, abs=2)
     assert np.median(np.abs(samples)) == pytest.approx(0.5 * np.sqrt(0.5), rel=0.02)
 
 
-def test_what_is_not_finite_becomes_silence(room, monkeypatch):
-    class Wild(sounddevice.InputStream):
-        def __init__(self, callback, **form):
-            def wild(samples, *rest):
-                samples[::7], samples[::11] = np.nan, np.inf
-                callback(samples, *rest)
+def test_what_is_not_finite_becomes_silence(sound_card):
+    sound_card("""
+        import array
 
-            super().__init__(callback=wild, **form)
+        class RawInputStream(RawInputStream):
+            def __init__(self, callback, **form):
+                def wild(samples, count, *rest):
+                    wild = array.array("f", [0.0, float("nan"), float("inf")] * (count // 3))
+                    callback(wild.tobytes(), count, *rest)
 
-    monkeypatch.setattr(sounddevice, "InputStream", Wild)
+                super().__init__(callback=wild, **form)
+    """)
     with listen("mic:default") as listener:
         listener.hears(0.5)
     assert not np.concatenate([chunk.samples for chunk in listener.chunks]).any()
@@ -233,13 +266,18 @@ def test_no_microphone_at_all(room, monkeypatch):
     assert fault_of("mic:default").startswith("no microphone is found")
 
 
-def test_without_portaudio_it_says_what_to_install():
-    code = (
-        "import ctypes.util; ctypes.util.find_library = lambda _: None\n"
-        "from edged.streams.microphone import microphones; microphones()"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "apt-get install libportaudio2 libasound2-plugins" in done.stderr
+def test_without_portaudio_it_says_what_to_install(sound_card):
+    sound_card('raise OSError("PortAudio library not found")')
+    assert "apt-get install libportaudio2 libasound2-plugins" in fault_of("mic:default")
+    with pytest.raises(SourceError, match="apt-get install libportaudio2"):
+        microphones()
+
+
+def test_portaudio_that_cannot_be_asked(sound_card):
+    sound_card("_os.abort()")
+    with pytest.raises(SourceError, match="cannot list"):
+        microphones()
+    assert "microphone default has vanished" in fault_of("mic:default")
 
 
 @pytest.fixture
