@@ -137,7 +137,11 @@ class _Recording:
         self._held = b""
         self._output, its_end = os.pipe()
         self._process = subprocess.Popen(
-            [*_RECORDER, "record", name], stdin=subprocess.PIPE, stdout=its_end, stderr=subprocess.DEVNULL
+            [*_RECORDER, "record", name],
+            stdin=subprocess.PIPE,
+            stdout=its_end,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the daemon, which ends it in its turn
         )
         os.close(its_end)
 
