@@ -40,6 +40,7 @@ LIST_S = 20.0
 TICK_S = 0.1
 """How often a reader that waits looks whether it shall stop."""
 
+_NO_ANSWER = "PortAudio cannot look for microphones; is there a sound card, and does ALSA know it?"
 _RECORDER = (sys.executable, "-P", str(Path(recorder.__file__)))
 _FLOAT_BYTES = 4
 
@@ -56,7 +57,7 @@ def microphones() -> list[Microphone]:
             [*_RECORDER, "list"], stdin=subprocess.DEVNULL, capture_output=True, timeout=LIST_S, check=True
         )
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        raise SourceError("PortAudio cannot list the microphones; is the sound system running?") from error
+        raise SourceError(_NO_ANSWER) from error
     return [Microphone(**found) for found in _answer(done.stdout)]
 
 
@@ -135,6 +136,7 @@ class _Recording:
         self.rate = RATE
         self._name = name
         self._held = b""
+        self._end = _NO_ANSWER
         self._output, its_end = os.pipe()
         self._process = subprocess.Popen(
             [*_RECORDER, "record", name],
@@ -153,6 +155,7 @@ class _Recording:
         line, _, self._held = self._held.partition(b"\n")
         form = _answer(line)
         self._name, self.rate, channels = form["name"], form["rate"], form["channels"]
+        self._end = f"microphone {self._name} has vanished; is it still plugged in?"
         limit = BEGIN_S
         while True:
             while (block := self._block(channels)) is None:
@@ -187,7 +190,7 @@ class _Recording:
         while not stop.is_set():
             if ready.poll(TICK_S * 1000):
                 if not (data := os.read(self._output, 1 << 16)):
-                    raise SourceError(f"microphone {self._name} has vanished; is it still plugged in?")
+                    raise SourceError(self._end)
                 self._held += data
                 return True
             if time.monotonic() > deadline:

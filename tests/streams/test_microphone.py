@@ -273,11 +273,12 @@ def test_without_portaudio_it_says_what_to_install(sound_card):
         microphones()
 
 
-def test_portaudio_that_cannot_be_asked(sound_card):
+def test_portaudio_that_ends_its_process_at_once(sound_card):
+    """As some versions do where ALSA knows no device at all."""
     sound_card("_os.abort()")
-    with pytest.raises(SourceError, match="cannot list"):
+    with pytest.raises(SourceError, match="cannot look for microphones"):
         microphones()
-    assert "microphone default has vanished" in fault_of("mic:default")
+    assert "cannot look for microphones" in fault_of("mic:default")
 
 
 @pytest.fixture
