@@ -79,6 +79,7 @@ from edged.contracts.speech import (
     Transcript,
     YesNo,
 )
+from edged.contracts.text import TextOptions, TextVectors
 from edged.hookspecs import Decoder, Register, RegisterDecoder, hookimpl
 
 __version__ = "0.1.0"
@@ -150,8 +151,10 @@ __all__ = [
     "SpeechVector",
     "StreamModel",
     "Tensors",
+    "TextOptions",
     "TextPair",
     "TextRow",
+    "TextVectors",
     "Texts",
     "TooLarge",
     "Tools",

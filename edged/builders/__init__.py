@@ -10,10 +10,14 @@ from edged.builders.ncnn import Layer, ncnn_layers
 from edged.builders.pickles import pickled_arrays
 from edged.builders.safetensors import safetensors_arrays
 from edged.builders.torch import torch_arrays
+from edged.builders.transformer import NOWHERE, Quantized, TransformerBuilder
 
 __all__ = [
+    "NOWHERE",
     "GraphBuilder",
     "Layer",
+    "Quantized",
+    "TransformerBuilder",
     "fold_batch_norm",
     "hdf5_arrays",
     "ncnn_layers",

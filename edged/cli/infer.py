@@ -16,6 +16,7 @@ from edged.contracts.items import PixelFormat
 from edged.contracts.pairs import ProductInput
 from edged.contracts.request import Answer, RequestJob, refusal
 from edged.contracts.services import Service, service
+from edged.contracts.text import TextInput
 from edged.flow.counters import Counters
 from edged.media.picture import PictureLimits, decode_picture, encode_jpeg, encode_png
 from edged.ops.draw import annotate
@@ -30,8 +31,9 @@ app = typer.Typer()
 @app.command()
 def infer(
     name: Annotated[str, typer.Argument(metavar="SERVICE", help="One of `edged services`.")],
-    files: Annotated[
-        list[Path] | None, typer.Argument(help="A picture, two pictures, or a recording.")
+    given: Annotated[
+        list[str] | None,
+        typer.Argument(help="A picture, two pictures, a recording, or one or two texts.", metavar="ITEM..."),
     ] = None,
     save: Annotated[Path | None, typer.Option(help="Draw the answer into this picture.")] = None,
     request: Annotated[Path | None, typer.Option(help="A JSON file with the request's other fields.")] = None,
@@ -43,20 +45,22 @@ def infer(
 ) -> None:
     """Answer one request: prints the JSON answer; exit 0 on success, 1 on an error answer."""
     asked = {"model": model, "precision": precision, "device": device}
-    pictures = files or []
+    items = given or []
     try:
-        if save is not None and not pictures:
+        if save is not None and not items:
             raise BadRequest("--save draws into the picture that is named on the command line; name one")
         known = service(name)
-        fields = {**_request_file(request), **_media_fields(known, pictures, metric)}
-        answer = _answered(known, fields, config or default_config(), asked, [p.parent for p in pictures])
+        fields = {**_request_file(request), **_item_fields(known, items, metric)}
+        answer = _answered(
+            known, fields, config or default_config(), asked, [Path(item).parent for item in items]
+        )
     except EdgedError as error:
         answer = refusal({}, error.code, str(error))
     print_json(orjson.loads(answer.body))
     if answer.code != 200:
         raise typer.Exit(1)
     if save is not None:
-        _save(name, pictures, orjson.loads(answer.body), save)
+        _save(name, [Path(item) for item in items], orjson.loads(answer.body), save)
 
 
 def _request_file(path: Path | None) -> dict[str, Any]:
@@ -73,11 +77,16 @@ def _request_file(path: Path | None) -> dict[str, Any]:
     return fields
 
 
-def _media_fields(known: Service, files: list[Path], metric: str | None) -> dict[str, Any]:
-    """The fields of the request that the files on the command line stand for."""
-    if not files:
+def _item_fields(known: Service, items: list[str], metric: str | None) -> dict[str, Any]:
+    """The fields of the request that the texts or files on the command line stand for."""
+    if not items:
         return {}
     kind = known.contract.input
+    if issubclass(kind, TextInput):
+        if len(items) > 2:
+            raise BadRequest(f"{known.name} takes one text or two, not {len(items)}; quote them")
+        return {"id": "1", "first_sequence": items[0], "second_sequence": "".join(items[1:])}
+    files = [Path(item) for item in items]
     if known.takes_sound:
         if len(files) != 1:
             raise BadRequest(f"{known.name} takes one recording, not {len(files)} files")

@@ -131,6 +131,8 @@ class Video:
 class TextPair:
     """One or two sequences of text."""
 
+    id: str
+    """Echoed in the answer."""
     first: str
     second: str
     """May be empty."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
-from edged.contracts import face, image, masks, pairs, parts, product, speech
+from edged.contracts import face, image, masks, pairs, parts, product, speech, text
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import NotFound
 from edged.contracts.message import Envelope, StreamMessage
@@ -190,6 +190,7 @@ _RECOGNITION = Types(
 _LIVE_RECOGNITION = replace(_RECOGNITION, listens="growing")
 _SPEECH_VECTOR = Types(speech.SoundInput, Options, speech.SpeechVector, joined=speech.ONE_VECTOR)
 _YES_NO = Types(speech.SoundInput, speech.DetectionThreshold, speech.YesNo, joined=speech.BY_START_LABEL)
+_TEXT = Types(text.TextInput, text.TextOptions, text.TextVectors)
 _MUSIC = replace(_YES_NO, listens="always")
 
 SERVICES: Mapping[str, Service] = {
@@ -215,7 +216,7 @@ SERVICES: Mapping[str, Service] = {
         Service("speaker-classification-zh", "speech", "whether a woman or a man speaks", _SPEAKER),
         Service("speech-detection-zh", "speech", "whether Mandarin is spoken", _YES_NO),
         Service("music-detection", "speech", "whether there is background music", _MUSIC),
-        Service("text-vectorization", "text", "vectors of a text or of a pair of texts"),
+        Service("text-vectorization", "text", "vectors of a text or of a pair of texts", _TEXT),
         Service("face-similarity", "face", "whether two faces are the same person", _FACE_SIMILARITY),
         Service("face-attributes", "face", "age, gender and emotion of every face", _FACE_ATTRIBUTES),
         Service("face-enhancement", "face", "restored faces in a picture", _FACE_ENHANCEMENT),

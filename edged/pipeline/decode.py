@@ -8,10 +8,11 @@ from pydantic import BaseModel
 
 from edged.contracts.errors import NotMedia, RequestError, TooLarge
 from edged.contracts.image import ImageInput
-from edged.contracts.items import Frame, FramePair, Item, PixelFormat
+from edged.contracts.items import Frame, FramePair, Item, PixelFormat, TextPair
 from edged.contracts.media import UrlInput
 from edged.contracts.pairs import PairInput, ProductInput
 from edged.contracts.speech import SoundInput
+from edged.contracts.text import TextInput
 from edged.media.fetch import ByteLimit, Fetched, fetch
 from edged.media.picture import PictureLimits, decode_base64, decode_picture
 from edged.media.policy import FetchSettings
@@ -86,6 +87,13 @@ def _(
     if media is None:
         raise TypeError("a recording is fetched before it is decoded")
     return Recording(media.file, request.input.play_duration)
+
+
+@item_of.register
+def _(
+    request: TextInput, limits: PictureLimits, media: Fetched | None, wanted: PixelFormat | None = None
+) -> Item:
+    return TextPair(request.id, request.first_sequence, request.second_sequence, request.sequence_length)
 
 
 def _pair(given: PairInput, within: str, limits: PictureLimits, wanted: PixelFormat | None) -> FramePair:

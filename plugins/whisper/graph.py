@@ -11,7 +11,7 @@ flows through the network is rounded to 8 bits on its way. Here the weights stay
 The architecture: Radford et al. 2022, Robust Speech Recognition via Large-Scale Weak Supervision.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +19,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edged import CardError
-from edged.builders import GraphBuilder
+from edged.builders import NOWHERE, Quantized, TransformerBuilder
 
 WIDTH = 64
 """Of an attention head, in every Whisper."""
-NOWHERE = np.array(-1e9, np.float32)
-"""Added to the score of what must not be looked at."""
 DECODER = "model/decoder/"
 
 
 def encoder(path: Path) -> Any:
     """`mels` to `states`. Raises `CardError` when a weight is missing."""
     net = Network(path, "")
-    value = net.gelu(net.conv("conv1", "mels", stride=1))
-    value = net.transpose(net.gelu(net.conv("conv2", value, stride=2)), 0, 2, 1)
+    value = net.gelu(net.convolved("conv1", "mels", stride=1))
+    value = net.transpose(net.gelu(net.convolved("conv2", value, stride=2)), 0, 2, 1)
     positions = net.slice(net.array("embed_positions.weight"), net.length(value, 1), axis=0)
     value = net.node("Add", value, positions)
     for i in range(net.layers):
         layer = f"layers.{i}."
         normal = net.norm(layer + "self_attn_layer_norm", value)
         seen = net.seen_by_heads(
-            net.query(layer + "self_attn", normal),
+            net.query(layer + "self_attn.q_proj", normal),
             net.keys(layer + "self_attn", normal),
             net.values(layer + "self_attn", normal),
         )
@@ -73,13 +71,13 @@ def decoder(path: Path) -> Any:
     inputs: dict[str, Sequence[int | str]] = {"tokens": ["b", "n"], "start": [1]}
     outputs: dict[str, Sequence[int | str]] = {"scores": ["b", "vocabulary"]}
     count = net.length("tokens", 1)
-    value = net.node("Add", net.embedded("tokens"), net.positions("start", count))
+    value = net.node("Add", net.embedded("embed_tokens", "tokens"), net.positions("start", count))
     room = net.length("past_keys.0", 3)
     unused, later = net.unused(room), net.later(count)
     for i in range(net.layers):
         layer = f"layers.{i}."
         normal = net.norm(layer + "self_attn_layer_norm", value)
-        query = net.query(layer + "self_attn", normal)
+        query = net.query(layer + "self_attn.q_proj", normal)
         keys = net.keys(layer + "self_attn", normal, f"keys.{i}")
         values = net.values(layer + "self_attn", normal, f"values.{i}")
         scores = net.node(
@@ -95,7 +93,7 @@ def decoder(path: Path) -> Any:
             net.seen(net.slice(shares, None, axis=3, start=room), values),
         )
         value = net.node("Add", value, net.linear(layer + "self_attn.out_proj", net.flat(seen)))
-        query = net.query(layer + "encoder_attn", net.norm(layer + "encoder_attn_layer_norm", value))
+        query = net.query(layer + "encoder_attn.q_proj", net.norm(layer + "encoder_attn_layer_norm", value))
         scores = net.node("MatMul", query, f"cross_keys.{i}")
         seen = net.seen(net.node("Softmax", scores, axis=-1), f"cross_values.{i}")
         value = net.node("Add", value, net.linear(layer + "encoder_attn.out_proj", net.flat(seen)))
@@ -104,125 +102,41 @@ def decoder(path: Path) -> Any:
         inputs |= dict.fromkeys((f"cross_keys.{i}", f"cross_values.{i}"), (1, net.count, WIDTH, "t"))
         outputs |= dict.fromkeys((keys, values), ("b", net.count, WIDTH, "n"))
     last = net.node("Gather", value, np.array(-1), axis=1)
-    net.node("Gemm", net.norm("layer_norm", last), net.table(), transB=1, name="scores")
+    net.node("Gemm", net.norm("layer_norm", last), net.weight("embed_tokens"), transB=1, name="scores")
     return net.build(inputs, outputs, integers=("tokens", "start"))
 
 
-class Network(GraphBuilder):
+class Network(TransformerBuilder):
     """The layers of Whisper, by the names of their weights."""
 
     def __init__(self, path: Path, prefix: str) -> None:
-        super().__init__()
-        self._arrays, self._weights = _published(path, prefix)
-        self._constants_of: dict[str, Sequence[str]] = {}
-        layers = {name.split(".")[1] for name in self._weights if name.startswith("layers.")}
+        arrays, weights = _published(path, prefix)
+        layers = {name.split(".")[1] for name in weights if name.startswith("layers.")}
         if not layers:
             raise CardError(f"{path.name} has no layers of Whisper in int8")
         self.layers = len(layers)
-        self.width = len(self.array("layer_norm.weight"))
-        self.count = self.width // WIDTH
+        self.width = len(arrays["layer_norm.weight"])
+        super().__init__(arrays, weights, heads=self.width // WIDTH, head_width=WIDTH)
 
-    def array(self, name: str) -> NDArray[Any]:
-        """A weight that was published in f32, or a table."""
-        return np.asarray(_found(self._arrays, name))
-
-    def weight(self, name: str) -> str:
-        """An int8 weight, decoded where it is used."""
-        return self.node("DequantizeLinear", *self._integers(name))
-
-    def conv(self, name: str, value: str, *, stride: int) -> str:  # type: ignore[override]
+    def convolved(self, name: str, value: str, *, stride: int) -> str:
+        """[1, d, n] to [1, d, n / stride]."""
         bias = self.array(name + ".bias")
         return self.node(
             "Conv", value, self.weight(name), bias, kernel_shape=[3], strides=[stride], pads=[1, 1]
         )
 
-    def linear(self, name: str, value: str) -> str:
-        """value @ weight + bias, where there is one."""
-        product = self.node("MatMul", value, self.transpose(self.weight(name), 1, 0))
-        bias = self._arrays.get(name + ".bias")
-        return product if bias is None else self.node("Add", product, bias)
-
-    def query(self, attention: str, value: str) -> str:
-        """[b, n, d] to [b, h, n, 64], scaled to be compared with keys."""
-        heads = self.transpose(self._heads(attention + ".q_proj", value), 0, 2, 1, 3)
-        return self.node("Mul", heads, np.array(WIDTH**-0.5, np.float32))
-
     def keys(self, attention: str, value: str, name: str | None = None) -> str:
         """[b, n, d] to [b, h, 64, n]."""
-        return self.transpose(self._heads(attention + ".k_proj", value), 0, 2, 3, 1, name=name)
+        return self.columns(attention + ".k_proj", value, name)
 
     def values(self, attention: str, value: str, name: str | None = None) -> str:
-        """[b, n, d] to [b, h, 64, n].
-
-        Not as they are used, [b, h, n, 64]: OpenVINO 2026.4 computes nonsense for all lengths once it has
-        begun with one of 1, for it takes what it transposed then for what is transposed later.
-        """
-        return self.transpose(self._heads(attention + ".v_proj", value), 0, 2, 3, 1, name=name)
-
-    def seen(self, shares: str, values: str) -> str:
-        """[b, h, n, m] and [b, h, 64, m] to [b, h, n, 64]."""
-        return self.node("MatMul", shares, self.transpose(values, 0, 1, 3, 2))
-
-    def seen_by_heads(self, query: str, keys: str, values: str) -> str:
-        """One head after another: the scores of all at once would be a hundred megabytes for half a minute."""
-        seen = []
-        for i in range(self.count):
-            picked = [self._head(one, i) for one in (query, keys, values)]
-            shares = self.node("Softmax", self.node("MatMul", *picked[:2]), axis=-1)
-            seen.append(self.seen(shares, picked[2]))
-        return self.node("Concat", *seen, axis=1)
-
-    def _head(self, value: str, number: int) -> str:
-        """[b, h, ...] to [b, 1, ...]."""
-        return self.node("Slice", value, np.array([number]), np.array([number + 1]), np.array([1]))
-
-    def _heads(self, layer: str, value: str) -> str:
-        return self.node("Reshape", self.linear(layer, value), np.array([0, 0, self.count, WIDTH]))
-
-    def flat(self, value: str) -> str:
-        """[b, h, n, 64] to [b, n, d]."""
-        return self.node("Reshape", self.transpose(value, 0, 2, 1, 3), np.array([0, 0, self.width]))
-
-    def norm(self, layer: str, value: str, name: str | None = None) -> str:
-        """Layer normalisation."""
-        scale, bias = self.array(layer + ".weight"), self.array(layer + ".bias")
-        return self.node("LayerNormalization", value, scale, bias, axis=-1, epsilon=1e-5, name=name)
-
-    def gelu(self, value: str) -> str:
-        """x/2 (1 + erf(x/√2))."""
-        erf = self.node("Erf", self.node("Div", value, np.array(np.sqrt(2), np.float32)))
-        both = self.node("Mul", value, self.node("Add", erf, np.array(1, np.float32)))
-        return self.node("Mul", both, np.array(0.5, np.float32))
+        """[b, n, d] to [b, h, 64, n]."""
+        return self.columns(attention + ".v_proj", value, name)
 
     def feed_forward(self, layer: str, value: str) -> str:
         """The second half of a layer."""
         inner = self.gelu(self.linear(layer + "fc1", self.norm(layer + "final_layer_norm", value)))
         return self.node("Add", value, self.linear(layer + "fc2", inner))
-
-    def transpose(self, value: str, *order: int, name: str | None = None) -> str:
-        """Axes in another order."""
-        return self.node("Transpose", value, perm=order, name=name)
-
-    def length(self, value: str, axis: int) -> str:
-        """[1] i64: of an axis."""
-        return self.node("Shape", value, start=axis, end=axis + 1)
-
-    def slice(
-        self, value: str | NDArray[Any], end: str | None, *, axis: int, start: str | None = None
-    ) -> str:
-        """From `start` (none: the first) to `end` (none: the last) along an axis."""
-        first = np.array([0]) if start is None else start
-        last = np.array([np.iinfo(np.int64).max]) if end is None else end
-        return self.node("Slice", value, first, last, np.array([axis]))
-
-    def table(self) -> str:
-        """The vectors of all tokens, which are also what the next one is told by."""
-        return self.weight("embed_tokens")
-
-    def embedded(self, tokens: str) -> str:
-        """Their vectors, decoded after they were picked."""
-        table, scale, zero = self._integers("embed_tokens")
-        return self.node("DequantizeLinear", self.node("Gather", table, tokens, axis=0), scale, zero)
 
     def positions(self, start: str, count: str) -> str:
         """The vectors of so many positions."""
@@ -239,16 +153,6 @@ class Network(GraphBuilder):
         """[n, n]: what hides the new tokens that come after each."""
         square = self.node("Expand", NOWHERE, self.node("Concat", count, count, axis=0))
         return self.node("Trilu", square, np.array(1), upper=1)
-
-    def _integers(self, name: str) -> Sequence[str]:
-        """Integers, scale and zero point as constants, which stand in the graph once."""
-        if name not in self._constants_of:
-            self._constants_of[name] = [self.constant(one) for one in _found(self._weights, name)]
-        return self._constants_of[name]
-
-
-Quantized = tuple[NDArray[Any], NDArray[np.float32], NDArray[Any]]
-"""Integers, scale, zero point."""
 
 
 def _published(path: Path, prefix: str) -> tuple[dict[str, NDArray[Any]], dict[str, Quantized]]:
@@ -268,7 +172,6 @@ def _published(path: Path, prefix: str) -> tuple[dict[str, NDArray[Any]], dict[s
             name = file.replace("_merged_0", "").removesuffix("_quantized")
             numbers = arrays[name + "_quantized"]
             weights[layer] = (
-                # as OpenVINO uses it, [outputs, inputs], else it would keep a second one beside it
                 np.ascontiguousarray(numbers.T) if node.op_type == "MatMulInteger" else numbers,
                 arrays[name + "_scale"],
                 arrays[name + "_zero_point"],
@@ -285,9 +188,3 @@ def _nodes(graph: Any) -> list[Any]:
 
 def _names(graph: Any) -> set[str]:
     return {one.name for one in graph.initializer}
-
-
-def _found(arrays: Mapping[str, Any], name: str) -> Any:
-    if name not in arrays:
-        raise CardError(f"the weights have no {name}")
-    return arrays[name]

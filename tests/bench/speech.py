@@ -105,7 +105,10 @@ def main() -> None:
             command = [sys.executable, "-m", "tests.bench.speech", name, "--variant", variant]
             out = subprocess.run([*command, "--beam", str(chosen.beam)], check=True, capture_output=True)
             row = json.loads(out.stdout.splitlines()[-1])
-            print(f"{name:14} {variant:18} {row['cer']:5.3f} {row['short']:10.3f} {row['long']:9.3f} {row['mb']:6.0f}")
+            print(
+                f"{name:14} {variant:18} {row['cer']:5.3f} {row['short']:10.3f} {row['long']:9.3f}"
+                f" {row['mb']:6.0f}"
+            )
 
 
 if __name__ == "__main__":

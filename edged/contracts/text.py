@@ -1,0 +1,65 @@
+"""Request, options and result types of text-vectorization."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from edged.contracts.model import Options
+from edged.contracts.result import RESULT
+
+MOST_TOKENS = 512
+"""Of both sequences with the marks between them; what BERT was trained on."""
+MOST_CHARACTERS = 1_000_000
+"""Of a sequence; all but the first few thousand are cut anyway."""
+
+
+def _says_something(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must hold more than spaces")
+    return text
+
+
+class TextInput(BaseModel):
+    """One text, or a pair of texts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    id: str = Field(max_length=1000)
+    """Echoed in the answer."""
+    first_sequence: Annotated[str, Field(max_length=MOST_CHARACTERS), AfterValidator(_says_something)]
+    """The text."""
+    second_sequence: str = Field(default="", max_length=MOST_CHARACTERS)
+    """A second text, that is read with the first; may be empty."""
+    sequence_length: int = Field(default=MOST_TOKENS, ge=3, le=MOST_TOKENS)
+    """Tokens of both texts and the marks `[CLS]` and `[SEP]` between them. What is longer is cut, the longer
+    text first; with `padded` what is shorter is filled up."""
+
+
+class TextOptions(Options):
+    """Options of text-vectorization."""
+
+    padded: bool
+    """Vectors for all `sequence_length` places in `all_hidden_outputs`, also for those behind the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextVectors:
+    """Answer of text-vectorization."""
+
+    __pydantic_config__ = RESULT
+
+    id: str
+    """Echo of the request's."""
+    pool_output: str
+    """`dimension` numbers joined by `,`: a dense layer on the vector of `[CLS]`; of a model without one the
+    vector of `[CLS]` at length 1, as its makers use it."""
+    first_token_output: str
+    """`dimension` numbers joined by `,`: the vector of `[CLS]`."""
+    all_hidden_outputs: str
+    """A vector for each token of `[CLS]`, text, `[SEP]`, and of a second text and its `[SEP]`: numbers joined
+    by `,`, vectors by `;`."""
+    dimension: int
+    """Numbers of a vector."""
+    truncated: bool | None = None
+    """True when the texts were longer than `sequence_length`; else absent."""

@@ -1,0 +1,125 @@
+"""BERT and its kin: a text, or a pair of texts, as vectors."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from edged import (
+    CardError,
+    Model,
+    ModelCard,
+    Parameters,
+    Register,
+    Run,
+    TextOptions,
+    TextPair,
+    TextVectors,
+    Tools,
+    hookimpl,
+)
+from edged.ops.embedding import unit
+from edged.ops.numbers import joined
+
+from . import graph
+
+CLS, SEP, PAD = "[CLS]", "[SEP]", "[PAD]"
+
+
+class TextParameters(Parameters):
+    """What the graph eats."""
+
+    states: str
+    """The output with a vector for each token, [1, n, d]."""
+    pooled: str | None = None
+    """The output of the dense layer, [1, d]; none: the graph has no such layer."""
+
+
+class Tokens(NamedTuple):
+    """A pair of texts as BERT reads it: [n] i64 each, and whether something was cut."""
+
+    ids: list[int]
+    kinds: list[int]
+    truncated: bool
+
+
+class Bert(Model[TextPair, TextOptions, TextVectors]):
+    """One pass over both texts."""
+
+    def __init__(self, card: ModelCard) -> None:
+        self.card = card
+        self._parameters = card.parameters_as(TextParameters)
+
+    def build_graph(self, name: str, files: Mapping[str, Path]) -> Any:
+        (path,) = files.values()
+        return graph.build(path)
+
+    def open_resource(self, name: str, path: Path) -> Tokenizer:
+        try:
+            tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises nothing narrower
+            raise CardError(f"{path.name} cannot be read: {error}") from error
+        if missing := [mark for mark in (CLS, SEP, PAD) if tokenizer.token_to_id(mark) is None]:
+            raise CardError(f"{path.name} has no token {', '.join(missing)}")
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return tokenizer
+
+    def infer(self, item: TextPair, options: TextOptions, tools: Tools, run: Run) -> TextVectors:
+        tokenizer = tools.resources["tokenizer"]
+        tokens = tokens_of(tokenizer, item)
+        behind = item.sequence_length - len(tokens.ids) if options.padded else 0
+        outputs = tools.sessions["main"].run(
+            {
+                "input_ids": np.array([tokens.ids + [tokenizer.token_to_id(PAD)] * behind]),
+                "attention_mask": np.array([[1] * len(tokens.ids) + [0] * behind]),
+                "token_type_ids": np.array([tokens.kinds + [0] * behind]),
+            }
+        )
+        states: NDArray[np.float32] = outputs[self._parameters.states][0]
+        pooled = outputs[self._parameters.pooled][0] if self._parameters.pooled else unit(states[0])
+        return TextVectors(
+            item.id,
+            joined(pooled),
+            joined(states[0]),
+            joined(states),
+            len(pooled),
+            tokens.truncated or None,
+        )
+
+
+def tokens_of(tokenizer: Tokenizer, item: TextPair) -> Tokens:
+    """`[CLS] first [SEP]`, and `second [SEP]` where there is one; of the longer text the end is cut first.
+
+    Without the tokenizer's own truncation, which is a state of it, and it belongs to all threads.
+    """
+    first, second = (
+        tokenizer.encode(text, add_special_tokens=False).ids for text in (item.first, item.second)
+    )
+    cls, sep = (int(tokenizer.token_to_id(mark) or 0) for mark in (CLS, SEP))
+    room = item.sequence_length - (3 if second else 2)
+    kept = lengths(len(first), len(second), room)
+    ids = [cls, *first[: kept[0]], sep]
+    kinds = [0] * len(ids)
+    if second:
+        ids += [*second[: kept[1]], sep]
+        kinds += [1] * (kept[1] + 1)
+    return Tokens(ids, kinds, truncated=sum(kept) < len(first) + len(second))
+
+
+def lengths(first: int, second: int, room: int) -> tuple[int, int]:
+    """So much of two texts is kept: the longer one is cut until both fit, then both alike."""
+    if first + second <= room:
+        return first, second
+    shorter = min(first, second, room // 2)
+    return (room - shorter, shorter) if first > second else (shorter, room - shorter)
+
+
+@hookimpl
+def register_models(register: Register) -> None:
+    here = Path(__file__).parent
+    for card in ("bert-base.yaml", "bge-small.yaml", "bge-base.yaml"):
+        register(Bert(ModelCard.load(here / card)))
