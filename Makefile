@@ -22,7 +22,7 @@ run: setup ## fetch the default model and the demo clip, then run the daemon unt
 
 test: setup ## install what the tests need of the system where allowed, then run all tests
 	@packaging/system-packages.sh
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadfile $(ARGS)
 
 check: setup ## lint, format, types, house rules, documents
 	$(BIN)/ruff check

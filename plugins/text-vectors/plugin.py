@@ -23,6 +23,7 @@ from edged import (
 )
 from edged.ops.embedding import unit
 from edged.ops.numbers import joined
+from edged.ops.tokens import open_tokenizer
 
 from . import graph
 
@@ -58,14 +59,9 @@ class Bert(Model[TextPair, TextOptions, TextVectors]):
         return graph.build(path)
 
     def open_resource(self, name: str, path: Path) -> Tokenizer:
-        try:
-            tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises nothing narrower
-            raise CardError(f"{path.name} cannot be read: {error}") from error
+        tokenizer = open_tokenizer(path)
         if missing := [mark for mark in (CLS, SEP, PAD) if tokenizer.token_to_id(mark) is None]:
             raise CardError(f"{path.name} has no token {', '.join(missing)}")
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
         return tokenizer
 
     def infer(self, item: TextPair, options: TextOptions, tools: Tools, run: Run) -> TextVectors:

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from edged import CardError
 from edged.ops.scores import softmax
+from edged.ops.tokens import open_tokenizer
 
 ANY = "any"
 """Of the characters that are not written: those of all languages."""
@@ -44,11 +45,7 @@ class Vocabulary:
     @classmethod
     def load(cls, path: Path, unwritten: Mapping[str, str]) -> Self:
         """Of a tokenizer.json. Raises `CardError` when it is none, or not one of Whisper."""
-        try:
-            tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises nothing narrower
-            raise CardError(f"{path.name} cannot be read: {error}") from error
-        return cls(tokenizer, unwritten)
+        return cls(open_tokenizer(path), unwritten)
 
     def prompt(self, text: str) -> list[int]:
         """What is said to have been written before; nothing for no text."""

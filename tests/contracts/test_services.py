@@ -15,6 +15,7 @@ from edged.contracts.pairs import ImageSimilarity, ProductMatch
 from edged.contracts.product import ShelfCount
 from edged.contracts.result import result_fields
 from edged.contracts.services import PARTS, SERVICES, any_service, service
+from edged.contracts.text import TextVectors
 
 SIGN = TextRow([[10, 20], [60, 20], [60, 40], [10, 40]], 0.9, "出口", (7, 9), 0.98765)
 ARROW = TextRow(
@@ -39,6 +40,7 @@ RESULTS = {
     "face-attributes": FaceAttributes([31.5], ["female"], ["Happiness"], [[1.0, 2.0, 3.0, 4.0, 0.9]]),
     "face-enhancement": OutImage("abc"),
     "product-comparison": ProductMatch(cosine_similarity=0.5),
+    "text-vectorization": TextVectors("7", "0.5,1.0", "0.5,1.0", "0.5,1.0;2.0,3.0", 2, truncated=True),
     "ocr": Texts.from_rows([SIGN, ARROW], (100, 200), ["background", "text"]),
 }
 READY = [s for s in SERVICES.values() if s.types is not None and s.types.joined is None]

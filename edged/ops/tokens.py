@@ -1,0 +1,18 @@
+"""Text as the numbers of a model."""
+
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from edged.contracts.errors import CardError
+
+
+def open_tokenizer(path: Path) -> Tokenizer:
+    """Of a tokenizer.json, without truncation and padding. Raises `CardError` when it is none."""
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing narrower
+        raise CardError(f"{path.name} cannot be read: {error}") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
