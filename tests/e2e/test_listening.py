@@ -1,0 +1,171 @@
+"""A daemon that listens: a microphone of a real sound server; recordings and texts over MQTT."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from edged.contracts.message import StreamMessage
+from edged.contracts.services import service
+from tests.broker import free_port, until
+from tests.e2e.box import EDGED, ROOT, running
+from tests.speech import SAID, errors
+
+LIVE, LANGUAGE, MUSIC = "speech-recognition-zh-live", "speech-detection-zh", "music-detection"
+RECORDED = {
+    "speech-recognition-zh": "mandarin-recognition",
+    "speech-recognition-zh-live": "mandarin-live",
+    "speech-detection-zh": "mandarin-detection",
+    "speech-vectorization-zh": "speech-vector-zh",
+    "speech-vectorization-en": "speech-vector-en",
+    "speaker-classification-zh": "ina-gender",
+    "music-detection": "yamnet",
+    "text-vectorization": "bge-small-zh",
+}
+
+
+@pytest.fixture(scope="module")
+def models(models_root, tmp_path_factory):
+    """The repository with all that listens, pulled by the real command."""
+    config = tmp_path_factory.mktemp("pull") / "config.yaml"
+    config.write_text(f"paths: {{models: {models_root}}}\n")
+    pulled = subprocess.run(
+        [*EDGED, "pull", *RECORDED.values(), "--config", str(config)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert pulled.returncode == 0, pulled.stderr
+    return models_root
+
+
+def written(folder, text):
+    path = folder / "config.yaml"
+    path.write_text(text)
+    return path
+
+
+def messages(client, name):
+    return [
+        StreamMessage.model_validate_json(message.payload)
+        for message in client.on(f"edged/box/stream/counter/{name}")
+    ]
+
+
+def state(listener):
+    heard = listener.on("edged/box/stream/counter/state")
+    return heard[-1].payload.decode() if heard else ""
+
+
+def ready(listener):
+    """How many services are."""
+    heard = listener.on("edged/box/info")
+    return len(json.loads(heard[-1].payload)["services"]) if heard else 0
+
+
+@pytest.fixture
+def kitchen(null_sink, monkeypatch):
+    """A sound server that the daemon finds."""
+    for name, value in null_sink.environment.items():
+        if name != "HOME":
+            monkeypatch.setenv(name, value)
+    return null_sink
+
+
+def test_a_microphone_feeds_three_services(models, kitchen, media, client, tmp_path):
+    port = free_port()
+    text = f"""
+node: box
+paths: {{models: {models}}}
+mqtt: {{url: embedded, embedded_port: {port}}}
+http: {{listen: null}}
+streams:
+  counter:
+    source: mic:kitchen
+    run: [{{{MUSIC}: {{every: 2s, options: {{language: en}}}}}}, {LANGUAGE}, {LIVE}]
+"""
+    with running(written(tmp_path, text), port, "box", "--quiet") as box:
+        listener = client(port, "edged/box/stream/#", "edged/box/info")
+        until(
+            lambda: (
+                len(json.loads((listener.on("edged/box/info") or [_empty()])[-1].payload)["services"]) == 3
+            )
+        )
+        until(lambda: messages(listener, MUSIC), "a piece of silence")
+        kitchen.play(media("mandarin.wav"))
+        until(lambda: any(message.final for message in messages(listener, LIVE)), "what was said")
+        until(lambda: messages(listener, LANGUAGE), "its language")
+        *partial, last = messages(listener, LIVE)
+        assert partial
+        assert not any(message.final for message in partial)
+        (said,) = last.result.values()
+        assert errors(said.replace(";", ""), SAID["mandarin.wav"]) <= 5
+        assert list(messages(listener, LANGUAGE)[0].result.values()) == ['{"class":"是"}\n']
+        assert set(messages(listener, MUSIC)[0].result.values()) == {'{"class":"No"}\n'}
+
+        kitchen.pull_out("kitchen")
+        until(lambda: "vanished" in state(listener) or "no microphone" in state(listener), "that it is gone")
+        kitchen.plug_in("kitchen")
+        until(lambda: '"online"' in state(listener), "that it is back")
+        known = len(messages(listener, LANGUAGE))
+        kitchen.play(media("mandarin.wav"))
+        until(lambda: len(messages(listener, LANGUAGE)) > known, "its language again")
+        assert box.stop() == 0
+
+
+def test_requests_of_speech_and_text(models, media, client, tmp_path):
+    port = free_port()
+    recordings = {}
+    for name in ("mandarin.wav", "english.wav", "woman.wav", "guitar.wav"):
+        recordings[name] = tmp_path / name
+        recordings[name].write_bytes(media(name).read_bytes())
+    text = f"""
+node: box
+paths: {{models: {models}}}
+mqtt: {{url: embedded, embedded_port: {port}}}
+http: {{listen: null}}
+requests: {{fetch: {{folders: [{tmp_path}]}}}}
+services: {{{", ".join(f"{name}: {{model: {model}}}" for name, model in RECORDED.items())}}}
+"""
+
+    def ask(listener, name, fields):
+        topic = f"answers/{len(listener.heard)}"
+        listener.ask("box", name, json.dumps(fields).encode(), topic, b"1")
+        until(lambda: listener.on(topic), f"an answer of {name}")
+        return listener.on(topic)[0]
+
+    with running(written(tmp_path, text), port, "box", "--quiet"):
+        listener = client(port, "answers/#", "edged/box/info")
+        until(
+            lambda: (
+                len(json.loads((listener.on("edged/box/info") or [_empty()])[-1].payload)["services"])
+                == len(RECORDED)
+            )
+        )
+
+        def heard(name, recording, **fields):
+            message = ask(listener, name, {"input": {"url": str(recordings[recording])}, **fields})
+            return json.loads(message.payload)
+
+        assert heard("speech-recognition-zh", "mandarin.wav")["0"].startswith("对;")
+        assert heard("speech-recognition-zh", "guitar.wav") == {}
+        assert heard("speech-recognition-zh-live", "mandarin.wav", beam=2)["0"].startswith("对;")
+        assert heard("speech-detection-zh", "mandarin.wav") == {"0": '{"class":"是"}\n'}
+        assert heard("speech-detection-zh", "english.wav", language="en") == {"0": '{"class":"No"}\n'}
+        assert heard("speaker-classification-zh", "woman.wav") == {"0": '{"class":"女"}\n'}
+        assert heard("music-detection", "guitar.wav") == {"0": '{"class":"是"}\n'}
+        for name in ("speech-vectorization-zh", "speech-vectorization-en"):
+            assert len(heard(name, "english.wav").split(",")) == 512
+        assert "nobody speaks" in heard("speech-vectorization-en", "guitar.wav")["error_msg"]
+
+        message = ask(
+            listener, "text-vectorization", {"id": "a", "first_sequence": "你好", "request_id": "r-1"}
+        )
+        answer = json.loads(message.payload)
+        assert set(answer) == set(service("text-vectorization").answer_schema()["properties"]) - {"truncated"}
+        assert (answer["id"], answer["dimension"]) == ("a", 512)
+        assert len(answer["all_hidden_outputs"].split(";")) == 4
+        properties = dict(message.properties.UserProperty)
+        assert (properties["request_id"], properties["model"]) == ("r-1", "bge-small-zh")
