@@ -88,11 +88,7 @@ streams:
 """
     with running(written(tmp_path, text), port, "box", "--quiet") as box:
         listener = client(port, "edged/box/stream/#", "edged/box/info")
-        until(
-            lambda: (
-                len(json.loads((listener.on("edged/box/info") or [_empty()])[-1].payload)["services"]) == 3
-            )
-        )
+        until(lambda: ready(listener) == 3)
         until(lambda: messages(listener, MUSIC), "a piece of silence")
         kitchen.play(media("mandarin.wav"))
         until(lambda: any(message.final for message in messages(listener, LIVE)), "what was said")
@@ -138,12 +134,7 @@ services: {{{", ".join(f"{name}: {{model: {model}}}" for name, model in RECORDED
 
     with running(written(tmp_path, text), port, "box", "--quiet"):
         listener = client(port, "answers/#", "edged/box/info")
-        until(
-            lambda: (
-                len(json.loads((listener.on("edged/box/info") or [_empty()])[-1].payload)["services"])
-                == len(RECORDED)
-            )
-        )
+        until(lambda: ready(listener) == len(RECORDED))
 
         def heard(name, recording, **fields):
             message = ask(listener, name, {"input": {"url": str(recordings[recording])}, **fields})
