@@ -7,6 +7,7 @@ from edged.contracts.message import FailedAnswer
 from edged.contracts.pairs import ProductInput
 from edged.contracts.schema import gathered, reference
 from edged.contracts.services import SERVICES, Service
+from edged.contracts.text import TextInput
 from edged.http.annotate import AnnotateRequest
 from edged.http.status import Status
 
@@ -68,7 +69,7 @@ def _title(service: Service) -> str:
 def _predict(service: Service) -> dict[str, Any]:
     request = {
         "schema": reference(f"{_title(service)}Request"),
-        "examples": {"picture": {"value": _example(service)}},
+        "examples": {"request": {"value": _example(service)}},
     }
     headers = {
         "X-Request-Id": {
@@ -100,6 +101,8 @@ def _example(service: Service) -> dict[str, Any]:
         return {"function_name": "match", "function_params": {**pair, "metric": "L2"}}
     if service.takes_sound:
         return {"input": {"url": "file:///media/recording.wav"}}
+    if issubclass(service.contract.input, TextInput):
+        return {"id": "1", "first_sequence": "今天天气很好", "second_sequence": "我们去公园散步"}
     return {"image": _PIXEL} if service.takes_frames else pair
 
 
