@@ -10,8 +10,8 @@ from edged.contracts.result import RESULT
 
 MOST_TOKENS = 512
 """Of both sequences with the marks between them; what BERT was trained on."""
-MOST_CHARACTERS = 1_000_000
-"""Of a sequence; all but the first few thousand are cut anyway."""
+MOST_CHARACTERS = 100_000
+"""Of a sequence: half a second and 60 MB of making tokens, of which all but the first 512 are cut anyway."""
 
 
 def _says_something(text: str) -> str:

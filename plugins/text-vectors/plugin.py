@@ -92,9 +92,9 @@ def tokens_of(tokenizer: Tokenizer, item: TextPair) -> Tokens:
 
     Without the tokenizer's own truncation, which is a state of it, and it belongs to all threads.
     """
-    first, second = (
-        tokenizer.encode(text, add_special_tokens=False).ids for text in (item.first, item.second)
-    )
+    # a batch, since for a single text the library holds up all threads: 100,000 characters take half a second
+    encodings = tokenizer.encode_batch_fast([item.first, item.second], add_special_tokens=False)
+    first, second = (encoding.ids for encoding in encodings)
     cls, sep = (int(tokenizer.token_to_id(mark) or 0) for mark in (CLS, SEP))
     room = item.sequence_length - (3 if second else 2)
     kept = lengths(len(first), len(second), room)

@@ -1,21 +1,35 @@
 """BERT and BGE small with their weights: the published graph, truncation, padding, meaning."""
 
+import threading
+from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer
 
-from edged import CardError, ModelCard, TextOptions, TextPair
+from edged import CardError, ModelCard, TextOptions, TextPair, Tools
 from edged.contracts.slot import Priority
+from edged.contracts.text import MOST_CHARACTERS
+from edged.discovery import discover
+from edged.flow.counters import Counters
 from edged.ops.numbers import joined
-from edged.testing import FakeRun, conformance
+from edged.pipeline.slot import DeviceSlot
+from edged.repository.repository import Repository
+from edged.runtimes.devices import Concurrency
+from edged.runtimes.opening import open_session
+from edged.testing import FakeRun, FakeSession, conformance
 
 HERE = Path(__file__).parent
 PLAIN, PADDED = TextOptions(padded=False), TextOptions(padded=True)
 BERT = ModelCard.load(HERE / "bert-base.yaml")
 WEATHER = "今天天气很好,我们去公园散步。"
+CLASSIC = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏"
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +40,31 @@ def bert(instance_of):
 @pytest.fixture(scope="module", params=["bert-base-zh", "bge-small-zh"])
 def either(instance_of, request):
     return instance_of(request.param)
+
+
+@pytest.fixture(scope="module")
+def library(weight_store):
+    """A tokenizer of the test's own, that truncates: the plugin's may not, it serves all threads."""
+    path = weight_store.ensure(BERT, ["tokenizer.json"], lambda *_: None)["tokenizer.json"]
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    return tokenizer
+
+
+@pytest.fixture
+def fed(bert):
+    """What a graph is fed with for a pair, and whether the answer says that it was truncated."""
+
+    def answered(inputs):
+        shape = inputs["input_ids"].shape
+        return {"states": np.zeros((*shape, 2), np.float32), "pooled": np.zeros((1, 2), np.float32)}
+
+    def feed(item):
+        session = FakeSession(answered)
+        found = bert.model.infer(item, PLAIN, Tools({"main": session}, bert.tools.resources), FakeRun())
+        return SimpleNamespace(inputs=session.asked[-1], truncated=found.truncated)
+
+    return feed
 
 
 def vectors(instance, first, second="", length=512, options=PLAIN):
@@ -75,12 +114,10 @@ def test_bge_knows_what_means_the_same(instance_of):
 
 def test_the_graph_is_the_one_that_was_published(bert, weight_store, tmp_path):
     """There the length is 128, and what flows is rounded to 8 bits: near, not equal."""
-    import onnx  # noqa: PLC0415
-
     name = "bert_paragraph_classifier.onnx"
     model = onnx.load(str(weight_store.ensure(BERT, [name], lambda *_: None)[name]))
     for inner in ("layer_norm_24", "tanh"):
-        model.graph.output.append(onnx.helper.make_tensor_value_info(inner, onnx.TensorProto.FLOAT, None))
+        model.graph.output.append(helper.make_tensor_value_info(inner, TensorProto.FLOAT, None))
     onnx.save(model, str(tmp_path / "whole.onnx"))
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -106,9 +143,6 @@ def test_the_graph_is_the_one_that_was_published(bert, weight_store, tmp_path):
 
 @pytest.mark.parametrize("precision", ["openvino-int8", "onnxruntime-int8"])
 def test_both_runtimes_and_any_length(models_root, bert, precision):
-    from edged.runtimes.devices import Concurrency  # noqa: PLC0415
-    from edged.runtimes.opening import open_session  # noqa: PLC0415
-
     folder = models_root / "bert-base-zh" / precision
     session = open_session(next(folder.glob("main.[xo]*")), precision, "cpu", Concurrency(1, 1), None)
     wanted = {}
@@ -128,34 +162,36 @@ def test_padding_changes_nothing_but_the_number_of_vectors(either):
     assert np.allclose(table(padded.pool_output), table(plain.pool_output), atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "length"),
-    [
-        (5, 0, 6),
-        (30, 0, 12),
-        (30, 8, 20),
-        (8, 30, 20),
-        (30, 30, 20),
-        (30, 30, 21),
-        (30, 31, 21),
-        (1, 40, 3),
-        (9, 9, 21),
-    ],
-)
-def test_it_is_cut_as_the_library_cuts(bert, weight_store, first, second, length):
-    """Which cannot be asked to do it here: how it cuts is a state of it, and it serves all threads."""
-    path = weight_store.ensure(BERT, ["tokenizer.json"], lambda *_: None)["tokenizer.json"]
-    library = Tokenizer.from_file(str(path))
-    library.no_padding()
+@pytest.mark.parametrize("length", [3, 4, 20, 21, 512])
+@pytest.mark.parametrize("second", [0, 1, 8, 30, 300])
+@pytest.mark.parametrize("first", [1, 9, 30, 31, 600])
+def test_the_tokens_are_those_of_the_library(library, fed, first, second, length):
+    texts = (CLASSIC * 20)[:first], (CLASSIC * 20)[7 : 7 + second]
     library.enable_truncation(length, strategy="longest_first")
-    texts = (
-        "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏闰余成岁律吕调阳云腾致雨露结为霜"[:first],
-        "金生丽水玉出昆冈剑号巨阙珠称夜光果珍李柰菜重芥姜海咸河淡鳞潜羽翔龙师火帝"[:second],
-    )
     wanted = library.encode(*[text for text in texts if text])
-    found = vectors(bert, *texts, length=length)
-    assert len(found.all_hidden_outputs.split(";")) == len(wanted.ids) <= length
+    found = fed(TextPair("7", *texts, length))
+    assert found.inputs["input_ids"].tolist() == [wanted.ids]
+    assert found.inputs["token_type_ids"].tolist() == [wanted.type_ids]
+    assert found.inputs["attention_mask"].tolist() == [wanted.attention_mask]
     assert found.truncated == (bool(wanted.overflowing) or None)
+
+
+def test_a_long_text_holds_up_no_other_thread(fed):
+    ticks, done = 0, threading.Event()
+
+    def tick():
+        nonlocal ticks
+        while not done.wait(0.001):
+            ticks += 1
+
+    other = threading.Thread(target=tick)
+    other.start()
+    try:
+        fed(TextPair("7", "天" * MOST_CHARACTERS, "地" * MOST_CHARACTERS, 512))
+    finally:
+        done.set()
+        other.join()
+    assert ticks > 10  # in half a second and more; 2 or 3 if it waited
 
 
 @pytest.mark.parametrize(
@@ -181,24 +217,59 @@ def test_numbers_as_text():
     assert joined(np.array([1, 2], np.float32)) == "1.0,2.0"
 
 
-def test_bge_base_reads_a_graph_of_its_inputs_and_outputs(bert):
-    """Its own weights lie behind a URL that nobody has fetched yet: a small graph of the same form."""
-    from edged import Model, Tools  # noqa: PLC0415
-    from edged.discovery import discover  # noqa: PLC0415
+@pytest.fixture(scope="module")
+def bge_base(tmp_path_factory, weight_store):
+    """BGE base over a small graph of its form, pulled from files: nobody has fetched its own yet."""
+    folder = tmp_path_factory.mktemp("bge-base")
+    card = ModelCard.load(HERE / "bge-base.yaml")
+    tokenizer = weight_store.ensure(BERT, ["tokenizer.json"], lambda *_: None)["tokenizer.json"]
+    (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    graph = helper.make_graph(
+        [
+            helper.make_node("Sum", [f"{name}_f32" for name in names], ["sum"]),
+            helper.make_node("Unsqueeze", ["sum", "last"], ["column"]),
+            helper.make_node("Mul", ["column", "row"], ["last_hidden_state"]),
+            *(helper.make_node("Cast", [name], [f"{name}_f32"], to=TensorProto.FLOAT) for name in names),
+        ][::-1],
+        "sums",
+        [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "n"]) for name in names],
+        [helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["batch", "n", 768])],
+        [
+            numpy_helper.from_array(np.array([-1]), "last"),
+            numpy_helper.from_array(np.linspace(-1, 1, 768, dtype=np.float32), "row"),
+        ],
+    )
+    opset = helper.make_opsetid("", 17)
+    onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=9), str(folder / "model.onnx"))
+    data = {name: (folder / name).read_bytes() for name in card.weights}
+    weights = {
+        name: {"sha256": sha256(one).hexdigest(), "size": len(one), "origins": [{"file": name}]}
+        for name, one in data.items()
+    }
+    kind: Any = type(discover([HERE.parent], entry_points=False).models[card.id])
+    own = ModelCard.model_validate(card.model_dump(mode="json") | {"weights": weights, "folder": str(folder)})
+    slot = DeviceSlot(1)
+    repository = Repository(
+        folder / "models", {card.id: kind(own)}, Concurrency(1, 1), Counters(), lambda _: slot
+    )
+    repository.pull(card.id, lambda *_: None)
+    return lambda precision: repository.acquire(card.id, precision=precision)
 
-    model = discover([HERE.parent], entry_points=False).models["bge-base-zh-v1-5"]
-    assert isinstance(model, Model)
-    assert not model.card.verified
 
-    class Session:
-        def run(self, inputs):
-            assert set(inputs) == set(model.card.graphs["main"].inputs)
-            assert all(one.dtype == np.int64 for one in inputs.values())
-            ids = inputs["input_ids"].astype(np.float32)
-            return {"last_hidden_state": np.repeat(ids[..., None], 768, axis=2)}
+@pytest.mark.parametrize("precision", ["f32", "auto"])
+def test_bge_base_over_a_graph_of_its_form(bge_base, precision):
+    found = vectors(bge_base(precision), "你好", "世界", length=9, options=PADDED)
+    states = table(found.all_hidden_outputs)
+    assert (states.shape, found.dimension, found.truncated) == ((9, 768), 768, None)
+    scale = np.linspace(-1, 1, 768)
+    assert np.allclose(states[0], (101 + 1) * scale, rtol=0.01)  # [CLS] and its place in the mask
+    assert np.allclose(states[6], (102 + 1 + 1) * scale, rtol=0.01)  # the last [SEP], which is of the second
+    assert not states[7:].any()
+    assert np.allclose(table(found.pool_output)[0], scale / np.linalg.norm(scale), atol=1e-3)
 
-    tools = Tools({"main": Session()}, bert.tools.resources)
-    found = model.infer(TextPair("1", "你好", "", 512), PLAIN, tools, FakeRun())
-    assert found.dimension == 768
-    assert table(found.first_token_output)[0, 0] == 101  # [CLS]
-    assert np.allclose(np.linalg.norm(table(found.pool_output)[0]), 1)
+
+def test_bge_base_was_not_fetched_yet():
+    card = ModelCard.load(HERE / "bge-base.yaml")
+    assert not card.verified
+    assert card.rank < min(BERT.rank, ModelCard.load(HERE / "bge-small.yaml").rank)
