@@ -50,10 +50,11 @@ def infer(
         if save is not None and not items:
             raise BadRequest("--save draws into the picture that is named on the command line; name one")
         known = service(name)
-        fields = {**_request_file(request), **_item_fields(known, items, metric)}
-        answer = _answered(
-            known, fields, config or default_config(), asked, [Path(item).parent for item in items]
-        )
+        if save is not None and not known.takes_pictures:
+            raise BadRequest(f"{name} has no picture to draw into; leave --save out")
+        fields = {**_unsaid(known), **_request_file(request), **_item_fields(known, items, metric)}
+        folders = [Path(item).parent for item in items]
+        answer = _answered(known, _payload(fields), config or default_config(), asked, folders)
     except EdgedError as error:
         answer = refusal({}, error.code, str(error))
     print_json(orjson.loads(answer.body))
@@ -61,6 +62,11 @@ def infer(
         raise typer.Exit(1)
     if save is not None:
         _save(name, [Path(item) for item in items], orjson.loads(answer.body), save)
+
+
+def _unsaid(known: Service) -> dict[str, Any]:
+    """Fields that a request must have, and that nobody cares to type."""
+    return {"id": "1"} if issubclass(known.contract.input, TextInput) else {}
 
 
 def _request_file(path: Path | None) -> dict[str, Any]:
@@ -85,7 +91,7 @@ def _item_fields(known: Service, items: list[str], metric: str | None) -> dict[s
     if issubclass(kind, TextInput):
         if len(items) > 2:
             raise BadRequest(f"{known.name} takes one text or two, not {len(items)}; quote them")
-        return {"id": "1", "first_sequence": items[0], "second_sequence": "".join(items[1:])}
+        return dict(zip(("first_sequence", "second_sequence"), items, strict=False))
     files = [Path(item) for item in items]
     if known.takes_sound:
         if len(files) != 1:
@@ -104,6 +110,13 @@ def _item_fields(known: Service, items: list[str], metric: str | None) -> dict[s
     return {"function_name": "match", "function_params": {**pair, "metric": metric or "L2"}}
 
 
+def _payload(fields: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(fields)
+    except orjson.JSONEncodeError as error:  # arguments are bytes; Python lets through what is no text
+        raise BadRequest("what was given on the command line is not UTF-8") from error
+
+
 def _encoded(path: Path) -> str:
     try:
         return str(pybase64.b64encode_as_string(path.read_bytes()))
@@ -112,7 +125,7 @@ def _encoded(path: Path) -> str:
 
 
 def _answered(
-    known: Service, fields: dict[str, Any], path: Path, asked: dict[str, str | None], folders: list[Path]
+    known: Service, payload: bytes, path: Path, asked: dict[str, str | None], folders: list[Path]
 ) -> Answer:
     """`folders`: of the files on the command line, which their owner may read whatever the policy says."""
     settings = configuration.load(path)
@@ -125,7 +138,7 @@ def _answered(
     repository = open_repository(settings, counters)
     serving.put(open_service(known.name, wanted, repository))
     route = RequestRoute(serving, requests, counters)
-    return route.answer(RequestJob(known.name, orjson.dumps(fields), time.monotonic(), lambda _: None))
+    return route.answer(RequestJob(known.name, payload, time.monotonic(), lambda _: None))
 
 
 def _save(name: str, sources: list[Path], answer: dict[str, Any], target: Path) -> None:

@@ -75,6 +75,11 @@ class Service:
         return issubclass(self.contract.input, image.ImageInput)
 
     @property
+    def takes_pictures(self) -> bool:
+        """Whether a picture or two are the input, so that an answer can be drawn into them."""
+        return issubclass(self.contract.input, image.ImageInput | pairs.PairInput | pairs.ProductInput)
+
+    @property
     def takes_sound(self) -> bool:
         """Whether a recording is the input, so that the service runs on a microphone too."""
         return issubclass(self.contract.input, speech.SoundInput)

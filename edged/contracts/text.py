@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from edged.contracts.model import Options
 from edged.contracts.result import RESULT
@@ -16,7 +17,7 @@ MOST_CHARACTERS = 100_000
 
 def _says_something(text: str) -> str:
     if not text.strip():
-        raise ValueError("must hold more than spaces")
+        raise PydanticCustomError("blank", "must hold more than spaces")
     return text
 
 

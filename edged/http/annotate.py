@@ -8,9 +8,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from edged.contracts.errors import BadRequest, NotFound, NotMedia, NotUsable
-from edged.contracts.image import ImageInput
 from edged.contracts.items import PixelFormat, Pixels
-from edged.contracts.pairs import PairInput, ProductInput
 from edged.contracts.result import result_fields
 from edged.contracts.services import service
 from edged.media.picture import PictureLimits, decode_base64, decode_picture, encode_jpeg
@@ -47,8 +45,8 @@ def annotated(name: str, body: bytes, limits: PictureLimits) -> bytes:
     Raises `NotFound` for an unknown service, `BadRequest` for a body of another form, `TooLarge` and
     `NotMedia` for the picture, `NotUsable` for an answer that is none of this service.
     """
-    contract = service(name).contract
-    if not issubclass(contract.input, ImageInput | PairInput | ProductInput):
+    known = service(name)
+    if not known.takes_pictures:
         raise NotFound(f"{name} has no picture to draw into")
     try:
         request = AnnotateRequest.model_validate(orjson.loads(body))
@@ -57,8 +55,8 @@ def annotated(name: str, body: bytes, limits: PictureLimits) -> bytes:
     except ValidationError as error:
         faults = (f"`{'.'.join(map(str, e['loc']))}`: {e['msg']}" for e in error.errors(include_input=False))
         raise BadRequest("; ".join(list(faults)[:5])) from error
-    answer = _checked(name, contract.result, request.answer)
-    fields = ("image",) if contract.input is ImageInput else ("imagea", "imageb")
+    answer = _checked(name, known.contract.result, request.answer)
+    fields = ("image",) if known.takes_frames else ("imagea", "imageb")
     pictures = [_picture(request, field, limits) for field in fields]
     try:
         return encode_jpeg(annotate(name, pictures, answer))

@@ -1,0 +1,60 @@
+"""`edged infer` of texts, and what no service can be asked on the command line."""
+
+import orjson
+import pytest
+from jsonschema import Draft202012Validator
+from typer.testing import CliRunner
+
+from edged.cli import app
+from edged.contracts.services import service
+
+NAME = "text-vectorization"
+
+
+@pytest.fixture(scope="module")
+def infer(instance_of, models_root, tmp_path_factory):
+    """The exit code and the answer of the command."""
+    instance_of("bge-small-zh")
+    config = tmp_path_factory.mktemp("infer") / "config.yaml"
+    config.write_text(f"paths: {{models: {models_root}}}\nservices: {{{NAME}: {{model: bge-small-zh}}}}\n")
+
+    def run(*args):
+        done = CliRunner().invoke(app, ["infer", *map(str, args), "--config", str(config)])
+        assert done.exception is None or isinstance(done.exception, SystemExit)
+        return done.exit_code, orjson.loads(done.stdout)
+
+    return run
+
+
+def test_a_text_and_a_pair(infer):
+    code, alone = infer(NAME, "你好")
+    assert code == 0
+    Draft202012Validator(service(NAME).answer_schema()).validate(alone)
+    assert len(alone["all_hidden_outputs"].split(";")) == 4
+    code, pair = infer(NAME, "你好", "世界")
+    assert (code, len(pair["all_hidden_outputs"].split(";"))) == (0, 7)
+
+
+def test_other_fields_come_from_a_file(infer, tmp_path):
+    path = tmp_path / "request.json"
+    path.write_text('{"id": "mine", "second_sequence": "今天天气很好", "sequence_length": 6}')
+    code, answer = infer(NAME, "你", "--request", path)
+    assert (code, answer["id"], answer["truncated"]) == (0, "mine", True)
+    assert len(answer["all_hidden_outputs"].split(";")) == 6
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        ((NAME,), "`first_sequence` is missing"),
+        ((NAME, ""), "`first_sequence`"),
+        ((NAME, "a", "b", "c"), "one text or two, not 3"),
+        ((NAME, "a\udcff"), "not UTF-8"),
+        ((NAME, "a", "--save", "drawn.png"), "no picture to draw into"),
+        (("music-detection", "a.wav", "--save", "drawn.png"), "no picture to draw into"),
+    ],
+)
+def test_what_is_wrong_is_an_answer(infer, args, says):
+    code, answer = infer(*args)
+    assert (code, answer["error_code"]) == (1, 400)
+    assert says in answer["error_msg"]
