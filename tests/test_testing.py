@@ -112,6 +112,6 @@ def test_any_item_may_be_given():
             seen.append(item)
             return CAT
 
-    text = TextPair("a", "b", 5)
+    text = TextPair("1", "a", "b", 5)
     conformance(Reads(CAT), session(), text)
     assert set(map(id, seen)) == {id(text)}

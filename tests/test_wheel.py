@@ -22,7 +22,7 @@ from tests.broker import free_port, until
 from tests.e2e.box import Client, config_text
 
 ROOT = Path(__file__).parent.parent
-LIMIT_S = 60
+LIMIT_S = 500
 FOLDERS = """
 import av, numpy, onnxruntime, openvino, orjson, paho.mqtt, pydantic, sysconfig, typer
 print(*{sysconfig.get_path(name) for name in ("purelib", "platlib")}, sep="\\n")

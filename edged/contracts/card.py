@@ -67,6 +67,10 @@ class Origin(_Part):
         return self
 
 
+UNKNOWN_SIZE = 100_000_000
+"""Bytes at which a file of unknown size is refused."""
+
+
 class Weights(_Part):
     """One file as published by its maker."""
 
@@ -74,8 +78,8 @@ class Weights(_Part):
     """Of the file; checked after the download and before every opening."""
     sha384: str | None = Field(default=None, pattern=r"^[0-9a-f]{96}$")
     """In its place, where the maker published this one and nobody has fetched the file yet."""
-    size: int = Field(gt=0)
-    """Bytes."""
+    size: int | None = Field(default=None, gt=0)
+    """Bytes; none where the maker published the checksum alone and nobody has fetched the file yet."""
     origins: tuple[Origin, ...] = Field(min_length=1)
     """Tried in this order."""
 
@@ -84,6 +88,11 @@ class Weights(_Part):
         if (self.sha256 is None) == (self.sha384 is None):
             raise ValueError("name exactly one of sha256 and sha384")
         return self
+
+    @property
+    def most(self) -> int:
+        """Bytes that it has at most."""
+        return self.size or UNKNOWN_SIZE
 
     @property
     def algorithm(self) -> Literal["sha256", "sha384"]:

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 _FLOOR = 1e-9
 """Added before the logarithm."""
+_EPSILON = float(np.finfo(np.float32).eps)
+"""Kaldi's floor of a power."""
 _LEAST = np.float32(1e-10)
 """Power that counts as silence."""
 
@@ -51,6 +53,44 @@ def slaney_mel(samples: NDArray[np.float32], *, rate: int = 16_000, bands: int =
     triangles = _triangles(rate, length, edges).astype(np.float32)
     mels: NDArray[np.float32] = np.log10(np.maximum(_power(cut * window, length) @ triangles.T, _LEAST))
     return mels
+
+
+def kaldi_fbank(samples: NDArray[np.float32], *, rate: int = 16_000, bands: int = 80) -> NDArray[np.float32]:
+    """[n, bands] f32: the natural logarithm of the power in each band, a frame of 25 ms every 10 ms.
+
+    As Kaldi computes it (https://kaldi-asr.org) with `snip_edges=false`, `dither=0` and `high_freq=-400`:
+    frames around each 10 ms with the ends mirrored, each without its mean and pre-emphasised by .97, a Povey
+    window, triangles from 20 Hz on that are linear in mel (O'Shaughnessy's formula).
+    """
+    length, hop = rate // 40, rate // 100
+    count = (len(samples) + hop // 2) // hop
+    places = np.arange(count)[:, None] * hop + np.arange(length) - (length - hop) // 2
+    mirrored = np.abs(places + 0.5) - 0.5  # -1 is 0, -2 is 1
+    last = 2 * len(samples) - 1 - mirrored
+    cut = samples[np.clip(np.minimum(mirrored, last), 0, len(samples) - 1).astype(int)]
+    cut = cut - cut.mean(axis=1, keepdims=True)
+    cut = cut - 0.97 * np.concatenate([cut[:, :1], cut[:, :-1]], axis=1)
+    points = 1 << (length - 1).bit_length()
+    power = _power(cut * np.hanning(length) ** 0.85, points)
+    triangles = _in_mel(rate, points, bands, 20.0, rate / 2 - 400)
+    return np.log(np.maximum(power @ triangles.T, _EPSILON)).astype(np.float32)
+
+
+@cache
+def _in_mel(rate: int, points: int, bands: int, lowest: float, highest: float) -> NDArray[np.float64]:
+    """[bands, points / 2 + 1]: triangles that are linear in mel, of height one."""
+
+    def mel(hertz: NDArray[np.floating]) -> NDArray[np.floating]:
+        return np.asarray(1127 * np.log(1 + hertz / 700))
+
+    first, last = mel(np.array([lowest, highest])).tolist()
+    edges = np.linspace(first, last, bands + 2)
+    low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    bins = mel(np.arange(points // 2 + 1) * rate / points)
+    rising, falling = (bins - low) / (middle - low), (high - bins) / (high - middle)
+    triangles: NDArray[np.float64] = np.clip(np.minimum(rising, falling), 0, None)
+    triangles[:, -1] = 0  # Kaldi leaves the highest bin out
+    return triangles
 
 
 def _power(cut: NDArray[np.floating], points: int) -> NDArray[np.floating]:

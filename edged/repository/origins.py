@@ -93,7 +93,8 @@ def from_https(origin: Origin, landing: Landing, web: Web | None = None) -> str:
     A download that broke off stays, and the next try goes on from there.
     """
     part = landing.path.with_name(f"{landing.path.name}.https")
-    download(web or Web(), origin.https or "", part, landing.progress, size=landing.size)
+    size = landing.size if landing.exact else 0
+    download(web or Web(), origin.https or "", part, landing.progress, size=size)
     try:
         with part.open("rb") as file:
             return land(_chunks(file), landing)

@@ -44,10 +44,12 @@ class Landing:
 
     path: Path
     size: int
-    """Bytes, as the card says."""
+    """Bytes at most; so many when it is `exact`."""
     progress: Progress
     algorithm: str = "sha256"
     """Of the checksum that is wanted, as `hashlib` names it."""
+    exact: bool = True
+    """Whether the card says how long the file is."""
 
 
 def land(chunks: Iterable[bytes], landing: Landing) -> str:

@@ -28,11 +28,11 @@ class WeightStore:
         self._root = root / "weights"
 
     def find(self, card: ModelCard, name: str) -> Path | None:
-        """The file if it is there and as long as the card says; not hashed."""
+        """The file if it is there and as long as the card says, if it does; not hashed."""
         weights = card.weights[name]
         path = self._path(name, weights)
         try:
-            return path if path.stat().st_size == weights.size else None
+            return path if weights.size in (None, path.stat().st_size) else None
         except OSError:
             return None
 
@@ -89,7 +89,13 @@ def _fetch(card: ModelCard, name: str, path: Path, report: Report, folder: Path 
     """Try one origin after the other; only a file with the right checksum gets the final name."""
     weights = card.weights[name]
     part = path.with_name(f"{name}.part")  # what travels lies beside it, as `<name>.part.*`
-    landing = Landing(part, weights.size, lambda done, total: report(name, done, total), weights.algorithm)
+    landing = Landing(
+        part,
+        weights.most,
+        lambda done, total: report(name, done, total),
+        weights.algorithm,
+        exact=weights.size is not None,
+    )
     said = []
     for origin in (folder,) if folder else weights.origins:
         try:
@@ -108,7 +114,7 @@ def _fetch(card: ModelCard, name: str, path: Path, report: Report, folder: Path 
             raise
         else:
             _tidy(part)
-            report(name, weights.size, weights.size)
+            report(name, weights.most, weights.most)
             return
     raise OriginError(f"{name} of {card.id} cannot be had. " + "; ".join(said))
 

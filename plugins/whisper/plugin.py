@@ -1,6 +1,6 @@
 """Whisper: what is said in a clip, in which language, and how it sounds.
 
-Offers the decoder `whisper` to the cards of all its sizes.
+One class for the cards of all its sizes.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,6 @@ from edged import (
     ModelCard,
     Parameters,
     Register,
-    RegisterDecoder,
     Run,
     Session,
     Tools,
@@ -129,11 +128,6 @@ def _voiced(states: NDArray[np.float32], item: AudioClip) -> NDArray[np.float32]
     for begin, end in spans:
         kept[begin // step : max(begin // step + 1, end // step)] = True
     return states[kept]
-
-
-@hookimpl
-def register_decoders(register: RegisterDecoder) -> None:
-    register("whisper", Whisper)
 
 
 @hookimpl

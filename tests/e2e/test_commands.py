@@ -49,7 +49,7 @@ def edged(models_dir, tmp_path):
             capture_output=True,
             text=True,
             check=False,
-            timeout=110,
+            timeout=500,
         )
 
     return run

@@ -1,9 +1,13 @@
 """The mel spectrum against a slow one, written as SIDEKIT's documentation has it."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
-from edged.ops.audio import frames, sidekit_mel, slaney_mel
+from edged.ops.audio import frames, kaldi_fbank, sidekit_mel, slaney_mel
 
 RATE = 16_000
 
@@ -65,21 +69,32 @@ def test_frames_are_views():
     assert np.shares_memory(cut, samples)
 
 
-@pytest.mark.parametrize("samples", [400, 16_000, 47_777])
-def test_slaney_mel_is_that_of_librosa(samples, monkeypatch):
-    """Also the window, the mirrored ends and the frames' places."""
-    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # it would compile for a minute what is not used here
-    import librosa
+LIBROSA = """
+import sys, librosa, numpy as np
+sounds = np.load(sys.argv[1])
+settings = {"n_fft": 400, "hop_length": 160, "n_mels": 80, "pad_mode": "reflect"}
+power = {
+    name: librosa.feature.melspectrogram(y=y, sr=16_000, **settings) for name, y in sounds.items()
+}
+np.savez(sys.argv[2], **power)
+"""
 
-    sound = np.random.default_rng(0).normal(size=samples).astype(np.float32)
-    power = librosa.feature.melspectrogram(
-        y=sound, sr=16_000, n_fft=400, hop_length=160, n_mels=80, pad_mode="reflect"
-    )
-    wanted = np.log10(np.maximum(power, 1e-10)).T[: samples // 160]
-    found = slaney_mel(sound)
-    assert found.shape == wanted.shape == (samples // 160, 80)
-    assert found.dtype == np.float32
-    assert np.abs(found - wanted).max() < 1e-4
+
+def test_slaney_mel_is_that_of_librosa(tmp_path):
+    """Also the window, the mirrored ends and the frames' places. In a process of its own, where nothing is
+    compiled: that would take a minute."""
+    noise = np.random.default_rng(0).normal(size=47_777).astype(np.float32)
+    sounds = {str(count): noise[:count] for count in (400, 16_000, 47_777)}
+    np.savez(tmp_path / "in.npz", **sounds)
+    command = [sys.executable, "-c", LIBROSA, str(tmp_path / "in.npz"), str(tmp_path / "out.npz")]
+    subprocess.run(command, check=True, env={**os.environ, "NUMBA_DISABLE_JIT": "1"})
+    for name, power in np.load(tmp_path / "out.npz").items():
+        count = int(name) // 160
+        wanted = np.log10(np.maximum(power, 1e-10)).T[:count]
+        found = slaney_mel(sounds[name])
+        assert found.shape == wanted.shape == (count, 80)
+        assert found.dtype == np.float32
+        assert np.abs(found - wanted).max() < 1e-4
 
 
 @pytest.mark.parametrize("samples", [0, 1, 159, 160, 200, 201])
@@ -90,3 +105,23 @@ def test_slaney_mel_of_a_moment(samples):
 
 def test_slaney_mel_of_silence_is_finite():
     assert (slaney_mel(np.zeros(16_000, np.float32)) == -10).all()
+
+
+@pytest.mark.parametrize("samples", [200, 400, 16_000, 12_345])
+def test_kaldi_fbank_is_that_of_kaldi(samples):
+    """Of its native library: also the mirrored ends."""
+    import kaldi_native_fbank as kaldi
+
+    sound = np.random.default_rng(1).normal(0, 0.1, samples).astype(np.float32)
+    options = kaldi.FbankOptions()
+    options.frame_opts.dither = 0
+    options.frame_opts.snip_edges = False
+    options.mel_opts.num_bins = 80
+    options.mel_opts.high_freq = -400
+    library = kaldi.OnlineFbank(options)
+    library.accept_waveform(16_000, sound.tolist())
+    library.input_finished()
+    wanted = np.stack([library.get_frame(i) for i in range(library.num_frames_ready)])
+    found = kaldi_fbank(sound)
+    assert found.shape == wanted.shape
+    assert np.abs(found - wanted).max() < 0.01

@@ -1,0 +1,147 @@
+"""The streaming Zipformer on a small graph with caches of the same kind: it counts what it has seen."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from edged import AudioClip, CardError, Model, ModelCard, RecognitionOptions, Tools
+from edged.discovery import discover
+from edged.media.sound import RATE
+from edged.runtimes.devices import Concurrency
+from edged.runtimes.opening import open_session
+from edged.testing import FakeRun, conformance
+
+HERE = Path(__file__).parent
+CARD = ModelCard.load(HERE / "card.yaml")
+TOKENS = ("<blk>", "▁你", "好", "镕", "ABC")
+
+
+@pytest.fixture(scope="module")
+def model():
+    found = discover([HERE.parent], entry_points=False).models["zipformer-ctc-zh"]
+    assert isinstance(found, Model)
+    return found
+
+
+@pytest.fixture
+def published(tmp_path):
+    """Two caches and the count: `log_probs` say the number of the feed, as token, modulo five."""
+    f, i = TensorProto.FLOAT, TensorProto.INT64
+    nodes = [
+        helper.make_node("Add", ["cached_key_0", "one"], ["new_cached_key_0"]),
+        helper.make_node("Sub", ["embed_states", "one"], ["new_embed_states"]),
+        helper.make_node("Add", ["processed_lens", "step"], ["new_processed_lens"]),
+        helper.make_node("ReduceMax", ["new_cached_key_0"], ["feed"], keepdims=0),
+        helper.make_node("Mod", ["feed", "five"], ["token"], fmod=1),
+        helper.make_node("Sub", ["ids", "token"], ["far"]),
+        helper.make_node("Abs", ["far"], ["farther"]),
+        helper.make_node("Neg", ["farther"], ["scores"]),
+        helper.make_node("ReduceMean", ["x"], ["mean"], axes=[2], keepdims=1),
+        helper.make_node("Mul", ["mean", "nothing"], ["zeros"]),
+        helper.make_node("Slice", ["zeros", "from", "to", "axis"], ["eight"]),
+        helper.make_node("Add", ["eight", "scores"], ["log_probs"]),
+    ]
+    constants = {
+        "one": np.float32(1),
+        "five": np.float32(5),
+        "nothing": np.float32(0),
+        "step": np.array([32]),
+        "ids": np.arange(5, dtype=np.float32).reshape(1, 1, 5),
+        "from": np.array([0]),
+        "to": np.array([8]),
+        "axis": np.array([1]),
+    }
+    inputs = {
+        "x": (f, ["N", 45, 80]),
+        "cached_key_0": (f, [3, "N", 4]),
+        "embed_states": (f, ["N", 2, 5]),
+        "processed_lens": (i, ["N"]),
+    }
+    outputs = {
+        "log_probs": (f, ["N", 8, 5]),
+        "new_cached_key_0": (f, [3, "N", 4]),
+        "new_embed_states": (f, ["N", 2, 5]),
+        "new_processed_lens": (i, ["N"]),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info(name, *spec) for name, spec in inputs.items()],
+        [helper.make_tensor_value_info(name, *spec) for name, spec in outputs.items()],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
+    )
+    path = tmp_path / "model.int8.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
+    return path
+
+
+@pytest.fixture(params=["openvino-int8", "onnxruntime-int8"])
+def session(model, published, tmp_path, request):
+    built = tmp_path / "main.onnx"
+    onnx.save(model.build_graph("main", {"model.int8.onnx": published}), str(built))
+    onnx.checker.check_model(str(built), full_check=True)
+    return open_session(built, request.param, "cpu", Concurrency(1, 1), None)
+
+
+@pytest.fixture
+def tools(session):
+    return Tools({"main": session}, {"tokens": TOKENS})
+
+
+def test_what_it_remembers_goes_from_feed_to_feed(session):
+    fed = {"x": np.zeros((1, 45, 80), np.float32), "memory": np.empty(0, np.float32)}
+    first = session.run({**fed, "processed": np.zeros(1, np.int64)})
+    assert first["next_memory"].tolist() == [1.0] * 12 + [-1.0] * 10
+    assert first["next_processed"].tolist() == [32]
+    again = session.run({**fed, "memory": first["next_memory"], "processed": first["next_processed"]})
+    assert again["next_memory"].tolist() == [2.0] * 12 + [-2.0] * 10
+    assert again["log_probs"].shape == (1, 8, 5)
+    assert again["log_probs"][0].argmax(axis=1).tolist() == [2] * 8
+
+
+def test_the_contract(model, tools):
+    """Feed 1 says token 1 and so on; the fifth one is silent for eight frames, too few for a pause."""
+    clip = AudioClip(np.zeros(2 * RATE, np.float32), RATE, 0, ((0, int(1.4 * RATE)),))
+    result = conformance(model, tools.sessions, clip, resources=tools.resources)
+    assert result.texts == ("你好*ABC 你",)
+
+
+def test_silence_is_not_fed(model):
+    silence = AudioClip(np.zeros(RATE, np.float32), RATE, 0)
+    assert model.infer(silence, RecognitionOptions(beam=1), Tools({}), FakeRun()).texts == ()
+
+
+def test_a_pause_ends_a_sentence(model):
+    import sys  # noqa: PLC0415
+
+    sentences = sys.modules[type(model).__module__].sentences
+    assert sentences([1, 1, 0, 1, 2, 2], TOKENS, 3) == ["你 你好"]
+    assert sentences([0, 0, 0, 1, 0, 0, 0, 0, 2], TOKENS, 3) == ["你", "好"]
+    assert sentences([0] * 20, TOKENS, 3) == []
+
+
+def test_a_graph_of_another_kind_is_refused(model, tmp_path):
+    info = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
+    out = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", [info], [out])
+    onnx.save(helper.make_model(graph), str(tmp_path / "other.onnx"))
+    with pytest.raises(CardError, match="no streaming graph with CTC: log_probs"):
+        model.build_graph("main", {"a": tmp_path / "other.onnx"})
+
+
+@pytest.mark.parametrize("text", ["", "a b", "a 0\nb 2", "a 0\nb 0x"])
+def test_tokens_that_are_none(model, tmp_path, text):
+    path = tmp_path / "tokens.txt"
+    path.write_text(text)
+    if not text:
+        assert model.open_resource("tokens", path) == ()
+        return
+    with pytest.raises(CardError, match=r"tokens\.txt"):
+        model.open_resource("tokens", path)
+
+
+def test_the_card_says_that_nobody_has_fetched_it():
+    assert not CARD.verified
