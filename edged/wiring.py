@@ -21,7 +21,7 @@ from edged.http.status import Status
 from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.link import MqttUnit
 from edged.pipeline.frames import Feed
-from edged.pipeline.hearing import SoundFeed
+from edged.pipeline.hearing import SoundFeed, Waiting
 from edged.pipeline.live import LiveViews
 from edged.pipeline.outlet import Outlet, Sink, iso_utc
 from edged.pipeline.requests import RequestQueue
@@ -84,6 +84,7 @@ class Wiring:
         self.table = ServiceTable()
         self.views = LiveViews()
         self.units = Units()
+        self._waiting = Waiting()
         self.started_at = time.monotonic()
         self._sinks = (*sinks, self._publish_to_listeners)
         self._verbs = verbs
@@ -261,7 +262,13 @@ class Wiring:
         if stream.listens:
             outlet = Outlet(settings.node, name, sinks, self.counters)
             ears = SoundFeed(
-                outlet, stream.run, self.table, frames, stream.publish, voice_only=stream.gate.voice
+                outlet,
+                stream.run,
+                self.table,
+                frames,
+                stream.publish,
+                waiting=self._waiting,
+                voice_only=stream.gate.voice,
             )
             supervisor = supervised(
                 lambda: SoundSource(name, opened, self.counters), ears.put, on_end=ears.end

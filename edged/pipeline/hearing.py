@@ -40,6 +40,23 @@ WAITING = 8
 """Clips that wait for a service; then the oldest is dropped."""
 
 
+class Waiting:
+    """How many utterances that are over wait for a worker, on all microphones: partial results make room."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def add(self, count: int) -> None:
+        """So many more, or less."""
+        with self._lock:
+            self._count += count
+
+    def __bool__(self) -> bool:
+        """Whether any waits."""
+        return self._count > 0
+
+
 class SoundFeed:
     """All lanes of one microphone. Start and stop stand with the stream's."""
 
@@ -51,14 +68,17 @@ class SoundFeed:
         scheduler: Scheduler,
         publish: PublishSettings = PublishSettings(),  # noqa: B008 - frozen
         *,
+        waiting: Waiting | None = None,
         voice_only: bool = False,
     ) -> None:
-        """`voice_only`: services that listen always get no piece without a voice."""
+        """`waiting` is shared by all microphones; `voice_only`: services that listen always get no piece
+        without a voice."""
+        waiting = Waiting() if waiting is None else waiting
         self._outlet = outlet
         self._table = table
         self._scheduler = scheduler
         self._lanes = [
-            _Lane(outlet, run, table, run.publish or publish, voice_only=voice_only) for run in runs
+            _Lane(outlet, run, table, run.publish or publish, waiting, voice_only=voice_only) for run in runs
         ]
         self._ear: _Ear | None = None
         self._numbers = itertools.count()
@@ -72,6 +92,7 @@ class SoundFeed:
         """Close the lanes; returns when none of their clips is in work."""
         for lane in self._lanes:
             self._scheduler.remove(lane.name)
+            lane.clips.clear()
             lane.route.publisher.close()
 
     def put(self, chunk: SoundChunk) -> None:
@@ -175,12 +196,14 @@ class _Lane:
         run: RunSettings,
         table: ServiceTable,
         publish: PublishSettings,
+        waiting: Waiting,
         *,
         voice_only: bool,
     ) -> None:
+        self._waiting = waiting
         self.service = run.service
         self.name = f"{outlet.stream}/{run.service}"
-        self.clips = _Clips(partial(outlet.counters.count, f"frames_dropped/{outlet.stream}"))
+        self.clips = _Clips(partial(outlet.counters.count, f"frames_dropped/{outlet.stream}"), waiting)
         self.route = StreamRoute(outlet, lambda: table.get(run.service), run.options, publish)
         self._listens = service(run.service).contract.listens
         self._due = Due(run.every if self._listens != "always" else None)
@@ -212,9 +235,11 @@ class _Lane:
             self.clips.put(live)
 
     def work(self, live: LiveClip) -> None:
-        """In a worker: a partial result is given up as soon as the final one is wanted."""
-        run = CallRun() if live.final else CallRun(is_cancelled=self.clips.has_final)
-        self.route.handle(live, run)
+        """In a worker: a partial result is given up as soon as a final one is wanted, of whom ever."""
+        if live.final:
+            self.route.handle(live)
+        else:
+            self.route.handle(live, CallRun(is_cancelled=self._waiting.__bool__), Priority.JOB)
 
 
 class _Pieces:
@@ -250,9 +275,10 @@ class _Pieces:
 class _Clips:
     """A mailbox: utterances in order, and at most one that grows, which the final one replaces."""
 
-    def __init__(self, dropped: Callable[[str], None]) -> None:
+    def __init__(self, dropped: Callable[[str], None], waiting: Waiting) -> None:
         self.ready: Callable[[], None] = nobody
         self._dropped = dropped
+        self._waiting = waiting
         self._finals: deque[LiveClip] = deque()
         self._growing: LiveClip | None = None
         self._lock = threading.Lock()
@@ -266,6 +292,7 @@ class _Clips:
             late = len(self._finals) > WAITING
             if late:
                 self._finals.popleft()
+        self._waiting.add(live.final - late)
         if late:
             self._dropped("busy")
         self.ready()
@@ -273,14 +300,17 @@ class _Clips:
     def take(self) -> LiveClip | None:
         """The oldest that is over, else the one that grows."""
         with self._lock:
-            if self._finals:
-                return self._finals.popleft()
-            growing, self._growing = self._growing, None
-            return growing
+            if not self._finals:
+                growing, self._growing = self._growing, None
+                return growing
+            taken = self._finals.popleft()
+        self._waiting.add(-1)
+        return taken
 
-    def has_final(self) -> bool:
-        """Whether one that is over waits."""
-        return bool(self._finals)
+    def clear(self) -> None:
+        """Nobody wants them any more."""
+        while self.take() is not None:
+            pass
 
     def __len__(self) -> int:
         """Clips waiting."""

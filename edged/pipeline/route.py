@@ -36,10 +36,15 @@ class StreamRoute:
         self._known: Served | None = None
         self._options: Options | None = None
 
-    def handle(self, item: Frame | LiveClip, run: CallRun = CallRun()) -> None:  # noqa: B008 - frozen
+    def handle(
+        self,
+        item: Frame | LiveClip,
+        run: CallRun = CallRun(),  # noqa: B008 - frozen
+        priority: Priority = Priority.FRAME,
+    ) -> None:
         """Infer one item. A failure is an outcome too; a service that is not up drops the item."""
         try:
-            outcome = self._inferred(item, self._served(), run)
+            outcome = self._inferred(item, self._served(), run, priority)
         except Cancelled:
             self._dropped("superseded")
         except RequestError:
@@ -50,11 +55,11 @@ class StreamRoute:
                 self._to.view.put(item, outcome.service.name, None if outcome.error else outcome.answer)
             self.publisher.offer(outcome)
 
-    def _inferred(self, item: Frame | LiveClip, served: Served, run: CallRun) -> Outcome:
+    def _inferred(self, item: Frame | LiveClip, served: Served, run: CallRun, priority: Priority) -> Outcome:
         """Raises `Cancelled` alone."""
         stream, count, facts = self._to.stream, self._to.counters.count, served.instance.facts
         try:
-            answer = self._answer(item, served, run)
+            answer = self._answer(item, served, run, priority)
         except Cancelled:
             raise
         except EdgedError as error:
@@ -63,12 +68,12 @@ class StreamRoute:
         count(f"frames_inferred/{stream}", served.service.name)
         return Outcome(item, served.service, facts, answer)
 
-    def _answer(self, item: Frame | LiveClip, served: Served, run: CallRun) -> Any:
+    def _answer(self, item: Frame | LiveClip, served: Served, run: CallRun, priority: Priority) -> Any:
         options, joined = self._options_for(served), served.service.contract.joined
         if not isinstance(item, LiveClip):
-            return served.fields(served.instance.infer(item, options, run, Priority.FRAME))
+            return served.fields(served.instance.infer(item, options, run, priority))
         assert joined is not None  # noqa: S101 - the configuration lets only such services listen
-        result = served.instance.infer(item.clip, options, run, Priority.FRAME)
+        result = served.instance.infer(item.clip, options, run, priority)
         return joined.join([(item.clip.start_us, result)], options)
 
     def _dropped(self, reason: str) -> None:

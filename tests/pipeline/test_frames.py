@@ -13,6 +13,7 @@ from edged.contracts.image import DetectionOptions, Detections
 from edged.contracts.masks import ForegroundMask, ForegroundOptions, Rle
 from edged.contracts.message import ModelFacts, StreamMessage
 from edged.contracts.services import service
+from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
 from edged.pipeline.call import CallRun
@@ -215,7 +216,7 @@ def test_what_waits_is_not_told_after_the_end(outlet):
     assert timer.is_alive()
     route.publisher.close()
     timer.join(20)
-    route.publisher.offer(route._inferred(frame(), served(one_box), CallRun()))
+    route.publisher.offer(route._inferred(frame(), served(one_box), CallRun(), Priority.FRAME))
     assert len(outlet.lines) == 1
 
 
