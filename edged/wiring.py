@@ -20,8 +20,9 @@ from edged.http.sources import Sources
 from edged.http.status import Status
 from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.link import MqttUnit
+from edged.pipeline.clipbox import Waiting
 from edged.pipeline.frames import Feed
-from edged.pipeline.hearing import SoundFeed, Waiting
+from edged.pipeline.hearing import SoundFeed
 from edged.pipeline.live import LiveViews
 from edged.pipeline.outlet import Outlet, Sink, iso_utc
 from edged.pipeline.requests import RequestQueue
