@@ -72,5 +72,6 @@ def _streams(
             fps=told.fps,
             why=told.why,
             services=[run.service for run in stream.run],
+            listens=stream.listens,
             enabled=name not in off,
         )

@@ -46,6 +46,8 @@ class StreamStatus(_Part):
     """One sentence, empty when online."""
     services: list[str]
     """Names of the services that it feeds."""
+    listens: bool
+    """Whether they listen: then it has no picture."""
     enabled: bool
     """False: somebody switched it off."""
 

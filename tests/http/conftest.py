@@ -111,7 +111,9 @@ class Box:
             mqtt=MqttStatus(state="running"),
             services=self.services,
             streams=[
-                StreamStatus(name="door", state="online", fps=5, why="", services=["ocr"], enabled=True)
+                StreamStatus(
+                    name="door", state="online", fps=5, why="", services=["ocr"], listens=False, enabled=True
+                )
             ],
             queues={"requests": 3},
             units={"requests": "running", "mqtt": "connecting"},

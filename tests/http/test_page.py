@@ -112,9 +112,16 @@ class Box:
         else:
             job.reply(Answer("r-1", orjson.dumps({"request_id": "r-1", "success": True, **answer}), 200))
 
-    def add_stream(self, name, state="online", why=""):
+    def add_stream(self, name, state="online", why="", services=("object-detection",)):
+        listens = any(service.startswith("speech") for service in services)
         stream = StreamStatus(
-            name=name, state=state, fps=5.0, why=why, services=["object-detection"], enabled=True
+            name=name,
+            state=state,
+            fps=5.0,
+            why=why,
+            services=list(services),
+            listens=listens,
+            enabled=True,
         )
         self.status = self.status.model_copy(update={"streams": [*self.status.streams, stream]})
         self.views[name] = WatchedView()
@@ -124,9 +131,9 @@ class Box:
         service = ServiceStatus(service=name, state=state)
         self.status = self.status.model_copy(update={"services": [*self.status.services, service]})
 
-    def tell(self, stream, seq=0, **body):
+    def tell(self, stream, seq=0, service="object-detection", **body):
         message = {
-            "schema": "edged/object-detection/1",
+            "schema": f"edged/{service}/1",
             "node": "shop-1",
             "stream": stream,
             "seq": seq,
@@ -136,7 +143,7 @@ class Box:
             "model": {"name": "picodet-416", "variant": "openvino-int8", "device": "cpu"},
             **(body or {"result": CAT}),
         }
-        self.unit.publish_result(stream, "object-detection", orjson.dumps(message))
+        self.unit.publish_result(stream, service, orjson.dumps(message))
 
     def _film(self):
         """Every stream that is online gets a new picture, darker or brighter than the last."""
@@ -438,6 +445,25 @@ def test_nothing_is_wider_than_the_screen(box, shown, browser, picture, width):
     page.one(".commands summary").click()
     page.run("document.querySelector('#results summary').click()")  # it may be below the header
     assert page.run("return document.documentElement.scrollWidth") == width
+
+
+def test_a_microphone_shows_what_was_said(box, shown):
+    live = "speech-recognition-zh-live"
+    view = box.add_stream("counter", services=[live])
+    page = shown()
+    page.sees(".tile .why", "listening")
+    clip = {"start_us": 5, "seconds": 1.5, "seq": 0}
+    box.tell("counter", service=live, clip=clip, final=False, result={"5": "你好"})
+    page.sees(".tile .why", "“你好” …")
+    box.tell("counter", service=live, clip=clip, final=True, result={"5": "你好;世界"})
+    page.sees(".tile .why", "“你好;世界”")
+    box.tell(
+        "counter", service="speech-detection-zh", clip=clip, final=True, result={"5": '{"class":"是"}\n'}
+    )
+    page.sees(".tile .what", "是")
+    page.sees(".tile .why", "“你好;世界”")
+    assert page.one(".tile .fps").text == ""
+    assert view.asked_at == 0, "nobody asks for a picture"
 
 
 def test_the_token_is_asked_for_once(browser):

@@ -1,4 +1,4 @@
-// A tile for each stream: its live picture while it is on the screen, how it is, and what it saw last.
+// A tile for each stream: its live picture while it is on the screen, how it is, and what it saw or heard last.
 
 import { copyOf, one, say, showState } from "./dom.js";
 import { milliseconds, timeOf, told } from "./words.js";
@@ -79,6 +79,7 @@ class Picture {
 /** One stream. */
 class Tile {
   onScreen = false;
+  listens = false; // to sound: it has no picture, and shows what was said
 
   constructor(name) {
     this.element = copyOf("tile");
@@ -90,19 +91,25 @@ class Tile {
   }
 
   /** How the stream is, as the status tells it. */
-  show({ state, fps, why, services }) {
+  show({ state, fps, why, services, listens }) {
     const online = state === "online";
+    this.listens = listens;
     if (online && this.element.dataset.state !== state) this.picture.reopen();
     this.element.dataset.state = state;
     showState(one(".state", this.element), TONES[state], state);
-    say(one(".fps", this.element), online ? `${Number(fps.toFixed(1))} fps` : "");
-    say(one(".why", this.element), online ? "" : why || state);
+    say(one(".fps", this.element), online && !listens ? `${Number(fps.toFixed(1))} fps` : "");
+    if (!online) say(one(".why", this.element), why || state);
+    else if (this.element.dataset.said === undefined) say(one(".why", this.element), listens ? "listening" : "");
     if (!one("time", this.element).textContent) say(one(".what", this.element), services.join(", "));
   }
 
   /** What a service said of it. */
   hear(message) {
     say(one(".what", this.element), told(message));
+    if (this.listens && message.schema.includes("speech-recognition")) {
+      this.element.dataset.said = told(message);
+      say(one(".why", this.element), told(message));
+    }
     say(one("time", this.element), timeOf(message.captured_at));
     say(one(".latency", this.element), milliseconds(message.latency_ms));
   }
@@ -174,8 +181,8 @@ export class Streams {
   /** The first tiles on the screen are live; nobody asks for what nobody sees. */
   #share() {
     let live = 0;
-    for (const { onScreen, element, picture } of this.#tiles.values()) {
-      const wanted = onScreen && !document.hidden && ["online", "stalled"].includes(element.dataset.state);
+    for (const { onScreen, element, picture, listens } of this.#tiles.values()) {
+      const wanted = onScreen && !listens && !document.hidden && ["online", "stalled"].includes(element.dataset.state);
       picture.show(!wanted ? "off" : live++ < MOST_LIVE ? "live" : "snapshots");
     }
   }

@@ -38,8 +38,17 @@ export function summary(answer) {
 }
 
 /** A stream message in one line. */
-export const told = (message) =>
-  message.error ? `failed (${message.error.code}): ${message.error.message}` : summary(message.result);
+export function told(message) {
+  if (message.error) return `failed (${message.error.code}): ${message.error.message}`;
+  return message.clip ? heard(message) : summary(message.result);
+}
+
+/** What was heard: texts or labels of clips, or a vector. */
+function heard({ result, final }) {
+  if (typeof result === "string") return `a vector of ${result.split(",").length} numbers`;
+  const said = Object.values(result).map((value) => (value.startsWith("{") ? JSON.parse(value).class : `“${value}”`));
+  return (said.join(" ") || "nothing said") + (final ? "" : " …");
+}
 
 function counted(names) {
   const counts = new Map();
