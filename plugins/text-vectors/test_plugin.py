@@ -1,5 +1,7 @@
 """BERT and BGE small with their weights: the published graph, truncation, padding, meaning."""
 
+import math
+import sys
 import threading
 from hashlib import sha256
 from pathlib import Path
@@ -139,6 +141,63 @@ def test_the_graph_is_the_one_that_was_published(bert, weight_store, tmp_path):
     found = vectors(bert, WEATHER, "外面晴空万里", length=128, options=PADDED)
     assert cosine(table(found.all_hidden_outputs)[:count], states[0, :count]) > 0.98
     assert cosine(table(found.pool_output)[0], pooled[0]) > 0.95
+
+
+def reference(published, ids, kinds):
+    """BERT in f64 by its paper, of the integer weights: [n, 768] states and the pooled [768]."""
+    arrays, weights = published
+
+    def weight(name, rows=slice(None)):
+        integers, scale, zero = weights[name]
+        return (integers[rows].astype(float) - zero) * scale
+
+    def linear(layer, x):
+        return x @ weight(layer).T + arrays[layer + ".bias"]
+
+    def norm(layer, x):
+        x = x - x.mean(-1, keepdims=True)
+        unit = x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-12)
+        return unit * arrays[layer + ".weight"] + arrays[layer + ".bias"]
+
+    def heads(x):
+        return x.reshape(len(ids), 12, 64).transpose(1, 0, 2)
+
+    picked = {"word": ids, "token_type": kinds, "position": np.arange(len(ids))}
+    x = sum(weight(f"embeddings.{name}_embeddings", rows) for name, rows in picked.items())
+    x = norm("embeddings.LayerNorm", x)
+    for layer in (f"encoder.layer.{i}." for i in range(12)):
+        own = layer + "attention.self."
+        query, key, value = (heads(linear(own + part, x)) for part in ("query", "key", "value"))
+        shares = np.exp(query @ key.transpose(0, 2, 1) / 8)
+        seen = shares / shares.sum(-1, keepdims=True) @ value
+        mixed = linear(layer + "attention.output.dense", seen.transpose(1, 0, 2).reshape(x.shape))
+        x = norm(layer + "attention.output.LayerNorm", x + mixed)
+        inner = linear(layer + "intermediate.dense", x)
+        inner *= 0.5 * (1 + np.vectorize(math.erf)(inner / math.sqrt(2)))
+        x = norm(layer + "output.LayerNorm", x + linear(layer + "output.dense", inner))
+    return x, np.tanh(linear("pooler.dense", x[0]))
+
+
+@pytest.fixture(scope="module")
+def said(bert, weight_store, library):
+    """A pair, and what the weights say of it."""
+    name = "bert_paragraph_classifier.onnx"
+    graph = sys.modules[type(bert.model).__module__ + ".graph"]
+    published = graph._published(weight_store.ensure(BERT, [name], lambda *_: None)[name])
+    library.no_truncation()
+    pair = library.encode("如何重置路由器密码", "路由器忘记密码了怎么办")
+    return pair, *reference(published, pair.ids, pair.type_ids)
+
+
+@pytest.mark.parametrize("variant", ["openvino-int8", "onnxruntime-int8"])
+def test_both_runtimes_compute_what_the_weights_say(models_root, said, variant):
+    pair, states, pooled = said
+    folder = models_root / "bert-base-zh" / variant
+    session = open_session(next(folder.glob("main.[xo]*")), variant, "cpu", Concurrency(1, 1), None)
+    fed = {"input_ids": pair.ids, "attention_mask": pair.attention_mask, "token_type_ids": pair.type_ids}
+    found = session.run({name: np.array([numbers]) for name, numbers in fed.items()})
+    assert min(cosine(a, b) for a, b in zip(found["states"][0], states, strict=True)) > 0.999
+    assert cosine(found["pooled"][0], pooled) > 0.999
 
 
 @pytest.mark.parametrize("precision", ["openvino-int8", "onnxruntime-int8"])
