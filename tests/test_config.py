@@ -143,3 +143,37 @@ def test_a_service_may_use_other_models(tmp_path):
         written(tmp_path, "services: {image-similarity: {uses: {embedding: mine}, pai_spelling: true}}")
     )
     assert config.service("image-similarity").uses == {"embedding": "mine"}
+
+
+@pytest.mark.parametrize(
+    ("stream", "says"),
+    [
+        (
+            "source: 'mic:default', run: [object-detection]",
+            "run.0: object-detection wants pictures, and the source",
+        ),
+        (
+            "source: rtsp://cam/1, run: [music-detection, object-detection]",
+            "run.1: object-detection wants pictures, another service of this stream sound: make two streams",
+        ),
+        (
+            "source: 'mic:', run: [text-vectorization]",
+            "run.0: text-vectorization reads texts, so no stream can feed it",
+        ),
+        ("source: 'mic:', run: [music-detection], gate: {fps: 5}", "gate.fps: is for services that look"),
+        ("source: rtsp://cam/1, run: [ocr], gate: {voice: true}", "gate.voice: is for services that listen"),
+        (
+            "source: 'mic:', run: [music-detection], publish: {snapshot: true}",
+            "publish.snapshot: there is no picture",
+        ),
+    ],
+)
+def test_what_looks_and_what_listens_is_kept_apart(tmp_path, stream, says):
+    assert f"streams.counter.{says}" in faults(tmp_path, f"streams: {{counter: {{{stream}}}}}")
+
+
+def test_a_microphone_is_no_file(tmp_path):
+    text = "streams: {counter: {source: 'mic:kitchen', run: [music-detection], gate: {voice: true}}}"
+    stream = load(written(tmp_path, text)).streams["counter"]
+    assert stream.source == "mic:kitchen"
+    assert stream.listens
