@@ -4,6 +4,7 @@ One class for the cards of all its sizes.
 """
 
 from collections.abc import Mapping
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ class HearingParameters(Parameters):
     """Seconds: a shorter clip is filled up with silence."""
     margin: float
     """Seconds of silence behind a clip."""
+    step: float
+    """Seconds: lengths are multiples of it. A runtime keeps memory for each length that it has met."""
     longest: float
     """Seconds: what the network was trained on; more is not heard."""
     prompts: Mapping[str, str]
@@ -92,7 +95,8 @@ class Whisper(Model[AudioClip, HearingOptions, Heard]):
     def _states(self, item: AudioClip, encoder: Session) -> NDArray[np.float32]:
         """[1, t, d]; only as long as the clip, not the half minute that the network was trained on."""
         parameters = self._parameters
-        seconds = min(max(item.seconds + parameters.margin, parameters.shortest), parameters.longest)
+        wanted = max(item.seconds + parameters.margin, parameters.shortest)
+        seconds = min(ceil(wanted / parameters.step) * parameters.step, parameters.longest)
         samples = np.zeros(int(seconds * STATES) * item.rate // STATES, np.float32)
         heard = item.samples[: len(samples)]
         samples[: len(heard)] = heard
