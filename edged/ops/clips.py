@@ -99,12 +99,29 @@ def clip_of(
     return AudioClip(samples, rate, start * _MICROSECONDS // rate, tuple(voiced))
 
 
-def voiced_part(clip: AudioClip) -> AudioClip:
-    """From where somebody speaks first to where somebody speaks last; the rest need not be looked at."""
-    begin, end = clip.voiced[0][0], clip.voiced[-1][1]
-    spans = tuple((first - begin, last - begin) for first, last in clip.voiced)
+def voiced_parts(clip: AudioClip, pause: float, longest: float) -> list[AudioClip]:
+    """The stretches in which somebody speaks, without what is before, between and after them.
+
+    `pause`: seconds of silence that part two stretches; `longest`: seconds that a stretch may have, unless
+    nobody pauses in it at all.
+    """
+    groups: list[list[tuple[int, int]]] = []
+    for begin, end in clip.voiced:
+        if (
+            not groups
+            or begin - groups[-1][-1][1] >= pause * clip.rate
+            or end - groups[-1][0][0] > longest * clip.rate
+        ):
+            groups.append([])
+        groups[-1].append((begin, end))
+    return [_part(clip, spans) for spans in groups]
+
+
+def _part(clip: AudioClip, spans: Sequence[tuple[int, int]]) -> AudioClip:
+    begin, end = spans[0][0], spans[-1][1]
     start_us = clip.start_us + begin * _MICROSECONDS // clip.rate
-    return AudioClip(clip.samples[begin:end], clip.rate, start_us, spans)
+    voiced = tuple((first - begin, last - begin) for first, last in spans)
+    return AudioClip(clip.samples[begin:end], clip.rate, start_us, voiced)
 
 
 def voiced_spans(probabilities: NDArray[np.floating], rules: CutRules) -> list[tuple[int, int]]:

@@ -16,17 +16,26 @@ from edged import (
     YesNo,
     hookimpl,
 )
-from edged.ops.clips import voiced_part
+from edged.ops.clips import voiced_parts
 from edged.ops.mandarin import Level, sentences, simplified, within
 
 
-class RecognitionParameters(Parameters):
+class SpeechParameters(Parameters):
+    """What is listened to."""
+
+    least: float
+    """Seconds of voice that a clip must hold."""
+    pause: float
+    """Seconds of silence that part what is heard on its own."""
+    longest: float
+    """Seconds that are heard at a time, unless nobody pauses."""
+
+
+class RecognitionParameters(SpeechParameters):
     """What is written."""
 
     level: Level
     """Of GB 2312: characters outside of it are written as `*`."""
-    least: float
-    """Seconds of voice that a clip must hold."""
 
 
 class MandarinRecognition(Model[AudioClip, RecognitionOptions, Transcript]):
@@ -37,36 +46,42 @@ class MandarinRecognition(Model[AudioClip, RecognitionOptions, Transcript]):
         self._parameters = card.parameters_as(RecognitionParameters)
 
     def infer(self, item: AudioClip, options: RecognitionOptions, tools: Tools, run: Run) -> Transcript:
-        if item.voiced_seconds < self._parameters.least:
-            return Transcript(())
-        heard = tools.models["speech"].infer(
-            voiced_part(item), run, task="text", language="zh", beam=options.beam
-        )
-        spoken = sentences(simplified(heard.text))
-        return Transcript(tuple(within(one, self._parameters.level) for one in spoken))
+        parameters, speech, texts = self._parameters, tools.models["speech"], list[str]()
+        for part in _parts(item, parameters):
+            run.check()
+            heard = speech.infer(part, run, task="text", language="zh", beam=options.beam)
+            texts += sentences(simplified(heard.text))
+        return Transcript(tuple(within(text, parameters.level) for text in texts))
 
 
-class DetectionParameters(Parameters):
+class DetectionParameters(SpeechParameters):
     """What counts as Mandarin."""
 
     languages: tuple[str, ...]
     """Codes of the model `speech`."""
-    least: float
-    """Seconds of voice that a clip must hold."""
 
 
 class MandarinDetection(Model[AudioClip, DetectionThreshold, YesNo]):
-    """The probability of the language; where nobody speaks it is no Mandarin."""
+    """The probability of the language, over the time in which somebody speaks; without a voice it is 0."""
 
     def __init__(self, card: ModelCard) -> None:
         self.card = card
         self._parameters = card.parameters_as(DetectionParameters)
 
     def infer(self, item: AudioClip, options: DetectionThreshold, tools: Tools, run: Run) -> YesNo:
-        if item.voiced_seconds < self._parameters.least:
-            return YesNo(0.0)
-        heard = tools.models["speech"].infer(voiced_part(item), run, task="language")
-        return YesNo(sum(heard.languages.get(one, 0.0) for one in self._parameters.languages))
+        speech, seconds, score = tools.models["speech"], item.voiced_seconds, 0.0
+        for part in _parts(item, self._parameters):
+            run.check()
+            spoken = speech.infer(part, run, task="language").languages
+            likely = sum(spoken.get(language, 0.0) for language in self._parameters.languages)
+            score += likely * part.voiced_seconds / seconds
+        return YesNo(score)
+
+
+def _parts(clip: AudioClip, parameters: SpeechParameters) -> list[AudioClip]:
+    if clip.voiced_seconds < parameters.least:
+        return []
+    return voiced_parts(clip, parameters.pause, parameters.longest)
 
 
 @hookimpl

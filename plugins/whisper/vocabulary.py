@@ -32,15 +32,15 @@ class Vocabulary:
             str(tokenizer.id_to_token(token)).strip("<|>"): token
             for token in range(self.start + 1, self._special("translate"))
         }
-        texts = tokenizer.decode_batch([[token] for token in range(self.end)], skip_special_tokens=False)
-        self._never = {
-            language: np.array(
-                [i for i, text in enumerate(texts) if not unwanted.isdisjoint(text)] + list(special)
-            )
-            for language in (ANY, *unwritten)
-            for unwanted in [set(unwritten.get(ANY, "") + unwritten.get(language, ""))]
-        }
-        self.not_first = np.array([texts.index(" "), self.end])
+        unwanted = {one: set(unwritten.get(ANY, "") + unwritten.get(one, "")) for one in (ANY, *unwritten)}
+        never: dict[str, list[int]] = {language: list(special) for language in unwanted}
+        for token in range(self.end):
+            text = tokenizer.decode([token], skip_special_tokens=False)
+            for language, characters in unwanted.items():
+                if not characters.isdisjoint(text):
+                    never[language].append(token)
+        self._never = {language: np.array(tokens) for language, tokens in never.items()}
+        self.not_first = np.array([*tokenizer.encode(" ", add_special_tokens=False).ids, self.end])
 
     @classmethod
     def load(cls, path: Path, unwritten: Mapping[str, str]) -> Self:

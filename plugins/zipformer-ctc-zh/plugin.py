@@ -22,7 +22,6 @@ from edged import (
     hookimpl,
 )
 from edged.ops.audio import kaldi_fbank
-from edged.ops.clips import voiced_part
 from edged.ops.mandarin import Level, within
 
 from . import graph
@@ -76,9 +75,9 @@ class ZipformerCtc(Model[AudioClip, RecognitionOptions, Transcript]):
         parameters = self._parameters
         if item.voiced_seconds < parameters.least:
             return Transcript(())
-        voiced = voiced_part(item)
+        begin, end = item.voiced[0][0], item.voiced[-1][1]
         silence = np.zeros(round(parameters.behind * item.rate), np.float32)
-        mels = kaldi_fbank(np.concatenate([voiced.samples, silence]), rate=item.rate)
+        mels = kaldi_fbank(np.concatenate([item.samples[begin:end], silence]), rate=item.rate)
         likeliest = self._likeliest(mels, tools.sessions["main"], run)
         return Transcript(
             tuple(
