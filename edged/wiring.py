@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from edged import __version__
@@ -12,7 +11,6 @@ from edged.config import Config, StreamSettings
 from edged.contracts.errors import NotReady
 from edged.contracts.message import ServiceFacts, StreamState
 from edged.control import OFF, Verb
-from edged.discovery import Catalogue, discover
 from edged.flow.counters import Counters
 from edged.flow.units import Unit, Units, Wish
 from edged.http.server import HttpUnit
@@ -20,6 +18,7 @@ from edged.http.sources import Sources
 from edged.http.status import Status
 from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.link import MqttUnit
+from edged.opening import open_repository, resolve_source
 from edged.pipeline.clipbox import Waiting
 from edged.pipeline.frames import Feed
 from edged.pipeline.hearing import SoundFeed
@@ -29,7 +28,6 @@ from edged.pipeline.requests import RequestQueue
 from edged.pipeline.scheduler import Scheduler
 from edged.pipeline.serve import ServiceUnit
 from edged.pipeline.served import ServiceTable
-from edged.pipeline.slot import DeviceSlot
 from edged.repository.repository import Repository
 from edged.status import status
 from edged.streams.camera import CameraSource
@@ -37,36 +35,6 @@ from edged.streams.gates import Gate
 from edged.streams.microphone import SoundSource
 from edged.streams.supervise import Supervisor
 from edged.streams.unit import OffStream, StreamUnit
-
-PACKAGED = Path(__file__).parent / "_plugins"
-CHECKOUT = Path(__file__).parent.parent / "plugins"
-
-
-def open_catalogue(settings: Config) -> Catalogue:
-    """The models of all plugins: those that come with edged, the configured folders, installed packages."""
-    own = PACKAGED if PACKAGED.is_dir() else CHECKOUT
-    return discover([own, *settings.paths.plugins])
-
-
-def open_repository(settings: Config, counters: Counters) -> Repository:
-    """The models over the configured folder of weights, with one slot a device."""
-    concurrency = settings.runtime.concurrency()
-    slots: dict[str, DeviceSlot] = {}
-
-    def slot_for(device: str) -> DeviceSlot:
-        return slots.setdefault(device, DeviceSlot(concurrency.workers))
-
-    models = open_catalogue(settings).models
-    paths = settings.paths
-    return Repository(paths.models, models, concurrency, counters, slot_for, gallery=paths.gallery)
-
-
-def resolve_source(source: str, repository: Repository) -> str:
-    """`models:<model>/<file>` as the path of that pulled file; any other source as it is."""
-    if not source.startswith("models:"):
-        return source
-    model, _, name = source.removeprefix("models:").partition("/")
-    return str(repository.file(model, name))
 
 
 class Wiring:

@@ -22,6 +22,7 @@ from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
 from edged.media.picture import PictureLimits, decode_picture, encode_jpeg
 from edged.media.video import sample_frames
+from edged.opening import open_repository
 from edged.pipeline.call import CallRun
 from edged.pipeline.outlet import Outlet
 from edged.pipeline.requests import RequestRoute, RequestSettings
@@ -29,7 +30,6 @@ from edged.pipeline.route import StreamRoute
 from edged.pipeline.serve import open_service
 from edged.pipeline.served import Served, ServiceTable
 from edged.repository.repository import Repository
-from edged.wiring import open_repository
 
 app = typer.Typer()
 

@@ -19,11 +19,11 @@ from edged.contracts.services import Service, service
 from edged.contracts.text import TextInput
 from edged.flow.counters import Counters
 from edged.media.picture import PictureLimits, decode_picture, encode_jpeg, encode_png
+from edged.opening import open_repository
 from edged.ops.draw import annotate
 from edged.pipeline.requests import RequestRoute
 from edged.pipeline.serve import open_service
 from edged.pipeline.served import ServiceTable
-from edged.wiring import open_repository
 
 app = typer.Typer()
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,9 +11,11 @@ from edged import log
 from edged.cli.store import pull_wanted
 from edged.cli.terminal import default_config, say, table
 from edged.contracts.settings import seconds
-from edged.daemon import Daemon
 from edged.flow.counters import Counters
 from edged.jsonl import JsonLines
+
+if TYPE_CHECKING:
+    from edged.daemon import Daemon
 
 app = typer.Typer()
 
@@ -47,6 +49,8 @@ def run(
         pull_wanted(path)
     counters = Counters()
     lines = JsonLines(counters)
+    from edged.daemon import Daemon  # noqa: PLC0415 - the other commands do without its servers
+
     daemon = Daemon(path, counters, () if quiet else (lines,))
     daemon.handle_signals()
     lines.start()
@@ -58,7 +62,7 @@ def run(
         _summary(daemon)
 
 
-def _introduce(daemon: Daemon) -> None:
+def _introduce(daemon: "Daemon") -> None:
     """Show what is served and where to listen, once the models are open."""
     settings, units = daemon.config, daemon.wiring.units
     wanted = [f"service/{name}" for name in settings.wanted_services()]
@@ -84,7 +88,7 @@ def _introduce(daemon: Daemon) -> None:
     )
 
 
-def _summary(daemon: Daemon) -> None:
+def _summary(daemon: "Daemon") -> None:
     """Frames seen, inferred and dropped by reason, and the latency, for each stream."""
     counts = daemon.wiring.counters.counts()
     latency = daemon.wiring.counters.percentiles()

@@ -11,10 +11,10 @@ from edged.config import Config
 from edged.contracts.errors import EdgedError, NotReady
 from edged.contracts.services import SERVICES, Service, service
 from edged.flow.counters import Counters
+from edged.opening import open_repository
 from edged.repository.repository import Repository
 from edged.runtimes.devices import devices as find_devices
 from edged.streams.microphone import microphones as find_microphones
-from edged.wiring import open_repository
 
 app = typer.Typer()
 

@@ -10,10 +10,10 @@ from edged.cli.terminal import default_config, print_json, progress_bars, say, t
 from edged.config import Config
 from edged.contracts.errors import ConfigError, NotReady
 from edged.flow.counters import Counters
+from edged.opening import open_repository
 from edged.repository.repository import Repository
 from edged.repository.variants import variants_of
 from edged.runtimes.opening import split
-from edged.wiring import open_repository
 
 app = typer.Typer()
 

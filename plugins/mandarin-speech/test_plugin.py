@@ -98,16 +98,26 @@ def said(card, text, clip):
     return model.infer(clip, GREEDY, Tools({}, {}, {"speech": speech}), FakeRun()), speech
 
 
-def test_only_the_voiced_part_is_heard():
-    clip = AudioClip(
-        np.arange(5 * RATE, dtype=np.float32), RATE, 7_000_000, ((RATE, 2 * RATE), (3 * RATE, 4 * RATE))
-    )
-    _, speech = said("mandarin-recognition", "你好", clip)
-    ((part, options),) = speech.heard
+def test_only_where_somebody_speaks_is_heard():
+    """A second of silence parts what is heard on its own; before, between and behind it nothing is heard."""
+    second, half = RATE, RATE // 2
+    voiced = ((second, 2 * second), (2 * second + half, 3 * second), (4 * second, 5 * second))
+    clip = AudioClip(np.arange(6 * RATE, dtype=np.float32), RATE, 7_000_000, voiced)
+    found, speech = said("mandarin-recognition", "你好", clip)
+    assert found.texts == ("你好", "你好")
+    (first, options), (last, _) = speech.heard
     assert options == {"task": "text", "language": "zh", "beam": 1}
-    assert (part.start_us, part.seconds) == (8_000_000, 3.0)
-    assert part.voiced == ((0, RATE), (2 * RATE, 3 * RATE))
-    assert part.samples[0] == RATE
+    assert (first.start_us, first.seconds) == (8_000_000, 2.0)
+    assert first.voiced == ((0, second), (second + half, 2 * second))
+    assert first.samples[0] == second
+    assert (last.start_us, last.seconds, last.voiced) == (11_000_000, 1.0, ((0, second),))
+
+
+def test_half_a_minute_is_heard_in_parts():
+    voiced = tuple((i * RATE, i * RATE + RATE * 3 // 4) for i in range(28))
+    _, speech = said("mandarin-live", "你好", AudioClip(np.zeros(28 * RATE, np.float32), RATE, 0, voiced))
+    assert [round(part.seconds) for part, _ in speech.heard] == [12, 12, 4]
+    assert sum(len(part.voiced) for part, _ in speech.heard) == 28
 
 
 def test_live_knows_more_characters():

@@ -8,7 +8,7 @@ from edged.contracts.errors import NotUsable
 from edged.contracts.services import service
 from edged.contracts.slot import Priority
 from edged.media.sound import RATE, SoundLimits, open_sound
-from edged.ops.clips import CutRules
+from edged.ops.clips import CutRules, voiced_parts
 from edged.pipeline.listen import clips
 from edged.testing import FakeRun, conformance
 
@@ -36,10 +36,12 @@ def cosine(a, b):
 def test_it_is_the_mean_over_the_voice(vectors, media):
     clip = first_clip(vectors, media("english.wav"))
     found = conformance(vectors.model, vectors.tools.sessions, clip, models=vectors.tools.models)
-    states = vectors.tools.models["speech"].infer(clip, FakeRun(), task="states").states
+    speech = vectors.tools.models["speech"]
+    heard = [speech.infer(part, FakeRun(), task="states").states for part in voiced_parts(clip, 1.0, 12.0)]
+    states = np.concatenate(heard)
     assert states.shape[1] == len(found.mean) == 512
     assert abs(len(states) / 50 - clip.voiced_seconds) < 0.2
-    assert np.allclose(found.mean, states.mean(axis=0), atol=1e-5)
+    assert np.allclose(found.mean, states.mean(axis=0), atol=1e-4)
     assert found.seconds == clip.voiced_seconds
 
 

@@ -28,8 +28,8 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from edged.opening import open_repository
 from edged.runtimes.devices import usable_cores
-from edged.wiring import open_repository
 from tests.bench.mqtt_client import MqttClient
 from tests.broker import free_port, until
 
