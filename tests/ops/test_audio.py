@@ -80,8 +80,10 @@ np.savez(sys.argv[2], **power)
 
 
 def test_slaney_mel_is_that_of_librosa(tmp_path):
-    """Also the window, the mirrored ends and the frames' places. In a process of its own: it compiles for half
-    a minute when it is imported first."""
+    """Also the window, the mirrored ends and the frames' places.
+
+    In a process of its own: it compiles for half a minute when it is imported first.
+    """
     noise = np.random.default_rng(0).normal(size=47_777).astype(np.float32)
     sounds = {str(count): noise[:count] for count in (400, 16_000, 47_777)}
     np.savez(tmp_path / "in.npz", **sounds)
