@@ -114,4 +114,6 @@ def sentences(likeliest: Sequence[int], tokens: Sequence[str], pause: int) -> li
 
 @hookimpl
 def register_models(register: Register) -> None:
-    register(ZipformerCtc(ModelCard.load(Path(__file__).parent / "card.yaml")))
+    here = Path(__file__).parent
+    register(ZipformerCtc(ModelCard.load(here / "card.yaml")))
+    register(ZipformerCtc(ModelCard.load(here / "live.yaml")))

@@ -143,5 +143,11 @@ def test_tokens_that_are_none(model, tmp_path, text):
         model.open_resource("tokens", path)
 
 
-def test_the_card_says_that_nobody_has_fetched_it():
+def test_the_cards_say_that_nobody_has_fetched_it():
+    live = ModelCard.load(HERE / "live.yaml")
     assert not CARD.verified
+    assert not live.verified
+    assert (CARD.service, live.service) == ("speech-recognition-zh", "speech-recognition-zh-live")
+    assert (CARD.parameters["level"], live.parameters["level"]) == (1, 2)
+    assert CARD.weights == live.weights
+    assert CARD.graphs == live.graphs
