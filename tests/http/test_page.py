@@ -480,7 +480,8 @@ def test_the_token_is_asked_for_once(browser):
         page.one("[name=token]").send_keys(token + "\n")
         page.sees("#node", "shop-1")
         page.moves(".tile img")
-        assert "$EDGED_TOKEN" in page.run("return document.querySelector('.curl').textContent")
+        curl = "return document.querySelector('.curl').textContent"
+        until(lambda: "$EDGED_TOKEN" in page.run(curl), "the line for the terminal knows of the token")
         assert token not in page.run("return document.documentElement.outerHTML")
         page = Page(browser, box.url)
         page.sees("#node", "shop-1")
