@@ -92,6 +92,10 @@ class Device:
         return f"{self.full_name}, {self.runtime} {self.version}"
 
 
+ACCELERATORS = ("dri/renderD*", "accel/accel*", "dxg")
+"""Nodes below /dev of what OpenVINO can use beside the CPU: GPU, NPU, and either under WSL."""
+
+
 @cache
 def devices() -> tuple[Device, ...]:
     """The devices of all installed runtimes, the CPU first. The runtimes are imported here and not before."""
@@ -113,8 +117,13 @@ def _openvino() -> list[Device]:
             capabilities(ours),
             tool_version("openvino"),
         )
-        for ours in core().available_devices
+        for ours in (core().available_devices if has_accelerator() else ["CPU"])
     ]
+
+
+def has_accelerator(dev: Path = Path("/dev")) -> bool:
+    """Whether asking OpenVINO for more than the CPU can find any: it loads all drivers, 37 MB, to answer."""
+    return any(next(dev.glob(nodes), None) for nodes in ACCELERATORS)
 
 
 def _onnxruntime() -> list[Device]:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from edged.ops.clips import WINDOW, CutRules, Cutter, voiced_spans
+from edged.contracts.items import AudioClip
+from edged.ops.clips import WINDOW, CutRules, Cutter, voiced_parts, voiced_spans
 
 RATE = 16_000
 RULES = CutRules()
@@ -77,3 +78,31 @@ def test_the_last_window_may_be_short():
     last = cutter.rest()
     assert last is not None
     assert len(last.samples) == WINDOW + 160
+
+
+def heard(*spans, seconds=30, start_us=7_000_000):
+    """A clip whose samples count up, with somebody speaking in spans of seconds."""
+    voiced = tuple((round(begin * RATE), round(end * RATE)) for begin, end in spans)
+    return AudioClip(np.arange(seconds * RATE, dtype=np.float32), RATE, start_us, voiced)
+
+
+@pytest.mark.parametrize(
+    ("spans", "parts"),
+    [
+        ([], []),
+        ([(2, 5)], [(2, 5)]),
+        ([(2, 5), (5.9, 7)], [(2, 7)]),  # he draws breath
+        ([(2, 5), (6, 7)], [(2, 5), (6, 7)]),  # he is done
+        ([(0, 5), (5.5, 11.5), (12, 14)], [(0, 11.5), (12, 14)]),  # it would be too long
+        ([(1, 25), (25.2, 26)], [(1, 25), (25.2, 26)]),  # nobody pauses: as long as it is
+    ],
+)
+def test_the_parts_in_which_somebody_speaks(spans, parts):
+    clip = heard(*spans)
+    found = voiced_parts(clip, pause=1.0, longest=12.0)
+    assert [(p.samples[0] / RATE, (p.samples[-1] + 1) / RATE) for p in found] == parts
+    for part in found:
+        first = int(part.samples[0])
+        assert part.start_us == clip.start_us + first * 1_000_000 // RATE
+        assert all((first + begin, first + end) in clip.voiced for begin, end in part.voiced)
+    assert sum(len(part.voiced) for part in found) == len(spans)

@@ -198,6 +198,16 @@ def test_a_file_of_another_size_is_not_even_begun(secure, target, authority, siz
     assert not target.exists()
 
 
+def test_a_file_whose_size_the_card_does_not_know(secure, target, authority):
+    web = Web(str(authority.ca), timeout=20, pause=0)
+    origin = Origin(https=f"{secure.url}/files/net.tflite")
+    at_most = Landing(target, len(FILE) + 1, lambda *_: None, exact=False)
+    assert from_https(origin, at_most, web) == hashlib.sha256(FILE).hexdigest()
+    with pytest.raises(OriginError, match="larger than"):
+        from_https(origin, Landing(target, len(FILE) - 1, lambda *_: None, exact=False), web)
+    assert left(target) == [target.name], "and nothing of the transfer"
+
+
 def test_what_is_not_there_and_who_is_not_trusted(secure, target, authority, monkeypatch):
     secure.files.clear()
     with pytest.raises(OriginError, match="404"):

@@ -11,6 +11,7 @@ from edged.runtimes.devices import (
     Concurrency,
     RuntimeSettings,
     devices,
+    has_accelerator,
     onnxruntime_providers,
     openvino_device,
     openvino_name,
@@ -75,6 +76,16 @@ def test_both_runtimes_have_the_cpu_and_it_comes_first():
     assert {(d.name, d.runtime) for d in found} >= {("cpu", "openvino"), ("cpu", "onnxruntime")}
     assert found[0].name == "cpu"
     assert all("f32" in d.capabilities and d.full_name and d.version for d in found if d.name == "cpu")
+
+
+@pytest.mark.parametrize(
+    ("node", "expected"),
+    [("dri/renderD128", True), ("accel/accel0", True), ("dxg", True), ("dri/card0", False), ("null", False)],
+)
+def test_drivers_of_accelerators_are_loaded_where_there_may_be_one(tmp_path, node, expected):
+    (tmp_path / node).parent.mkdir(exist_ok=True)
+    (tmp_path / node).touch()
+    assert has_accelerator(tmp_path) is expected
 
 
 @pytest.mark.parametrize(
