@@ -1,5 +1,6 @@
 """`edged check`, `services`, `devices`, `microphones`, `schema`: look, change nothing."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,10 +9,11 @@ import typer
 from edged import config as configuration
 from edged.cli.terminal import default_config, print_json, say, table
 from edged.config import Config
-from edged.contracts.errors import EdgedError, NotReady
+from edged.contracts.errors import ConfigError, EdgedError, NotReady
 from edged.contracts.services import SERVICES, Service, service
 from edged.flow.counters import Counters
 from edged.opening import open_repository
+from edged.pipeline.serve import named
 from edged.repository.repository import Repository
 from edged.runtimes.devices import devices as find_devices
 from edged.streams.microphone import microphones as find_microphones
@@ -27,7 +29,19 @@ def check(config: ConfigPath = None) -> None:
     """Check config.yaml and list every fault at once; exit 0 when there is none, 2 otherwise."""
     path = config or default_config()
     settings = configuration.load(path)
+    if faults := list(_model_faults(settings, open_repository(settings, Counters()))):
+        raise ConfigError(*(f"{path}: {fault}" for fault in faults))
     say(f"{path} is fine: {len(settings.wanted_services())} services, {len(settings.streams)} streams")
+
+
+def _model_faults(settings: Config, repository: Repository) -> Iterator[str]:
+    """What no plugin can fulfil, installed or not."""
+    for name, wanted in settings.wanted_services().items():
+        try:
+            model, uses = named(name, wanted, repository)
+            repository.used(model or repository.best(name), uses)
+        except EdgedError as error:
+            yield f"services.{name}{'.' if isinstance(error, ConfigError) else ': '}{error}"
 
 
 @app.command()
@@ -58,9 +72,10 @@ def _service_facts(known: Service, settings: Config, repository: Repository) -> 
         "verified": False,
     }
     try:
-        model = wanted.model or _likely(known.name, repository)
+        model, uses = named(known.name, wanted, repository)
+        model = model or _likely(known.name, repository)
         facts |= {"model": model, "verified": repository.card(model).verified}
-        facts["installed"] = repository.installed(model, tuple(wanted.uses.items()))
+        facts["installed"] = repository.installed(model, uses)
         choice = repository.choice(model, wanted.device, wanted.precision)
         facts |= {"variant": choice.variant, "device": choice.device}
     except EdgedError:

@@ -11,6 +11,7 @@ from edged.config import Config
 from edged.contracts.errors import ConfigError, NotReady
 from edged.flow.counters import Counters
 from edged.opening import open_repository
+from edged.pipeline.serve import named
 from edged.repository.repository import Repository
 from edged.repository.variants import variants_of
 from edged.runtimes.opening import split
@@ -58,9 +59,10 @@ def pull_wanted(path: Path) -> None:
 
 def _wanted_models(settings: Config, repository: Repository) -> list[str]:
     """The models that the services and the `models:` sources of the streams need."""
-    services = settings.wanted_services().items()
-    chosen = [service.model or repository.best(name) for name, service in services]
-    chosen += [other for _, service in services for other in service.uses.values()]
+    chosen = list[str]()
+    for name, service in settings.wanted_services().items():
+        model, uses = named(name, service, repository)
+        chosen += [model or repository.best(name), *(other for _, other in uses)]
     sources = [s.source for s in settings.streams.values() if s.source.startswith("models:")]
     return list(dict.fromkeys(chosen + [s.removeprefix("models:").split("/")[0] for s in sources]))
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import Field
 
-from edged.contracts.errors import EdgedError
+from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.services import service
 from edged.contracts.settings import Settings
 from edged.flow.backoff import delays
 from edged.pipeline.served import Served, ServiceTable, merged
 from edged.repository.instance import Instance
-from edged.repository.repository import Repository
+from edged.repository.repository import Repository, Uses
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,8 @@ class ServiceSettings(Settings):
     """How one service is fulfilled."""
 
     model: str | None = None
-    """Id of the model; none: the first installed one by rank."""
+    """Id of the model; none: the first installed one by rank. A model that others build on, such as
+    `whisper-small`, is used by the first that can."""
     device: str = "auto"
     """`auto`, or a name that `edged devices` shows."""
     precision: str = "auto"
@@ -39,14 +40,36 @@ class ServiceSettings(Settings):
     """Options of the service that replace those of the model's card."""
 
 
+def named(name: str, wanted: ServiceSettings, repository: Repository) -> tuple[str | None, Uses]:
+    """The model that the settings name for a service, if they do, and those that it shall use.
+
+    Raises `RepositoryError` for a model that there is not, `ConfigError` for one of something else.
+    """
+    if wanted.model is None:
+        return None, tuple(sorted(wanted.uses.items()))
+    given = repository.card(wanted.model)
+    if given.service == name:
+        return given.id, tuple(sorted(wanted.uses.items()))
+    offered = [card for card in repository.cards if card.service == name]
+    for card in offered:
+        for part, usual in card.uses.items():
+            if repository.card(usual).service == given.service:
+                return card.id, tuple(sorted({**wanted.uses, part: given.id}.items()))
+    those = ", ".join(card.id for card in offered) or "none"
+    raise ConfigError(
+        f"services.{name}.model: {given.id} is for {given.service}; for {name} there is {those}"
+    )
+
+
 def open_service(name: str, wanted: ServiceSettings, repository: Repository) -> Served:
     """Open and warm up what fulfils a service; give it back with `repository.release(served.instance)`.
 
     Raises `NotFound` for a service that this version lacks, `NotReady` when no model of it is installed,
-    `ConfigError` for wrong options or `uses`, `VariantError` when nothing opens on this machine.
+    `ConfigError` for a wrong model, options or `uses`, `VariantError` when nothing opens on this machine.
     """
-    known, uses = service(name), tuple(sorted(wanted.uses.items()))
-    model = wanted.model or repository.preferred(known.name, uses)
+    known = service(name)
+    model, uses = named(name, wanted, repository)
+    model = model or repository.preferred(name, uses)
     card = repository.card(model)
     options = merged(known, card.options, wanted.options, f"services.{name}.options")
     instance = repository.acquire(model, wanted.device, wanted.precision, wanted.strict, uses)

@@ -1,7 +1,7 @@
 """The model repository: what is installed, what it can do here, and instances that are shared."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -27,7 +27,7 @@ from edged.runtimes.opening import split
 
 log = logging.getLogger(__name__)
 
-Uses = Iterable[tuple[str, str]]
+Uses = Sequence[tuple[str, str]]
 """Models to use in the place of those of a card: pairs of its name and an id."""
 
 
@@ -102,11 +102,15 @@ class Repository:
         return (own or not card.graphs) and all(map(self.installed, self.used(model, uses)))
 
     def preferred(self, service: str, uses: Uses = ()) -> str:
-        """Id of the installed model of a service with the best rank. Raises `NotReady` when there is none."""
-        best = self.best(service)
-        installed = (c.id for c in self.cards if c.service == service and self.installed(c.id, uses))
-        found = next(installed, None)
+        """Id of the installed model of a service with the best rank, of those that have what `uses` names.
+
+        Raises `NotReady` when there is none, or as `used_models`.
+        """
+        best, parts = self.best(service), {name for name, _ in uses}
+        offered = (c for c in self.cards if c.service == service and parts <= c.uses.keys())
+        found = next((c.id for c in offered if self.installed(c.id, uses)), None)
         if found is None:
+            self.used(best, uses)
             raise NotReady(f"no model of {service} is installed; run `edged pull {best}`")
         return found
 

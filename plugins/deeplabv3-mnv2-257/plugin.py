@@ -59,8 +59,8 @@ class Deeplab(SinglePassModel[Frame, Size, SegmentationOptions, Segmentation]):
             )
         size = options.size_for(logits.shape[:2], context)
         planes = np.moveaxis(logits, 2, 0)
+        every = self._probabilities(planes, size) if options.return_all_probs else None  # may refuse: first
         best, classes = masks.winners(planes, size)
-        every = self._probabilities(planes, size) if options.return_all_probs else None
         return Segmentation(*encoded_classes(best, classes, options.mask_encoding), class_probs=every)
 
     def _probabilities(self, planes: NDArray[np.float32], size: Size) -> NDArray[np.float32]:

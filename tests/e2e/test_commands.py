@@ -147,6 +147,26 @@ def test_check_lists_every_fault_at_once(edged, tmp_path):
         assert part in done.stderr
 
 
+def test_check_finds_models_that_cannot_fulfil_a_service(edged, tmp_path):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(
+        "services:\n"
+        "  speech-recognition-zh: {model: whisper-smal}\n"
+        "  speech-recognition-zh-live: {model: whisper-small}\n"  # by mandarin-live
+        "  ocr: {model: picodet-416}\n"
+        "  image-similarity: {uses: {embed: sface}}\n"
+    )
+    done = edged("check", "--config", bad)
+    assert done.returncode == 2
+    for part in (
+        "services.speech-recognition-zh: no model is called 'whisper-smal'; did you mean whisper-small",
+        "services.ocr.model: picodet-416 is for object-detection; for ocr there is ppocrv6-small",
+        "services.image-similarity.uses.embed: picture-similarity has no such name; it has embedding",
+    ):
+        assert part in done.stderr.replace("\n", " ")
+    assert "live" not in done.stderr
+
+
 def test_a_password_is_never_shown(edged, tmp_path):
     bad = tmp_path / "bad.yaml"
     bad.write_text(

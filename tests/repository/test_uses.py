@@ -14,6 +14,7 @@ from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
+from edged.pipeline.serve import ServiceSettings, named
 from edged.pipeline.slot import DeviceSlot
 from edged.repository.build import GraphSources
 from edged.repository.repository import Repository
@@ -61,7 +62,7 @@ class Brightest(Model[Any, Any, Classification]):
 
 def only_graph(path, graph=VARIANTS, **changes):
     """A card of the part that needs no clip."""
-    found = card(path, graph=graph, **PART, **changes)
+    found = card(path, **{**PART, "graph": graph, **changes})
     return found.model_copy(update={"weights": {path.name: found.weights[path.name]}})
 
 
@@ -233,3 +234,28 @@ def test_a_builder_that_fails_says_of_which_files(disguised, tmp_path):
 def test_a_card_with_a_builder_wants_code(repository, disguised):
     with pytest.raises(CardError, match="the plugin builds none"):
         repository(disguised(Vector, builder=1)).pull("built", silent)
+
+
+def test_a_part_in_the_place_of_a_model_is_used_by_the_first_that_can(repository, tmp_path):
+    lone = Brightest(card(tmp_path / "small.onnx", id="lone", rank=1))
+    models = repository(lone, whole(tmp_path, rank=2), whole(tmp_path, id="later", rank=3))
+    service = "image-classification"
+    assert named(service, ServiceSettings(model="second"), models) == ("whole", (("embedding", "second"),))
+    assert named(service, ServiceSettings(model="later"), models) == ("later", ())
+    assert named(service, ServiceSettings(uses={"embedding": "second"}), models) == (
+        None,
+        (("embedding", "second"),),
+    )
+    with pytest.raises(ConfigError, match="model: second is for image-embedding; for ocr there is none"):
+        named("ocr", ServiceSettings(model="second"), models)
+
+
+def test_what_cannot_use_a_part_is_not_preferred(repository, tmp_path):
+    alone = only_graph(tmp_path / "small.onnx", id="lone", rank=1, service="image-classification")
+    models = repository(Brightest(alone), whole(tmp_path, rank=2))
+    for model in ("lone", "whole", "second"):
+        models.pull(model, silent)
+    assert models.preferred("image-classification") == "lone"
+    assert models.preferred("image-classification", (("embedding", "second"),)) == "whole"
+    with pytest.raises(ConfigError, match=r"uses\.voice"):
+        models.preferred("image-classification", (("voice", "second"),))
