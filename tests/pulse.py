@@ -16,6 +16,7 @@ from tests.broker import until
 PACKAGES = "pulseaudio pulseaudio-utils libportaudio2 libasound2-plugins"
 SINKS = ("kitchen", "hall")
 """Names of the microphones, there or not."""
+_SERVER = 'pcm.pulse {type pulse hint.description "pulse"}\n'
 _MICROPHONE = 'pcm.{name} {{ type pulse device {sink}.monitor hint.description "{name}" }}\n'
 
 
@@ -39,7 +40,7 @@ class NullSink:
         self._socket = folder / "native"
         alsa = folder / "asound.conf"
         lines = [_MICROPHONE.format(name=name, sink=name) for name in SINKS]
-        alsa.write_text(_MICROPHONE.format(name="!default", sink=SINKS[0]) + "".join(lines))
+        alsa.write_text(_MICROPHONE.format(name="!default", sink=SINKS[0]) + "".join(lines) + _SERVER)
         self.environment = {
             "ALSA_CONFIG_PATH": str(alsa),
             "DBUS_SESSION_BUS_ADDRESS": "disabled:",

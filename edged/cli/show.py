@@ -109,8 +109,10 @@ def microphones(as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    rows = [(m.name, m.index, m.channels, f"{m.rate:g}") for m in found]
-    table("microphones", ("microphone", "index", "channels", "rate"), rows)
+    rows = [
+        (m.name, m.kind, m.index if m.kind == "device" else "-", m.channels, f"{m.rate:g}") for m in found
+    ]
+    table("microphones", ("microphone", "kind", "index", "channels", "rate"), rows)
 
 
 @app.command()

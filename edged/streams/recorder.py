@@ -10,7 +10,9 @@ samples for each block, until the device is gone. A record ends when its stdin i
 
 import json
 import os
+import re
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -29,7 +31,17 @@ MOST_BLOCKS = 100
 DEFAULT = "default"
 """The name that stands for whatever the system records from."""
 
+KINDS = ("input", "device", "monitor")
+"""Of microphones, those that a part of a name rather means first: a sound server hands its inputs to several
+at a time, a device of ALSA takes one, and a monitor hears what an output plays."""
+
 _RATE = 16_000
+_SERVER = "pulse"
+"""The device of ALSA behind which PulseAudio is, or PipeWire."""
+_SOURCE = "PULSE_SOURCE"
+"""The variable that tells it what to record."""
+_LIST_S = 5.0
+_FORM = re.compile(r"(\d+)ch (\d+)Hz")
 _REFUSED_FORMS = (-9998, -9997)
 """PortAudio's errors paInvalidChannelCount and paInvalidSampleRate."""
 
@@ -39,10 +51,13 @@ class Microphone:
     """A device that can record."""
 
     index: int
+    """Of PortAudio's device; inputs and monitors have that of their server."""
     name: str
     channels: int
     rate: float
     """Samples a second, that it likes best."""
+    kind: str = "device"
+    """One of `KINDS`."""
 
 
 class Refused(Exception):
@@ -54,6 +69,8 @@ class Recorder:
 
     def __init__(self, device: Microphone) -> None:
         """Begins to record. Raises `Refused`."""
+        if device.kind != "device":
+            os.environ[_SOURCE] = device.name
         self._left: deque[tuple[bytes, bytes]] = deque(maxlen=MOST_BLOCKS)
         self._count = 0
         self._ended = False
@@ -135,11 +152,31 @@ def _portaudio() -> Any:
 
 
 def _listed() -> list[Microphone]:
-    return [
+    devices = [
         Microphone(index, device["name"], device["max_input_channels"], device["default_samplerate"])
         for index, device in enumerate(_portaudio().query_devices())
         if device["max_input_channels"] > 0
     ]
+    return [*devices, *(one for device in devices if device.name == _SERVER for one in _sources(device))]
+
+
+def _sources(server: Microphone) -> list[Microphone]:
+    """What a sound server can record; nothing where its command is not installed."""
+    command = ["pactl", "list", "short", "sources"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=_LIST_S, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    rows = (line.split("\t") for line in said.splitlines())
+    return [
+        Microphone(server.index, row[1], int(form[1]), int(form[2]), _kind(row[1]))
+        for row in rows
+        if len(row) > 3 and (form := _FORM.search(row[3]))
+    ]
+
+
+def _kind(source: str) -> str:
+    return "monitor" if source.endswith(".monitor") else "input"
 
 
 def _named(name: str) -> Microphone:
@@ -148,17 +185,24 @@ def _named(name: str) -> Microphone:
     if not listed:
         raise Refused("no microphone is found; is one plugged in, and is this user in the group `audio`?")
     if name == DEFAULT:
-        fits = [device for device in listed if device.index == _portaudio().default.device[0]]
+        default = _portaudio().default.device[0]
+        fits = [one for one in listed if one.index == default and one.kind == "device"]
     else:
-        wanted = name.casefold()
-        fits = [device for device in listed if wanted in (device.name.casefold(), str(device.index))]
-        fits = fits or [device for device in listed if wanted in device.name.casefold()]
+        fits = _fitting(name.casefold(), listed)
     if len(fits) == 1:
         return fits[0]
     names = ", ".join(device.name for device in fits or listed)
     if fits:
         raise Refused(f"{name} is in the names of several microphones, write more of one: {names}")
     raise Refused(f"there is no microphone {name}; there are: {names}")
+
+
+def _fitting(wanted: str, listed: list[Microphone]) -> list[Microphone]:
+    """Those of a name or an index; else those of one kind that have it in their names."""
+    exact = [one for one in listed if one.name.casefold() == wanted]
+    exact += [one for one in listed if str(one.index) == wanted and one.kind == "device"]
+    kinds = ([one for one in listed if one.kind == kind and wanted in one.name.casefold()] for kind in KINDS)
+    return next(filter(None, (exact, *kinds)), [])
 
 
 def _end_with_parent() -> None:

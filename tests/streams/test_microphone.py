@@ -18,6 +18,7 @@ from edged.media.sound import RATE
 from edged.streams import microphone, recorder
 from edged.streams.camera import CameraSettings
 from edged.streams.microphone import SoundSource, microphone_name, microphones
+from edged.streams.recorder import Microphone
 from tests.broker import until
 from tests.media.sounds import encoded, pitch, tone
 from tests.streams.cameras import RtspServer, require_gstreamer, write_stream
@@ -258,6 +259,44 @@ def test_microphones_are_listed_and_named(room):
     for name in (index, "KITCH"):
         with listen(f"mic:{name}") as listener:
             listener.hears()
+
+
+def test_what_a_sound_server_records_is_named_too(room):
+    room.plug_in("hall")
+    found = {one.name: one for one in microphones()}
+    assert found["hall.monitor"].kind == "monitor"
+    assert (found["hall.monitor"].channels, found["kitchen"].kind) == (2, "device")
+    with listen("mic:hall.monitor") as hall, listen("mic:kitchen.mon") as kitchen:
+        hall.hears()
+        kitchen.hears()
+        room.play(tone(0.3, RATE), "hall")
+        hall.hears(0.5)
+    assert len(hall.heard()[0]) / RATE == pytest.approx(0.3, abs=0.02)
+    assert not np.concatenate([chunk.samples for chunk in kitchen.chunks]).any()
+    room.pull_out("hall")
+    assert fault_of("mic:hall.monitor").startswith("there is no microphone hall.monitor; there are: ")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ("yeti", ["alsa_input.usb-Yeti"]),  # not the bare device, nor what its headphones play
+        ("blue yeti: usb (hw:1,0)", ["Blue Yeti: USB (hw:1,0)"]),
+        ("2", ["pulse"]),
+        ("usb-yeti.mon", ["alsa_output.usb-Yeti.monitor"]),
+        ("hw:", ["Blue Yeti: USB (hw:1,0)", "HDA: Analog (hw:0,0)"]),
+        ("tascam", []),
+    ],
+)
+def test_which_microphone_is_meant(wanted, expected):
+    listed = [
+        Microphone(0, "Blue Yeti: USB (hw:1,0)", 2, 48_000),
+        Microphone(1, "HDA: Analog (hw:0,0)", 2, 44_100),
+        Microphone(2, "pulse", 32, 44_100),
+        Microphone(2, "alsa_output.usb-Yeti.monitor", 2, 48_000, "monitor"),
+        Microphone(2, "alsa_input.usb-Yeti", 2, 48_000, "input"),
+    ]
+    assert [one.name for one in recorder._fitting(wanted, listed)] == expected
 
 
 def test_no_microphone_at_all(room, monkeypatch):
