@@ -83,7 +83,10 @@ def _pull_one(repository: Repository, name: str, folder: Path | None, accept: bo
         )
     with progress_bars() as report:
         repository.pull(name, report, folder)
-    _variants_table(repository, name)
+    if card.graphs:
+        _variants_table(repository, name)
+    else:
+        say(f"{name} builds on {', '.join(card.uses.values())}; it has no variants of its own")
 
 
 def _variants_table(repository: Repository, name: str) -> None:

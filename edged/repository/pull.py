@@ -74,8 +74,10 @@ class Pull:
             except EdgedError as error:
                 failures[variant] = str(error)
                 log.warning("%s: %s is left out: %s", self.model.card.id, variant, error)
+        if not wanted:  # it has no graph of its own
+            return failures
         self.report(task, len(wanted), len(wanted))
-        if wanted and len(failures) == len(wanted):
+        if len(failures) == len(wanted):
             raise VariantError(
                 f"no variant of {self.model.card.id} can be derived here: "
                 + "; ".join(f"{variant}: {why}" for variant, why in failures.items())

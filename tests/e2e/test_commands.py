@@ -77,7 +77,7 @@ def test_models_and_devices(edged):
 
 def test_microphones_are_listed(edged, null_sink):
     found = json.loads(edged("microphones", "--json", **null_sink.environment).stdout)
-    assert {"index", "name", "channels", "rate"} == found[0].keys()
+    assert {"index", "name", "channels", "rate", "kind"} == found[0].keys()
     assert {"kitchen", "default"} <= {microphone["name"] for microphone in found}
     assert "kitchen" in edged("microphones", **null_sink.environment).stderr
 
