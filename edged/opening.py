@@ -7,6 +7,7 @@ from edged.discovery import Catalogue, discover
 from edged.flow.counters import Counters
 from edged.pipeline.slot import DeviceSlot
 from edged.repository.repository import Repository
+from edged.repository.sessions import Watch, unwatched
 
 PACKAGED = Path(__file__).parent / "_plugins"
 CHECKOUT = Path(__file__).parent.parent / "plugins"
@@ -18,8 +19,11 @@ def open_catalogue(settings: Config) -> Catalogue:
     return discover([own, *settings.paths.plugins])
 
 
-def open_repository(settings: Config, counters: Counters) -> Repository:
-    """The models over the configured folder of weights, with one slot a device."""
+def open_repository(settings: Config, counters: Counters, watch: Watch = unwatched) -> Repository:
+    """The models over the configured folder of weights, with one slot a device.
+
+    `watch`: as of `SharedSessions`.
+    """
     concurrency = settings.runtime.concurrency()
     slots: dict[str, DeviceSlot] = {}
 
@@ -28,7 +32,9 @@ def open_repository(settings: Config, counters: Counters) -> Repository:
 
     models = open_catalogue(settings).models
     paths = settings.paths
-    return Repository(paths.models, models, concurrency, counters, slot_for, gallery=paths.gallery)
+    return Repository(
+        paths.models, models, concurrency, counters, slot_for, gallery=paths.gallery, watch=watch
+    )
 
 
 def resolve_source(source: str, repository: Repository) -> str:

@@ -1,150 +1,204 @@
 """`edged bench`: where the time of a request and of a frame goes, against the bare runtime, in one run."""
 
+import io
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Annotated
 
-import orjson
 import pybase64
 import typer
 
 from edged import config as configuration
+from edged.cli.items import readable, request_of
 from edged.cli.terminal import default_config, print_json, say, table
-from edged.contracts.errors import NotUsable
-from edged.contracts.image import ImageInput
+from edged.contracts.errors import EdgedError, NotUsable
 from edged.contracts.items import PixelFormat
-from edged.contracts.model import Model, Session, Tensors
+from edged.contracts.model import Tensors
 from edged.contracts.request import RequestJob
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
 from edged.media.picture import PictureLimits, decode_picture, encode_jpeg
+from edged.media.sound import SoundLimits, open_sound
 from edged.media.video import sample_frames
 from edged.opening import open_repository
-from edged.pipeline.call import CallRun
 from edged.pipeline.outlet import Outlet
 from edged.pipeline.requests import RequestRoute, RequestSettings
 from edged.pipeline.route import StreamRoute
 from edged.pipeline.serve import open_service
 from edged.pipeline.served import Served, ServiceTable
 from edged.repository.repository import Repository
+from edged.runtimes.opening import OpenSession
 
 app = typer.Typer()
 
 ROUND = 5
 """Calls of each kind before the next kind has its turn, so that a slow moment hits all of them."""
+SLOW_S = 0.1
+"""Calls that take longer have their turn one by one."""
+LONG_S = 30.0
+"""No round is begun after so long, but two at least there are."""
 
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(metavar="SERVICE")],
-    image: Annotated[Path | None, typer.Option(help="A picture; else a frame of the model's clip.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds of five calls of each kind.")] = 30,
+    name: Annotated[str, typer.Argument(metavar="SERVICE", help="One of `edged services`.")],
+    given: Annotated[
+        list[str] | None,
+        typer.Argument(help="As of `infer`; else a frame of the model's clip.", metavar="ITEM..."),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of five calls of each kind, at most.")] = 30,
+    model: Annotated[str | None, typer.Option(help="Id of the model; else as configured.")] = None,
     precision: Annotated[str | None, typer.Option(help="f32, bf16 or int8; else as configured.")] = None,
     config: Annotated[Path | None, typer.Option(help="Path of config.yaml.")] = None,
 ) -> None:
     """Time a service stage by stage, and the whole against the bare runtime's own loop, in the same run."""
     settings = configuration.load(config or default_config())
-    counters = Counters()
-    repository = open_repository(settings, counters)
-    wanted = settings.service(name)
-    if precision is not None:
-        wanted = wanted.model_copy(update={"precision": precision})
-    served = open_service(name, wanted, repository)
-    if served.service.contract.input is not ImageInput:
-        raise NotUsable(f"bench cannot make up a request for {name} yet")
-    jpeg = image.read_bytes() if image else _clip_frame(served, repository)
-    kinds = _kinds(served, jpeg, settings.requests, counters)
+    asked = {key: value for key, value in (("model", model), ("precision", precision)) if value is not None}
+    counters, log, items = Counters(), _RunLog(), given or []
+    repository = open_repository(settings, counters, log.watch)
+    served = open_service(name, settings.service(name).model_copy(update=asked), repository)
+    request, pictures = _request(served, items, repository)
+    route = _route(served, readable(settings.requests, items), counters, request)
+    kinds: dict[str, Callable[[], object]] = {"bare runtime": log.bare(route), "request": route}
+    if pictures:
+        kinds["frame"] = _frames(served, pictures[0], counters)
     facts = served.instance.facts
     say(f"{name}: {facts.name}, {facts.variant} on {facts.device}")
     seconds = _interleaved(kinds, rounds)
-    _report(served, seconds, {stage: p50 for stage, (p50, _) in counters.percentiles().items()})
+    sound_s = _sound_seconds(items[0]) if served.service.takes_sound else None
+    _report(served, seconds, {stage: p50 for stage, (p50, _) in counters.percentiles().items()}, sound_s)
 
 
-def _clip_frame(served: Served, repository: Repository) -> bytes:
-    card = served.instance.card
-    if card.calibration is None:
-        raise NotUsable(f"{card.id} brings no clip; give --image")
-    frames = sample_frames(repository.file(card.id, card.calibration.media[0]), 3)
-    return encode_jpeg(frames[len(frames) // 2])
+class _RunLog:
+    """Remembers what sessions are fed, so that the same runs can be made without the host."""
+
+    def __init__(self) -> None:
+        self._runs: list[tuple[OpenSession, Tensors]] | None = None
+
+    def watch(self, session: OpenSession) -> OpenSession:
+        """Look at all runs of a session."""
+        return _Watched(session, self)
+
+    def bare(self, call: Callable[[], object]) -> Callable[[], None]:
+        """The runs that a call makes, and nothing of what is around them."""
+        runs: list[tuple[OpenSession, Tensors]] = []
+        self._runs = runs
+        call()
+        self._runs = None
+
+        def alone() -> None:
+            for session, inputs in runs:
+                session.run(inputs)
+
+        return alone
+
+    def saw(self, session: OpenSession, inputs: Tensors) -> None:
+        """A run begins."""
+        if self._runs is not None:
+            self._runs.append((session, inputs))
 
 
-@dataclass
-class _Recorder:
-    """A session that remembers what it was fed, so that the same runs can be made without the host."""
-
-    session: Session
-    fed: list[Tensors] = field(default_factory=list)
+class _Watched:
+    def __init__(self, session: OpenSession, log: _RunLog) -> None:
+        self.device, self.precision = session.device, session.precision
+        self._session = session
+        self._log = log
 
     def run(self, inputs: Tensors) -> Tensors:
-        self.fed.append(inputs)
-        return self.session.run(inputs)
+        self._log.saw(self._session, inputs)
+        return self._session.run(inputs)
 
 
-def _kinds(
-    served: Served, jpeg: bytes, settings: RequestSettings, counters: Counters
-) -> Mapping[str, Callable[[], object]]:
-    """What is timed: the runtime alone, a frame that comes decoded, a request with a JPEG in it."""
-    picture = decode_picture(jpeg, PictureLimits(), time.time())
-    pixels = picture.pixels(PixelFormat())
-    recorders = {graph: _Recorder(session) for graph, session in served.instance.tools.sessions.items()}
-    tools = replace(served.instance.tools, sessions=recorders)
-    model = served.instance.model
-    assert isinstance(model, Model)  # noqa: S101 - what takes a picture is no StreamModel
-    model.infer(picture, served.options, tools, CallRun())
-    runs = [(r.session, inputs) for r in recorders.values() for inputs in r.fed]
+def _request(served: Served, items: list[str], repository: Repository) -> tuple[bytes, list[bytes]]:
+    """The request to time, and the pictures in it where a camera may feed the service."""
+    known = served.service
+    if items:
+        pictures = [Path(item).read_bytes() for item in items] if known.takes_frames else []
+        return request_of(known, items, {}), pictures
+    card = served.instance.card
+    if not known.takes_frames or card.calibration is None:
+        raise NotUsable(
+            f"{card.id} brings no clip; name what {known.name} shall answer, as for `edged infer`"
+        )
+    frames = sample_frames(repository.file(card.id, card.calibration.media[0]), 3)
+    jpeg = encode_jpeg(frames[len(frames) // 2])
+    return request_of(known, [], {"image": pybase64.b64encode_as_string(jpeg)}), [jpeg]
+
+
+def _route(
+    served: Served, settings: RequestSettings, counters: Counters, body: bytes
+) -> Callable[[], object]:
+    """A whole request, from its bytes to those of its answer."""
     table_ = ServiceTable()
     table_.put(served)
     requests = RequestRoute(table_, settings, counters)
-    body = orjson.dumps({"image": pybase64.b64encode_as_string(jpeg)})
+
+    def answered() -> None:
+        answer = requests.answer(RequestJob(served.service.name, body, time.monotonic(), lambda _: None))
+        if answer.code != 200:
+            raise EdgedError(answer.body.decode())
+
+    return answered
+
+
+def _frames(served: Served, picture: bytes, counters: Counters) -> Callable[[], object]:
+    """A frame that comes decoded, as of a camera."""
+    pixels = decode_picture(picture, PictureLimits(), time.time()).pixels(PixelFormat())
     stream = StreamRoute(Outlet("bench", "bench", (), counters), lambda: served, {})
+    return lambda: stream.handle(PictureFrame(pixels, time.time(), 0))
 
-    def bare() -> None:
-        for session, inputs in runs:
-            session.run(inputs)
 
-    return {
-        "bare runtime": bare,
-        "frame": lambda: stream.handle(PictureFrame(pixels, time.time(), 0)),
-        "request": lambda: requests.answer(
-            RequestJob(served.service.name, body, time.monotonic(), lambda _: None)
-        ),
-    }
+def _sound_seconds(item: str) -> float | None:
+    with open_sound(io.BytesIO(Path(item).read_bytes()), SoundLimits()) as sound:
+        return sound.seconds
 
 
 def _interleaved(kinds: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Median seconds of one call of each kind."""
     taken: dict[str, list[float]] = {kind: [] for kind in kinds}
+    began = time.perf_counter()
     for turn in range(rounds + 1):
+        if turn > 2 and time.perf_counter() - began > LONG_S:
+            break
         for kind, call in kinds.items():
             for _ in range(ROUND):
                 started = time.perf_counter()
                 call()
+                seconds = time.perf_counter() - started
                 if turn:  # the first round warms up
-                    taken[kind].append(time.perf_counter() - started)
+                    taken[kind].append(seconds)
+                if seconds > SLOW_S:
+                    break
     return {kind: median(values) for kind, values in taken.items()}
 
 
-def _report(served: Served, seconds: Mapping[str, float], stages: Mapping[str, float]) -> None:
+def _stages(model: str, seconds: Mapping[str, float], observed: Mapping[str, float]) -> dict[str, float]:
+    """Median seconds of what a request consists of; the steps of a model only where it has three of them."""
+    before, after = ({stage: observed.get(stage, 0.0)} for stage in ("decode", "encode"))
+    steps = {step: observed.get(f"{step}/{model}") for step in ("preprocess", "inference", "postprocess")}
+    known = {step: s for step, s in steps.items() if s is not None}
+    if len(known) < len(steps):
+        known = {"inference": seconds["bare runtime"]}
+    return {**before, **known, **after}
+
+
+def _report(
+    served: Served, seconds: Mapping[str, float], observed: Mapping[str, float], sound_s: float | None
+) -> None:
     """The table for people, the same as JSON on stdout."""
-    model = served.instance.facts.name
-    named = {
-        "decode": stages.get("decode", 0.0),
-        "preprocess": stages.get(f"preprocess/{model}", 0.0),
-        "inference": stages.get(f"inference/{model}", 0.0),
-        "postprocess": stages.get(f"postprocess/{model}", 0.0),
-        "encode": stages.get("encode", 0.0),
-    }
+    facts = served.instance.facts
+    stages = _stages(facts.name, seconds, observed)
     request, bare = seconds["request"], seconds["bare runtime"]
-    own = max(0.0, request - sum(named.values()))
+    own = max(0.0, request - sum(stages.values()))
+    rest = "the daemon's own" if "preprocess" in stages else "the models' and the daemon's own"
     table(
         "one request, median",
         ("stage", "ms", "share"),
         [
-            *((stage, f"{s * 1000:.3f}", f"{s / request:.1%}") for stage, s in named.items()),
-            ("the daemon's own", f"{own * 1000:.3f}", f"{own / request:.1%}"),
+            *((stage, f"{s * 1000:.3f}", f"{s / request:.1%}") for stage, s in stages.items()),
+            (rest, f"{own * 1000:.3f}", f"{own / request:.1%}"),
             ("whole", f"{request * 1000:.3f}", "100.0%"),
         ],
     )
@@ -153,16 +207,19 @@ def _report(served: Served, seconds: Mapping[str, float], stages: Mapping[str, f
         ("way", "ms", "ratio"),
         [(kind, f"{s * 1000:.3f}", f"{s / bare:.3f}") for kind, s in seconds.items()],
     )
-    ms = {key.replace(" ", "_"): round(s * 1000, 3) for key, s in {**named, "own": own, **seconds}.items()}
+    ms = {key.replace(" ", "_"): round(s * 1000, 3) for key, s in {**stages, "own": own, **seconds}.items()}
+    ratios = {f"{kind}_to_bare": round(s / bare, 3) for kind, s in seconds.items() if kind != "bare runtime"}
+    if sound_s:
+        ratios["real_time_factor"] = round(request / sound_s, 4)
+        say(f"real-time factor {request / sound_s:.3f}: {request:.2f} s of work for {sound_s:.1f} s of sound")
     print_json(
         {
             "service": served.service.name,
-            "model": model,
-            "variant": served.instance.facts.variant,
-            "device": served.instance.facts.device,
+            "model": facts.name,
+            "variant": facts.variant,
+            "device": facts.device,
             "ms": ms,
             "own_share": round(own / request, 4),
-            "request_to_bare": round(request / bare, 3),
-            "frame_to_bare": round(seconds["frame"] / bare, 3),
+            **ratios,
         }
     )

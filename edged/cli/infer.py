@@ -5,18 +5,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
-import pybase64
 import typer
 
 from edged import config as configuration
+from edged.cli.items import readable, request_of
 from edged.cli.terminal import default_config, print_json, say
 from edged.contracts.errors import BadRequest, EdgedError, NotFound
-from edged.contracts.image import ImageInput
 from edged.contracts.items import PixelFormat
-from edged.contracts.pairs import ProductInput
 from edged.contracts.request import Answer, RequestJob, refusal
 from edged.contracts.services import Service, service
-from edged.contracts.text import TextInput
 from edged.flow.counters import Counters
 from edged.media.picture import PictureLimits, decode_picture, encode_jpeg, encode_png
 from edged.opening import open_repository
@@ -52,9 +49,8 @@ def infer(
         known = service(name)
         if save is not None and not known.takes_pictures:
             raise BadRequest(f"{name} has no picture to draw into; leave --save out")
-        fields = {**_unsaid(known), **_request_file(request), **_item_fields(known, items, metric)}
-        folders = [Path(item).parent for item in items]
-        answer = _answered(known, _payload(fields), config or default_config(), asked, folders)
+        body = request_of(known, items, _request_file(request), metric)
+        answer = _answered(known, body, config or default_config(), asked, items)
     except EdgedError as error:
         answer = refusal({}, error.code, str(error))
     print_json(orjson.loads(answer.body))
@@ -62,11 +58,6 @@ def infer(
         raise typer.Exit(1)
     if save is not None:
         _save(name, [Path(item) for item in items], orjson.loads(answer.body), save)
-
-
-def _unsaid(known: Service) -> dict[str, Any]:
-    """Fields that a request must have, and that nobody cares to type."""
-    return {"id": "1"} if issubclass(known.contract.input, TextInput) else {}
 
 
 def _request_file(path: Path | None) -> dict[str, Any]:
@@ -83,61 +74,16 @@ def _request_file(path: Path | None) -> dict[str, Any]:
     return fields
 
 
-def _item_fields(known: Service, items: list[str], metric: str | None) -> dict[str, Any]:
-    """The fields of the request that the texts or files on the command line stand for."""
-    if not items:
-        return {}
-    kind = known.contract.input
-    if issubclass(kind, TextInput):
-        if len(items) > 2:
-            raise BadRequest(f"{known.name} takes one text or two, not {len(items)}; quote them")
-        return dict(zip(("first_sequence", "second_sequence"), items, strict=False))
-    files = [Path(item) for item in items]
-    if known.takes_sound:
-        if len(files) != 1:
-            raise BadRequest(f"{known.name} takes one recording, not {len(files)} files")
-        return {"input": {"url": str(files[0].resolve())}, "timeout_s": 86400}  # nobody else waits
-    wanted = 1 if issubclass(kind, ImageInput) else 2
-    if len(files) != wanted:
-        pictures = "one picture" if wanted == 1 else "two pictures"
-        raise BadRequest(f"{known.name} takes {pictures}, not {len(files)} files")
-    encoded = [_encoded(path) for path in files]
-    if wanted == 1:
-        return {"image": encoded[0]}
-    pair = {"imagea": encoded[0], "imageb": encoded[1]}
-    if not issubclass(kind, ProductInput):
-        return pair
-    return {"function_name": "match", "function_params": {**pair, "metric": metric or "L2"}}
-
-
-def _payload(fields: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(fields)
-    except orjson.JSONEncodeError as error:  # arguments are bytes; Python lets through what is no text
-        raise BadRequest("what was given on the command line is not UTF-8") from error
-
-
-def _encoded(path: Path) -> str:
-    try:
-        return str(pybase64.b64encode_as_string(path.read_bytes()))
-    except OSError as error:
-        raise NotFound(f"{path} cannot be read: {error.strerror}") from error
-
-
 def _answered(
-    known: Service, payload: bytes, path: Path, asked: dict[str, str | None], folders: list[Path]
+    known: Service, payload: bytes, path: Path, asked: dict[str, str | None], items: list[str]
 ) -> Answer:
-    """`folders`: of the files on the command line, which their owner may read whatever the policy says."""
     settings = configuration.load(path)
-    fetch = settings.requests.fetch
-    fetch = fetch.model_copy(update={"folders": (*fetch.folders, *(f.resolve() for f in folders))})
-    requests = settings.requests.model_copy(update={"fetch": fetch})
     wanted = settings.service(known.name)
     wanted = wanted.model_copy(update={k: v for k, v in asked.items() if v is not None})
     counters, serving = Counters(), ServiceTable()
     repository = open_repository(settings, counters)
     serving.put(open_service(known.name, wanted, repository))
-    route = RequestRoute(serving, requests, counters)
+    route = RequestRoute(serving, readable(settings.requests, items), counters)
     return route.answer(RequestJob(known.name, payload, time.monotonic(), lambda _: None))
 
 

@@ -18,7 +18,7 @@ from edged.repository.manifest import Manifest
 from edged.repository.parts import used_models
 from edged.repository.pull import Pull
 from edged.repository.resources import open_gallery, open_resources
-from edged.repository.sessions import Held, SharedSessions
+from edged.repository.sessions import Held, SharedSessions, Watch, unwatched
 from edged.repository.shared import Shared
 from edged.repository.variants import ANYTHING, Candidate, Wish, candidates, variants_of
 from edged.repository.weights import WeightStore
@@ -66,8 +66,10 @@ class Repository:
         slot_for: Callable[[str], Slot],
         *,
         gallery: Path | None = None,
+        watch: Watch = unwatched,
     ) -> None:
-        """`gallery`: folder of what the shop enrolled; none: `gallery` within the root."""
+        """`gallery`: folder of what the shop enrolled; none: `gallery` within the root. `watch`: as of
+        `SharedSessions`."""
         self._root = root
         self._gallery = gallery or root / "gallery"
         self._models = models
@@ -75,7 +77,7 @@ class Repository:
         self._counters = counters
         self._slot_for = slot_for
         self._store = WeightStore(root)
-        self._sessions = SharedSessions(root, concurrency)
+        self._sessions = SharedSessions(root, concurrency, watch)
         self._instances: Shared[tuple[str, Wish], _Opened] = Shared()
 
     @property

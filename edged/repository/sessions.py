@@ -1,6 +1,6 @@
 """Sessions of derived graphs: opened once for whoever wants the same graph on the same device, and warm."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +27,15 @@ SessionKey = tuple[str, VariantName, str]
 """Fingerprint of the derived files, variant, device: sessions with one key are one session."""
 
 
+Watch = Callable[[OpenSession], OpenSession]
+"""Puts something before a session."""
+
+
+def unwatched(session: OpenSession) -> OpenSession:
+    """As it is."""
+    return session
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """The sessions of one model; give them back with `SharedSessions.release`."""
@@ -39,8 +48,10 @@ class Held:
 class SharedSessions:
     """Open sessions by what they run, reference-counted. Safe from all threads."""
 
-    def __init__(self, root: Path, concurrency: Concurrency) -> None:
+    def __init__(self, root: Path, concurrency: Concurrency, watch: Watch = unwatched) -> None:
+        """`watch` gets each session when it is open and warm."""
         self._root = root
+        self._watch = watch
         self._concurrency = concurrency
         self._open: Shared[SessionKey, OpenSession] = Shared()
 
@@ -78,7 +89,7 @@ class SharedSessions:
         session = open_session(path, candidate.variant, candidate.device, shared, self._cache())
         with slot.hold(Priority.JOB):
             session.run(_zeros(graph))
-        return session
+        return self._watch(session)
 
     def _cache(self) -> Path | None:
         """Where OpenVINO keeps compiled graphs; none when the repository is read-only."""

@@ -185,6 +185,20 @@ def test_bench_prints_stages_and_ratios(edged):
     assert {"decode", "preprocess", "inference", "postprocess", "encode", "own"} <= facts["ms"].keys()
 
 
+def test_bench_of_sound_wants_a_recording(edged, media, instance_of):
+    for model in ("yamnet", "silero-vad"):
+        instance_of(model)
+    refused = edged("bench", "music-detection")
+    assert refused.returncode == 1
+    assert "name what music-detection shall answer" in refused.stderr.replace("\n", " ")
+    done = edged("bench", "music-detection", str(media("guitar.wav")), "--rounds", "2")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert 0 < facts["real_time_factor"] < facts["request_to_bare"]
+    assert facts["ms"]["inference"] == facts["ms"]["bare_runtime"]
+    assert "frame" not in facts["ms"]
+
+
 def test_pull_from_a_folder_without_a_network(edged, yolox_onnx, yolox_card, tmp_path):
     """An air-gapped box: the same files by name or SHA-256 from a USB stick."""
     stick = tmp_path / "stick"

@@ -1,0 +1,71 @@
+"""Pictures, recordings and texts on the command line, as the request that they stand for."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pybase64
+
+from edged.contracts.errors import BadRequest, NotFound
+from edged.contracts.image import ImageInput
+from edged.contracts.pairs import ProductInput
+from edged.contracts.services import Service
+from edged.contracts.text import TextInput
+from edged.pipeline.requests import RequestSettings
+
+
+def request_of(
+    known: Service, items: Sequence[str], more: Mapping[str, Any], metric: str | None = None
+) -> bytes:
+    """The request, encoded; `more`: its other fields. Raises `BadRequest`, `NotFound`."""
+    fields = {**_unsaid(known), **more, **_fields(known, items, metric)}
+    try:
+        return orjson.dumps(fields)
+    except orjson.JSONEncodeError as error:  # arguments are bytes; Python lets through what is no text
+        raise BadRequest("what was given on the command line is not UTF-8") from error
+
+
+def readable(settings: RequestSettings, items: Sequence[str]) -> RequestSettings:
+    """With the folders of these files, which their owner may read whatever the policy says."""
+    folders = (Path(item).parent.resolve() for item in items)
+    fetch = settings.fetch.model_copy(update={"folders": (*settings.fetch.folders, *folders)})
+    return settings.model_copy(update={"fetch": fetch})
+
+
+def _unsaid(known: Service) -> dict[str, Any]:
+    """Fields that a request must have, and that nobody cares to type."""
+    return {"id": "1"} if issubclass(known.contract.input, TextInput) else {}
+
+
+def _fields(known: Service, items: Sequence[str], metric: str | None) -> dict[str, Any]:
+    if not items:
+        return {}
+    kind = known.contract.input
+    if issubclass(kind, TextInput):
+        if len(items) > 2:
+            raise BadRequest(f"{known.name} takes one text or two, not {len(items)}; quote them")
+        return dict(zip(("first_sequence", "second_sequence"), items, strict=False))
+    files = [Path(item) for item in items]
+    if known.takes_sound:
+        if len(files) != 1:
+            raise BadRequest(f"{known.name} takes one recording, not {len(files)} files")
+        return {"input": {"url": str(files[0].resolve())}, "timeout_s": 86400}  # nobody else waits
+    wanted = 1 if issubclass(kind, ImageInput) else 2
+    if len(files) != wanted:
+        pictures = "one picture" if wanted == 1 else "two pictures"
+        raise BadRequest(f"{known.name} takes {pictures}, not {len(files)} files")
+    encoded = [_encoded(path) for path in files]
+    if wanted == 1:
+        return {"image": encoded[0]}
+    pair = {"imagea": encoded[0], "imageb": encoded[1]}
+    if not issubclass(kind, ProductInput):
+        return pair
+    return {"function_name": "match", "function_params": {**pair, "metric": metric or "L2"}}
+
+
+def _encoded(path: Path) -> str:
+    try:
+        return str(pybase64.b64encode_as_string(path.read_bytes()))
+    except OSError as error:
+        raise NotFound(f"{path} cannot be read: {error.strerror}") from error
