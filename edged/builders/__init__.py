@@ -4,6 +4,7 @@ Neither torch nor TensorFlow is needed, nothing of a file is executed, and what 
 nor a plain container is refused by name. Runs at `edged pull`, once.
 """
 
+from edged.builders.dynamic import without_roundings
 from edged.builders.graph import GraphBuilder, fold_batch_norm
 from edged.builders.hdf5 import hdf5_arrays
 from edged.builders.ncnn import Layer, ncnn_layers
@@ -24,4 +25,5 @@ __all__ = [
     "pickled_arrays",
     "safetensors_arrays",
     "torch_arrays",
+    "without_roundings",
 ]

@@ -169,7 +169,8 @@ class Graph(_Part):
     """For weights that are no graph: the plugin's `build_graph` makes one of them at `pull`. Raised by one
     whenever it makes another one of the same weights."""
     quantized: bool = False
-    """The weights are int8 as published: an int8 variant is a conversion, for which nothing is calibrated."""
+    """The weights are int8 as published: an int8 variant is a conversion, for which nothing is calibrated.
+    Where all that flows is rounded, too ("dynamic" quantization), it stays f32."""
     alone: bool = False
     """One run at a time, on the threads of all workers: for a large graph, of which a second run beside the
     first would cost more memory than it gains."""

@@ -5,8 +5,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+from edged.builders import without_roundings
 from edged.contracts.card import Graph
 from edged.contracts.errors import CardError
 from edged.contracts.model import AnyModel
@@ -15,8 +16,9 @@ from edged.contracts.model import AnyModel
 class GraphSources:
     """Where each graph of a model can be read from, for as long as the block lasts.
 
-    A graph of one file is that file. One of several (Paddle, ONNX with its weights apart) lies in a folder
-    with all of them, for there the runtimes look. One with a `builder` is made by the model, once.
+    A graph of one file is that file, without the roundings of a dynamic quantization. One of several (Paddle,
+    ONNX with its weights apart) lies in a folder with all of them, for there the runtimes look. One with a
+    `builder` is made by the model, once.
     """
 
     def __init__(self, model: AnyModel, files: Mapping[str, Path]) -> None:
@@ -37,17 +39,23 @@ class GraphSources:
     def path(self, name: str) -> Path:
         """The file to open for a graph of the card. Raises `CardError` when it cannot be built."""
         graph = self._model.card.graphs[name]
-        if graph.builder is None and len(graph.weights) == 1:
-            return self._files[graph.weights[0]]
         if name not in self._made:
             folder = Path(self._folder.name) / name
             folder.mkdir()
-            self._made[name] = (
-                self._side_by_side(graph, folder)
-                if graph.builder is None
-                else (self._built(name, graph, folder))
-            )
+            if graph.builder is not None:
+                self._made[name] = self._built(name, graph, folder)
+            elif len(graph.weights) > 1:
+                self._made[name] = self._side_by_side(graph, folder)
+            else:
+                self._made[name] = self._exact(graph, folder)
         return self._made[name]
+
+    def _exact(self, graph: Graph, folder: Path) -> Path:
+        published = self._files[graph.weights[0]]
+        exact = without_roundings(published) if graph.quantized and published.suffix == ".onnx" else None
+        if exact is None:
+            return published
+        return _saved(exact, folder / published.name)
 
     def _side_by_side(self, graph: Graph, folder: Path) -> Path:
         for name in graph.weights:
@@ -55,15 +63,18 @@ class GraphSources:
         return folder / graph.weights[0]
 
     def _built(self, name: str, graph: Graph, folder: Path) -> Path:
-        import onnx  # noqa: PLC0415 - only deriving needs it
-
         given = {file: self._files[file] for file in graph.weights}
         try:
-            proto = self._model.build_graph(name, given)
-            onnx.save(proto, str(folder / f"{name}.onnx"))
+            return _saved(self._model.build_graph(name, given), folder / f"{name}.onnx")
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise CardError(
                 f"{self._model.card.id}: the graph {name!r} cannot be built of {', '.join(given)}: "
                 f"{type(error).__name__}: {error}"
             ) from error
-        return folder / f"{name}.onnx"
+
+
+def _saved(model: Any, path: Path) -> Path:
+    import onnx  # noqa: PLC0415 - only deriving needs it
+
+    onnx.save(model, str(path))
+    return path

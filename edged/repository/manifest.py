@@ -12,7 +12,7 @@ from edged.contracts.card import Calibration, ModelCard, VariantName
 from edged.contracts.errors import ChecksumError, VariantError
 from edged.runtimes.devices import Device
 
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 """Raised whenever `derive` makes something else of the same weights and card."""
 
 FILE = "manifest.json"
