@@ -7,9 +7,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from edged import __version__
+from edged.answers.schema import answer_schema, message_schema
 from edged.contracts import message
 from edged.contracts.schema import gathered, reference
-from edged.contracts.services import SERVICES, Service
+from edged.contracts.service import Service
+from edged.contracts.services import SERVICES
 
 PARAMETERS = {
     "node": "Name of the box: `node` in config.yaml.",
@@ -78,8 +80,8 @@ TOPICS = (
 
 
 def asyncapi() -> dict[str, Any]:
-    """The document. Services that this version knows by name only are left out."""
-    served = [service for service in SERVICES.values() if service.types]
+    """The document."""
+    served = list(SERVICES.values())
     channels = {topic.name: _channel(topic) for topic in TOPICS}
     channels["control"] = _named(
         "edged/{node}/control/{verb}",
@@ -121,8 +123,8 @@ def _schemas(served: list[Service]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for service in served:
         name = _title(service)
         yield f"{name}Request", service.request_schema()
-        yield f"{name}Answer", service.answer_schema()
-        yield f"{name}Message", service.message_schema()
+        yield f"{name}Answer", answer_schema(service)
+        yield f"{name}Message", message_schema(service)
 
 
 def _title(service: Service) -> str:

@@ -7,13 +7,12 @@ is public.
 from edged.contracts.card import ModelCard, Parameters
 from edged.contracts.errors import CardError, EdgedError, InferenceError, NotUsable, PluginError, TooLarge
 from edged.contracts.face import (
+    EnhancedFaces,
     EnhancementOptions,
     FaceAttributes,
     FaceOptions,
     FaceSimilarity,
     FacesOptions,
-    OutImage,
-    PictureOptions,
 )
 from edged.contracts.gallery import Gallery, GalleryIndex
 from edged.contracts.image import (
@@ -21,6 +20,8 @@ from edged.contracts.image import (
     DetectionOptions,
     Detections,
     OcrOptions,
+    OutImage,
+    PictureOptions,
     SceneClassification,
     TextRow,
     Texts,
@@ -37,13 +38,11 @@ from edged.contracts.items import (
     Video,
 )
 from edged.contracts.masks import (
-    ForegroundMask,
+    Foreground,
     ForegroundOptions,
     InstanceMasks,
-    MaskEncoding,
-    MaskOptions,
-    Rle,
-    Runs,
+    Opacity,
+    PartMask,
     Segmentation,
     SegmentationOptions,
 )
@@ -54,6 +53,7 @@ from edged.contracts.model import (
     Prepared,
     Run,
     Session,
+    Shape,
     SinglePassModel,
     StreamModel,
     Tensors,
@@ -80,12 +80,21 @@ from edged.contracts.speech import (
     YesNo,
 )
 from edged.contracts.text import TextOptions, TextVectors
+from edged.contracts.video import (
+    ActionClassification,
+    ActionOptions,
+    EnlargedVideo,
+    EnlargementOptions,
+    Highlight,
+)
 from edged.hookspecs import Decoder, Register, RegisterDecoder, hookimpl
 
 __version__ = "0.1.0"
 
 __all__ = [
     "UNKNOWN",
+    "ActionClassification",
+    "ActionOptions",
     "AudioClip",
     "CardError",
     "Classification",
@@ -97,8 +106,11 @@ __all__ = [
     "Detections",
     "EdgedError",
     "Embedding",
+    "EnhancedFaces",
     "EnhancementOptions",
     "Enlarged",
+    "EnlargedVideo",
+    "EnlargementOptions",
     "FaceAttributes",
     "FaceDetectionOptions",
     "FaceOptions",
@@ -106,7 +118,7 @@ __all__ = [
     "Faces",
     "FacesOptions",
     "Fit",
-    "ForegroundMask",
+    "Foreground",
     "ForegroundOptions",
     "Frame",
     "FramePair",
@@ -114,21 +126,22 @@ __all__ = [
     "GalleryIndex",
     "Heard",
     "HearingOptions",
+    "Highlight",
     "ImageSimilarity",
     "InferenceError",
     "InstanceMasks",
     "InventoryOptions",
     "LabelOptions",
-    "MaskEncoding",
-    "MaskOptions",
     "Model",
     "ModelCard",
     "NotUsable",
     "OcrOptions",
+    "Opacity",
     "Options",
     "OutImage",
     "Parameters",
     "Part",
+    "PartMask",
     "PictureOptions",
     "PixelFormat",
     "Pixels",
@@ -138,13 +151,12 @@ __all__ = [
     "RecognitionOptions",
     "Register",
     "RegisterDecoder",
-    "Rle",
     "Run",
-    "Runs",
     "SceneClassification",
     "Segmentation",
     "SegmentationOptions",
     "Session",
+    "Shape",
     "ShelfCount",
     "SinglePassModel",
     "SpeakerClass",

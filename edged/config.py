@@ -10,7 +10,8 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from edged.contracts.errors import ConfigError, EdgedError
-from edged.contracts.services import SERVICES, Service, service
+from edged.contracts.service import Service
+from edged.contracts.services import SERVICES, service
 from edged.contracts.settings import FOLDER, Seconds, Settings
 from edged.http.settings import HttpSettings
 from edged.mqtt.settings import MqttSettings
@@ -126,8 +127,7 @@ def _service_faults(where: str, name: str, options: Mapping[str, Any]) -> Iterat
 
 def _known(name: str) -> Service | None:
     """A service that this version can run."""
-    known = SERVICES.get(name)
-    return None if known is None or known.types is None else known
+    return SERVICES.get(name)
 
 
 def _run_fault(name: str, stream: StreamSettings) -> str | None:
@@ -136,7 +136,7 @@ def _run_fault(name: str, stream: StreamSettings) -> str | None:
     if known is None:
         return None
     if not known.takes_frames and not known.takes_sound:
-        wants = "reads texts" if known.group == "text" else "compares two pictures"
+        wants = {"text": "reads texts", "video": "watches videos"}.get(known.media, "compares two pictures")
         return f"{name} {wants}, so no stream can feed it; send requests to it"
     if known.takes_frames and microphone_name(stream.source) is not None:
         return f"{name} wants pictures, and the source is a microphone"

@@ -15,6 +15,7 @@ from functools import partial
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 
 import pluggy
 
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 GROUP = "edged"
 """Entry-point group of packages that are plugins."""
+CARD = "card.yaml"
+"""The card of a plugin that names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ def _places(folder: Path, catalogue: Catalogue) -> Iterator[Path]:
     for place in sorted(folder.iterdir()):
         if not place.is_dir() or place.name.startswith((".", "_")):
             continue
-        if any((place / name).is_file() for name in ("plugin.py", "card.yaml")):
+        if any((place / name).is_file() for name in ("plugin.py", CARD)):
             yield place
         else:
             _fail(catalogue, str(place), PluginError("the folder has neither plugin.py nor card.yaml"))
@@ -136,16 +139,22 @@ def _from_code(place: Path) -> _Offer:
     except BaseException:
         del sys.modules[name]
         raise
-    return _hooked(module, place.name)
+    return _hooked(module, place.name, place)
 
 
 def _installed(entry: metadata.EntryPoint) -> _Offer:
-    return _hooked(entry.load(), entry.name)
+    plugin = entry.load()
+    return _hooked(plugin, entry.name, Path(inspect.getfile(_code_of(plugin))).parent)
+
+
+def _code_of(plugin: object) -> ModuleType | type:
+    """What stands in the file beside which the cards are."""
+    return plugin if isinstance(plugin, ModuleType | type) else type(plugin)
 
 
 def _from_card(place: Path, decoders: Mapping[str, Decoder]) -> _Offer:
     """A model made by the decoder that the card names."""
-    card = ModelCard.load(place / "card.yaml")
+    card = ModelCard.load(place / CARD)
     decoder = decoders.get(card.decoder or "")
     if decoder is None:
         known = ", ".join(sorted(decoders)) or "none"
@@ -156,7 +165,7 @@ def _from_card(place: Path, decoders: Mapping[str, Decoder]) -> _Offer:
     return _Offer(models=[decoder(card)])
 
 
-def _hooked(plugin: object, name: str) -> _Offer:
+def _hooked(plugin: object, name: str, folder: Path) -> _Offer:
     """What the hooks of one plugin offer; it has a plugin manager to itself."""
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
@@ -166,7 +175,13 @@ def _hooked(plugin: object, name: str) -> _Offer:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise PluginError(f"{error}\nThe hooks are: {', '.join(_signatures())}") from error
-    manager.hook.register_models(register=offer.models.append)
+
+    def register(model: Decoder, *cards: str) -> None:
+        if not callable(model):
+            raise PluginError(f"`register` wants a model's class, not {model!r}")
+        offer.models.extend(model(ModelCard.load(folder / card)) for card in cards or (CARD,))
+
+    manager.hook.register_models(register=register)
     manager.hook.register_decoders(register=lambda name, decoder: offer.decoders.append((name, decoder)))
     if not offer.models and not offer.decoders:
         raise PluginError("it offers nothing; is a hook marked with @hookimpl, and does it call `register`?")

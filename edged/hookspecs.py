@@ -5,17 +5,23 @@ its hooks once, at start-up; afterwards the host calls the registered models dir
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 import pluggy
 
 from edged.contracts.card import ModelCard
 from edged.contracts.model import AnyModel
 
-Register = Callable[[AnyModel], None]
-"""Offers one model to the host."""
-
 Decoder = Callable[[ModelCard], AnyModel]
 """Makes a model of a card; most often a model's class. Raises `CardError` for a card that it cannot read."""
+
+
+class Register(Protocol):
+    """Offers models to the host."""
+
+    def __call__(self, model: Decoder, *cards: str) -> None:
+        """One model for each of these cards, files beside the plugin's module; none named: `card.yaml`."""
+
 
 RegisterDecoder = Callable[[str, Decoder], None]
 """Offers one decoder to the host, under the name by which cards ask for it."""
@@ -30,13 +36,15 @@ def register_models(register: Register) -> None:
 
     Called once at start-up, in the main thread, before any model is opened.
 
-    :param register: Call it once a model. The model has read its card by then; weights are opened later, by
-        the host, and only for models that the configuration uses.
+    :param register: Call it with the model's class: the host finds `card.yaml` beside the plugin's module. A
+        class that reads several cards is given with their names: `register(Bert, "base.yaml", "large.yaml")`.
+        Weights are opened later, by the host, and only for models that the configuration uses.
 
-    What stops it: a hook that raises, an id that is taken, options that do not fit the service. The plugin is
-    then left out as a whole and reported with the reason; the others are not affected.
+    What stops it: a hook that raises, a card that is missing or wrong, an id that is taken, options that do
+    not fit the service. The plugin is then left out as a whole and reported with the reason; the others are
+    not affected.
 
-    Since 0.1.
+    Since 0.1; of classes since 0.2.
     """
 
 

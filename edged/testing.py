@@ -1,10 +1,11 @@
 """For tests of plugins: fakes of what the host gives to a model, and the test that every model must pass."""
 # ruff: noqa: S101 - asserting is what it is for
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, is_dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import orjson
@@ -12,10 +13,11 @@ from pydantic import TypeAdapter
 
 from edged.contracts.card import Graph, PictureInput
 from edged.contracts.items import Colour, Frame, Pixels
-from edged.contracts.model import Model, Part, Session, Tensors, Tools
-from edged.contracts.result import result_fields
-from edged.contracts.services import Service, any_service, card_options
+from edged.contracts.model import Model, Options, Part, Session, Tensors, Tools
+from edged.contracts.service import Service
+from edged.contracts.services import any_service, card_options
 from edged.media.frame import PictureFrame
+from edged.runtimes.checked import checked
 
 _DTYPES = {"f32": np.float32, "i64": np.int64, "i32": np.int32, "u8": np.uint8}
 
@@ -70,8 +72,8 @@ def conformance(
     """Assert what every model promises; returns its result for `item`, which is a gray frame if not given.
 
     * its card gives every option of its service, and each input of a graph has the shape that the card says
-    * its result is a result of its service, encodes to finite JSON and fits the published schema
-    * every field of that schema is documented
+    * its result is a result of its service; in every encoding its answer is finite JSON that fits the schema
+    * every field of that schema is documented, and the answer has a gist
     * it holds no state: the same item gives the same answer again, also from four threads at once
     """
     of = any_service(model.card.service)
@@ -79,11 +81,29 @@ def conformance(
     item = frame_of(np.full((120, 160, 3), 128, np.uint8)) if item is None else item
     graphs = model.card.graphs
     watched = {name: _Watched(session, graphs[name]) for name, session in sessions.items()}
-    tools = Tools(watched, resources, models)
+    tools = Tools(checked(watched, model), resources, models)
     result = model.infer(item, options, tools, FakeRun())
-    _assert_answer(of, result)
-    _assert_stateless(lambda _: model.infer(item, options, tools, FakeRun()), result)
+    assert isinstance(result, of.result), f"{of.name} wants {of.result.__name__}, not {type(result).__name__}"
+    findings = [Finding(of, _whole(of, result), wanted) for wanted in _encodings(options)]
+    if of.result in KINDS:
+        for finding in findings:
+            _assert_answer(finding)
+    _assert_stateless(lambda: model.infer(item, options, tools, FakeRun()), result)
     return result
+
+
+def _whole(of: Service, result: Any) -> Any:
+    """As the host gets it: of a recording the results of all clips."""
+    return Clips([(0, result)]) if of.takes_sound else result
+
+
+def _encodings(options: Options) -> Iterator[Options]:
+    """The options, and the same with each other word that one of them may be."""
+    yield options
+    for name, field in type(options).model_fields.items():
+        for word in get_args(field.annotation):
+            if isinstance(word, str) and word != getattr(options, name):
+                yield options.model_copy(update={name: word})
 
 
 class _Watched:
@@ -109,22 +129,34 @@ class _Watched:
         return self._session.run(inputs)
 
 
-def _encoded(result: Any) -> bytes:
-    """The result's fields as the host encodes them; what is not finite becomes null."""
-    return orjson.dumps(result_fields(result), option=orjson.OPT_SERIALIZE_NUMPY)
+def answered(finding: Finding) -> bytes:
+    """The answer as the host encodes it, without its envelope; what is not finite becomes null."""
+    return orjson.dumps(finding.answer(), option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def _assert_answer(of: Service, result: Any) -> None:
-    wanted = of.contract.result
-    assert isinstance(result, wanted), f"{of.name} wants {wanted.__name__}, not {type(result).__name__}"
-    for name, body in of.answer_schema().get("properties", {}).items():
+def _assert_answer(finding: Finding) -> None:
+    published = finding.kind.fields
+    for name, body in answer_schema(finding.service).get("properties", {}).items():
         assert body.get("description"), f"{name}: a published field needs a docstring below it"
-    TypeAdapter(wanted).validate_json(_encoded(result), strict=True)
+    answer = answered(finding)
+    assert b"null" not in answer, "every number of an answer is finite, and what is none is left out"
+    if not isinstance(published, Mapping):
+        TypeAdapter(published).validate_json(answer, strict=True)
+    hash(finding.gist())
 
 
-def _assert_stateless(call: Callable[[int], Any], first: Any) -> None:
+def _assert_stateless(call: Callable[[], Any], first: Any) -> None:
     with ThreadPoolExecutor(4) as pool:
-        for other in pool.map(call, range(8)):
-            assert _encoded(other) == _encoded(first), (
-                "the same item got another answer: the model holds state"
-            )
+        for other in pool.map(lambda _: call(), range(8)):
+            assert _same(other, first), "the same item got another result: the model holds state"
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two results hold the same, down to the last number."""
+    if isinstance(a, np.ndarray):
+        return np.array_equal(a, b)
+    if is_dataclass(a):
+        return all(_same(getattr(a, field.name), getattr(b, field.name)) for field in fields(a))
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return bool(a == b)

@@ -182,7 +182,6 @@ class Wiring:
             table=self.table,
             views=self.views,
             status=self.status,
-            picture=settings.requests.picture,
         )
         return HttpUnit(settings.http, sources)
 

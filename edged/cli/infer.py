@@ -11,13 +11,13 @@ from edged import config as configuration
 from edged.cli.items import readable, request_of
 from edged.cli.terminal import default_config, print_json, say
 from edged.contracts.errors import BadRequest, EdgedError, NotFound
-from edged.contracts.items import PixelFormat
+from edged.contracts.items import Pixels
 from edged.contracts.request import Answer, RequestJob, refusal
-from edged.contracts.services import Service, service
+from edged.contracts.service import Service
+from edged.contracts.services import service
 from edged.flow.counters import Counters
-from edged.media.picture import PictureLimits, decode_picture, encode_jpeg, encode_png
+from edged.media.picture import encode_jpeg, encode_png
 from edged.opening import open_repository
-from edged.ops.draw import annotate
 from edged.pipeline.requests import RequestRoute
 from edged.pipeline.serve import open_service
 from edged.pipeline.served import ServiceTable
@@ -56,8 +56,8 @@ def infer(
     print_json(orjson.loads(answer.body))
     if answer.code != 200:
         raise typer.Exit(1)
-    if save is not None:
-        _save(name, [Path(item) for item in items], orjson.loads(answer.body), save)
+    if save is not None and answer.draw is not None:
+        _save(answer.draw(), save)
 
 
 def _request_file(path: Path | None) -> dict[str, Any]:
@@ -84,12 +84,10 @@ def _answered(
     repository = open_repository(settings, counters)
     serving.put(open_service(known.name, wanted, repository))
     route = RequestRoute(serving, readable(settings.requests, items), counters)
-    return route.answer(RequestJob(known.name, payload, time.monotonic(), lambda _: None))
+    return route.answer(RequestJob(known.name, payload, time.monotonic(), lambda _: None, wants_drawing=True))
 
 
-def _save(name: str, sources: list[Path], answer: dict[str, Any], target: Path) -> None:
-    """Draw an answer into a copy of what it speaks of; `.png` or JPEG by the target's name."""
-    frames = [decode_picture(source.read_bytes(), PictureLimits(), 0.0) for source in sources]
-    drawn = annotate(name, [frame.pixels(PixelFormat()) for frame in frames], answer)
-    target.write_bytes(encode_png(drawn) if target.suffix.lower() == ".png" else encode_jpeg(drawn))
+def _save(drawing: Pixels, target: Path) -> None:
+    """As `.png` or JPEG, by the target's name."""
+    target.write_bytes(encode_png(drawing) if target.suffix.lower() == ".png" else encode_jpeg(drawing))
     say(f"drawn into {target}")

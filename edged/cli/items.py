@@ -8,10 +8,8 @@ import orjson
 import pybase64
 
 from edged.contracts.errors import BadRequest, NotFound
-from edged.contracts.image import ImageInput
 from edged.contracts.pairs import ProductInput
-from edged.contracts.services import Service
-from edged.contracts.text import TextInput
+from edged.contracts.service import Service
 from edged.pipeline.requests import RequestSettings
 
 
@@ -35,23 +33,22 @@ def readable(settings: RequestSettings, items: Sequence[str]) -> RequestSettings
 
 def _unsaid(known: Service) -> dict[str, Any]:
     """Fields that a request must have, and that nobody cares to type."""
-    return {"id": "1"} if issubclass(known.contract.input, TextInput) else {}
+    return {"id": "1"} if known.media == "text" else {}
 
 
 def _fields(known: Service, items: Sequence[str], metric: str | None) -> dict[str, Any]:
     if not items:
         return {}
-    kind = known.contract.input
-    if issubclass(kind, TextInput):
+    if known.media == "text":
         if len(items) > 2:
             raise BadRequest(f"{known.name} takes one text or two, not {len(items)}; quote them")
         return dict(zip(("first_sequence", "second_sequence"), items, strict=False))
     files = [Path(item) for item in items]
-    if known.takes_sound:
+    if known.media in ("recording", "video"):
         if len(files) != 1:
-            raise BadRequest(f"{known.name} takes one recording, not {len(files)} files")
+            raise BadRequest(f"{known.name} takes one {known.media}, not {len(files)} files")
         return {"input": {"url": str(files[0].resolve())}, "timeout_s": 86400}  # nobody else waits
-    wanted = 1 if issubclass(kind, ImageInput) else 2
+    wanted = 1 if known.media == "picture" else 2
     if len(files) != wanted:
         pictures = "one picture" if wanted == 1 else "two pictures"
         raise BadRequest(f"{known.name} takes {pictures}, not {len(files)} files")
@@ -59,7 +56,7 @@ def _fields(known: Service, items: Sequence[str], metric: str | None) -> dict[st
     if wanted == 1:
         return {"image": encoded[0]}
     pair = {"imagea": encoded[0], "imageb": encoded[1]}
-    if not issubclass(kind, ProductInput):
+    if known.input is not ProductInput:
         return pair
     return {"function_name": "match", "function_params": {**pair, "metric": metric or "L2"}}
 

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from edged import config as configuration
+from edged.answers.schema import answer_schema, message_schema
 from edged.cli.terminal import default_config, print_json, say, table
 from edged.config import Config
 from edged.contracts.errors import ConfigError, EdgedError, NotReady
-from edged.contracts.services import SERVICES, Service, service
+from edged.contracts.service import Service
+from edged.contracts.services import SERVICES, service
 from edged.flow.counters import Counters
 from edged.opening import open_repository
 from edged.pipeline.serve import named
@@ -122,7 +124,7 @@ def schema(name: Annotated[str, typer.Argument(metavar="SERVICE")]) -> None:
     print_json(
         {
             "request": known.request_schema(),
-            "answer": known.answer_schema(),
-            "stream_message": known.message_schema(),
+            "answer": answer_schema(known),
+            "stream_message": message_schema(known),
         }
     )

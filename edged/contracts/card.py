@@ -161,8 +161,8 @@ class Graph(_Part):
     """By name in the graph."""
     outputs: tuple[str, ...] = Field(min_length=1)
     """Names in the graph."""
-    batch_axis: int | None = None
-    """Axis along which the host may stack items; none: one item a run."""
+    batch_axis: Literal[0] | None = None
+    """0: a run may hold several items along that axis; none: several items are several runs."""
     variants: tuple[VariantName, ...] = Field(min_length=1)
     """Runtime x precision that can be derived, in order of preference where nothing was measured."""
     builder: int | None = Field(default=None, ge=1)
@@ -221,9 +221,15 @@ class GalleryUse(_Part):
     """Each picture is also embedded reduced to so many pixels of its longer side, as seen from afar."""
 
 
+API: Literal[2] = 2
+"""Edition of the plugin contract that this version of edged knows."""
+
+
 class ModelCard(_Part):
     """Identity, licence, provenance, graphs, labels and options of one model."""
 
+    api: Literal[2] = API
+    """Edition of the plugin contract that the card and its plugin are written for. A file must say it."""
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     """Name of the model; unique."""
     service: str
@@ -323,10 +329,16 @@ class ModelCard(_Part):
     def load(cls, path: Path) -> Self:
         """Read `path`. Raises `CardError` that names the file and every wrong field."""
         try:
-            return cls.model_validate({**yaml.safe_load(path.read_text("utf-8")), "folder": path.parent})
+            said = yaml.safe_load(path.read_text("utf-8"))
+            if (edition := said.get("api", 1)) != API:
+                raise CardError(
+                    f"{path}: api: this edged knows edition {API} of the plugin contract, and the card is of "
+                    f"{edition}; docs/plugins.md tells what to change"
+                )
+            return cls.model_validate({**said, "folder": path.parent})
         except ValidationError as error:
             raise CardError(*_faults(path, error)) from error
-        except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
+        except (AttributeError, OSError, TypeError, ValueError, yaml.YAMLError) as error:
             raise CardError(f"{path}: {error}") from error
 
 

@@ -1,12 +1,16 @@
-"""Options and result types of the face services, and of those that give a picture back."""
+"""Options and results of the face services."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
 
+from edged.contracts.image import Floats, OutImage, PictureOptions
 from edged.contracts.model import Options
-from edged.contracts.result import RESULT
+
+Gender = Literal["male", "female"]
+Emotion = Literal["Anger", "Disgust", "Fear", "Happiness", "Sadness", "Surprise", "Neutral"]
 
 
 class FaceOptions(Options):
@@ -23,13 +27,6 @@ class FacesOptions(FaceOptions):
     """The best so many faces are kept."""
 
 
-class PictureOptions(Options):
-    """Options of the services that give a picture back."""
-
-    image_format: Literal["jpeg", "png"]
-    """How `out_image` is encoded: `jpeg` is several times shorter, `png` loses nothing."""
-
-
 class EnhancementOptions(FacesOptions, PictureOptions):
     """Options of face-enhancement."""
 
@@ -37,38 +34,35 @@ class EnhancementOptions(FacesOptions, PictureOptions):
     """How much of the restored face replaces the face of the picture, 0 to 1."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FaceSimilarity:
-    """Answer of face-similarity."""
+    """Result of face-similarity."""
 
-    __pydantic_config__ = RESULT
-
-    similarity: int
+    similarity: float
     """0 to 100: 100 is the same person, under 80 are different ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FaceAttributes:
-    """Answer of face-attributes: every list has one entry a face, best score first; all may be empty."""
+    """Result of face-attributes: n faces, best score first."""
 
-    __pydantic_config__ = RESULT
+    ages: Floats
+    """[n]: years."""
+    genders: Sequence[Gender]
+    """[n]: the one that is more likely by the looks."""
+    emotions: Sequence[Emotion]
+    """[n]: the one that the face shows most likely."""
+    boxes: Floats
+    """[n, 4]: x1, y1, x2, y2 in pixels of the picture; may reach over its edges."""
+    scores: Floats
+    """[n]: 0 to 1."""
+    size: tuple[int, int]
+    """(height, width) of the picture, pixels."""
 
-    face_age: list[float]
-    """[n]: estimated age, years."""
-    face_gender: list[Literal["male", "female"]]
-    """[n]: the gender that is more likely by the looks."""
-    face_emo: list[Literal["Anger", "Disgust", "Fear", "Happiness", "Sadness", "Surprise", "Neutral"]]
-    """[n]: the emotion that the face shows most likely."""
-    face_bbox: list[list[float]]
-    """[n, 5]: left, top, right, bottom (x1, y1, x2, y2) in pixels of the original upright picture, and
-    score, 0 to 1."""
 
+@dataclass(frozen=True, slots=True, eq=False)
+class EnhancedFaces(OutImage):
+    """Result of face-enhancement: the picture with its faces restored."""
 
-@dataclass(frozen=True, slots=True)
-class OutImage:
-    """Answer of the services that give a picture back."""
-
-    __pydantic_config__ = RESULT
-
-    out_image: str
-    """Base64 of the encoded picture, of the size of the original upright one."""
+    boxes: Floats
+    """[n, 4] of the faces that were found: x1, y1, x2, y2 in pixels of the picture."""

@@ -1,19 +1,25 @@
-"""Request, options and result types of the image services."""
+"""Request, options and results of the image services.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
+A result is a value: arrays in pixels of the original upright picture, neither rounded nor encoded. What is
+published of it is written by `edged.answers`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from edged.contracts.items import Pixels
 from edged.contracts.media import UrlInput, whole_sentence
 from edged.contracts.model import Options
-from edged.contracts.result import RESULT
 
-SCENES = 5
-"""So many of the most probable classes scene-classification lists."""
+Floats = NDArray[np.floating]
+Integers = NDArray[np.integer]
+Names = Sequence[str] | Mapping[int, str]
+"""The name of each class that a model knows, by class id."""
 
 
 class ImageInput(BaseModel):
@@ -49,85 +55,58 @@ class DetectionOptions(Options):
     """The best so many boxes are kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Detections:
-    """Answer of object-detection: every list has one entry an object, best score first; all may be empty."""
+    """Result of object-detection: n objects, best score first."""
 
-    __pydantic_config__ = RESULT
-
-    detection_boxes: list[list[float]]
-    """[n, 4]: top, left, bottom, right (y1, x1, y2, x2), pixels of the original upright picture."""
-    detection_scores: list[float]
+    boxes: Floats
+    """[n, 4]: x1, y1, x2, y2 in pixels of the picture."""
+    scores: Floats
     """[n]: confidence, 0 to 1."""
-    detection_classes: list[int]
-    """[n]: 0-based index into the model's label list."""
-    detection_class_names: list[str]
-    """[n]: the name of each class."""
+    classes: Integers
+    """[n]: class ids."""
+    names: Names
+    """Of all classes that the model knows."""
 
     @classmethod
-    def from_arrays(
-        cls,
-        xyxy: NDArray[np.floating],
-        scores: NDArray[np.floating],
-        classes: NDArray[np.integer],
-        names: Sequence[str],
-    ) -> Self:
-        """Rows of x1, y1, x2, y2 in picture pixels, best first. Rows that are not finite are left out."""
-        finite = np.isfinite(xyxy).all(axis=1) & np.isfinite(scores)
-        boxes = np.asarray(xyxy, np.float64)[finite][:, [1, 0, 3, 2]]
-        ids = classes[finite].tolist()
-        return cls(
-            detection_boxes=boxes.round(2).tolist(),
-            detection_scores=np.asarray(scores, np.float64)[finite].round(4).tolist(),
-            detection_classes=ids,
-            detection_class_names=[names[i] for i in ids],
-        )
+    def finite(cls, boxes: Floats, scores: Floats, classes: Integers, names: Names) -> Self:
+        """Without the rows that are not finite: a box of logarithms may be larger than a number can be."""
+        rows = np.isfinite(boxes).all(axis=1) & np.isfinite(scores)
+        return cls(boxes[rows], scores[rows], classes[rows], names)
+
+    @property
+    def class_names(self) -> list[str]:
+        """[n]: the name of each object's class."""
+        return [self.names[number] for number in self.classes.tolist()]
+
+    def chosen(self, rows: Integers | Sequence[int]) -> Self:
+        """The objects with these numbers, in this order."""
+        rows = np.asarray(rows, np.intp)
+        return replace(self, boxes=self.boxes[rows], scores=self.scores[rows], classes=self.classes[rows])
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.scores)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Classification:
-    """Answer of image-classification."""
+    """Result of image-classification."""
 
-    __pydantic_config__ = RESULT
+    probabilities: Floats
+    """[classes]: 0 to 1."""
+    names: Sequence[str]
+    """By class id; no two are the same."""
 
-    class_: int
-    """The most probable class: 0-based index into the model's label list."""
-    class_name: str
-    """Its name."""
-    class_probs: dict[str, float]
-    """Probability of every class by its name, 0 to 1."""
-
-    @classmethod
-    def from_array(cls, probabilities: NDArray[np.floating], names: Sequence[str]) -> Self:
-        """[n] probabilities, one a class, all of them finite."""
-        best = int(probabilities.argmax())
-        rounded = np.asarray(probabilities, np.float64).round(6).tolist()
-        return cls(class_=best, class_name=names[best], class_probs=dict(zip(names, rounded, strict=True)))
+    @property
+    def best(self) -> int:
+        """The most probable class."""
+        return int(self.probabilities.argmax())
 
 
-@dataclass(frozen=True, slots=True)
-class SceneClassification:
-    """Answer of scene-classification."""
-
-    __pydantic_config__ = RESULT
-
-    class_: list[int]
-    """[5]: the most probable classes, best first: 0-based indices into the model's label list."""
-    class_name: list[str]
-    """[5]: their names."""
-    class_probs: dict[str, float]
-    """Probability of every class by its name, 0 to 1."""
-
-    @classmethod
-    def from_array(cls, probabilities: NDArray[np.floating], names: Sequence[str]) -> Self:
-        """[n] probabilities, one a class, all of them finite."""
-        best = np.argsort(-probabilities, kind="stable")[:SCENES].tolist()
-        rounded = np.asarray(probabilities, np.float64).round(6).tolist()
-        return cls(
-            class_=best,
-            class_name=[names[i] for i in best],
-            class_probs=dict(zip(names, rounded, strict=True)),
-        )
+@dataclass(frozen=True, slots=True, eq=False)
+class SceneClassification(Classification):
+    """Result of scene-classification."""
 
 
 class OcrOptions(Options):
@@ -145,15 +124,11 @@ class OcrOptions(Options):
     More finds smaller letters (they want some 6 pixels there) and takes longer in proportion to the area."""
 
 
-TEXT = 1
-"""The one class of ocr; 0 is background."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TextRow:
     """One text that was found and read."""
 
-    quad: NDArray[np.floating]
+    quad: Floats
     """[4, 2]: vertices as x, y, clockwise from the text's own top left, pixels of the picture."""
     score: float
     """How surely there is text, 0 to 1."""
@@ -162,51 +137,34 @@ class TextRow:
     ids: Sequence[int]
     """The recogniser's class of each letter."""
     text_score: float
-    """How surely it was read, 0 to 1."""
+    """How surely it was read, mean over its letters, 0 to 1."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Texts:
-    """Answer of ocr: every list has one entry a text, in reading order; all may be empty.
+    """Result of ocr: texts in reading order.
 
     Reading order is row by row from the top, each from left to right, as somebody sees them who holds the
     picture so that most of its text stands upright. Columns are not told apart.
     """
 
-    __pydantic_config__ = RESULT
+    rows: Sequence[TextRow]
+    size: tuple[int, int]
+    """(height, width) of the picture, pixels; a vertex may lie outside of it."""
+    names: Names
+    """By class id: background is 0, text is 1."""
 
-    detection_boxes: list[list[float]]
-    """[n, 4]: top, left, bottom, right (y1, x1, y2, x2) around the vertices, pixels of the original upright
-    picture."""
-    detection_scores: list[float]
-    """[n]: how surely there is text, 0 to 1."""
-    detection_classes: list[int]
-    """[n]: 1, which is text; 0 is background."""
-    detection_class_names: list[str]
-    """[n]: the name of each class."""
-    detection_keypoints: list[list[list[float]]]
-    """[n, 4, 2]: the vertices as y, x, clockwise from the text's own top left, pixels of the original upright
-    picture."""
-    detection_texts_ids: list[list[int]]
-    """[n, longest text]: the recogniser's class of each letter, padded with 0."""
-    detection_texts: list[str]
-    """[n]: what is written there."""
-    detection_texts_scores: list[float]
-    """[n]: how surely it was read, mean over its letters, 0 to 1."""
 
-    @classmethod
-    def from_rows(cls, rows: Sequence[TextRow], size: tuple[int, int], classes: Sequence[str]) -> Self:
-        """Texts in reading order, of a picture of `size` (height, width); `classes`: names by class id."""
-        corners = np.array([row.quad for row in rows], np.float64).reshape(-1, 4, 2)[..., ::-1]
-        corners = corners.clip(0, size).round(2)
-        longest = max((len(row.ids) for row in rows), default=0)
-        return cls(
-            detection_boxes=np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1).tolist(),
-            detection_scores=[round(row.score, 4) for row in rows],
-            detection_classes=[TEXT] * len(rows),
-            detection_class_names=[classes[TEXT]] * len(rows),
-            detection_keypoints=corners.tolist(),
-            detection_texts_ids=[[*row.ids, *[0] * (longest - len(row.ids))] for row in rows],
-            detection_texts=[row.text for row in rows],
-            detection_texts_scores=[round(row.text_score, 4) for row in rows],
-        )
+class PictureOptions(Options):
+    """Options of the services that give a picture back."""
+
+    image_format: Literal["jpeg", "png"]
+    """How `out_image` is encoded: `jpeg` is several times shorter, `png` loses nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutImage:
+    """Result of image-colorization: what became of the picture."""
+
+    pixels: Pixels
+    """[height, width, 3] BGR, of the size of the original upright picture."""

@@ -3,6 +3,7 @@
 A stream or a request is turned into one of these by the host; a plugin only reads them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -70,6 +71,10 @@ class Frame(Protocol):
 
     def pixels(self, wanted: PixelFormat) -> Pixels:
         """The picture in that form: converted once, cached, safe from several threads. Never write to it."""
+
+    def part(self, box: Sequence[float] | NDArray[np.floating]) -> "Frame":
+        """What a box (x1, y1, x2, y2 in pixels) holds: all pixels that it touches within the picture, at
+        least one; the frame itself when that is all of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,20 @@
-"""Options and result types of the services whose answer is a mask: which pixels belong to what."""
+"""Options and results of the services that say which pixels belong to what.
+
+Maps stay on the grid of the model and masks within their box; who writes an answer brings them to the size
+that is asked for.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from edged.contracts.image import Detections
+from edged.contracts.image import Detections, Floats, Integers, Names
 from edged.contracts.model import Options
-from edged.contracts.result import RESULT, Numbers, Stack, Table
 
 MaskEncoding = Literal["list", "rle", "png"]
 """How a mask is published."""
@@ -79,78 +84,68 @@ class ForegroundOptions(MaskOptions):
     """Somebody must be seen at least this surely, or the mask is empty, 0 to 1; 0 looks for nobody."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rle:
-    """A mask as lengths of runs in row-major order; the first run, which may be 0 long, is outside."""
-
-    __pydantic_config__ = RESULT
-
-    counts: list[int]
-    """Lengths of the runs, outside and inside in turns; their sum is height times width."""
-    size: list[int]
-    """Height and width, pixels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Runs:
-    """A map of numbers as runs in row-major order."""
-
-    __pydantic_config__ = RESULT
-
-    counts: list[int]
-    """Lengths of the runs; their sum is height times width."""
-    values: list[float]
-    """One number a run."""
-    size: list[int]
-    """Height and width, pixels."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Segmentation:
-    """Answer of semantic-segmentation."""
+    """Result of semantic-segmentation."""
 
-    __pydantic_config__ = RESULT
+    logits: Floats
+    """[classes, rows, columns] over the whole picture, on the grid of the model."""
+    size: tuple[int, int]
+    """(height, width) of the picture, pixels."""
+    names: Names
+    """By class id; 0 is background."""
 
-    probs: Table | Runs | str
-    """[height, width]: probability of the class that wins at each pixel, 0 to 1; with `mask_encoding: rle`
-    its mean over each run of `preds`, with `png` a gray picture in which 255 is 1."""
-    preds: Numbers | Runs | str
-    """[height, width]: the class that wins, 0-based index into the model's label list, 0 is background; with
-    `mask_encoding: rle` runs of it, with `png` a gray picture of it."""
-    class_probs: Stack | None = None
-    """[classes, height, width]: probability of every class, 0 to 1; only with `return_all_probs`."""
-
-
-@dataclass(frozen=True, slots=True)
-class ForegroundMask:
-    """Answer of foreground-segmentation."""
-
-    __pydantic_config__ = RESULT
-
-    human_ratio: str
-    """Pixels that belong to a person over all pixels, a decimal number from 0 to 1."""
-    mask: Numbers | Rle | str
-    """[height, width]: 1 where a person is, else 0; with `mask_encoding: rle` runs of it, with `png` a gray
-    picture in which 255 is a person."""
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.logits.shape[1], self.logits.shape[2]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Opacity:
+    """How far each place of a part of the picture belongs to what was looked for."""
+
+    values: Floats
+    """[rows, columns]: 0 to 1, evenly over the box."""
+    box: Floats
+    """[4]: x1, y1, x2, y2 in pixels of the picture."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Foreground:
+    """Result of foreground-segmentation: a pixel is a person where any part says so; elsewhere is nobody."""
+
+    parts: Sequence[Opacity]
+    grid: tuple[int, int]
+    """(rows, columns) of the model."""
+    size: tuple[int, int]
+    """(height, width) of the picture, pixels."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartMask:
+    """The mask of a part of the picture, pixel by pixel; outside of it the mask is empty."""
+
+    top: int
+    left: int
+    inside: NDArray[np.bool_]
+    """[height, width] of the part, which lies within the picture."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class InstanceMasks(Detections):
-    """Answer of instance-segmentation: every list has one entry an object, best score first; all may be
-    empty."""
+    """Result of instance-segmentation: n objects, best score first."""
 
-    __pydantic_config__ = RESULT
-
-    detection_masks: list[Rle]
-    """[n]: the pixels of each object in the whole picture."""
+    masks: Sequence[PartMask]
+    """[n]."""
+    size: tuple[int, int]
+    """(height, width) of the picture, pixels."""
 
     @classmethod
-    def from_detections(cls, found: Detections, masks: Sequence[Rle]) -> Self:
+    def of(cls, found: Detections, masks: Sequence[PartMask], size: tuple[int, int]) -> Self:
         """Objects with one mask each, in the same order."""
-        return cls(
-            detection_boxes=found.detection_boxes,
-            detection_scores=found.detection_scores,
-            detection_classes=found.detection_classes,
-            detection_class_names=found.detection_class_names,
-            detection_masks=list(masks),
-        )
+        return cls(found.boxes, found.scores, found.classes, found.names, masks, size)
+
+    def chosen(self, rows: Integers | Sequence[int]) -> Self:
+        found = super(InstanceMasks, self).chosen(rows)
+        return replace(found, masks=[self.masks[row] for row in rows])

@@ -15,6 +15,9 @@ from edged.contracts.errors import CardError
 Tensors = Mapping[str, NDArray[Any]]
 """Arrays by the names of a graph's inputs or outputs."""
 
+Shape = tuple[int | str | None, ...]
+"""Of an output: a size, none for any, or a word for a size that is the same wherever the word stands."""
+
 
 class Options(BaseModel):
     """What may vary per call: card <- service configuration <- stream entry <- request.
@@ -92,13 +95,20 @@ class Prepared(Generic[ContextT]):
     context: ContextT
 
 
-class Opened(ABC):
+class Opened(ABC):  # noqa: B024 - what is abstract stands in those that are made of it
     """What every model can: be opened from its card and the files of it.
 
     One object is shared by all threads: it holds no state of a call.
     """
 
-    card: ModelCard
+    def __init__(self, card: ModelCard) -> None:
+        """Read the card, and nothing else. Raises `CardError` for one that does not fit."""
+        self.card = card
+
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        """What the outputs of a graph must look like; the host checks it after every run, and that all
+        numbers are finite. Outputs that are not named may have any shape."""
+        return {}
 
     def open_resource(self, name: str, path: Path) -> Any:
         """Read a file of the card's `resources`, whose SHA-256 was checked. Called once, before any `infer`.
@@ -144,17 +154,21 @@ class SinglePassModel(Model[ItemT, OptionsT, ResultT], Generic[ItemT, ContextT, 
 
 
 class StreamModel(Opened, Generic[ItemT, OptionsT, ResultT, StateT]):
-    """A model that remembers: the state is a value, held by the host, one a stream."""
+    """A model that remembers: the state is a value, held by the host, one a stream.
+
+    A model may be both, `Model` for a whole item and this for a stream that goes on, so that nothing is heard
+    or seen twice.
+    """
 
     @abstractmethod
     def start(self, options: OptionsT) -> StateT:
         """The state before the first chunk."""
 
     @abstractmethod
-    def infer(
+    def step(
         self, chunk: ItemT, state: StateT, options: OptionsT, tools: Tools, run: Run
     ) -> tuple[ResultT | None, StateT]:
-        """Eat one chunk: a result when there is one, and the next state."""
+        """Eat one chunk: a result when there is one, and the next state. `state` itself stays as it was."""
 
 
 AnyModel = Model[Any, Any, Any] | StreamModel[Any, Any, Any, Any]

@@ -1,4 +1,4 @@
-"""Request, options and result types of the services that compare two pictures."""
+"""Request, options and results of the services that compare two pictures."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,6 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from edged.contracts.model import Options
-from edged.contracts.result import RESULT
 
 Metric = Literal["L2", "Cosine"]
 """How two feature vectors are compared."""
@@ -53,25 +52,19 @@ class ComparisonOptions(Options):
     """`L2` (0 is the same) or `Cosine` (1 is the same); every request names it itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ImageSimilarity:
-    """Answer of image-similarity."""
-
-    __pydantic_config__ = RESULT
+    """Result of image-similarity."""
 
     similarity: float
     """0 to 100: 100 is the same picture, under 80 are different ones."""
-    l2_distance: float
+    distance: float
     """Euclidean distance of the two feature vectors of length 1, 0 to 2."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ProductMatch:
-    """Answer of product-comparison: the field of the metric that was asked for, and no other."""
+    """Result of product-comparison."""
 
-    __pydantic_config__ = RESULT
-
-    l2_distance: float | None = None
-    """Euclidean distance of the two feature vectors of length 1, 0 (the same) to 2; for `L2`."""
-    cosine_similarity: float | None = None
-    """Cosine between the two feature vectors, -1 to 1 (the same); for `Cosine`."""
+    cosine: float
+    """Between the two feature vectors, -1 to 1 (the same)."""

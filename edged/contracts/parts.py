@@ -1,4 +1,4 @@
-"""Options and result types of parts: what models offer to other models, and nobody can request."""
+"""Options and results of parts: what models offer to other models, and nobody can request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,8 +7,9 @@ from typing import Literal
 from pydantic import Field
 
 from edged.contracts.face import FacesOptions
+from edged.contracts.image import Floats
+from edged.contracts.items import Pixels
 from edged.contracts.model import Options
-from edged.contracts.result import RESULT, Picture, Stack, Table, Vector
 
 
 class FaceDetectionOptions(FacesOptions):
@@ -18,17 +19,15 @@ class FaceDetectionOptions(FacesOptions):
     """Of two faces that overlap by more, only the better one is kept, 0 to 1."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Faces:
     """Result of face-detection: n faces, best score first."""
 
-    __pydantic_config__ = RESULT
-
-    boxes: Table
+    boxes: Floats
     """[n, 4] f32: x1, y1, x2, y2 in pixels of the picture; may reach over its edges."""
-    scores: Vector
+    scores: Floats
     """[n] f32: 0 to 1."""
-    landmarks: Stack
+    landmarks: Floats
     """[n, 5, 2] f32: x, y in pixels of the picture: the eye on the left of the picture, the other eye, the
     tip of the nose, the corner of the mouth on the left of the picture, the other corner."""
 
@@ -37,33 +36,27 @@ class Faces:
         return len(self.scores)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Embedding:
     """Result of image-embedding."""
 
-    __pydantic_config__ = RESULT
-
-    vector: Vector
+    vector: Floats
     """[d] f32 of length 1: pictures of the same thing have vectors that point the same way."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Enlarged:
     """Result of picture-enlargement."""
 
-    __pydantic_config__ = RESULT
-
-    pixels: Picture
+    pixels: Pixels
     """[factor times height, factor times width, 3] u8, BGR."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class VoiceActivity:
     """Result of voice-activity."""
 
-    __pydantic_config__ = RESULT
-
-    probabilities: Vector
+    probabilities: Floats
     """[n] f32, 0 to 1: that somebody speaks, for each window of 512 samples; the last may be shorter."""
 
 
@@ -78,16 +71,14 @@ class HearingOptions(Options):
     """`text`: hypotheses that are followed at a time; 1 is greedy."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Heard:
     """Result of speech-understanding, for a clip of at most 30 s; what was not asked for is empty or none."""
-
-    __pydantic_config__ = RESULT
 
     text: str = ""
     """As the model writes it, with punctuation; empty when nothing is said."""
     languages: Mapping[str, float] = field(default_factory=dict)
     """Probability by language, ISO 639-1; their sum is 1."""
-    states: Table | None = None
+    states: Floats | None = None
     """[t, d] f32: states of the encoder in the spans in which somebody speaks, or of the whole clip when it
     names none."""

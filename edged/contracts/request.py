@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from edged.contracts.items import Pixels
 from edged.contracts.message import FailedAnswer
 
 PARSED_BYTES = 1_000_000
@@ -29,6 +30,8 @@ class Answer:
     """Id of the model that ran; none when none did."""
     reply_to: str | None = None
     """The request's own `reply_to`, for MQTT 3.1.1."""
+    draw: Callable[[], Pixels] | None = None
+    """Makes the picture with what was found, BGR; none unless the job wanted it and there is a picture."""
 
 
 def refusal(fields: Mapping[str, Any], code: int, message: str) -> Answer:
@@ -78,6 +81,8 @@ class RequestJob:
     """Called exactly once, from a worker's thread."""
     progress: Callable[[str, float], None] | None = None
     """Called with the request's id and the share that is done, for long work."""
+    wants_drawing: bool = False
+    """Whether the answer shall be able to draw itself: it holds the picture until then."""
 
 
 class Intake(Protocol):

@@ -1,4 +1,4 @@
-"""Request, options and result types of text-vectorization."""
+"""Request, options and result of text-vectorization."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from edged.contracts.image import Floats
 from edged.contracts.model import Options
-from edged.contracts.result import RESULT
 
 MOST_TOKENS = 512
 """Of both sequences with the marks between them; what BERT was trained on."""
@@ -44,23 +44,15 @@ class TextOptions(Options):
     """Vectors for all `sequence_length` places in `all_hidden_outputs`, also for those behind the text."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TextVectors:
-    """Answer of text-vectorization."""
-
-    __pydantic_config__ = RESULT
+    """Result of text-vectorization."""
 
     id: str
-    """Echo of the request's."""
-    pool_output: str
-    """`dimension` numbers joined by `,`: a dense layer on the vector of `[CLS]`; of a model without one the
-    vector of `[CLS]` at length 1, as its makers use it."""
-    first_token_output: str
-    """`dimension` numbers joined by `,`: the vector of `[CLS]`."""
-    all_hidden_outputs: str
-    """A vector for each token of `[CLS]`, text, `[SEP]`, and of a second text and its `[SEP]`: numbers joined
-    by `,`, vectors by `;`."""
-    dimension: int
-    """Numbers of a vector."""
-    truncated: bool | None = None
-    """True when the texts were longer than `sequence_length`; else absent."""
+    """Of the request."""
+    pooled: Floats
+    """[d]: a dense layer on the vector of `[CLS]`; of a model without one that vector at length 1."""
+    states: Floats
+    """[n, d]: a vector for each token of `[CLS]`, text, `[SEP]`, and of a second text and its `[SEP]`."""
+    truncated: bool
+    """Whether the texts were longer than `sequence_length`."""

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edged.contracts.errors import EdgedError
-from edged.http.annotate import annotated
+from edged.http.drawings import DrawingDesk
 from edged.http.failures import on_defect, on_edged_error, on_http_exception
 from edged.http.gate import Gate, Keys, Login
 from edged.http.kserve import KServe
@@ -41,7 +41,9 @@ class App:
         self._work = ThreadPoolExecutor(THREADS, "http-work")
         self._encoders = ThreadPoolExecutor(THREADS, "http-live")
         self._bodies = Bodies(settings.max_body_bytes)
-        self._predict = PredictDesk(sources.intake, self._bodies, sources.counters)
+        self._drawers = ThreadPoolExecutor(1, "http-drawings")
+        drawings = DrawingDesk(self._drawers, sources.counters)
+        self._predict = PredictDesk(sources.intake, self._bodies, drawings, sources.counters)
         self._feed = feed
         self._live = LivePictures(sources.views, self._encoders)
         self._registry = registry(sources.version, sources.counters, sources.status)
@@ -61,7 +63,7 @@ class App:
 
     def release(self) -> None:
         """Give the threads back; called after the loop's end."""
-        for executor in (self._work, self._encoders):
+        for executor in (self._work, self._encoders, self._drawers):
             executor.shutdown(wait=False, cancel_futures=True)
 
     def _routes(self, login: Login) -> list[Route]:
@@ -69,7 +71,6 @@ class App:
         post = ["POST"]
         return [
             Route("/api/predict/{service}", self._predict.respond, methods=post),
-            Route("/api/annotate/{service}", self._annotate, methods=post),
             Route("/api/login", login.respond, methods=post),
             Route("/api/status", self._status),
             _endless("/api/results", self._feed.respond),
@@ -85,12 +86,6 @@ class App:
             Route("/", page.respond),
             Route("/static/{name:path}", page.respond),
         ]
-
-    async def _annotate(self, request: Request) -> Response:
-        async with self._bodies.read(request) as body:
-            service = request.path_params["service"]
-            jpeg = await self._in_thread(partial(annotated, service, body, self._sources.picture))
-        return Response(jpeg, media_type="image/jpeg")
 
     async def _status(self, request: Request) -> Response:
         status = await self._in_thread(self._sources.status)

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from edged.answers.schema import answer_schema
 from edged.contracts.message import FailedAnswer
 from edged.contracts.pairs import ProductInput
 from edged.contracts.schema import gathered, reference
-from edged.contracts.services import SERVICES, Service
-from edged.contracts.text import TextInput
-from edged.http.annotate import AnnotateRequest
+from edged.contracts.service import Service
+from edged.contracts.services import SERVICES
+from edged.http.drawings import DrawnAnswer
 from edged.http.status import Status
 
 _FAILURES: Mapping[str, str] = {
@@ -25,12 +26,18 @@ _FAILURES: Mapping[str, str] = {
     "504": "it took too long",
 }
 _NAME = {"type": "string", "pattern": "^[^/]+$"}
+_DRAWING = {
+    "name": "drawing",
+    "in": "query",
+    "description": "whether to answer the picture with what was found, too",
+    "schema": {"type": "boolean", "default": False},
+}
 _PIXEL = "/9j/4AAQSkZJRg..."
 
 
 def openapi(version: str) -> dict[str, Any]:
-    """The document; `version` is edged's. Services that this version knows by name only are left out."""
-    served = [service for service in SERVICES.values() if service.types]
+    """The document; `version` is edged's."""
+    served = list(SERVICES.values())
     paths: dict[str, Any] = {f"/api/predict/{s.name}": {"post": _predict(s)} for s in served}
     return {
         "openapi": "3.1.0",
@@ -54,11 +61,11 @@ def openapi(version: str) -> dict[str, Any]:
 
 
 def _schemas(served: list[Service]) -> dict[str, Mapping[str, Any]]:
-    kinds = (FailedAnswer, Status, AnnotateRequest)
+    kinds = (FailedAnswer, Status, DrawnAnswer)
     schemas: dict[str, Mapping[str, Any]] = {kind.__name__: kind.model_json_schema() for kind in kinds}
     for service in served:
         schemas[f"{_title(service)}Request"] = service.request_schema()
-        schemas[f"{_title(service)}Answer"] = service.answer_schema()
+        schemas[f"{_title(service)}Answer"] = answer_schema(service)
     return schemas
 
 
@@ -82,26 +89,34 @@ def _predict(service: Service) -> dict[str, Any]:
         "operationId": f"predict_{service.name.replace('-', '_')}",
         "summary": service.summary,
         "tags": [service.group],
+        **({"parameters": [_DRAWING]} if service.takes_pictures else {}),
         "requestBody": {"required": True, "content": {"application/json": request}},
         "responses": {
             "200": {
                 "description": "the answer",
                 "headers": headers,
-                "content": {"application/json": {"schema": reference(f"{_title(service)}Answer")}},
+                "content": {"application/json": {"schema": _answered(service)}},
             },
             **_failures(*_FAILURES),
         },
     }
 
 
+def _answered(service: Service) -> dict[str, Any]:
+    answer = reference(f"{_title(service)}Answer")
+    return {"oneOf": [answer, reference("DrawnAnswer")]} if service.takes_pictures else answer
+
+
 def _example(service: Service) -> dict[str, Any]:
     """The fields of the input that a request needs."""
     pair = {"imagea": _PIXEL, "imageb": _PIXEL}
-    if issubclass(service.contract.input, ProductInput):
+    if service.input is ProductInput:
         return {"function_name": "match", "function_params": {**pair, "metric": "L2"}}
     if service.takes_sound:
         return {"input": {"url": "file:///media/recording.wav"}}
-    if issubclass(service.contract.input, TextInput):
+    if service.media == "video":
+        return {"input": {"url": "file:///media/video.mp4"}}
+    if service.media == "text":
         return {"id": "1", "first_sequence": "今天天气很好", "second_sequence": "我们去公园散步"}
     return {"image": _PIXEL} if service.takes_frames else pair
 
@@ -132,7 +147,7 @@ def _parameter(name: str, place: str = "path") -> dict[str, Any]:
 
 
 def _pages() -> dict[str, Any]:
-    jpeg, anything, text = {"type": "string", "format": "binary"}, {"type": "object"}, {"type": "string"}
+    anything, text = {"type": "object"}, {"type": "string"}
     token = {"type": "object", "required": ["token"], "properties": {"token": text}}
     return {
         "/api/status": _gets("status", "how everything is", "application/json", reference("Status")),
@@ -144,21 +159,6 @@ def _pages() -> dict[str, Any]:
                 "requestBody": {"required": True, "content": {"application/json": {"schema": token}}},
                 "responses": {"204": {"description": "here it is"}, **_failures("400", "401", "403")},
             }
-        },
-        "/api/annotate/{service}": {
-            "parameters": [_parameter("service")],
-            "post": {
-                "operationId": "annotate",
-                "summary": "an answer drawn into its picture",
-                "requestBody": {
-                    "required": True,
-                    "content": {"application/json": {"schema": reference("AnnotateRequest")}},
-                },
-                "responses": {
-                    "200": {"description": "the picture", "content": {"image/jpeg": {"schema": jpeg}}},
-                    **_failures("400", "401", "403", "404", "413", "415", "422", "429"),
-                },
-            },
         },
         "/metrics": _gets("metrics", "for Prometheus", "text/plain", text),
         "/openapi.json": _gets("openapi", "this document", "application/json", anything),

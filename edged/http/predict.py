@@ -12,6 +12,7 @@ from edged.contracts.errors import NotReady, QueueFull, TooLarge
 from edged.contracts.request import Answer, Intake, RequestJob, peek, refusal
 from edged.flow.counters import Counters
 from edged.http.connection import left
+from edged.http.drawings import DrawingDesk, wants_drawing
 from edged.http.failures import failure, response
 
 MOST_BODIES = 5
@@ -59,8 +60,9 @@ class Bodies:
 class PredictDesk:
     """Takes requests in the loop's thread; their answers come back from the workers' threads."""
 
-    def __init__(self, intake: Intake, bodies: Bodies, counters: Counters) -> None:
+    def __init__(self, intake: Intake, bodies: Bodies, drawings: DrawingDesk, counters: Counters) -> None:
         self._intake = intake
+        self._drawings = drawings
         self._bodies = bodies
         self._counters = counters
         self._waiting: set[asyncio.Future[Answer]] = set()
@@ -69,16 +71,17 @@ class PredictDesk:
     async def respond(self, request: Request) -> Response:
         """Exactly one answer, unless the client goes away."""
         service: str = request.path_params["service"]
+        drawing = wants_drawing(request)
         try:
             async with self._bodies.read(request) as payload:
-                answer = self._submit(service, payload)
+                answer = self._submit(service, payload, drawing)
         except ClientDisconnect:
             self._counters.count("http_requests", "the client left before the end of its request")
             return failure(400, "the request ended too soon")
         result = await answer
         if left(request.scope):
             self._counters.count("http_requests", "the client left before its answer")
-        return response(result)
+        return await self._drawings.respond(result) if drawing else response(result)
 
     def close(self) -> None:
         """Answer whoever still waits that the box goes down."""
@@ -86,7 +89,7 @@ class PredictDesk:
         for future in self._waiting:
             _settle(future, refusal({}, NotReady.code, _SHUTTING_DOWN))
 
-    def _submit(self, service: str, payload: bytes) -> asyncio.Future[Answer]:
+    def _submit(self, service: str, payload: bytes, drawing: bool) -> asyncio.Future[Answer]:
         """The answer to come."""
         if self._closed:
             raise NotReady(_SHUTTING_DOWN)
@@ -98,7 +101,7 @@ class PredictDesk:
                 loop.call_soon_threadsafe(_settle, future, answer)
 
         try:
-            self._intake.submit(RequestJob(service, payload, time.monotonic(), reply))
+            self._intake.submit(RequestJob(service, payload, time.monotonic(), reply, wants_drawing=drawing))
         except QueueFull as error:
             future.set_result(refusal(peek(payload), error.code, str(error)))
             self._counters.count("http_requests", f"refused {error.code}")

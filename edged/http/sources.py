@@ -7,7 +7,6 @@ from edged.contracts.request import Intake
 from edged.flow.counters import Counters
 from edged.http.live import Views
 from edged.http.status import Status
-from edged.media.picture import PictureLimits
 from edged.pipeline.served import ServiceTable
 
 
@@ -27,5 +26,3 @@ class Sources:
     """The live pictures."""
     status: Callable[[], Status]
     """How everything is; may take milliseconds."""
-    picture: PictureLimits
-    """Limits of a picture in a request."""

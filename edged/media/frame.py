@@ -2,7 +2,7 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edged.contracts.items import Colour, Fit, PixelFormat, Pixels
+from edged.contracts.items import Colour, Fit, Frame, PixelFormat, Pixels
 from edged.ops.image import Placement, place
 
 if TYPE_CHECKING:  # pictures are served without loading FFmpeg
@@ -46,6 +46,16 @@ class _CachedFrame(ABC):
             if (known := self._cache.get(wanted)) is None:
                 known = self._cache[wanted] = self._converted(wanted)
             return known
+
+    def part(self, box: Sequence[float] | NDArray[np.floating]) -> Frame:
+        """What a box holds; see `contracts.items.Frame`."""
+        x1, y1, x2, y2 = (float(edge) for edge in box)
+        left, top = min(max(0, floor(x1)), self.width - 1), min(max(0, floor(y1)), self.height - 1)
+        right, bottom = min(max(left + 1, ceil(x2)), self.width), min(max(top + 1, ceil(y2)), self.height)
+        if (right - left, bottom - top) == (self.width, self.height):
+            return self
+        whole = self.pixels(PixelFormat())
+        return PictureFrame(np.ascontiguousarray(whole[top:bottom, left:right]), self.captured_at, self.seq)
 
     @abstractmethod
     def _converted(self, wanted: PixelFormat) -> Pixels:

@@ -65,3 +65,8 @@ def batch_of_one(pixels: Pixels) -> Pixels:
     """[1, height, width, channels], as a graph eats it, of a frame's pixels; gray has one channel."""
     height, width = pixels.shape[:2]
     return pixels.reshape(1, height, width, -1)
+
+
+def pixels_of(planes: NDArray[np.floating]) -> Pixels:
+    """Planes [3, height, width] of 0 to 1 as bytes [height, width, 3]; what lies beyond is clipped."""
+    return np.asarray((np.clip(np.moveaxis(planes, 0, 2), 0, 1) * 255).round(), np.uint8)

@@ -32,6 +32,31 @@ def mask_of(counts: Sequence[int], size: tuple[int, int]) -> Mask:
     return np.repeat(values, lengths).reshape(size)
 
 
+def part_counts(inside: Mask, corner: tuple[int, int], size: tuple[int, int]) -> list[int]:
+    """`rle_counts` of a picture of `size` (height, width), of which only a part is looked at.
+
+    `inside` [h, w]: the mask of the part; `corner`: its top and left, pixels of the picture.
+    """
+    height, width = inside.shape
+    padded = np.zeros(height * (width + 1) + 1, np.bool_)  # a pixel outside before each row, and at the end
+    padded[:-1].reshape(height, width + 1)[:, 1:] = inside
+    changes = np.flatnonzero(padded[1:] != padded[:-1]) + 1  # the first pixel inside and the first outside
+    begins, last = (_in_picture(at, corner, width, size[1]) for at in (changes[::2], changes[1::2] - 1))
+    ends = last + 1
+    joins = np.flatnonzero(begins[1:] == ends[:-1])  # where rows are as wide as the picture
+    edges = np.column_stack([np.delete(begins, joins + 1), np.delete(ends, joins)])
+    counts: list[int] = np.diff(edges.ravel(), prepend=0, append=size[0] * size[1]).tolist()
+    return counts if counts[-1] or len(counts) == 1 else counts[:-1]
+
+
+def _in_picture(
+    pixels: NDArray[np.intp], corner: tuple[int, int], width: int, picture_width: int
+) -> NDArray[np.intp]:
+    """Number in the picture of pixels of a padded part, both in row-major order."""
+    rows, columns = np.divmod(pixels, width + 1)
+    return np.asarray((rows + corner[0]) * picture_width + columns - 1 + corner[1])
+
+
 def runs(numbers: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.integer]]:
     """Lengths and values of the runs of a map [height, width] in row-major order."""
     flat = np.ascontiguousarray(numbers).ravel()
@@ -91,25 +116,37 @@ def winners(planes: Floats, size: tuple[int, int]) -> tuple[NDArray[np.float32],
 
 
 def pasted(patch: Floats, box: Floats, size: tuple[int, int], threshold: float = 0.5) -> Mask:
-    """A mask of the whole picture, of the part of it that a patch speaks of.
+    """A mask of the whole picture of `size` (height, width), of the part of it that a patch speaks of.
+
+    See `pasted_part`.
+    """
+    whole = np.zeros(size, np.bool_)
+    top, left, inside = pasted_part(patch, box, size, threshold)
+    whole[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
+    return whole
+
+
+def pasted_part(
+    patch: Floats, box: Floats, size: tuple[int, int], threshold: float = 0.5
+) -> tuple[int, int, Mask]:
+    """Top, left and mask [h, w] of the part of a picture that a patch speaks of.
 
     `patch` [h, w]: probabilities over the area of `box` (x1, y1, x2, y2, pixels of the picture; may reach
     over its edges). `size`: (height, width) of the picture. A pixel belongs to the mask when its middle is in
     the box and the probability there, bilinear between the middles of the patch's cells, is at least
     `threshold`.
     """
-    whole = np.zeros(size, np.bool_)
+    nothing = 0, 0, np.zeros((0, 0), np.bool_)
     if not np.isfinite(box).all():
-        return whole
+        return nothing
     x1, y1, x2, y2 = (float(edge) for edge in box)
     columns, rows = _within(x1, x2, size[1]), _within(y1, y2, size[0])
     if not (len(columns) and len(rows)):
-        return whole
+        return nothing
     # cv2.remap is hardly quicker and rounds places to 1/32 of a cell, which may be more than a pixel.
     down = _between(np.asarray(patch, np.float32), rows, y1, y2)
     filled = _between(np.ascontiguousarray(down.T), columns, x1, x2).T
-    np.greater_equal(filled, threshold, out=whole[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
-    return whole
+    return int(rows[0]), int(columns[0]), np.asarray(filled >= threshold)
 
 
 def _within(near: float, far: float, length: int) -> NDArray[np.intp]:

@@ -1,6 +1,6 @@
 """Tiles: a large picture in overlapping pieces, and the pieces of the answer as one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,3 +76,27 @@ class Stitch:
         x1, y1, x2, y2 = (self._factor * edge for edge in inner)
         dx, dy = self._factor * left, self._factor * top
         self.pixels[y1:y2, x1:x2] = enlarged[y1 - dy : y2 - dy, x1 - dx : x2 - dx]
+
+
+def stitched(
+    picture: Pixels,
+    enlarge: Callable[[Pixels], Pixels],
+    *,
+    side: int,
+    overlap: int,
+    factor: int,
+    before_each: Callable[[float], None],
+) -> Pixels:
+    """A picture [height, width, 3] at `factor` times its size, tile by tile.
+
+    `enlarge` makes of a tile [h, w, 3] one of `factor` times its sides; `before_each` is called before each
+    tile with the share that is done, 0 to 1, and may raise to stop.
+    """
+    height, width, _ = picture.shape
+    stitch = Stitch(height, width, factor)
+    cut = list(tiles(height, width, side, overlap))
+    for done, tile in enumerate(cut):
+        before_each(done / len(cut))
+        left, top, right, bottom = tile
+        stitch.put(tile, enlarge(np.ascontiguousarray(picture[top:bottom, left:right])), overlap)
+    return stitch.pixels

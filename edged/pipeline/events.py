@@ -6,6 +6,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from edged.answers.kind import State
 from edged.contracts.settings import Settings, seconds
 
 T = TypeVar("T")
@@ -19,7 +20,8 @@ class PublishSettings(Settings):
 
     on: Literal["every", "change"] = "every"
     """`every`: each result. `change`: when other classes, another number of them, or other texts are seen in
-    two results in a row; the last one is retained at the broker."""
+    two results in a row; the last one is retained at the broker. Results that cannot be compared, such as
+    pictures and vectors, are all told. A clip in which nobody says anything is no result."""
     min_interval: Annotated[float, BeforeValidator(seconds), Field(ge=0)] = 0.0
     """At most one message in so many seconds; the newest that had to wait is sent when they are over."""
     classes: tuple[str, ...] = ()
@@ -50,6 +52,9 @@ NOTHING = ()
 """The state when nothing is seen of the classes that are wanted."""
 
 
+_UNTOLD = object()  # the state before the first one: no other equals it
+
+
 @dataclass(frozen=True, slots=True)
 class _Held(Generic[T]):
     item: T
@@ -70,13 +75,16 @@ class Rule(Generic[T]):
         """`suppressed` is called with the reason for each result that will not be told."""
         self._settings = settings
         self._suppressed = suppressed
-        self._told: Hashable = None  # no state is none: the first one differs
+        self._told: Hashable = _UNTOLD
         self._sent_at = float("-inf")
         self._held: _Held[T] | None = None
 
     def offer(self, item: T, state: Hashable, now: float) -> T | None:
         """A new result and what it shows; the one to tell now, which is this one or none."""
-        every = self._settings.on == "every"
+        if state is State.SILENT:
+            self._suppressed("silent")
+            return None
+        every = self._settings.on == "every" or state is State.NEW
         if every and state == NOTHING and self._settings.classes:
             self._suppressed("classes")
             return None
@@ -107,4 +115,4 @@ class Rule(Generic[T]):
         return held.item
 
     def _is_told_at_once(self, state: Hashable) -> bool:
-        return self._told is None or isinstance(state, Failed) or isinstance(self._told, Failed)
+        return self._told is _UNTOLD or isinstance(state, Failed) or isinstance(self._told, Failed)

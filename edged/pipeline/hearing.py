@@ -184,7 +184,7 @@ class _Lane:
         self.name = f"{outlet.stream}/{run.service}"
         self.clips = ClipBox(partial(outlet.counters.count, f"frames_dropped/{outlet.stream}"), waiting)
         self.route = StreamRoute(outlet, lambda: table.get(run.service), run.options, publish)
-        self._listens = service(run.service).contract.listens
+        self._listens = service(run.service).listens
         self._due = Due(run.every if self._listens != "always" else None)
         self._pieces = Pieces(run.every or PIECE_S, voice_only=voice_only)
         self._heard_s = 0.0

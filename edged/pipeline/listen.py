@@ -14,6 +14,7 @@ from edged.contracts.errors import CardError, NotMedia, NotUsable, TooLarge
 from edged.contracts.items import AudioClip
 from edged.contracts.model import Options, Part, Run
 from edged.contracts.slot import Priority
+from edged.contracts.speech import Clips
 from edged.media.sound import RATE, Sound, SoundLimits, open_sound
 from edged.ops.clips import WINDOW, CutRules, Cutter
 from edged.pipeline.served import Served
@@ -35,13 +36,14 @@ class Recording:
     """Only so much of the beginning is listened to; none is all of it."""
 
 
-def listened(served: Served, recording: Recording, options: Options, limits: SoundLimits, run: Run) -> Any:
-    """The answer of a service to a recording.
+def listened(
+    served: Served, recording: Recording, options: Options, limits: SoundLimits, run: Run
+) -> Clips[Any]:
+    """What a service finds in a recording.
 
     Raises what `open_sound` does, naming the field, and what the model does.
     """
-    joined = served.service.contract.joined
-    if joined is None or VOICE not in served.instance.tools.models:
+    if VOICE not in served.instance.tools.models:
         raise CardError(f"{served.instance.card.id} must have a model `{VOICE}` in `uses` to get clips")
     voice = served.instance.tools.models[VOICE]
     results: list[tuple[int, Any]] = []
@@ -55,7 +57,7 @@ def listened(served: Served, recording: Recording, options: Options, limits: Sou
     except (NotMedia, NotUsable, TooLarge) as error:
         named = "input.url" in str(error)
         raise error if named else type(error)(f"the media of the field `input.url` {error}") from error
-    return joined.join(results, options)
+    return Clips(results)
 
 
 def clips(sound: Sound, voice: Part, rules: CutRules, run: Run) -> Iterator[AudioClip]:

@@ -1,21 +1,15 @@
-"""What a stream looks like now: its newest frame with the answers drawn on it, only when somebody asks."""
+"""What a stream looks like now: its newest frame with what was found drawn on it, only when somebody asks."""
 
 import itertools
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
+from edged.answers.drawing import jpeg_of
+from edged.answers.finding import Finding
+from edged.contracts.items import Frame
 
-from edged.contracts.items import Frame, PixelFormat, Pixels
-from edged.media.picture import encode_jpeg
-from edged.ops.draw import annotate
-
-LONGEST_SIDE = 1280
-"""Pixels; a larger picture is made smaller before it is encoded."""
 FRESH_S = 2.0
-"""An answer is drawn on later frames for so many seconds; a service that infers seldom must not flicker."""
+"""A finding is drawn on later frames for so many seconds; a service that infers seldom must not flicker."""
 BARE_S = 1.0
 """A frame that nothing infers is shown when the newest one is older by so many seconds."""
 
@@ -31,30 +25,11 @@ class Shot:
     captured_at: float
     """Seconds since the epoch."""
     jpeg: bytes
-    """Annotated; its longer side has at most `LONGEST_SIDE` pixels."""
-
-
-def drawn(frame: Frame, answers: Mapping[str, Mapping[str, Any]]) -> bytes:
-    """JPEG of a frame with the answers of some services, given by the service's name, drawn on it."""
-    bgr = frame.pixels(PixelFormat())
-    for service, answer in answers.items():
-        if bgr.shape[:2] != (frame.height, frame.width):  # a small picture comes back enlarged
-            bgr = cv2.resize(bgr, (frame.width, frame.height))
-        bgr = annotate(service, [bgr], answer)
-    return encode_jpeg(_limited(bgr))
-
-
-def _limited(bgr: Pixels) -> Pixels:
-    height, width = bgr.shape[:2]
-    scale = LONGEST_SIDE / max(height, width)
-    if scale >= 1:
-        return bgr
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(bgr, size, interpolation=cv2.INTER_AREA)  # type: ignore[no-any-return]
+    """Annotated; its longer side is bounded."""
 
 
 class LiveView:
-    """Of one stream: its last inferred frame with the newest answer of each service on it.
+    """Of one stream: its last inferred frame with the newest finding of each service on it.
 
     Keeps one frame, converted and encoded only when somebody looks, once however many do. Safe from all
     threads.
@@ -64,18 +39,18 @@ class LiveView:
         self.version = 0
         """Grows with every `put`; 0: nothing to show yet."""
         self._frame: Frame | None = None
-        self._answers: dict[str, tuple[float, Mapping[str, Any]]] = {}
+        self._findings: dict[str, tuple[float, Finding]] = {}
         self._shot: Shot | None = None
         self._changed = threading.Condition()
         self._encoding = threading.Lock()
 
-    def put(self, frame: Frame, service: str, answer: Mapping[str, Any] | None) -> None:
-        """A service's answer to a frame; none: it has none. Keeps references, never waits for an encoder."""
+    def put(self, frame: Frame, service: str, finding: Finding | None) -> None:
+        """What a service found in a frame; none: it failed. Keeps references, never waits for an encoder."""
         with self._changed:
-            if answer is None:
-                self._answers.pop(service, None)
+            if finding is None:
+                self._findings.pop(service, None)
             else:
-                self._answers[service] = frame.captured_at, answer
+                self._findings[service] = frame.captured_at, finding
             self._show(frame)
 
     def put_bare(self, frame: Frame) -> None:
@@ -96,9 +71,9 @@ class LiveView:
                 return None
         with self._encoding:
             with self._changed:
-                version, frame, answers = self.version, self._frame, self._fresh()
+                version, frame, findings = self.version, self._frame, self._fresh()
             if frame is not None and (self._shot is None or self._shot.version != version):
-                self._shot = Shot(version, frame.captured_at, drawn(frame, answers))
+                self._shot = Shot(version, frame.captured_at, jpeg_of([frame], findings))
             return self._shot
 
     def _show(self, frame: Frame) -> None:
@@ -108,10 +83,10 @@ class LiveView:
         self.version = next(_versions)
         self._changed.notify_all()
 
-    def _fresh(self) -> dict[str, Mapping[str, Any]]:
-        """The answers that are young enough for the frame."""
+    def _fresh(self) -> list[Finding]:
+        """What is young enough for the frame."""
         now = self._frame.captured_at if self._frame is not None else 0.0
-        return {service: answer for service, (at, answer) in self._answers.items() if abs(now - at) < FRESH_S}
+        return [finding for at, finding in self._findings.values() if abs(now - at) < FRESH_S]
 
 
 class LiveViews:

@@ -9,15 +9,17 @@ from typing import Any
 
 import orjson
 
+from edged.answers.drawing import jpeg_of
+from edged.answers.finding import Finding
+from edged.answers.kind import State
 from edged.contracts.errors import EdgedError
 from edged.contracts.items import Frame, LiveClip
 from edged.contracts.message import ModelFacts
-from edged.contracts.services import Service
+from edged.contracts.service import Service
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Latest
 from edged.pipeline.events import NOTHING, Failed, PublishSettings, Rule
-from edged.pipeline.live import LiveView, drawn
-from edged.pipeline.seen import kind_of
+from edged.pipeline.live import LiveView
 
 Sink = Callable[[str, str, bytes], None]
 """Where stream messages go: called with stream, service and the encoded message; must not block."""
@@ -40,15 +42,18 @@ class Outlet:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one frame or clip: an answer, or an error."""
+    """What came of one frame or clip: a finding, or an error."""
 
     item: Frame | LiveClip
     service: Service
     model: ModelFacts
-    answer: Any
-    """Fields by their published names, or clips by their start, or one string, as the service has it. Empty
-    when there is an error."""
+    finding: Finding | None = None
+    """None when there is an error."""
     error: EdgedError | None = None
+
+
+TAKEN_BACK = ("",)
+"""The state when somebody was heard to say something, and in the end had said nothing."""
 
 
 class Publisher:
@@ -62,6 +67,8 @@ class Publisher:
         self._timer: threading.Timer | None = None
         self._timer_at: float | None = None
         self._closed = False
+        self._growing: int | None = None
+        """The utterance of which a part was told last."""
         self._lock = threading.Lock()  # the timer has a thread of its own
         self.snapshots: Latest[Outcome] | None = Latest(self._snapshot_dropped) if settings.snapshot else None
         """What is to be shown, for a lane of its own: no message waits for a picture."""
@@ -70,15 +77,17 @@ class Publisher:
         """A new outcome: told now, later or never."""
         kept, state = self._narrowed(outcome)
         with self._lock:
+            if state is State.SILENT and self._is_awaited(outcome.item):
+                state = TAKEN_BACK
             self._tell(self._rule.offer(kept, state, time.monotonic()))
 
     def send_snapshot(self, outcome: Outcome) -> None:
         """Encode and send the picture of an outcome; of sound there is none."""
         frame = outcome.item
-        if isinstance(frame, LiveClip):
+        if isinstance(frame, LiveClip) or outcome.finding is None:
             return
         with self._to.counters.timed("snapshot"):
-            jpeg = drawn(frame, {outcome.service.name: outcome.answer})
+            jpeg = jpeg_of([frame], [outcome.finding])
         for sink in self._to.pictures:
             sink(self._to.stream, frame.captured_at, jpeg)
 
@@ -90,15 +99,19 @@ class Publisher:
 
     def _narrowed(self, outcome: Outcome) -> tuple[Outcome, Any]:
         """The outcome with the wanted classes only, and the state that it shows."""
-        kind, classes = kind_of(outcome.service.name), self._settings.classes
-        if outcome.error is not None:
-            return outcome, Failed(outcome.error.code)
-        if classes and kind.only is not None:
-            kept = kind.only(outcome.answer, classes)
-            outcome = replace(outcome, answer=kept.answer)
-            if kept.empty:
+        finding = outcome.finding
+        if finding is None:
+            return outcome, Failed(outcome.error.code if outcome.error else 500)
+        if self._settings.classes:
+            finding, left = finding.only(self._settings.classes)
+            outcome = replace(outcome, finding=finding)
+            if not left:
                 return outcome, NOTHING
-        return outcome, kind.gist(outcome.answer)
+        return outcome, finding.gist()
+
+    def _is_awaited(self, item: Frame | LiveClip) -> bool:
+        """Whether a part of this utterance was told, so that its end must be."""
+        return isinstance(item, LiveClip) and item.final and item.seq == self._growing
 
     def _tell(self, outcome: Outcome | None) -> None:
         """Send what the rule gave, and wait for what it holds; with the lock held."""
@@ -107,6 +120,8 @@ class Publisher:
         if outcome is not None:
             body = _encoded(self._to, self._seq, outcome)
             self._seq += 1
+            item = outcome.item
+            self._growing = item.seq if isinstance(item, LiveClip) and not item.final else None
             for sink in self._to.sinks:
                 sink(self._to.stream, outcome.service.name, body)
             if self.snapshots is not None and outcome.error is None:
@@ -138,7 +153,7 @@ class Publisher:
 
 def _encoded(outlet: Outlet, seq: int, outcome: Outcome) -> bytes:
     """The stream message of an outcome."""
-    item, model, error = outcome.item, outcome.model, outcome.error
+    item, model = outcome.item, outcome.model
     message: dict[str, Any] = {
         "schema": outcome.service.schema_id,
         "node": outlet.node,
@@ -149,9 +164,11 @@ def _encoded(outlet: Outlet, seq: int, outcome: Outcome) -> bytes:
         **_facts(item),
         "model": {"name": model.name, "variant": model.variant, "device": model.device},
     }
-    if error is None:
-        message["result"] = outcome.answer
-    else:
+    try:
+        if outcome.error is not None:
+            raise outcome.error
+        message["result"] = outcome.finding.answer() if outcome.finding else None
+    except EdgedError as error:
         message["error"] = {"code": error.code, "message": str(error)}
     return orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY)
 

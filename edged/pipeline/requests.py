@@ -15,12 +15,16 @@ from typing import Any, TypeVar
 import orjson
 from pydantic import BaseModel, Field, ValidationError
 
+from edged.answers.drawing import drawing_of
+from edged.answers.finding import Finding
 from edged.contracts import media as media_fields
 from edged.contracts.errors import BadRequest, EdgedError, TooLarge
+from edged.contracts.items import Frame, FramePair, Item
 from edged.contracts.message import Envelope
 from edged.contracts.model import Options
 from edged.contracts.request import Answer, RequestJob, refusal
-from edged.contracts.services import SERVICES, Service, service
+from edged.contracts.service import Service
+from edged.contracts.services import SERVICES, service
 from edged.contracts.settings import Settings
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
@@ -131,16 +135,18 @@ class RequestRoute:
         with self._counters.timed("decode"):
             item = item_of(request, self._settings.picture, call.media, served.instance.picture)
         options = served.options_with(_options_of(served.service, request))
-        fields = self._answered(served, item, options, call.run)
+        finding = self._found(served, item, options, call.run)
         call.run.check_cancelled()
         with self._counters.timed("encode"):
-            body = self._encoded(served.service, request.request_id or "", fields)
-        return Answer(request.request_id or "", body, 200, served.instance.facts.name, request.reply_to)
+            body = self._encoded(finding, request.request_id or "")
+        drawn = call.job.wants_drawing and served.service.takes_pictures
+        draw = partial(drawing_of, _frames_in(item), [finding]) if drawn else None
+        return Answer(request.request_id or "", body, 200, served.instance.facts.name, request.reply_to, draw)
 
-    def _answered(self, served: Served, item: Any, options: Options, run: CallRun) -> Any:
+    def _found(self, served: Served, item: Any, options: Options, run: CallRun) -> Finding:
         if isinstance(item, Recording):
-            return listened(served, item, options, self._settings.sound, run)
-        return served.fields(served.instance.infer(item, options, run, Priority.REQUEST))
+            return served.finding(listened(served, item, options, self._settings.sound, run), options)
+        return served.finding(served.instance.infer(item, options, run, Priority.REQUEST), options)
 
     def _at_once(self, call: Call) -> Answer:
         self.open(call)
@@ -166,14 +172,24 @@ class RequestRoute:
         deadline = job.received_at + (request.timeout_s or self._settings.timeout_s)
         return CallRun(deadline, report, partial(self.cancellations.concern, request_id, job.received_at))
 
-    def _encoded(self, known: Service, request_id: str, fields: Any) -> bytes:
-        body = orjson.dumps(known.answer(request_id, fields), option=orjson.OPT_SERIALIZE_NUMPY)
+    def _encoded(self, finding: Finding, request_id: str) -> bytes:
+        answer = finding.answer()
+        if finding.service.wraps_answer:
+            answer = {"request_id": request_id, "success": True, **answer}
+        body = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
         if len(body) > self._settings.max_answer_bytes:
             raise TooLarge(
                 f"the answer has {len(body)} bytes, over `requests.max_answer_bytes` of "
-                f"{self._settings.max_answer_bytes}; ask for less with the service's options"
+                f"{self._settings.max_answer_bytes}; {finding.kind.shrink}"
             )
         return body
+
+
+def _frames_in(item: Item | Recording) -> list[Frame]:
+    """The pictures that can be drawn into."""
+    if isinstance(item, FramePair):
+        return [item.a, item.b]
+    return [item] if isinstance(item, Frame) else []
 
 
 def _parsed(payload: bytes) -> Mapping[str, Any]:
@@ -224,7 +240,7 @@ def _json_type(value: Any) -> str:
 
 def _options_of(of: Service, request: BaseModel) -> dict[str, Any]:
     """The options that the request names."""
-    names = of.contract.options.model_fields.keys() & (request.model_fields_set | of.contract.inside)
+    names = of.options.model_fields.keys() & (request.model_fields_set | of.inside)
     return {name: value for name in names if (value := getattr(request, name)) is not None}
 
 

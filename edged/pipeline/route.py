@@ -4,14 +4,15 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from edged.answers.finding import Finding, class_fault
 from edged.contracts.errors import Cancelled, EdgedError, RequestError
 from edged.contracts.items import Frame, LiveClip
 from edged.contracts.model import Options
 from edged.contracts.slot import Priority
+from edged.contracts.speech import Clips
 from edged.pipeline.call import CallRun
 from edged.pipeline.events import PublishSettings
 from edged.pipeline.outlet import Outcome, Outlet, Publisher, age
-from edged.pipeline.seen import class_fault
 from edged.pipeline.served import Served
 
 log = logging.getLogger(__name__)
@@ -52,29 +53,28 @@ class StreamRoute:
         else:
             self._to.counters.observe(f"latency/{self._to.stream}", age(item))
             if not isinstance(item, LiveClip):
-                self._to.view.put(item, outcome.service.name, None if outcome.error else outcome.answer)
+                self._to.view.put(item, outcome.service.name, outcome.finding)
             self.publisher.offer(outcome)
 
     def _inferred(self, item: Frame | LiveClip, served: Served, run: CallRun, priority: Priority) -> Outcome:
         """Raises `Cancelled` alone."""
         stream, count, facts = self._to.stream, self._to.counters.count, served.instance.facts
         try:
-            answer = self._answer(item, served, run, priority)
+            finding = self._found(item, served, run, priority)
         except Cancelled:
             raise
         except EdgedError as error:
             count(f"frames_failed/{stream}", str(error.code))
-            return Outcome(item, served.service, facts, {}, error)
+            return Outcome(item, served.service, facts, error=error)
         count(f"frames_inferred/{stream}", served.service.name)
-        return Outcome(item, served.service, facts, answer)
+        return Outcome(item, served.service, facts, finding)
 
-    def _answer(self, item: Frame | LiveClip, served: Served, run: CallRun, priority: Priority) -> Any:
-        options, joined = self._options_for(served), served.service.contract.joined
+    def _found(self, item: Frame | LiveClip, served: Served, run: CallRun, priority: Priority) -> Finding:
+        options = self._options_for(served)
         if not isinstance(item, LiveClip):
-            return served.fields(served.instance.infer(item, options, run, priority))
-        assert joined is not None  # noqa: S101 - the configuration lets only such services listen
+            return served.finding(served.instance.infer(item, options, run, priority), options)
         result = served.instance.infer(item.clip, options, run, priority)
-        return joined.join([(item.clip.start_us, result)], options)
+        return served.finding(Clips([(item.clip.start_us, result)]), options)
 
     def _dropped(self, reason: str) -> None:
         self._to.counters.count(f"frames_dropped/{self._to.stream}", reason)
@@ -83,11 +83,11 @@ class StreamRoute:
         """The service's options with the stream's over them; merged again only when the service's changed."""
         where = f"streams.{self._to.stream}"
         if self._options is None or self._known is not served:
-            patch = {**served.service.contract.on_streams, **self._patch}
+            patch = {**served.service.on_streams, **self._patch}
             self._options = served.options_with(patch, where)
             self._known = served
             if self._classes:
                 names = served.instance.card.class_names()
-                if fault := class_fault(served.service.name, self._classes, names):
+                if fault := class_fault(served.service, self._classes, names):
                     log.warning("%s.publish.classes: %s", where, fault)
         return self._options

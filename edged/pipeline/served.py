@@ -7,13 +7,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from edged.answers.finding import Finding
 from edged.contracts.errors import ConfigError, NotReady
 from edged.contracts.model import Options
-from edged.contracts.result import result_fields
-from edged.contracts.services import Service, service
+from edged.contracts.service import Service
+from edged.contracts.services import service
 from edged.repository.instance import Instance
-
-_NAMES, _NAMES_AS_IN_PAI = "detection_class_names", "detection_classe_names"
 
 
 @dataclass(frozen=True)
@@ -27,12 +26,9 @@ class Served:
     pai_spelling: bool = False
     """Whether the field that the original misspells is answered in that spelling as well."""
 
-    def fields(self, result: Any) -> dict[str, Any]:
-        """The fields of an answer."""
-        fields = result_fields(result)
-        if self.pai_spelling and _NAMES in fields:
-            fields[_NAMES_AS_IN_PAI] = fields[_NAMES]
-        return fields
+    def finding(self, result: Any, options: Options) -> Finding:
+        """What an answer is written of."""
+        return Finding(self.service, result, options, self.pai_spelling)
 
     def options_with(self, patch: Mapping[str, Any], where: str = "options") -> Options:
         """The options with some replaced. Raises `ConfigError` naming `where` and the field."""
@@ -42,7 +38,7 @@ class Served:
 def merged(of: Service, base: Mapping[str, Any], patch: Mapping[str, Any], where: str) -> Options:
     """`base` with `patch` over it, checked. Raises `ConfigError` with every fault."""
     try:
-        return of.contract.options.model_validate({**base, **patch})
+        return of.options.model_validate({**base, **patch})
     except ValidationError as error:
         raise ConfigError(
             *(f"{where}.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
@@ -52,7 +48,7 @@ def merged(of: Service, base: Mapping[str, Any], patch: Mapping[str, Any], where
 def option_faults(of: Service, patch: Mapping[str, Any], where: str) -> list[str]:
     """What is wrong with options that are only some of the service's."""
     try:
-        of.contract.options.model_validate(patch)
+        of.options.model_validate(patch)
     except ValidationError as error:
         return [
             f"{where}.{'.'.join(map(str, e['loc']))}: {e['msg']}"

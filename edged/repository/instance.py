@@ -13,6 +13,7 @@ from edged.contracts.items import PixelFormat
 from edged.contracts.message import ModelFacts
 from edged.contracts.model import (
     AnyModel,
+    Model,
     Options,
     Part,
     Run,
@@ -26,6 +27,7 @@ from edged.contracts.services import card_options
 from edged.contracts.slot import Priority, Slot
 from edged.flow.counters import Counters
 from edged.repository.variants import ANYTHING, Wish
+from edged.runtimes.checked import checked
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +141,7 @@ class Instance:
         """One chunk through a `StreamModel`: its result or none, and the next state. Raises as `infer`."""
         model, tools = self.model, self._tools[priority]
         assert isinstance(model, StreamModel)  # noqa: S101 - the caller knows what it uses
-        stepped: tuple[Any, Any] = self._guarded(lambda: model.infer(chunk, state, options, tools, run))
+        stepped: tuple[Any, Any] = self._guarded(lambda: model.step(chunk, state, options, tools, run))
         return stepped
 
     def _guarded(self, call: Callable[[], Any]) -> Any:
@@ -172,18 +174,24 @@ class Instance:
 
     def _as_it_likes(self, item: Any, options: Options, tools: Tools, run: Run) -> Any:
         model = self.model
-        if isinstance(model, StreamModel):  # one item is a whole stream
-            return model.infer(item, model.start(options), options, tools, run)[0]
-        return model.infer(item, options, tools, run)
+        if isinstance(model, Model):
+            return model.infer(item, options, tools, run)
+        return model.step(item, model.start(options), options, tools, run)[0]  # one item is a whole stream
 
     def _tools_at(self, priority: Priority, slot: Slot) -> Tools:
         """The tools for calls of one priority."""
         observe = self._observed("inference")
-        sessions, models = self.tools.sessions.items(), self.tools.models.items()
+        slotted: dict[str, Session] = {
+            name: SlottedSession(session, slot, priority, observe)
+            for name, session in self.tools.sessions.items()
+        }
         return replace(
             self.tools,
-            sessions={name: SlottedSession(session, slot, priority, observe) for name, session in sessions},
-            models={name: m.at(priority) if isinstance(m, UsedModel) else m for name, m in models},
+            sessions=checked(slotted, self.model),
+            models={
+                name: m.at(priority) if isinstance(m, UsedModel) else m
+                for name, m in self.tools.models.items()
+            },
         )
 
     def _observed(self, stage: str) -> Callable[[float], None]:

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edged.answers import agreement
 from edged.contracts.card import ModelCard, VariantName
 from edged.contracts.errors import CardError, EdgedError, RepositoryError, VariantError
 from edged.contracts.model import AnyModel, Part, Tools
 from edged.contracts.slot import Report
-from edged.repository.agreement import agreement
 from edged.repository.build import GraphSources
 from edged.repository.derive import SHARED, Samples, derive
 from edged.repository.manifest import Manifest, Measured

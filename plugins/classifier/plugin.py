@@ -52,11 +52,8 @@ class Classifier(SinglePassModel[Frame, None, Options, Classification]):
             raise InferenceError(
                 f"the graph of {self.card.id} gives {len(values)} values for {len(self._names)} labels"
             )
-        if not np.isfinite(values).all():
-            raise InferenceError(f"the graph of {self.card.id} gives values that are not finite")
-        return Classification.from_array(
-            scores.softmax(values) if self._says.activation == "softmax" else values, self._names
-        )
+        soft = self._says.activation == "softmax"
+        return Classification(scores.softmax(values) if soft else values, self._names)
 
 
 @hookimpl

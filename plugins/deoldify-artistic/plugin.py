@@ -4,14 +4,13 @@ ours.
 Project: https://github.com/jantic/DeOldify (NoGAN), which joins colour and light in the same way.
 """
 
-from pathlib import Path
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
 
 from edged import (
     Frame,
-    InferenceError,
     ModelCard,
     OutImage,
     PictureOptions,
@@ -19,11 +18,11 @@ from edged import (
     Pixels,
     Prepared,
     Register,
+    Shape,
     SinglePassModel,
     Tensors,
     hookimpl,
 )
-from edged.media.picture import encoded_base64
 from edged.ops.colour import with_colour_of
 from edged.ops.image import batch_of_one
 
@@ -36,6 +35,9 @@ class Deoldify(SinglePassModel[Frame, Pixels, PictureOptions, OutImage]):
         self._input, self._output = card.graphs["main"].single()
         self._gray = card.picture().format
 
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        return {self._output: (1, 3, None, None)}
+
     def preprocess(self, item: Frame, options: PictureOptions) -> Prepared[Pixels]:
         gray = cv2.cvtColor(item.pixels(self._gray), cv2.COLOR_RGB2GRAY)
         fed = {self._input: batch_of_one(cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB))}
@@ -43,12 +45,10 @@ class Deoldify(SinglePassModel[Frame, Pixels, PictureOptions, OutImage]):
 
     def postprocess(self, outputs: Tensors, context: Pixels, options: PictureOptions) -> OutImage:
         planes = outputs[self._output][0]
-        if planes.ndim != 3 or planes.shape[0] != 3 or not np.isfinite(planes.sum()):
-            raise InferenceError(f"the graph of {self.card.id} gives {planes.shape}, and not a picture")
         painted = np.clip(np.moveaxis(planes, 0, 2)[..., ::-1], 0, 255).astype(np.uint8)
-        return OutImage(encoded_base64(with_colour_of(painted, context), options.image_format))
+        return OutImage(with_colour_of(painted, context))
 
 
 @hookimpl
 def register_models(register: Register) -> None:
-    register(Deoldify(ModelCard.load(Path(__file__).with_name("card.yaml"))))
+    register(Deoldify)

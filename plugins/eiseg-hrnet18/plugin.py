@@ -5,9 +5,8 @@ crop and three maps: an earlier mask, here none, clicks on the object and clicks
 the card.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from pydantic import Field
@@ -15,22 +14,23 @@ from pydantic import Field
 from edged import (
     CardError,
     DetectionOptions,
+    Detections,
     Frame,
-    InferenceError,
     InstanceMasks,
     Model,
     ModelCard,
     Parameters,
+    PartMask,
     PixelFormat,
     Pixels,
     Register,
-    Rle,
     Run,
     Session,
+    Shape,
     Tools,
     hookimpl,
 )
-from edged.ops import boxes, masks
+from edged.ops import boxes
 from edged.ops.image import batch_of_one
 
 from .prompts import Box, Crop, Floats, Patch, along, beside, disks, spread
@@ -88,19 +88,19 @@ class Eiseg(Model[Frame, DetectionOptions, InstanceMasks]):
         self._canvas = card.picture("mask").fixed_size
         self._colour = card.picture("mask").colour
 
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        return {self._output: (1, 1, *self._canvas)}
+
     def infer(self, item: Frame, options: DetectionOptions, tools: Tools, run: Run) -> InstanceMasks:
-        found = tools.models["detector"].infer(item, run, **options.model_dump())
-        size = item.height, item.width
-        picture = item.pixels(PixelFormat(colour=self._colour)) if found.detection_boxes else None
+        found: Detections = tools.models["detector"].infer(item, run, **options.model_dump())
         seen: list[_Seen] = []
-        runs = []
-        for top, left, bottom, right in found.detection_boxes:
-            assert picture is not None  # noqa: S101 - there is a box
+        for left, top, right, bottom in found.boxes.tolist():
             run.check()
+            picture = item.pixels(PixelFormat(colour=self._colour))
             seen.append(self._segment((top, left, bottom, right), seen, picture, tools.sessions["mask"]))
-            runs.append(Rle(masks.rle_counts(seen[-1].patch.whole(size)), list(size)))
-            run.progress(len(seen) / len(found.detection_boxes))
-        return InstanceMasks.from_detections(found, runs)
+            run.progress(len(seen) / len(found))
+        masks = [PartMask(one.patch.top, one.patch.left, one.patch.inside) for one in seen]
+        return InstanceMasks.of(found, masks, (item.height, item.width))
 
     def _segment(self, box: Box, seen: Sequence[_Seen], picture: Pixels, session: Session) -> _Seen:
         """The mask of one object of the picture, which knows those that were `seen` before."""
@@ -135,12 +135,8 @@ class Eiseg(Model[Frame, DetectionOptions, InstanceMasks]):
         radius, canvas = self._numbers.radius, self._canvas
         drawn = [disks(crop.on_canvas(points), canvas, radius) for points in (on, away)]
         maps = np.stack([np.zeros(canvas, np.float32), *drawn])[None]
-        raw = session.run({self._input: batch_of_one(crop.cut(picture)), CLICKS: maps})[self._output]
-        if raw.shape != (1, 1, *canvas):
-            raise InferenceError(f"the graph of {self.card.id} gives {raw.shape}, no map of {canvas}")
-        if not np.isfinite(raw).all():
-            raise InferenceError(f"the graph of {self.card.id} gives values that are not finite")
-        return np.asarray(raw[0, 0])
+        fed = {self._input: batch_of_one(crop.cut(picture)), CLICKS: maps}
+        return np.asarray(session.run(fed)[self._output][0, 0])
 
 
 def _overlaps(box: Box, seen: Sequence[_Seen]) -> Floats:
@@ -149,4 +145,4 @@ def _overlaps(box: Box, seen: Sequence[_Seen]) -> Floats:
 
 @hookimpl
 def register_models(register: Register) -> None:
-    register(Eiseg(ModelCard.load(Path(__file__).with_name("card.yaml"))))
+    register(Eiseg)

@@ -83,13 +83,6 @@ class Patch:
         held[held] = self.inside[rows[held], columns[held]]
         return np.asarray(held, np.bool_)
 
-    def whole(self, size: tuple[int, int]) -> masks.Mask:
-        """The mask of the whole picture of `size` (height, width)."""
-        mask = np.zeros(size, np.bool_)
-        height, width = self.inside.shape
-        mask[self.top : self.top + height, self.left : self.left + width] = self.inside
-        return mask
-
 
 def along(box: Box, share: float) -> Floats:
     """Three points [3, 2] on the longer axis of a box: its middle, and `share` of it to either side."""

@@ -4,8 +4,7 @@ Ages and genders are read as dlib does (https://github.com/davisking/dlib-models
 by landmarks; emotions of the square around the face. Another model finds the faces.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -19,7 +18,6 @@ from edged import (
     Faces,
     FacesOptions,
     Frame,
-    InferenceError,
     Model,
     ModelCard,
     Parameters,
@@ -28,6 +26,7 @@ from edged import (
     Register,
     Run,
     Session,
+    Shape,
     Tools,
     hookimpl,
 )
@@ -63,27 +62,31 @@ class DlibFer(Model[Frame, FacesOptions, FaceAttributes]):
         self._templates = {name: np.array(points) for name, points in self._numbers.templates.items()}
         self._ages = np.array(self._numbers.ages)
 
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        numbers = self._numbers
+        classes = {"age": numbers.ages, "gender": numbers.genders, "emotion": numbers.emotions}[graph]
+        return {self.card.graphs[graph].single()[1]: (None, len(classes))}
+
     def infer(self, item: Frame, options: FacesOptions, tools: Tools, run: Run) -> FaceAttributes:
         found: Faces = tools.models["faces"].infer(
             item, run, score_threshold=options.score_threshold, max_faces=options.max_faces
         )
+        size = item.height, item.width
         if not len(found):
-            return FaceAttributes([], [], [], [])
+            return FaceAttributes(found.scores, (), (), found.boxes, found.scores, size)
         run.check()
         bgr = item.pixels(PixelFormat())
         numbers, sessions = self._numbers, tools.sessions
-        ages = self._asked("age", sessions["age"], self._upright("age", bgr, found), len(numbers.ages))
-        genders = self._asked(
-            "gender", sessions["gender"], self._upright("gender", bgr, found), len(numbers.genders)
-        )
-        emotions = self._asked(
-            "emotion", sessions["emotion"], self._squares(bgr, found), len(numbers.emotions)
-        )
+        ages = self._asked("age", sessions, self._upright("age", bgr, found))
+        genders = self._asked("gender", sessions, self._upright("gender", bgr, found))
+        emotions = self._asked("emotion", sessions, self._squares(bgr, found))
         return FaceAttributes(
-            (ages @ self._ages).astype(np.float64).round(2).tolist(),
+            ages @ self._ages,
             [numbers.genders[i] for i in genders.argmax(axis=1)],
             [numbers.emotions[i] for i in emotions.argmax(axis=1)],
-            _within(found, item).astype(np.float64).round(4).tolist(),
+            found.boxes,
+            found.scores,
+            size,
         )
 
     def _upright(self, graph: Literal["age", "gender"], bgr: Pixels, found: Faces) -> Iterable[Pixels]:
@@ -98,19 +101,12 @@ class DlibFer(Model[Frame, FacesOptions, FaceAttributes]):
         return (square_chip(bgr, box, self._numbers.emotion_padding, side) for box in found.boxes)
 
     def _asked(
-        self, graph: str, session: Session, chips: Iterable[Pixels], classes: int
+        self, graph: str, sessions: Mapping[str, Session], chips: Iterable[Pixels]
     ) -> NDArray[np.floating]:
-        """Probabilities [faces, classes], of all faces in one run where the graph allows it."""
+        """Probabilities [faces, classes]."""
         name, output = self.card.graphs[graph].single()
         colour = self.card.picture(graph).colour
-        fed = np.stack([_coloured(chip, colour) for chip in chips])
-        runs = [fed] if self.card.graphs[graph].batch_axis == 0 else np.split(fed, len(fed))
-        answers = np.concatenate([session.run({name: part})[output] for part in runs])
-        if answers.shape != (len(fed), classes) or not np.isfinite(answers).all():
-            raise InferenceError(
-                f"the graph {graph!r} of {self.card.id} does not give {classes} probabilities"
-            )
-        return answers
+        return sessions[graph].run({name: np.stack([_coloured(chip, colour) for chip in chips])})[output]
 
 
 def _coloured(bgr: Pixels, colour: Colour) -> Pixels:
@@ -119,12 +115,6 @@ def _coloured(bgr: Pixels, colour: Colour) -> Pixels:
     return frame.pixels(PixelFormat(colour=colour)).reshape(*bgr.shape[:2], -1)
 
 
-def _within(found: Faces, item: Frame) -> NDArray[np.float32]:
-    """[n, 5]: boxes within the picture, and scores."""
-    limit = [item.width, item.height] * 2
-    return np.column_stack([np.clip(found.boxes, 0, limit), found.scores]).astype(np.float32)
-
-
 @hookimpl
 def register_models(register: Register) -> None:
-    register(DlibFer(ModelCard.load(Path(__file__).with_name("card.yaml"))))
+    register(DlibFer)

@@ -14,27 +14,25 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edged import (
+    EnhancedFaces,
     EnhancementOptions,
     Faces,
     Frame,
-    InferenceError,
     Model,
     ModelCard,
-    OutImage,
     Parameters,
     PixelFormat,
     Pixels,
     Register,
     Run,
-    Tensors,
+    Shape,
     Tools,
     hookimpl,
 )
 from edged.media.frame import PictureFrame
-from edged.media.picture import encoded_base64
 from edged.ops import faces
-from edged.ops.image import batch_of_one
-from edged.ops.tiles import Stitch, tiles
+from edged.ops.image import batch_of_one, pixels_of
+from edged.ops.tiles import stitched
 
 from .damage import damage_of
 from .graph import build
@@ -67,7 +65,7 @@ class RestoreParameters(Parameters):
     """Of tiles, even, pixels."""
 
 
-class Restore(Model[Frame, EnhancementOptions, OutImage]):
+class Restore(Model[Frame, EnhancementOptions, EnhancedFaces]):
     """The graph `denoise`, over the models `faces` and `enlarge`."""
 
     def __init__(self, card: ModelCard) -> None:
@@ -81,7 +79,7 @@ class Restore(Model[Frame, EnhancementOptions, OutImage]):
         (checkpoint,) = files.values()
         return build(checkpoint, self._image, self._sigma, self._cleaned)
 
-    def infer(self, item: Frame, options: EnhancementOptions, tools: Tools, run: Run) -> OutImage:
+    def infer(self, item: Frame, options: EnhancementOptions, tools: Tools, run: Run) -> EnhancedFaces:
         numbers = self._numbers
         found = _found(item, options, tools, run)
         picture = item.pixels(PixelFormat()).copy() if len(found) else item.pixels(PixelFormat())
@@ -94,7 +92,7 @@ class Restore(Model[Frame, EnhancementOptions, OutImage]):
             if restored is not chip:
                 shift = np.array([[1.0, 0, -left], [0, 1, -top]])
                 faces.blended(picture, restored, shift, numbers.feather, options.strength)
-        return OutImage(encoded_base64(picture, options.image_format))
+        return EnhancedFaces(picture, found.boxes)
 
     def _restored(self, chip: Pixels, small: bool, tools: Tools, run: Run) -> Pixels:
         """The chip itself when it shows no damage; a large face may be soft, for so is skin."""
@@ -108,21 +106,22 @@ class Restore(Model[Frame, EnhancementOptions, OutImage]):
         return chip
 
     def _denoised(self, chip: Pixels, sigma: float, tools: Tools, run: Run) -> Pixels:
-        numbers, (height, width) = self._numbers, chip.shape[:2]
-        rgb = np.ascontiguousarray(chip[..., ::-1])
-        stitch = Stitch(height, width, 1)
         given = np.full((1, 1, 1, 1), sigma / 255, np.float32)
-        for tile in tiles(height, width, numbers.tile, numbers.overlap):
-            run.check()
-            left, top, right, bottom = tile
-            part = batch_of_one(np.ascontiguousarray(rgb[top:bottom, left:right]))
-            fed: Tensors = {self._image: part, self._sigma: given}
-            planes = tools.sessions["denoise"].run(fed)[self._cleaned][0]
-            if not np.isfinite(planes.sum()):
-                raise InferenceError(f"the graph of {self.card.id} gives values that are not finite")
-            clean = (np.clip(np.moveaxis(planes, 0, 2), 0, 1) * 255).round().astype(np.uint8)
-            stitch.put(tile, clean[..., ::-1], numbers.overlap)
-        return stitch.pixels
+
+        def cleaned(tile: Pixels) -> Pixels:
+            rgb = batch_of_one(np.ascontiguousarray(tile[..., ::-1]))
+            planes = tools.sessions["denoise"].run({self._image: rgb, self._sigma: given})[self._cleaned][0]
+            return pixels_of(planes)[..., ::-1]
+
+        numbers = self._numbers
+        return stitched(
+            chip,
+            cleaned,
+            side=numbers.tile,
+            overlap=numbers.overlap,
+            factor=1,
+            before_each=lambda _: run.check(),
+        )
 
     def _crisper(self, chip: Pixels, tools: Tools, run: Run) -> Pixels:
         """What is soft at its size is not soft at half of it; SPAN knows what belongs between."""
@@ -143,7 +142,7 @@ class GfpganParameters(Parameters):
     """Share of the chip over which it fades out."""
 
 
-class Gfpgan(Model[Frame, EnhancementOptions, OutImage]):
+class Gfpgan(Model[Frame, EnhancementOptions, EnhancedFaces]):
     """Any graph that gives a restored face [1, 3, h, w], RGB of -1 to 1, for an aligned one, over `faces`."""
 
     def __init__(self, card: ModelCard) -> None:
@@ -152,7 +151,10 @@ class Gfpgan(Model[Frame, EnhancementOptions, OutImage]):
         self._size = card.picture().fixed_size
         self._numbers = card.parameters_as(GfpganParameters)
 
-    def infer(self, item: Frame, options: EnhancementOptions, tools: Tools, run: Run) -> OutImage:
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        return {self._output: (1, 3, *self._size)}
+
+    def infer(self, item: Frame, options: EnhancementOptions, tools: Tools, run: Run) -> EnhancedFaces:
         found = _found(item, options, tools, run)
         picture = item.pixels(PixelFormat()).copy() if len(found) else item.pixels(PixelFormat())
         template = np.array(self._numbers.template)
@@ -161,11 +163,9 @@ class Gfpgan(Model[Frame, EnhancementOptions, OutImage]):
             chip, matrix = faces.aligned(picture, landmarks, template, self._size)
             fed = {self._input: batch_of_one(np.ascontiguousarray(chip[..., ::-1]))}
             planes = tools.sessions["main"].run(fed)[self._output][0]
-            if planes.shape != (3, *self._size) or not np.isfinite(planes.sum()):
-                raise InferenceError(f"the graph of {self.card.id} gives {planes.shape}, and not a face")
-            face = (np.clip(np.moveaxis(planes, 0, 2) / 2 + 0.5, 0, 1) * 255).round().astype(np.uint8)
+            face = pixels_of(planes / 2 + 0.5)
             faces.blended(picture, face[..., ::-1], matrix, self._numbers.feather, options.strength)
-        return OutImage(encoded_base64(picture, options.image_format))
+        return EnhancedFaces(picture, found.boxes)
 
 
 def _found(item: Frame, options: EnhancementOptions, tools: Tools, run: Run) -> Faces:
@@ -187,6 +187,5 @@ def _square(box: NDArray[Any], margin: float, size: tuple[int, ...]) -> tuple[in
 
 @hookimpl
 def register_models(register: Register) -> None:
-    here = Path(__file__).parent
-    register(Restore(ModelCard.load(here / "card.yaml")))
-    register(Gfpgan(ModelCard.load(here / "gfpgan.yaml")))
+    register(Restore)
+    register(Gfpgan, "gfpgan.yaml")

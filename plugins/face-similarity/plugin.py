@@ -4,8 +4,6 @@ Alignment to five points as in ArcFace, https://arxiv.org/abs/1801.07698. What f
 them are other models; template and scale are in the card.
 """
 
-from pathlib import Path
-
 import numpy as np
 from pydantic import Field
 
@@ -65,7 +63,7 @@ class SameFace(Model[FramePair, FaceOptions, FaceSimilarity]):
             for field, picture in (("imagea", item.a), ("imageb", item.b))
         ]
         a, b = (tools.models["embedding"].infer(chip, run).vector for chip in chips)
-        return FaceSimilarity(int(self._scale.score(embedding.cosine(a, b))))
+        return FaceSimilarity(self._scale.score(embedding.cosine(a, b)))
 
     def _only_face(self, picture: Frame, field: str, found: Faces) -> Frame:
         """The aligned face. Raises `NotUsable` unless there is exactly one."""
@@ -82,4 +80,4 @@ class SameFace(Model[FramePair, FaceOptions, FaceSimilarity]):
 
 @hookimpl
 def register_models(register: Register) -> None:
-    register(SameFace(ModelCard.load(Path(__file__).with_name("card.yaml"))))
+    register(SameFace)

@@ -77,4 +77,4 @@ class InaGender(Model[AudioClip, LabelOptions, SpeakerClass]):
 
 @hookimpl
 def register_models(register: Register) -> None:
-    register(InaGender(ModelCard.load(Path(__file__).parent / "card.yaml")))
+    register(InaGender)

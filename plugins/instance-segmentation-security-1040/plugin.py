@@ -4,23 +4,22 @@ Paper: https://arxiv.org/abs/1703.06870. The graph gives boxes with scores, clas
 map of how likely each of its parts is the object.
 """
 
-from pathlib import Path
+from collections.abc import Mapping
 
-import numpy as np
 from pydantic import Field
 
 from edged import (
     CardError,
     DetectionOptions,
-    Detections,
     Frame,
     InferenceError,
     InstanceMasks,
     ModelCard,
     Parameters,
+    PartMask,
     Prepared,
     Register,
-    Rle,
+    Shape,
     SinglePassModel,
     Tensors,
     hookimpl,
@@ -52,6 +51,9 @@ class MaskRcnn(SinglePassModel[Frame, tuple[Placement, tuple[int, int]], Detecti
         self._threshold = card.parameters_as(MaskRcnnParameters).mask_threshold
         self._names = card.class_names()
 
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        return {"boxes": ("n", 5), "labels": ("n",), "masks": ("n", None, None)}
+
     def preprocess(
         self, item: Frame, options: DetectionOptions
     ) -> Prepared[tuple[Placement, tuple[int, int]]]:
@@ -63,10 +65,6 @@ class MaskRcnn(SinglePassModel[Frame, tuple[Placement, tuple[int, int]], Detecti
         self, outputs: Tensors, context: tuple[Placement, tuple[int, int]], options: DetectionOptions
     ) -> InstanceMasks:
         rows, labels, patches = (outputs[name] for name in OUTPUTS)
-        if rows.shape[1:] != (5,) or labels.shape != rows.shape[:1] or patches.shape[:-2] != labels.shape:
-            raise InferenceError(f"the graph of {self.card.id} does not give boxes, labels and masks")
-        if not (np.isfinite(rows).all() and np.isfinite(patches).all()):
-            raise InferenceError(f"the graph of {self.card.id} gives values that are not finite")
         sure = rows[:, 4] >= options.score_threshold
         rows, classes, patches = rows[sure], labels[sure].astype(int), patches[sure]
         if ((classes < 0) | (classes >= len(self._names))).any():
@@ -74,13 +72,10 @@ class MaskRcnn(SinglePassModel[Frame, tuple[Placement, tuple[int, int]], Detecti
         placed, size = context
         xyxy, scores = placed.to_source(rows[:, :4]), rows[:, 4]
         best = boxes.nms(xyxy, scores, classes, options.iou_threshold)[: options.max_detections]
-        found = Detections.from_arrays(xyxy[best], scores[best], classes[best], self._names)
-        inside = (masks.pasted(patches[i], xyxy[i], size, self._threshold) for i in best)
-        return InstanceMasks.from_detections(
-            found, [Rle(masks.rle_counts(mask), list(size)) for mask in inside]
-        )
+        inside = [PartMask(*masks.pasted_part(patches[i], xyxy[i], size, self._threshold)) for i in best]
+        return InstanceMasks(xyxy[best], scores[best], classes[best], self._names, inside, size)
 
 
 @hookimpl
 def register_models(register: Register) -> None:
-    register(MaskRcnn(ModelCard.load(Path(__file__).with_name("card.yaml"))))
+    register(MaskRcnn)

@@ -1,7 +1,5 @@
 """Mandarin: what is said, and whether it is Mandarin, by the model `speech` that understands speech."""
 
-from pathlib import Path
-
 from edged import (
     AudioClip,
     DetectionThreshold,
@@ -86,7 +84,5 @@ def _parts(clip: AudioClip, parameters: SpeechParameters) -> list[AudioClip]:
 
 @hookimpl
 def register_models(register: Register) -> None:
-    here = Path(__file__).parent
-    register(MandarinRecognition(ModelCard.load(here / "recognition.yaml")))
-    register(MandarinRecognition(ModelCard.load(here / "live.yaml")))
-    register(MandarinDetection(ModelCard.load(here / "detection.yaml")))
+    register(MandarinRecognition, "recognition.yaml", "live.yaml")
+    register(MandarinDetection, "detection.yaml")

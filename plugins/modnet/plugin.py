@@ -5,7 +5,7 @@ where there are none; what lies in no person's surroundings is therefore backgro
 cards.
 """
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -14,22 +14,20 @@ from pydantic import Field
 
 from edged import (
     Detections,
-    ForegroundMask,
+    Foreground,
     ForegroundOptions,
     Frame,
-    InferenceError,
     Model,
     ModelCard,
+    Opacity,
     Parameters,
-    PixelFormat,
     Register,
     Run,
+    Shape,
     Tools,
     hookimpl,
 )
-from edged.media.frame import PictureFrame
-from edged.media.masks import encoded_mask
-from edged.ops import masks, scores
+from edged.ops import scores
 from edged.ops.image import batch_of_one
 
 Floats = NDArray[np.floating]
@@ -48,27 +46,25 @@ class PeopleParameters(Parameters):
     """`none`: one plane of opacities; `softmax`: one plane of logits a class, the last of them people."""
 
 
-class People(Model[Frame, ForegroundOptions, ForegroundMask]):
+class People(Model[Frame, ForegroundOptions, Foreground]):
     """Any graph that gives [1, planes, height, width] of one picture, on top of a detector of people."""
 
     def __init__(self, card: ModelCard) -> None:
         self.card = card
         self._input, self._output = card.graphs["main"].single()
         self._picture = card.picture().format
+        self._grid = card.picture().fixed_size
         self._numbers = card.parameters_as(PeopleParameters)
 
-    def infer(self, item: Frame, options: ForegroundOptions, tools: Tools, run: Run) -> ForegroundMask:
-        grid = self._picture.size or (0, 0)
-        size = options.size_for(grid, (item.height, item.width))
-        shrink = np.array([size[1] / item.width, size[0] / item.height] * 2, np.float32)
-        mask = np.zeros(size, np.bool_)
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        return {self._output: (1, None, *self._grid)}
+
+    def infer(self, item: Frame, options: ForegroundOptions, tools: Tools, run: Run) -> Foreground:
+        parts = []
         for box in self._people(item, options, tools, run):
             run.check()
-            opacity = self._opacity(_part(item, box), tools)
-            if opacity.shape != grid:
-                raise InferenceError(f"the graph of {self.card.id} gives {opacity.shape} for a picture")
-            mask |= masks.pasted(opacity, box * shrink, size, options.threshold)
-        return ForegroundMask(f"{mask.mean():.6f}", encoded_mask(mask, options.mask_encoding))
+            parts.append(Opacity(self._opacity(item.part(box), tools), box))
+        return Foreground(parts, self._grid, (item.height, item.width))
 
     def _people(self, item: Frame, options: ForegroundOptions, tools: Tools, run: Run) -> Floats:
         """Where to look [n, 4]: x1, y1, x2, y2 in whole pixels within the picture; all of it when asked
@@ -77,8 +73,7 @@ class People(Model[Frame, ForegroundOptions, ForegroundMask]):
         if options.person_threshold == 0:
             return np.concatenate([np.zeros(2, np.float32), limit[:2]])[None]
         found: Detections = tools.models["people"].infer(item, run, score_threshold=options.person_threshold)
-        people = [name == self._numbers.person for name in found.detection_class_names]
-        boxes = np.array(found.detection_boxes, np.float32).reshape(-1, 4)[people][:, [1, 0, 3, 2]]
+        boxes = found.boxes[[name == self._numbers.person for name in found.class_names]]
         sides = boxes[:, 2:] - boxes[:, :2]
         largest = np.argsort(-sides.prod(axis=1), kind="stable")[: self._numbers.most]
         around = sides * self._numbers.margin
@@ -89,23 +84,10 @@ class People(Model[Frame, ForegroundOptions, ForegroundMask]):
         """[height, width] of the graph's grid, 0 to 1."""
         fed = {self._input: batch_of_one(part.pixels(self._picture))}
         planes = tools.sessions["main"].run(fed)[self._output][0]
-        if not np.isfinite(planes.sum()):
-            raise InferenceError(f"the graph of {self.card.id} gives values that are not finite")
         soft = self._numbers.activation == "softmax"
         return np.asarray((scores.softmax(planes, axis=0) if soft else planes)[-1])
 
 
-def _part(item: Frame, box: Floats) -> Frame:
-    """What lies in a box of whole pixels; the frame itself when that is all of it."""
-    left, top, right, bottom = (int(edge) for edge in box)
-    if (right - left, bottom - top) == (item.width, item.height):
-        return item
-    return PictureFrame(
-        np.ascontiguousarray(item.pixels(PixelFormat())[top:bottom, left:right]), item.captured_at
-    )
-
-
 @hookimpl
 def register_models(register: Register) -> None:
-    for card in ("card.yaml", "pp-humanseg.yaml"):
-        register(People(ModelCard.load(Path(__file__).with_name(card))))
+    register(People, "card.yaml", "pp-humanseg.yaml")

@@ -3,10 +3,9 @@
 Paper: https://arxiv.org/abs/2111.00902. The graph ends with the maker's own non-maximum suppression.
 """
 
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edged import (
     CardError,
@@ -17,6 +16,7 @@ from edged import (
     ModelCard,
     Prepared,
     Register,
+    Shape,
     SinglePassModel,
     Tensors,
     hookimpl,
@@ -44,6 +44,9 @@ class Picodet(SinglePassModel[Frame, Placement, DetectionOptions, Detections]):
         self._picture = card.picture().format
         self._names = card.class_names()
 
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        return {self._output: (None, 6)}
+
     def preprocess(self, item: Frame, options: DetectionOptions) -> Prepared[Placement]:
         picture = batch_of_one(item.pixels(self._picture))
         fed: Tensors = {self._input: picture, SCALE_FACTOR: ON_CANVAS}
@@ -51,18 +54,15 @@ class Picodet(SinglePassModel[Frame, Placement, DetectionOptions, Detections]):
 
     def postprocess(self, outputs: Tensors, context: Placement, options: DetectionOptions) -> Detections:
         rows = outputs[self._output]
-        if rows.ndim != 2 or rows.shape[1] != 6 or not self._known(rows[:, 0]):
-            raise InferenceError(f"the graph of {self.card.id} does not give rows of class, score and box")
         rows = rows[rows[:, 1] >= options.score_threshold]
         classes, scores = rows[:, 0].astype(int), rows[:, 1]
+        if not ((classes >= 0) & (classes < len(self._names))).all():
+            raise InferenceError(f"the graph of {self.card.id} names classes that the card does not list")
         xyxy = context.to_source(rows[:, 2:])
         best = boxes.nms(xyxy, scores, classes, options.iou_threshold)[: options.max_detections]
-        return Detections.from_arrays(xyxy[best], scores[best], classes[best], self._names)
-
-    def _known(self, classes: NDArray[np.floating]) -> bool:
-        return bool(((classes >= 0) & (classes < len(self._names))).all())
+        return Detections.finite(xyxy[best], scores[best], classes[best], self._names)
 
 
 @hookimpl
 def register_models(register: Register) -> None:
-    register(Picodet(ModelCard.load(Path(__file__).with_name("card.yaml"))))
+    register(Picodet)

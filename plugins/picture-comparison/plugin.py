@@ -1,6 +1,5 @@
 """Two pictures, by the vectors that the model `embedding` gives for them: how alike they are."""
 
-from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict
@@ -11,7 +10,6 @@ from edged import (
     FramePair,
     ImageSimilarity,
     Model,
-    ModelCard,
     Options,
     Parameters,
     Part,
@@ -22,9 +20,6 @@ from edged import (
     hookimpl,
 )
 from edged.ops.embedding import Scale, cosine, l2
-
-DIGITS = 6
-"""Of a distance or a cosine."""
 
 
 class ScaleParameters(Parameters):
@@ -39,27 +34,17 @@ class ScaleParameters(Parameters):
 class PictureSimilarity(Model[FramePair, Options, ImageSimilarity]):
     """The cosine on the scale that was fitted for the embedding."""
 
-    def __init__(self, card: ModelCard) -> None:
-        self.card = card
-
     def infer(self, item: FramePair, options: Options, tools: Tools, run: Run) -> ImageSimilarity:
         embedding = tools.models["embedding"]
         a, b = _vectors(item, embedding, run)
-        similarity = _scale(embedding).score(cosine(a, b))
-        return ImageSimilarity(round(similarity, 2), round(l2(a, b), DIGITS))
+        return ImageSimilarity(_scale(embedding).score(cosine(a, b)), l2(a, b))
 
 
 class ProductComparison(Model[FramePair, ComparisonOptions, ProductMatch]):
-    """The measure that is asked for, as it is."""
-
-    def __init__(self, card: ModelCard) -> None:
-        self.card = card
+    """The cosine as it is."""
 
     def infer(self, item: FramePair, options: ComparisonOptions, tools: Tools, run: Run) -> ProductMatch:
-        a, b = _vectors(item, tools.models["embedding"], run)
-        if options.metric == "L2":
-            return ProductMatch(l2_distance=round(l2(a, b), DIGITS))
-        return ProductMatch(cosine_similarity=round(cosine(a, b), DIGITS))
+        return ProductMatch(cosine(*_vectors(item, tools.models["embedding"], run)))
 
 
 def _vectors(item: FramePair, embedding: Part, run: Run) -> tuple[Any, Any]:
@@ -81,6 +66,5 @@ def _scale(embedding: Part) -> Scale:
 
 @hookimpl
 def register_models(register: Register) -> None:
-    here = Path(__file__).parent
-    register(PictureSimilarity(ModelCard.load(here / "similarity.yaml")))
-    register(ProductComparison(ModelCard.load(here / "products.yaml")))
+    register(PictureSimilarity, "similarity.yaml")
+    register(ProductComparison, "products.yaml")

@@ -102,7 +102,7 @@ class PpOcr(Model[Frame, OcrOptions, Texts]):
             TextRow(places[i], float(scores[i]), said[i], readings[i].ids, readings[i].score)
             for i in (kept[k] for k in quads.reading_order(places[kept]))
         ]
-        return Texts.from_rows(rows, (item.height, item.width), self.card.class_names())
+        return Texts(rows, (item.height, item.width), self.card.class_names())
 
     @staticmethod
     def _said(tools: Tools, reading: text.Reading) -> str:
@@ -219,7 +219,7 @@ class _Lines:
 
 @hookimpl
 def register_models(register: Register) -> None:
-    register(PpOcr(ModelCard.load(Path(__file__).with_name("card.yaml"))))
+    register(PpOcr)
 
 
 @hookimpl

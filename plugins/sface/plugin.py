@@ -8,17 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edged import (
-    Embedding,
-    Frame,
-    ModelCard,
-    Options,
-    Prepared,
-    Register,
-    SinglePassModel,
-    Tensors,
-    hookimpl,
-)
+from edged import Embedding, Frame, ModelCard, Options, Prepared, Register, SinglePassModel, Tensors, hookimpl
 from edged.ops import embedding
 from edged.ops.image import batch_of_one
 
@@ -46,4 +36,4 @@ class Sface(SinglePassModel[Frame, None, Options, Embedding]):
 
 @hookimpl
 def register_models(register: Register) -> None:
-    register(Sface(ModelCard.load(Path(__file__).with_name("card.yaml"))))
+    register(Sface)

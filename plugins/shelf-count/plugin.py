@@ -7,7 +7,6 @@ enough.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +21,12 @@ from edged import (
     Model,
     ModelCard,
     Parameters,
-    PixelFormat,
-    Pixels,
     Register,
     Run,
     ShelfCount,
     Tools,
     hookimpl,
 )
-from edged.media.frame import PictureFrame
 from edged.ops import embedding
 from edged.ops.tiles import Tile, tiles, whole
 
@@ -67,26 +63,20 @@ class ShelfCounter(Model[Frame, InventoryOptions, ShelfCount]):
 
     def infer(self, item: Frame, options: InventoryOptions, tools: Tools, run: Run) -> ShelfCount:
         index: GalleryIndex = tools.resources["gallery"].index(run)
-        picture = item.pixels(PixelFormat())
-        xyxy, scores = self._products(item, picture, options, tools, run)
+        xyxy, scores = self._products(item, options, tools, run)
         classes = np.zeros(len(xyxy), int)
         for position, box in enumerate(xyxy):
             run.check()
             run.progress(position / len(xyxy))
-            classes[position] = _named(_crop(picture, box), index, options.max_distance, tools, run)
-        found = Detections.from_arrays(xyxy, scores, classes, (UNKNOWN, *index.skus))
-        return ShelfCount.from_detections(found, (item.height, item.width))
+            classes[position] = _named(item.part(box), index, options.max_distance, tools, run)
+        return ShelfCount(xyxy, scores, classes, (UNKNOWN, *index.skus), (item.height, item.width))
 
-    def _products(
-        self, item: Frame, picture: Pixels, options: InventoryOptions, tools: Tools, run: Run
-    ) -> Proposals:
+    def _products(self, item: Frame, options: InventoryOptions, tools: Tools, run: Run) -> Proposals:
         """One box a product, best score first."""
         seen = [self._within(item, (0, 0, item.width, item.height), options, tools, run)]
         for tile in self._tiles(item):
             run.check()
-            left, top, right, bottom = tile
-            part = PictureFrame(np.ascontiguousarray(picture[top:bottom, left:right]), item.captured_at)
-            xyxy, scores = self._within(part, tile, options, tools, run)
+            xyxy, scores = self._within(item.part(tile), tile, options, tools, run)
             uncut = whole(xyxy, tile, (item.height, item.width), self._numbers.edge)
             seen.append((xyxy[uncut], scores[uncut]))
         xyxy, scores = (np.concatenate(arrays) for arrays in zip(*seen, strict=True))
@@ -112,18 +102,9 @@ class ShelfCounter(Model[Frame, InventoryOptions, ShelfCount]):
     ) -> Proposals:
         """What the detector sees in a tile, in pixels of the whole picture."""
         found: Detections = tools.models["products"].infer(part, run, score_threshold=options.score_threshold)
-        wanted = [i for i, name in enumerate(found.detection_class_names) if name not in self._numbers.never]
-        boxes = np.array(found.detection_boxes, np.float32).reshape(-1, 4)[wanted][:, [1, 0, 3, 2]]
+        wanted = [i for i, name in enumerate(found.class_names) if name not in self._numbers.never]
         corner = np.array([tile[0], tile[1]] * 2, np.float32)
-        return boxes + corner, np.array(found.detection_scores, np.float32)[wanted]
-
-
-def _crop(picture: Pixels, box: Floats) -> Frame:
-    """What a box holds; at least one pixel."""
-    height, width = picture.shape[:2]
-    left, top = (int(v) for v in np.clip(np.floor(box[:2]), 0, (width - 1, height - 1)))
-    right, bottom = (int(v) for v in np.clip(np.ceil(box[2:]), (left + 1, top + 1), (width, height)))
-    return PictureFrame(np.ascontiguousarray(picture[top:bottom, left:right]), 0.0)
+        return found.boxes[wanted] + corner, found.scores[wanted]
 
 
 def _named(crop: Frame, index: GalleryIndex, farthest: float, tools: Tools, run: Run) -> int:
@@ -137,4 +118,4 @@ def _named(crop: Frame, index: GalleryIndex, farthest: float, tools: Tools, run:
 
 @hookimpl
 def register_models(register: Register) -> None:
-    register(ShelfCounter(ModelCard.load(Path(__file__).with_name("card.yaml"))))
+    register(ShelfCounter)

@@ -1,7 +1,6 @@
 """Silero VAD: the probability that somebody speaks, for every 32 ms of sound."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +51,7 @@ class SileroVad(StreamModel[AudioClip, Options, VoiceActivity, Memory]):
     def start(self, options: Options) -> Memory:
         return Memory(np.zeros(self._parameters.context, np.float32), np.zeros((2, 1, 128), np.float32))
 
-    def infer(
+    def step(
         self, chunk: AudioClip, state: Memory, options: Options, tools: Tools, run: Run
     ) -> tuple[VoiceActivity, Memory]:
         session, length = tools.sessions["main"], self._parameters.window
@@ -70,4 +69,4 @@ class SileroVad(StreamModel[AudioClip, Options, VoiceActivity, Memory]):
 
 @hookimpl
 def register_models(register: Register) -> None:
-    register(SileroVad(ModelCard.load(Path(__file__).parent / "card.yaml")))
+    register(SileroVad)

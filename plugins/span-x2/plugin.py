@@ -14,19 +14,19 @@ from edged import (
     CardError,
     Enlarged,
     Frame,
-    InferenceError,
     Model,
     ModelCard,
     Options,
     Parameters,
     PixelFormat,
+    Pixels,
     Register,
     Run,
     Tools,
     hookimpl,
 )
-from edged.ops.image import batch_of_one
-from edged.ops.tiles import Stitch, tiles
+from edged.ops.image import batch_of_one, pixels_of
+from edged.ops.tiles import stitched
 
 from .graph import build
 
@@ -58,22 +58,27 @@ class Span(Model[Frame, Options, Enlarged]):
         return build(named[".param"], named[".bin"], self._input, self._output)
 
     def infer(self, item: Frame, options: Options, tools: Tools, run: Run) -> Enlarged:
-        numbers, picture = self._numbers, item.pixels(PixelFormat(colour=self._colour))
-        stitch = Stitch(item.height, item.width, numbers.factor)
-        cut = list(tiles(item.height, item.width, numbers.tile, numbers.overlap))
-        for done, tile in enumerate(cut):
+        numbers, session = self._numbers, tools.sessions["main"]
+
+        def enlarged(tile: Pixels) -> Pixels:
+            return pixels_of(session.run({self._input: batch_of_one(tile)})[self._output][0])
+
+        def before_each(done: float) -> None:
             run.check()
-            run.progress(done / len(cut))
-            left, top, right, bottom = tile
-            part = batch_of_one(np.ascontiguousarray(picture[top:bottom, left:right]))
-            planes = tools.sessions["main"].run({self._input: part})[self._output][0]
-            if not np.isfinite(planes.sum()):
-                raise InferenceError(f"the graph of {self.card.id} gives values that are not finite")
-            enlarged = (np.clip(np.moveaxis(planes, 0, 2), 0, 1) * 255).round().astype(np.uint8)
-            stitch.put(tile, enlarged[..., ::-1], numbers.overlap)
-        return Enlarged(stitch.pixels)
+            run.progress(done)
+
+        picture = item.pixels(PixelFormat(colour=self._colour))
+        rgb = stitched(
+            picture,
+            enlarged,
+            side=numbers.tile,
+            overlap=numbers.overlap,
+            factor=numbers.factor,
+            before_each=before_each,
+        )
+        return Enlarged(np.ascontiguousarray(rgb[..., ::-1]))
 
 
 @hookimpl
 def register_models(register: Register) -> None:
-    register(Span(ModelCard.load(Path(__file__).with_name("card.yaml"))))
+    register(Span)

@@ -1,7 +1,5 @@
 """How speech sounds, as one vector: the mean of what the encoder of the model `speech` makes of the voice."""
 
-from pathlib import Path
-
 import numpy as np
 
 from edged import (
@@ -48,6 +46,4 @@ class SpeechFeatures(Model[AudioClip, Options, SpeechVector]):
 
 @hookimpl
 def register_models(register: Register) -> None:
-    here = Path(__file__).parent
-    register(SpeechFeatures(ModelCard.load(here / "zh.yaml")))
-    register(SpeechFeatures(ModelCard.load(here / "en.yaml")))
+    register(SpeechFeatures, "zh.yaml", "en.yaml")

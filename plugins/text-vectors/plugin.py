@@ -22,7 +22,6 @@ from edged import (
     hookimpl,
 )
 from edged.ops.embedding import unit
-from edged.ops.numbers import joined
 from edged.ops.tokens import open_tokenizer
 
 from . import graph
@@ -77,14 +76,7 @@ class Bert(Model[TextPair, TextOptions, TextVectors]):
         )
         states: NDArray[np.float32] = outputs[self._parameters.states][0]
         pooled = outputs[self._parameters.pooled][0] if self._parameters.pooled else unit(states[0])
-        return TextVectors(
-            item.id,
-            joined(pooled),
-            joined(states[0]),
-            joined(states),
-            len(pooled),
-            tokens.truncated or None,
-        )
+        return TextVectors(item.id, pooled, states, tokens.truncated)
 
 
 def tokens_of(tokenizer: Tokenizer, item: TextPair) -> Tokens:
@@ -116,6 +108,4 @@ def lengths(first: int, second: int, room: int) -> tuple[int, int]:
 
 @hookimpl
 def register_models(register: Register) -> None:
-    here = Path(__file__).parent
-    for card in ("bert-base.yaml", "bge-small.yaml", "bge-base.yaml"):
-        register(Bert(ModelCard.load(here / card)))
+    register(Bert, "bert-base.yaml", "bge-small.yaml", "bge-base.yaml")

@@ -136,6 +136,4 @@ def _voiced(states: NDArray[np.float32], item: AudioClip) -> NDArray[np.float32]
 
 @hookimpl
 def register_models(register: Register) -> None:
-    here = Path(__file__).parent
-    for size in ("tiny", "base", "small"):
-        register(Whisper(ModelCard.load(here / f"{size}.yaml")))
+    register(Whisper, "tiny.yaml", "base.yaml", "small.yaml")

@@ -4,7 +4,7 @@ Paper: https://arxiv.org/abs/2107.08430. At each cell of its grids the graph giv
 size, objectness and the scores of the classes, the last two as probabilities.
 """
 
-from pathlib import Path
+from collections.abc import Mapping
 
 from pydantic import Field
 
@@ -12,12 +12,12 @@ from edged import (
     DetectionOptions,
     Detections,
     Frame,
-    InferenceError,
     ModelCard,
     Parameters,
     Prepared,
     Register,
     RegisterDecoder,
+    Shape,
     SinglePassModel,
     Tensors,
     hookimpl,
@@ -43,7 +43,9 @@ class Yolox(SinglePassModel[Frame, Placement, DetectionOptions, Detections]):
         self._size = card.picture().fixed_size
         self._strides = card.parameters_as(YoloxParameters).strides
         self._names = card.class_names()
-        self._shape = (1, len(boxes.grid(self._size, self._strides)[0]), 5 + len(self._names))
+
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        return {self._output: (1, len(boxes.grid(self._size, self._strides)[0]), 5 + len(self._names))}
 
     def preprocess(self, item: Frame, options: DetectionOptions) -> Prepared[Placement]:
         placed = place(item.height, item.width, self._picture)
@@ -51,21 +53,16 @@ class Yolox(SinglePassModel[Frame, Placement, DetectionOptions, Detections]):
 
     def postprocess(self, outputs: Tensors, context: Placement, options: DetectionOptions) -> Detections:
         raw = outputs[self._output]
-        if raw.shape != self._shape:
-            raise InferenceError(
-                f"the graph of {self.card.id} gives {raw.shape}, but size, strides and labels of its card "
-                f"say {self._shape}"
-            )
         cells, classes, scores = boxes.confident(raw[0, :, 4], raw[0, :, 5:], options.score_threshold)
         on_canvas = boxes.decode_anchor_free(raw[0, cells, :4], cells, self._size, self._strides)
         xyxy = context.to_source(on_canvas)
         best = boxes.nms(xyxy, scores, classes, options.iou_threshold)[: options.max_detections]
-        return Detections.from_arrays(xyxy[best], scores[best], classes[best], self._names)
+        return Detections.finite(xyxy[best], scores[best], classes[best], self._names)
 
 
 @hookimpl
 def register_models(register: Register) -> None:
-    register(Yolox(ModelCard.load(Path(__file__).with_name("card.yaml"))))
+    register(Yolox)
 
 
 @hookimpl

@@ -7,7 +7,7 @@ It has seen no faces that fill a large canvas, and of those it finds parts, so i
 canvas for large faces, at a large one for small faces.
 """
 
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 from pydantic import Field
@@ -17,13 +17,13 @@ from edged import (
     FaceDetectionOptions,
     Faces,
     Frame,
-    InferenceError,
     Model,
     ModelCard,
     Parameters,
     PixelFormat,
     Register,
     Run,
+    Shape,
     Tensors,
     Tools,
     hookimpl,
@@ -61,6 +61,12 @@ class Yunet(Model[Frame, FaceDetectionOptions, Faces]):
             raise CardError("the plugin wants the outputs cls, obj, bbox and kps of each stride")
         self._picture = card.picture()
 
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        """The canvas, and so the number of cells, is another one for each picture."""
+        counts = PARTS.items()
+        strides = self._numbers.strides
+        return {f"{part}_{s}": (1, f"cells {s}", count) for part, count in counts for s in strides}
+
     def infer(self, item: Frame, options: FaceDetectionOptions, tools: Tools, run: Run) -> Faces:
         numbers, threshold = self._numbers, options.score_threshold
         found = self._look(item, numbers.small_canvas, threshold, tools)
@@ -94,8 +100,6 @@ class Yunet(Model[Frame, FaceDetectionOptions, Faces]):
         """Score [cells], box [cells, 4] and landmarks [cells, 10] of all strides, one after the other."""
         strides = self._numbers.strides
         read = [np.concatenate([outputs[f"{part}_{s}"] for s in strides], axis=1)[0] for part in PARTS]
-        if [r.shape for r in read] != [(cells, count) for count in PARTS.values()]:
-            raise InferenceError(f"the graph of {self.card.id} does not give one face a cell of its canvas")
         face, fit, raw, points = read
         return np.sqrt(np.clip(face, 0, 1) * np.clip(fit, 0, 1))[:, 0], raw, points
 
@@ -113,4 +117,4 @@ def _chosen(faces: Faces, rows: np.ndarray) -> Faces:
 
 @hookimpl
 def register_models(register: Register) -> None:
-    register(Yunet(ModelCard.load(Path(__file__).with_name("card.yaml"))))
+    register(Yunet)

@@ -114,6 +114,4 @@ def sentences(likeliest: Sequence[int], tokens: Sequence[str], pause: int) -> li
 
 @hookimpl
 def register_models(register: Register) -> None:
-    here = Path(__file__).parent
-    register(ZipformerCtc(ModelCard.load(here / "card.yaml")))
-    register(ZipformerCtc(ModelCard.load(here / "live.yaml")))
+    register(ZipformerCtc, "card.yaml", "live.yaml")

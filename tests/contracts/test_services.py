@@ -4,6 +4,7 @@ import jsonschema
 import numpy as np
 import orjson
 import pytest
+from edged.contracts.result import result_fields
 from pydantic import TypeAdapter, ValidationError
 
 from edged.contracts.errors import NotFound
@@ -13,7 +14,6 @@ from edged.contracts.masks import ForegroundMask, InstanceMasks, Rle, Segmentati
 from edged.contracts.model import Options
 from edged.contracts.pairs import ImageSimilarity, ProductMatch
 from edged.contracts.product import ShelfCount
-from edged.contracts.result import result_fields
 from edged.contracts.services import PARTS, SERVICES, any_service, service
 from edged.contracts.text import TextVectors
 

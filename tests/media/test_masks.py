@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pybase64
 import pytest
+from edged.media.masks import encoded_classes, encoded_mask, mask_picture, rounded
 
 from edged.contracts.masks import Rle, Runs
-from edged.media.masks import encoded_classes, encoded_mask, mask_picture, rounded
 from edged.media.picture import encoded_base64
 from edged.ops.masks import map_of, mask_of
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from edged.contracts.result import result_fields
 
 from edged.contracts.image import Detections
 from edged.contracts.masks import Runs
 from edged.contracts.product import ShelfCount
-from edged.contracts.result import result_fields
 from edged.pipeline.seen import class_fault, gist_of_any, kind_of
 
 TWO = {

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from edged.repository.agreement import agreement
 
 from edged.contracts.image import SceneClassification, TextRow, Texts
 from edged.contracts.masks import ForegroundMask, InstanceMasks, Rle, Segmentation
 from edged.contracts.parts import Embedding, Faces
 from edged.ops.masks import rle_counts
-from edged.repository.agreement import agreement
 
 
 def read(*rows):

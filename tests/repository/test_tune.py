@@ -3,13 +3,13 @@
 import cv2
 import numpy as np
 import pytest
+from edged.repository.agreement import agreement, of_classifications, of_detections
 
 from edged.contracts.errors import InferenceError
 from edged.contracts.image import Classification, Detections
 from edged.contracts.items import PixelFormat
 from edged.contracts.model import Prepared, SinglePassModel, Tools
 from edged.media.frame import PictureFrame
-from edged.repository.agreement import agreement, of_classifications, of_detections
 from edged.repository.tune import feeds, trial
 from edged.repository.tune import pictures as sampled
 from tests.graphs import card, scores, write_graph

@@ -79,7 +79,7 @@ export class Attempt {
     this.#run();
   }
 
-  /** Ask for the answer, then for its drawing; what ran before is given up. */
+  /** Ask for the answer and its drawing; what ran before is given up. */
   async #run() {
     if (!this.#form.reportValidity()) return;
     this.#showCommands();
@@ -100,13 +100,16 @@ export class Attempt {
   async #asked(image, signal) {
     const service = this.#service;
     const started = performance.now();
-    const said = await ask(PREDICT.slice(1) + service, { image, ...options(this.#form) }, signal);
-    const answer = await said.json();
+    const path = `${PREDICT.slice(1)}${service}?drawing=true`;
+    const said = await ask(path, { image, ...options(this.#form) }, signal);
+    const { answer, drawing, why_not: whyNot } = await said.json();
     const took = milliseconds(performance.now() - started);
     this.#answer = answer;
-    this.#showAnswer(`${summary(answer)} · ${took} there and back`, "good");
-    const drawing = await ask(`api/annotate/${service}`, { image, answer }, signal);
-    const blob = await drawing.blob();
+    const note = whyNot ? ` · not drawn: ${whyNot}` : "";
+    this.#showAnswer(`${summary(answer)} · ${took} there and back${note}`, "good");
+    if (!drawing) return;
+    const picture = await fetch(`data:image/jpeg;base64,${drawing}`);
+    const blob = await picture.blob();
     if (!signal.aborted) await paint(this.#canvas, blob);
   }
 

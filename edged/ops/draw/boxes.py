@@ -3,38 +3,36 @@
 from collections.abc import Sequence
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from edged.contracts.items import Pixels
 from edged.ops.draw.pen import Pen, Rectangle, colour_of, extent, readable, write
 
+Boxes = NDArray[np.floating]
+"""[n, 4]: x1, y1, x2, y2 in pixels, best first."""
 
-def draw_detections(
-    bgr: Pixels, boxes: Sequence[Sequence[float]], scores: Sequence[float], names: Sequence[str]
-) -> Pixels:
-    """A new picture with boxes (top, left, bottom, right in pixels), each with its name and score.
 
-    A class always has the same colour. The best box is on top. A small picture comes back enlarged by a
+def draw_boxes(bgr: Pixels, boxes: Boxes, names: Sequence[str], labels: Sequence[str]) -> Pixels:
+    """A new picture with boxes, each in the colour of its name and with its label.
+
+    A name always has the same colour. The best box is on top. A small picture comes back enlarged by a
     whole number, so that the labels can be read.
     """
     canvas, factor = readable(bgr)
-    found = sorted(zip(boxes, scores, names, strict=True), key=lambda row: -row[1])
-    places = [[edge * factor for edge in box] for box, _, _ in found]
-    labels = [f"{name} {score:.0%}" for _, score, name in found]
-    boxed(canvas, places, [name for *_, name in found], labels, Pen.for_picture(canvas))
+    boxed(canvas, boxes * factor, names, labels, Pen.for_picture(canvas))
     return canvas
 
 
-def boxed(
-    canvas: Pixels, boxes: Sequence[Sequence[float]], names: Sequence[str], labels: Sequence[str], pen: Pen
-) -> None:
-    """Boxes (top, left, bottom, right, pixels of the canvas), best first, in the colours of their names."""
-    for box, name in reversed(list(zip(boxes, names, strict=True))):
-        top, left, bottom, right = (round(edge) for edge in box)
+def boxed(canvas: Pixels, boxes: Boxes, names: Sequence[str], labels: Sequence[str], pen: Pen) -> None:
+    """Draw boxes, in pixels of the canvas, into it."""
+    edges = np.asarray(boxes).round().astype(int).tolist()
+    for (left, top, right, bottom), name in reversed(list(zip(edges, names, strict=True))):
         cv2.rectangle(canvas, (left, top), (right, bottom), colour_of(name), pen.line, cv2.LINE_AA)
     taken: list[Rectangle] = []
-    for box, name, label in zip(boxes, names, labels, strict=True):
-        corner = round(box[1]), round(box[0])
-        taken.append(place := _free_place(extent(label, pen), corner, taken, canvas.shape[1]))
+    for (left, top, *_), name, label in zip(edges, names, labels, strict=True):
+        place = _free_place(extent(label, pen), (left, top), taken, canvas.shape[1])
+        taken.append(place)
         write(canvas, place, label, colour_of(name), pen)
 
 

@@ -17,6 +17,8 @@ _READABLE = 320  # a picture whose shorter side has less pixels is enlarged, or 
 _LARGEST = 1280  # but not beyond so many pixels of its longer side
 
 Colour = tuple[int, int, int]
+NEUTRAL: Colour = (120, 90, 40)
+"""The ground of a text that speaks of no class."""
 Rectangle = tuple[int, int, int, int]
 """Left, top, right, bottom."""
 

@@ -1,53 +1,48 @@
 """Two pictures beside each other: before and after, or those that were compared."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import pybase64
 
 from edged.contracts.items import Pixels
-from edged.ops.draw.pen import Colour, Pen, listed, readable
+from edged.ops.draw.pen import NEUTRAL, Colour, Pen, listed, readable
 
 _SAME: Colour = (60, 140, 20)
 _DIFFERENT: Colour = (40, 40, 200)
-_NEUTRAL: Colour = (120, 90, 40)
 _BORDER = 80  # of a similarity, from which on two pictures are the same
 _READABLE, _LARGEST = 320, 1280  # pixels of height
 _GAP = 250  # the light of what is between them
 
-Answer = Mapping[str, Any]
+Line = tuple[str, Colour]
+"""A text, and the colour of its ground."""
 
 
-def draw_after(pictures: Sequence[Pixels], answer: Answer) -> Pixels:
+def before_and_after(bgr: Pixels, result: Pixels) -> Pixels:
     """The picture, and to its right, or below where it is wider than high, what became of it."""
-    found = cv2.imdecode(
-        np.frombuffer(pybase64.b64decode(answer["out_image"], validate=True), np.uint8), cv2.IMREAD_COLOR
-    )
-    if found is None or found.shape != pictures[0].shape:
-        raise ValueError("`out_image` is no picture of the size of the input")
-    before, _ = readable(pictures[0])
-    after, _ = readable(np.asarray(found, np.uint8))
+    before, after = readable(bgr)[0], readable(result)[0]
     for canvas, text in ((before, "before"), (after, "after")):
-        listed(canvas, [(text, _NEUTRAL)], Pen.for_picture(canvas))
+        listed(canvas, [(text, NEUTRAL)], Pen.for_picture(canvas))
     return _joined(before, after, across=before.shape[0] >= before.shape[1])
 
 
-def draw_pair(pictures: Sequence[Pixels], answer: Answer) -> Pixels:
-    """Both pictures at one height, and what was found of them: green for the same, red for different ones."""
+def beside(pictures: Sequence[Pixels], lines: Sequence[Line]) -> Pixels:
+    """Both pictures at one height, and what was found of them."""
     height = min(max(_READABLE, *(bgr.shape[0] for bgr in pictures)), _LARGEST)
     a, b = (_of_height(bgr, height) for bgr in pictures)
     canvas = _joined(a, b, across=True)
-    lines = []
-    if "similarity" in answer:
-        alike = answer["similarity"] >= _BORDER
-        lines.append((f"similarity {answer['similarity']:g}", _SAME if alike else _DIFFERENT))
-    for name in ("l2_distance", "cosine_similarity"):
-        if name in answer:
-            lines.append((f"{name.replace('_', ' ')} {answer[name]:.3f}", _NEUTRAL))
     listed(canvas, lines, Pen.for_picture(canvas))
     return canvas
+
+
+def alike(similarity: float) -> Line:
+    """A similarity of 0 to 100: green for the same, red for different ones."""
+    return f"similarity {similarity:.4g}", _SAME if similarity >= _BORDER else _DIFFERENT
+
+
+def measure(name: str, value: float) -> Line:
+    """A measure that does not say which they are."""
+    return f"{name} {value:.3f}", NEUTRAL
 
 
 def _of_height(bgr: Pixels, height: int) -> Pixels:

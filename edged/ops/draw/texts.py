@@ -13,17 +13,17 @@ _PAPER, _INK, _FRAME = 250, (30, 30, 30), (60, 140, 20)  # BGR
 _SHARE = 0.75  # of the height of a place that its text gets
 
 
-def draw_texts(bgr: Pixels, places: Sequence[Sequence[Sequence[float]]], texts: Sequence[str]) -> Pixels:
+def draw_texts(bgr: Pixels, quads: Sequence[NDArray[np.floating]], texts: Sequence[str]) -> Pixels:
     """A new picture with a frame around each text, and a sheet that shows at the same places what was read.
 
-    `places` [n, 4, 2]: vertices as y, x in pixels, clockwise from the text's own top left. The sheet is below
-    a picture that is wider than high, else to its right.
+    `quads`: [4, 2] each, vertices as x, y in pixels, clockwise from the text's own top left. The sheet is
+    below a picture that is wider than high, else to its right.
     """
     canvas, factor = readable(bgr)
     sheet = np.full_like(canvas, _PAPER)
     line = Pen.for_picture(canvas).line
-    for place, text in zip(places, texts, strict=True):
-        quad = np.array(place, np.float32)[:, ::-1] * factor
+    for place, text in zip(quads, texts, strict=True):
+        quad = np.asarray(place, np.float32) * factor
         _print(sheet, quad, text)
         cv2.polylines(canvas, [quad.round().astype(np.int32)], True, _FRAME, line, cv2.LINE_AA)
     return np.concatenate([canvas, sheet], axis=0 if canvas.shape[1] > canvas.shape[0] else 1)

@@ -1,5 +1,9 @@
-"""How a result becomes the fields of an answer: one rule for what is published and what the schema says."""
+"""The fields of an answer: dataclasses whose names, types and docstrings are what is published.
 
+One rule for what is sent and what the schema says.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Annotated, Any, Literal
 
@@ -10,12 +14,12 @@ from pydantic_core import CoreSchema, core_schema
 
 
 def published_name(field: str) -> str:
-    """Name in JSON of a result's field: `class_` is published as `class`, which Python keeps for itself."""
+    """Name in JSON of a field: `class_` is published as `class`, which Python keeps for itself."""
     return field.removesuffix("_")
 
 
-RESULT = ConfigDict(use_attribute_docstrings=True, alias_generator=published_name)
-"""`__pydantic_config__` of every result type: its schema has the published names and the docstrings."""
+PUBLISHED = ConfigDict(use_attribute_docstrings=True, alias_generator=published_name)
+"""`__pydantic_config__` of every type of fields: its schema has the published names and the docstrings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +38,50 @@ class Listed:
         return core_schema.no_info_after_validator_function(np.asarray, schema)
 
 
-Vector = Annotated[NDArray[np.floating], Listed(1, "number")]
+Floats = NDArray[np.floating]
+Vector = Annotated[Floats, Listed(1, "number")]
 """[n]."""
-Table = Annotated[NDArray[np.floating], Listed(2, "number")]
+Numbers = Annotated[NDArray[np.integer], Listed(1, "integer")]
+"""[n] of whole numbers."""
+Table = Annotated[Floats, Listed(2, "number")]
 """[n, m], or [height, width] of numbers."""
-Numbers = Annotated[NDArray[np.integer], Listed(2, "integer")]
+NumberTable = Annotated[NDArray[np.integer], Listed(2, "integer")]
 """[height, width] of whole numbers."""
-Stack = Annotated[NDArray[np.floating], Listed(3, "number")]
+Stack = Annotated[Floats, Listed(3, "number")]
 """[classes, height, width], or [n, m, l]."""
-Picture = Annotated[NDArray[np.uint8], Listed(3, "integer")]
-"""[height, width, 3], BGR."""
+
+PIXEL_DIGITS = 2
+"""Of a coordinate in pixels."""
+SCORE_DIGITS = 4
+"""Of a score of 0 to 1."""
+SHARE_DIGITS = 6
+"""Of a probability among many classes, and of a distance."""
 
 
-def result_fields(result: Any) -> dict[str, Any]:
-    """The fields of a result by their published names, not copied; a field that is none is left out."""
-    named = ((published_name(field.name), getattr(result, field.name)) for field in fields(result))
+def rounded(numbers: Floats, digits: int) -> NDArray[np.float32]:
+    """With so many digits, contiguous, f32: its JSON is as short."""
+    return np.ascontiguousarray(np.round(np.asarray(numbers, np.float32), digits))
+
+
+def top_left_first(boxes: Floats) -> NDArray[np.float32]:
+    """[n, 4] of x1, y1, x2, y2 as top, left, bottom, right, rounded."""
+    return rounded(boxes[:, [1, 0, 3, 2]], PIXEL_DIGITS)
+
+
+def by_name(names: Sequence[str], probabilities: Floats) -> dict[str, float]:
+    """Probabilities by the names of their classes, rounded."""
+    shares = np.asarray(probabilities, np.float64).round(SHARE_DIGITS).tolist()
+    return dict(zip(names, shares, strict=True))
+
+
+def published(answer: Any) -> dict[str, Any]:
+    """The fields by their published names, not copied; a field that is none is left out."""
+    named = ((published_name(field.name), getattr(answer, field.name)) for field in fields(answer))
     return {name: value for name, value in named if value is not None}
 
 
-def result_schema(kind: type[Any]) -> dict[str, Any]:
-    """JSON Schema of what is published of a result type: a field that may be none may be left out."""
+def published_schema(kind: type[Any]) -> dict[str, Any]:
+    """JSON Schema of what is published of a type of fields: a field that may be none may be left out."""
     schema = TypeAdapter(kind).json_schema()
     for base in filter(is_dataclass, kind.__mro__[1:]):  # pydantic reads the docstrings of the class alone
         for name, body in TypeAdapter(base).json_schema()["properties"].items():

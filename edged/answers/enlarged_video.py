@@ -1,0 +1,29 @@
+"""A video that was made larger."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from edged.answers.fields import PUBLISHED
+from edged.answers.kind import Kind, State
+from edged.contracts.video import EnlargedVideo
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFields:
+    """Answer of the services that give a video back."""
+
+    __pydantic_config__ = PUBLISHED
+
+    oss_path: str
+    """URI of the video in the store of artefacts; empty when the request failed."""
+    result: str
+    """Empty, or why the request failed."""
+    success: bool
+    """Whether there is a video."""
+
+
+def _written(found: EnlargedVideo, _: Any) -> VideoFields:
+    return VideoFields(found.uri, "", True)
+
+
+KIND = Kind(EnlargedVideo, VideoFields, write=_written, gist=lambda *_: State.NEW)

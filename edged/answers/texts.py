@@ -1,0 +1,84 @@
+"""Texts in a picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edged.answers.detections import Boxes, DetectionFields, f1
+from edged.answers.fields import PIXEL_DIGITS, PUBLISHED, SCORE_DIGITS, Floats, Stack, Vector, rounded
+from edged.answers.kind import Kind
+from edged.contracts.image import Texts
+from edged.contracts.items import Pixels
+from edged.ops.draw.texts import draw_texts
+
+TEXT = 1
+"""The one class; 0 is background."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextFields(DetectionFields):
+    """Answer of ocr: every list has one entry a text, in reading order; all may be empty.
+
+    Reading order is row by row from the top, each from left to right, as somebody sees them who holds the
+    picture so that most of its text stands upright. Columns are not told apart.
+    """
+
+    __pydantic_config__ = PUBLISHED
+
+    detection_keypoints: Stack
+    """[n, 4, 2]: the vertices as y, x, clockwise from the text's own top left, pixels of the original upright
+    picture."""
+    detection_texts_ids: list[list[int]]
+    """[n, longest text]: the recogniser's class of each letter, padded with 0."""
+    detection_texts: list[str]
+    """[n]: what is written there."""
+    detection_texts_scores: Vector
+    """[n]: how surely it was read, mean over its letters, 0 to 1."""
+
+
+def _written(found: Texts, _: Any) -> TextFields:
+    rows, corners = found.rows, _corners(found)
+    longest = max((len(row.ids) for row in rows), default=0)
+    return TextFields(
+        detection_boxes=rounded(_around(corners), PIXEL_DIGITS),
+        detection_scores=rounded(np.array([row.score for row in rows]), SCORE_DIGITS),
+        detection_classes=np.full(len(rows), TEXT),
+        detection_class_names=[found.names[TEXT]] * len(rows),
+        detection_keypoints=rounded(corners, PIXEL_DIGITS),
+        detection_texts_ids=[[*row.ids, *[0] * (longest - len(row.ids))] for row in rows],
+        detection_texts=[row.text for row in rows],
+        detection_texts_scores=rounded(np.array([row.text_score for row in rows]), SCORE_DIGITS),
+    )
+
+
+def _corners(found: Texts) -> Floats:
+    """[n, 4, 2]: vertices as y, x, within the picture."""
+    quads = np.array([row.quad for row in found.rows], np.float64).reshape(-1, 4, 2)
+    return np.asarray(quads[..., ::-1].clip(0, found.size))
+
+
+def _around(corners: Floats) -> Floats:
+    """[n, 4]: top, left, bottom, right."""
+    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+
+
+def _read(found: Texts) -> Boxes:
+    """Boxes and texts: two that differ by a single letter are not the same."""
+    return _around(_corners(found)), [row.text for row in found.rows]
+
+
+def _drawn(pictures: Sequence[Pixels], found: Texts, _: Any) -> Pixels:
+    return draw_texts(pictures[0], [row.quad for row in found.rows], [row.text for row in found.rows])
+
+
+KIND = Kind(
+    Texts,
+    TextFields,
+    write=_written,
+    gist=lambda found, _: tuple(sorted(row.text for row in found.rows)),
+    agreement=lambda a, b: f1(map(_read, a), map(_read, b)),
+    draw=_drawn,
+    shrink="ask for a smaller `max_detections`, or a higher `score_threshold`",
+)

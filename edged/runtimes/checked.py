@@ -1,0 +1,69 @@
+"""A session that gives what the model expects, or an error: the plugin need not look."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edged.contracts.card import PictureInput
+from edged.contracts.errors import InferenceError
+from edged.contracts.model import AnyModel, Session, Shape, Tensors
+
+
+class CheckedSession:
+    """Runs several pictures one by one where the graph takes one; checks shapes, and that all is finite."""
+
+    def __init__(self, session: Session, model: AnyModel, graph: str) -> None:
+        self._session = session
+        self._name = f"the graph {graph!r} of {model.card.id}"
+        self._shapes = model.shapes(graph)
+        known = model.card.graphs[graph]
+        self._takes_many = known.batch_axis is not None
+        self._pictures = [name for name, given in known.inputs.items() if isinstance(given, PictureInput)]
+
+    def run(self, inputs: Tensors) -> Tensors:
+        """As `Session.run`. Raises `InferenceError` for outputs that are not as the model expects."""
+        count = 1 if self._takes_many else max((len(inputs[name]) for name in self._pictures), default=1)
+        outputs = self._session.run(inputs) if count == 1 else self._one_by_one(inputs, count)
+        for values in outputs.values():
+            if values.dtype.kind == "f" and not _finite(values):
+                raise InferenceError(f"{self._name} gives values that are not finite")
+        self._check_shapes(outputs)
+        return outputs
+
+    def _one_by_one(self, inputs: Tensors, count: int) -> Tensors:
+        """Inputs that hold as many items as there are pictures are fed one by one, others as they are."""
+        several = {name for name, array in inputs.items() if array.ndim and len(array) == count}
+        parts = [
+            self._session.run({n: array[i : i + 1] if n in several else array for n, array in inputs.items()})
+            for i in range(count)
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _check_shapes(self, outputs: Tensors) -> None:
+        sizes: dict[str, int] = {}
+        for name, wanted in self._shapes.items():
+            shape = outputs[name].shape
+            if not _fits(shape, wanted, sizes):
+                said = ", ".join("any" if size is None else str(size) for size in wanted)
+                raise InferenceError(f"{self._name} gives {name!r} of shape {shape}, and not ({said})")
+
+
+def _fits(shape: tuple[int, ...], wanted: Shape, sizes: dict[str, int]) -> bool:
+    """Whether a shape is the wanted one; `sizes` remembers what the words stood for."""
+    if len(shape) != len(wanted):
+        return False
+    for size, expected in zip(shape, wanted, strict=True):
+        if (sizes.setdefault(expected, size) if isinstance(expected, str) else expected) not in (None, size):
+            return False
+    return True
+
+
+def checked(sessions: Mapping[str, Session], model: AnyModel) -> dict[str, Session]:
+    """All sessions of a model, by graph."""
+    return {graph: CheckedSession(session, model, graph) for graph, session in sessions.items()}
+
+
+def _finite(values: NDArray[np.floating]) -> bool:
+    # The sum tells in one pass; only a sum that is too large for its type needs a second look.
+    return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
