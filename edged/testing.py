@@ -11,11 +11,15 @@ import numpy as np
 import orjson
 from pydantic import TypeAdapter
 
+from edged.answers import KINDS
+from edged.answers.finding import Finding
+from edged.answers.schema import answer_schema
 from edged.contracts.card import Graph, PictureInput
 from edged.contracts.items import Colour, Frame, Pixels
 from edged.contracts.model import Model, Options, Part, Session, Tensors, Tools
 from edged.contracts.service import Service
 from edged.contracts.services import any_service, card_options
+from edged.contracts.speech import Clips
 from edged.media.frame import PictureFrame
 from edged.runtimes.checked import checked
 
