@@ -62,7 +62,6 @@ HEAVY = (
     "paho",
     "prometheus_client",
     "rich",
-    "safetensors",
     "sounddevice",
     "tokenizers",
     "starlette",

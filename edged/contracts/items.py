@@ -153,9 +153,9 @@ class Video(Protocol):
         """Its pictures in order, decoded as they are asked for and held no longer than the caller holds them.
 
         Those of `start_us` (microseconds from the beginning) up to, not including, `end_us`; none is the end.
-        Each picture once; or, with `step_us`, those that are shown at `start_us` and every so many microseconds
-        later, one twice where the video has fewer; `rate` says the same as pictures a second. Raises
-        `ValueError` for both together.
+        Each picture once; or, with `step_us`, those that are shown at `start_us` and every so many
+        microseconds later, one twice where the video has fewer; `rate` says the same as pictures a second.
+        Raises `ValueError` for both together.
 
         Every call begins anew, and ends what an earlier one had left.
         """
