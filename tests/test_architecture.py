@@ -26,7 +26,7 @@ FLOORS = (
     {"repository"},
     {"hookspecs", "discovery", "pipeline"},
     {"streams", "mqtt", "http", "jsonl"},
-    {"config", "health", "status", "control", "opening", "wiring", "daemon", "testing"},
+    {"config", "secrets", "health", "status", "control", "opening", "wiring", "daemon", "testing"},
     {"cli"},
 )
 SIDEWAYS = {("media", "ops"), ("media", "flow")}
