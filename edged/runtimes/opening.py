@@ -8,6 +8,7 @@ from edged.contracts.card import Precision, Runtime, VariantName
 from edged.contracts.errors import VariantError
 from edged.contracts.model import Session
 from edged.runtimes.devices import Concurrency
+from edged.runtimes.ov import OvSession
 
 
 class OpenSession(Session, Protocol):
@@ -33,8 +34,6 @@ def open_session(
     if find_spec(runtime) is None:
         raise VariantError(f"the package {runtime} is not installed")
     if runtime == "openvino":
-        from edged.runtimes.ov import OvSession  # noqa: PLC0415 - loads OpenVINO
-
         return OvSession(path, device, precision, concurrency, cache_dir)
     from edged.runtimes.ort import OrtSession  # noqa: PLC0415 - loads ONNX Runtime
 

@@ -2,32 +2,16 @@
 
 import os
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from queue import LifoQueue
 from typing import Any
-
-import openvino
 
 from edged.contracts.card import Precision
 from edged.contracts.errors import InferenceError, VariantError
 from edged.contracts.model import Tensors
 from edged.runtimes.devices import Concurrency, openvino_device, openvino_name
+from edged.runtimes.ov_core import capabilities, core
 from edged.runtimes.signature import Port, Signature
-
-_CAPABILITIES = {"FP32": "f32", "FP16": "f16", "BF16": "bf16", "INT8": "int8"}
-
-
-@cache
-def core() -> openvino.Core:
-    """The one entrance to OpenVINO; made when it is needed first, for it loads the drivers."""
-    return openvino.Core()
-
-
-def capabilities(device: str) -> tuple[str, ...]:
-    """Precisions that OpenVINO's `device` computes in by itself: of `f32`, `f16`, `bf16`, `int8`."""
-    offered = core().get_property(device, "OPTIMIZATION_CAPABILITIES")
-    return tuple(_CAPABILITIES[name] for name in offered if name in _CAPABILITIES)
 
 
 class OvSession:

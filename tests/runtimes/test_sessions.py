@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edged.contracts.errors import InferenceError, VariantError
-from edged.runtimes import ov
+from edged.runtimes import ov, ov_core
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import open_session
 from tests.graphs import SIZE, scores, write_graph
@@ -129,7 +129,7 @@ def test_bf16_never_runs_as_f32_in_silence(graph, monkeypatch):
 
 
 def test_bf16_where_the_cpu_has_it(graph):
-    if "bf16" in ov.capabilities("CPU"):
+    if "bf16" in ov_core.capabilities("CPU"):
         assert open_session(graph, "openvino-bf16", "cpu", TWO).precision == "bf16"
     else:
         with pytest.raises(VariantError):
