@@ -9,15 +9,18 @@ from edged.contracts.errors import VariantError
 from edged.contracts.model import Session
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.ov import OvSession
+from edged.runtimes.signature import Signature
 
 
 class OpenSession(Session, Protocol):
-    """A session that knows what it really runs on."""
+    """A session that knows what it really runs on, and its graph."""
 
     device: str
     """`cpu`, `gpu`, `npu`, `cuda:0`: asked back from the runtime."""
     precision: Precision
     """What it computes in."""
+    signature: Signature
+    """Its inputs and outputs."""
 
 
 def split(variant: VariantName) -> tuple[Runtime, Precision]:

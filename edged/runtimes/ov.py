@@ -48,14 +48,17 @@ class OvSession:
         if really != _hint(precision):
             raise VariantError(f"OpenVINO would compute in {really} instead of {precision} on {device}")
         self.precision = precision
-        self._signature = Signature(map(_port, compiled.inputs, _input_names(path, compiled.inputs)))
         self._outputs = [(name, node) for node in compiled.outputs for name in node.get_names()]
+        self.signature = Signature(
+            map(_port, compiled.inputs, _input_names(path, compiled.inputs)),
+            (_port(node, name) for name, node in self._outputs),
+        )
         self._pool: LifoQueue[Any] = LifoQueue()
         for request in pool:
             self._pool.put(request)
 
     def run(self, inputs: Tensors) -> Tensors:
-        feed = self._signature.feed(inputs)
+        feed = self.signature.feed(inputs)
         request = self._pool.get()
         try:
             answers = request.infer(feed, share_inputs=True, share_outputs=False)
