@@ -22,6 +22,7 @@ from edged.pipeline.requests import RequestSettings
 from edged.pipeline.serve import ServiceSettings
 from edged.pipeline.served import option_faults
 from edged.runtimes.devices import RuntimeSettings
+from edged.secrets import with_secrets
 from edged.streams.camera import CameraSettings
 from edged.streams.microphone import SCHEME, microphone_name
 
@@ -188,7 +189,7 @@ def load(path: Path) -> Config:
     inside = path.parent == Path(__file__).parent  # the one that comes in the wheel: write beside the user
     folder = Path.cwd() if inside else path.parent
     faults: list[str] = []
-    tree = _with_environment(raw or {}, "", faults)
+    tree = with_secrets(_with_environment(raw or {}, "", faults), Config, folder, faults)
     try:
         config = Config.model_validate(tree, context={FOLDER: folder})
     except ValidationError as error:

@@ -1,7 +1,9 @@
 """For tests of plugins: fakes of what the host gives to a model, and the test that every model must pass."""
 # ruff: noqa: S101 - asserting is what it is for
 
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
 from types import MappingProxyType
@@ -15,7 +17,7 @@ from edged.answers import KINDS
 from edged.answers.finding import Finding
 from edged.answers.schema import answer_schema
 from edged.contracts.card import Graph, PictureInput
-from edged.contracts.items import Colour, Frame, Pixels
+from edged.contracts.items import AudioClip, Colour, Frame, Pixels
 from edged.contracts.model import Model, Options, Part, Session, Tensors, Tools
 from edged.contracts.service import Service
 from edged.contracts.services import any_service, card_options
@@ -23,6 +25,7 @@ from edged.contracts.speech import Clips
 from edged.media.frame import PictureFrame
 from edged.runtimes.checked import checked
 
+_MICROSECONDS = 1_000_000
 _DTYPES = {"f32": np.float32, "i64": np.int64, "i32": np.int32, "u8": np.uint8}
 
 
@@ -64,6 +67,53 @@ class FakeRun:
 def frame_of(bgr: Pixels, seq: int = 0) -> Frame:
     """A frame of [height, width, 3] BGR pixels, taken at the beginning of 1970."""
     return PictureFrame(bgr, 0.0, seq)
+
+
+class VideoOfPictures:
+    """A video of pictures that are given, shown evenly. Implements `contracts.items.Video`."""
+
+    def __init__(self, pictures: Sequence[Pixels], frame_rate: float, sound: AudioClip | None = None) -> None:
+        """`pictures` are [height, width, 3] in BGR, all of one size, at least one."""
+        self.height, self.width = pictures[0].shape[:2]
+        self.frame_rate = frame_rate
+        self.seconds = len(pictures) / frame_rate
+        self.has_sound = sound is not None
+        self._frames = [PictureFrame(bgr, i / frame_rate, i) for i, bgr in enumerate(pictures)]
+        self._sound = sound
+        self._calls = 0
+
+    def frames(
+        self,
+        start_us: int = 0,
+        end_us: int | None = None,
+        step_us: int | None = None,
+        rate: float | None = None,
+    ) -> Iterator[Frame]:
+        if step_us is not None and rate is not None:
+            raise ValueError("say `step_us` or `rate`, not both")
+        end = min(self.seconds, math.inf if end_us is None else end_us / _MICROSECONDS)
+        step = step_us / _MICROSECONDS if step_us is not None else 1 / rate if rate is not None else None
+        self._calls += 1
+        return self._shown(start_us / _MICROSECONDS, end, step, self._calls)
+
+    def _shown(self, start: float, end: float, step: float | None, call: int) -> Iterator[Frame]:
+        first, last = (math.ceil(round(at * self.frame_rate, 6)) for at in (start, end))
+        wanted = range(first, last) if step is None else self._shown_at(start, end, step)
+        for index in wanted:
+            yield self._frames[index]
+            if call != self._calls:
+                raise RuntimeError("`frames` was called again, which ends what the earlier call had left")
+
+    def _shown_at(self, start: float, end: float, step: float) -> Iterator[int]:
+        marks = itertools.takewhile(lambda at: at < end, (start + n * step for n in itertools.count()))
+        return (math.floor(round(at * self.frame_rate, 6)) for at in marks)
+
+    def sound(self, start_us: int = 0, end_us: int | None = None) -> AudioClip | None:
+        if self._sound is None:
+            return None
+        whole, rate = self._sound, self._sound.rate
+        end = None if end_us is None else end_us * rate // _MICROSECONDS
+        return AudioClip(whole.samples[start_us * rate // _MICROSECONDS : end], rate, start_us)
 
 
 def conformance(

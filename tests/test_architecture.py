@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -26,11 +27,17 @@ FLOORS = (
     {"repository"},
     {"hookspecs", "discovery", "pipeline"},
     {"streams", "mqtt", "http", "jsonl"},
-    {"config", "health", "status", "control", "opening", "wiring", "daemon", "testing"},
+    {"config", "secrets", "health", "status", "control", "opening", "wiring", "daemon", "testing"},
     {"cli"},
 )
 SIDEWAYS = {("media", "ops"), ("media", "flow")}
 """Imports within floor 1 that are allowed; floor 5, the outside worlds, has none."""
+
+LAZY = {
+    ("edged/cli/run.py", "edged.daemon"): "the other commands do without its servers",
+    ("edged/runtimes/opening.py", "edged.runtimes.ort"): "loads ONNX Runtime",
+}
+"""Imports of ours within a function, each for the time and memory of those who never come there."""
 
 PLUGINS_MAY_IMPORT = {"edged", "edged.ops", "edged.media", "edged.builders"}
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "manager", "handler"}
@@ -62,7 +69,6 @@ HEAVY = (
     "paho",
     "prometheus_client",
     "rich",
-    "safetensors",
     "sounddevice",
     "tokenizers",
     "starlette",
@@ -110,6 +116,33 @@ def test_imports_point_down(path):
         assert floor_of(part) <= floor_of(own), f"reaches up to {target}"
         if floor_of(part) == floor_of(own) and floor_of(own) in (1, 5):
             assert (own, part) in SIDEWAYS, f"reaches sideways to {target}"
+
+
+def module_of(path: Path) -> str:
+    return name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def imported_modules(tree: ast.AST) -> set[str]:
+    """Our modules that are imported anywhere below, in functions and for types alone too."""
+    known = {module_of(path) for path in HOST} - {"edged"}
+    found = set(imports(tree)) | {name.rpartition(".")[0] for name in imports(tree)}
+    return found & known
+
+
+def test_no_imports_go_round_in_a_circle():
+    graph = {module_of(path): imported_modules(parsed(path)) for path in HOST if path != FACADE}
+    TopologicalSorter(graph).prepare()  # raises CycleError that shows it
+
+
+def test_what_is_imported_within_a_function_has_a_reason():
+    found = {
+        (name_of(path), target)
+        for path in HOST
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for target in imported_modules(node)
+    }
+    assert found == LAZY.keys()
 
 
 @pytest.mark.parametrize("path", HOST, ids=name_of)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from edged import Classification, Model, ModelCard, TextPair
+from edged import AudioClip, Classification, Model, ModelCard, TextPair, Video
 from edged.contracts.errors import CardError, TimedOut
-from edged.testing import FakeRun, FakeSession, conformance, frame_of
+from edged.testing import FakeRun, FakeSession, VideoOfPictures, conformance, frame_of
 
 GRAPH = {
     "weights": ["a.onnx"],
@@ -115,3 +115,58 @@ def test_any_item_may_be_given():
     text = TextPair("1", "a", "b", 5)
     conformance(Reads(CAT), session(), text)
     assert set(map(id, seen)) == {id(text)}
+
+
+def video(sound=None):
+    """Ten pictures, four a second."""
+    return VideoOfPictures([np.full((6, 8, 3), i, np.uint8) for i in range(10)], 4.0, sound)
+
+
+def shown(**asked):
+    return [frame.seq for frame in video().frames(**asked)]
+
+
+def test_a_video_of_pictures_tells_its_facts():
+    made = video()
+    assert isinstance(made, Video)
+    assert (made.width, made.height, made.frame_rate, made.seconds) == (8, 6, 4.0, 2.5)
+    assert not made.has_sound
+    assert made.sound() is None
+    assert [frame.captured_at for frame in made.frames()][:3] == [0, 0.25, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("asked", "seen"),
+    [
+        ({}, list(range(10))),
+        ({"start_us": 500_000, "end_us": 1_000_000}, [2, 3]),
+        ({"start_us": 500_001}, list(range(3, 10))),
+        ({"end_us": 90_000_000}, list(range(10))),
+        ({"start_us": 2_500_000}, []),
+        ({"step_us": 500_000}, [0, 2, 4, 6, 8]),
+        ({"start_us": 600_000, "step_us": 1_000_000}, [2, 6]),
+        ({"rate": 3}, [0, 1, 2, 4, 5, 6, 8, 9]),
+        ({"rate": 8, "end_us": 1_000_000}, [0, 0, 1, 1, 2, 2, 3, 3]),
+    ],
+)
+def test_its_pictures_are_shown_from_to_and_as_often_as_asked(asked, seen):
+    assert shown(**asked) == seen
+
+
+def test_its_frames_go_forward_once():
+    made = video()
+    early = made.frames()
+    next(early)
+    assert next(made.frames(start_us=500_000)).seq == 2
+    with pytest.raises(RuntimeError, match="ends what the earlier call had left"):
+        next(early)
+    with pytest.raises(ValueError, match="not both"):
+        made.frames(step_us=1, rate=1)
+
+
+def test_its_sound_is_cut_where_asked():
+    made = video(AudioClip(np.arange(16_000, dtype=np.float32), 16_000, 0))
+    part = made.sound(250_000, 500_000)
+    assert (part.samples[0], len(part.samples), part.start_us) == (4_000, 4_000, 250_000)
+    assert made.has_sound
+    assert len(made.sound().samples) == 16_000

@@ -9,7 +9,6 @@ from edged.builders.graph import GraphBuilder, fold_batch_norm
 from edged.builders.hdf5 import hdf5_arrays
 from edged.builders.ncnn import Layer, ncnn_layers
 from edged.builders.pickles import pickled_arrays
-from edged.builders.safetensors import safetensors_arrays
 from edged.builders.torch import torch_arrays
 from edged.builders.transformer import NOWHERE, Quantized, TransformerBuilder
 
@@ -23,7 +22,6 @@ __all__ = [
     "hdf5_arrays",
     "ncnn_layers",
     "pickled_arrays",
-    "safetensors_arrays",
     "torch_arrays",
     "without_roundings",
 ]

@@ -102,7 +102,7 @@ class _RunLog:
 
 class _Watched:
     def __init__(self, session: OpenSession, log: _RunLog) -> None:
-        self.device, self.precision = session.device, session.precision
+        self.device, self.precision, self.signature = session.device, session.precision, session.signature
         self._session = session
         self._log = log
 

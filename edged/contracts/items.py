@@ -3,10 +3,9 @@
 A stream or a request is turned into one of these by the host; a plugin only reads them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -63,7 +62,8 @@ class Frame(Protocol):
 
     @property
     def captured_at(self) -> float:
-        """Seconds since the epoch (UTC) at which the picture was taken or came in."""
+        """Seconds since the epoch (UTC) at which the picture was taken or came in; in a `Video` since its
+        beginning."""
 
     @property
     def seq(self) -> int:
@@ -123,13 +123,49 @@ class LiveClip:
     """False for an utterance that goes on: it comes again, longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Video:
-    """A video file that was fetched and checked."""
+@runtime_checkable
+class Video(Protocol):
+    """A video that the host opened, no longer than what was asked for: a model never sees the file."""
 
-    path: Path
-    play_duration_us: int | None
-    """Only so much of the beginning is processed; none is all of it."""
+    @property
+    def width(self) -> int:
+        """Pixels, of the upright picture."""
+
+    @property
+    def height(self) -> int:
+        """Pixels, of the upright picture."""
+
+    @property
+    def frame_rate(self) -> float | None:
+        """Pictures a second; none where the file does not say, or they are not shown evenly."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Its length; none where the file does not say."""
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether `sound` gives any."""
+
+    def frames(
+        self,
+        start_us: int = 0,
+        end_us: int | None = None,
+        step_us: int | None = None,
+        rate: float | None = None,
+    ) -> Iterator[Frame]:
+        """Its pictures in order, decoded as they are asked for and held no longer than the caller holds them.
+
+        Those of `start_us` (microseconds from the beginning) up to, not including, `end_us`; none is the end.
+        Each picture once; or, with `step_us`, those that are shown at `start_us` and every so many
+        microseconds later, one twice where the video has fewer; `rate` says the same as pictures a second.
+        Raises `ValueError` for both together.
+
+        Every call begins anew, and ends what an earlier one had left.
+        """
+
+    def sound(self, start_us: int = 0, end_us: int | None = None) -> AudioClip | None:
+        """Its sound between these microseconds, whole in memory: 64 kB a second. None: it has none."""
 
 
 @dataclass(frozen=True, slots=True)

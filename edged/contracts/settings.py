@@ -16,7 +16,6 @@ from pydantic import (
 
 FOLDER = "folder"
 """Key of pydantic's validation context: the folder at which relative paths start."""
-_FILE = "file:"
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
@@ -42,23 +41,8 @@ FromFolder = Annotated[Path, AfterValidator(_from_folder)]
 """A path; a relative one starts at the folder of config.yaml."""
 
 
-def _from_file(value: object, info: ValidationInfo) -> object:
-    if not isinstance(value, str) or not value.startswith(_FILE):
-        return value
-    path = _from_folder(Path(value.removeprefix(_FILE)), info)
-    try:
-        text = path.read_text("utf-8").rstrip("\r\n")
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: is not text in UTF-8") from None
-    if not text:
-        raise ValueError(f"{path}: is empty")
-    return text
-
-
-Secret = Annotated[SecretStr, BeforeValidator(_from_file)]
-"""A password or token, which nothing shows; `file:/run/secrets/x` stands for the text of that file."""
+Secret = SecretStr
+"""A password or token, which nothing shows; in YAML `file:/run/secrets/x` stands for that file's text."""
 
 
 class Settings(BaseModel):

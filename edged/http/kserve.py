@@ -5,18 +5,18 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import Any
 
+import numpy as np
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from edged.contracts.card import ModelCard, PictureInput
 from edged.contracts.errors import NotFound
-from edged.contracts.items import Colour
 from edged.http.sources import Sources
 from edged.pipeline.served import Served
+from edged.runtimes.signature import Port
 
 _PLATFORMS: Mapping[str, str] = {"onnxruntime": "onnxruntime_onnx", "openvino": "openvino_ir"}
-_DATATYPES: Mapping[str, str] = {"f32": "FP32", "i64": "INT64", "i32": "INT32", "u8": "UINT8"}
+_KINDS: Mapping[str, str] = {"f": "FP", "i": "INT", "u": "UINT"}
 
 
 class KServe:
@@ -58,37 +58,38 @@ class KServe:
 
 
 def metadata(served: Served) -> dict[str, Any]:
-    """Of a model. With several graphs, a tensor's name begins with that of its graph."""
-    card, facts = served.instance.card, served.instance.facts
+    """Of a model: the tensors of its graphs as the runtime knows them, a free length being -1.
+
+    Where there are several graphs, a tensor's name begins with that of its graph: `det/x`.
+    """
+    card, facts, signatures = served.instance.card, served.instance.facts, served.instance.signatures
     runtime = facts.variant.partition("-")[0]
+    within = {graph: f"{graph}/" if len(signatures) > 1 else "" for graph in signatures}
     return {
         "name": card.id,
         "versions": [facts.variant],
         "platform": _PLATFORMS.get(runtime, runtime),
         "inputs": [
-            {"name": _within(card, graph) + name, **_input(spec)}
-            for graph, of in card.graphs.items()
-            for name, spec in of.inputs.items()
+            _tensor(within[graph], port) for graph, of in signatures.items() for port in of.inputs.values()
         ],
-        "outputs": [  # of which the card knows the names only
-            {"name": _within(card, graph) + name, "datatype": "FP32", "shape": [-1]}
-            for graph, of in card.graphs.items()
-            for name in of.outputs
+        "outputs": [  # a runtime may know several names of one
+            _tensor(within[graph], of.outputs[name])
+            for graph, of in signatures.items()
+            for name in card.graphs[graph].outputs
+            if name in of.outputs
         ],
         "parameters": {"service": card.service, "device": facts.device},
     }
 
 
-def _within(card: ModelCard, graph: str) -> str:
-    return f"{graph}/" if len(card.graphs) > 1 else ""
+def _tensor(within: str, port: Port) -> dict[str, Any]:
+    shape = [-1 if length is None else length for length in port.shape]
+    return {"name": within + port.name, "datatype": _datatype(port.dtype), "shape": shape}
 
 
-def _input(spec: Any) -> dict[str, Any]:
-    if isinstance(spec, PictureInput):
-        sides = [side or -1 for side in spec.size]
-        channels = 1 if spec.colour is Colour.GRAY else 3
-        return {"datatype": "UINT8", "shape": [-1, *sides, channels]}
-    return {"datatype": _DATATYPES[spec.dtype], "shape": [side or -1 for side in spec.shape]}
+def _datatype(dtype: np.dtype[Any]) -> str:
+    """As KServe calls it: `FP32`, `UINT8`, `BOOL`."""
+    return "BOOL" if dtype.kind == "b" else f"{_KINDS[dtype.kind]}{8 * dtype.itemsize}"
 
 
 def _json(body: Mapping[str, Any], code: int = 200) -> Response:

@@ -194,7 +194,7 @@ def _kserve() -> dict[str, Any]:
         "/v2/health/live": _gets("alive", "the server answers", "application/json", anything),
         "/v2/health/ready": ready,
         "/v2/models/{model}": _gets(
-            "model", "metadata", "application/json", anything, "404", parameters=model
+            "model", "metadata: its graphs' tensors", "application/json", anything, "404", parameters=model
         ),
         "/v2/models/{model}/ready": _gets(
             "model_ready", "it is up", "application/json", anything, "404", parameters=model

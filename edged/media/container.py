@@ -1,4 +1,4 @@
-"""Video and sound of strangers, opened with PyAV as a file object that can open nothing else.
+"""The one door for sound and video of strangers: PyAV opens a file object, which can open nothing else.
 
 Playlists (HLS, DASH, concat), session descriptions and numbered pictures name other files and hosts, which
 FFmpeg would open: their formats are not on the list, and no protocol is.
@@ -13,9 +13,10 @@ from edged.contracts.errors import NotMedia
 
 FORMATS = (
     *("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "asf", "ogg"),
-    *("wav", "mp3", "aac", "flac", "amr", "aiff"),
+    *("wav", "w64", "aiff", "au", "caf", "mp3", "aac", "ac3", "eac3", "amr", "amrnb", "amrwb"),
+    *("flac", "ape", "tta", "wv"),
 )
-"""Demuxers that hold their media within; `mov` is MP4 too, `matroska` WebM."""
+"""Demuxers that hold their media within; `mov` is MP4 and M4A too, `matroska` WebM, `ogg` Opus."""
 _NO_PROTOCOL = "none"
 _OPTIONS = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": _NO_PROTOCOL}
 
@@ -30,8 +31,11 @@ class _Bytes:
 
 
 def open_media(file: IO[bytes]) -> av.container.InputContainer:
-    """Open what was fetched, to demux and decode; close both, the container first. Raises `NotMedia`."""
+    """Open what was fetched, to demux and decode; close both, the container first. Raises `NotMedia`.
+
+    Titles and other tags may be in any encoding: what is no UTF-8 in them is replaced.
+    """
     try:
-        return av.open(_Bytes(file), "r", container_options=_OPTIONS)
-    except av.error.FFmpegError as error:
-        raise NotMedia("the bytes are no video or sound of a format that this box opens") from error
+        return av.open(_Bytes(file), "r", container_options=_OPTIONS, metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError) as error:
+        raise NotMedia("is no audio or video that can be read") from error

@@ -15,18 +15,13 @@ from pydantic import Field
 
 from edged.contracts.errors import NotMedia, NotUsable, TooLarge
 from edged.contracts.settings import Settings
+from edged.media.container import open_media
 
 RATE = 16_000
 """Samples a second of everything that models hear."""
 PIECE = RATE // 2
 """Samples of a piece: half a second."""
 MICROSECONDS = 1_000_000
-
-_FORMATS = (
-    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,tta,w64,"
-    "wav,wv"
-)
-"""Demuxers that read one file and open no other: a playlist could name any file of this box."""
 
 
 class SoundLimits(Settings):
@@ -55,11 +50,7 @@ def open_sound(file: IO[bytes], limits: SoundLimits, play_duration_us: int | Non
     Raises `NotMedia` for bytes that are no audio or video, `NotUsable` for a video without sound, and while
     it is read `TooLarge` past the limit. Packets that cannot be decoded are passed over.
     """
-    try:
-        container = av.open(file, "r", options={"format_whitelist": _FORMATS})
-    except (av.error.FFmpegError, ValueError) as error:
-        raise NotMedia("is no audio or video that can be read") from error
-    with container:
+    with open_media(file) as container:
         if not container.streams.audio:
             raise NotUsable("has no sound track")
         told = None if container.duration is None else container.duration / MICROSECONDS

@@ -8,8 +8,3 @@ def softmax(logits: NDArray[np.floating], axis: int = -1) -> NDArray[np.float32]
     """Probabilities along `axis`, which sum to 1; large logits do not overflow."""
     powers = np.exp(logits - logits.max(axis=axis, keepdims=True))
     return np.asarray(powers / powers.sum(axis=axis, keepdims=True), np.float32)
-
-
-def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.intp]:
-    """Indices of the `k` greatest of [n] scores, best first; of equal ones the lower index first."""
-    return np.argsort(-scores, kind="stable")[:k]

@@ -16,6 +16,7 @@ from edged.contracts.card import Graph, PictureInput
 from edged.contracts.errors import CardError, VariantError
 from edged.contracts.items import Colour
 from edged.runtimes.failures import raised_by
+from edged.runtimes.ov_core import core
 
 
 def fold_onnx(source: Path, target: Path, graph: Graph) -> None:
@@ -180,8 +181,6 @@ def _rename(own: Any, old: str, new: str) -> None:
 def fold_openvino(source: Path, target: Path, graph: Graph) -> None:
     """Write the folded graph as OpenVINO's IR. Raises as `fold_onnx`."""
     import openvino  # noqa: PLC0415 - loaded when it is needed first
-
-    from edged.runtimes.ov import core  # noqa: PLC0415
 
     try:
         model = core().read_model(str(source))

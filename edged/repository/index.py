@@ -13,13 +13,18 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    canonicalize_version,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 
 from edged.contracts.errors import OriginError
 from edged.repository.web import Web, shown
 
-SDISTS = (".tar.gz", ".zip")
 MAX_PAGE = 50_000_000
 """Bytes of an index page; those of old packages have thousands of files."""
 _ACCEPT = {"Accept": "application/vnd.pypi.simple.v1+json, text/html;q=0.1"}
@@ -171,25 +176,17 @@ class _Links(HTMLParser):
 
 
 def _is_of(file: str, name: str, version: str) -> bool:
-    """Whether the file name is that of this package and version; either may have dashes in old files."""
-    if file.endswith(".whl"):
-        parts = file.removesuffix(".whl").split("-")[:-3]  # without the tags of Python, ABI and machine
-        splits = [(parts[0], "-".join(parts[1:end])) for end in (2, 3) if end <= len(parts)]  # build number
-    elif file.endswith(SDISTS):
-        parts = file.removesuffix(".zip").removesuffix(".tar.gz").split("-")
-        splits = [("-".join(parts[:i]), "-".join(parts[i:])) for i in range(1, len(parts))]
-    else:
-        splits = []
-    return any(
-        canonicalize_name(left) == canonicalize_name(name) and _version(right) == _version(version)
-        for left, right in splits
-    )
+    """Whether the file name is that of this package and version, which may be written with a wheel's build.
 
-
-def _version(text: str) -> Version | str:
-    """To compare; versions older than the rules (`1.0.dev0-39`) only equal themselves."""
-    plain = text.replace("_", "-")
+    Names older than the rules are of none: pip takes them no more either.
+    """
     try:
-        return Version(plain)
-    except InvalidVersion:
-        return plain
+        if file.endswith(".whl"):
+            of, release, build, _ = parse_wheel_filename(file)
+        else:
+            of, release = parse_sdist_filename(file)
+            build = ()
+    except (InvalidWheelFilename, InvalidSdistFilename):
+        return False
+    written = {canonicalize_version(text) for text in (f"{release}", f"{release}-{''.join(map(str, build))}")}
+    return of == canonicalize_name(name) and canonicalize_version(version) in written

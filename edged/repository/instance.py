@@ -28,6 +28,7 @@ from edged.contracts.slot import Priority, Slot
 from edged.flow.counters import Counters
 from edged.repository.variants import ANYTHING, Wish
 from edged.runtimes.checked import checked
+from edged.runtimes.signature import Signature
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +100,7 @@ class Instance:
         *,
         asked: Wish = ANYTHING,
         skipped: Mapping[str, str] = MappingProxyType({}),
+        signatures: Mapping[str, Signature] = MappingProxyType({}),
     ) -> None:
         self.card = model.card
         self.facts = facts
@@ -107,6 +109,8 @@ class Instance:
         """What was wished for."""
         self.skipped = skipped
         """Why nothing that ranks higher runs, by variant and device."""
+        self.signatures = signatures
+        """Inputs and outputs as its runtime knows them, by graph of the card."""
         self.model = model
         self.tools = tools
         """As they were opened: the sessions without slot and timing."""

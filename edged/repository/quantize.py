@@ -16,6 +16,7 @@ from typing import Any
 from edged.contracts.errors import VariantError
 from edged.contracts.model import Tensors
 from edged.runtimes.failures import raised_by
+from edged.runtimes.ov_core import core
 
 PER_CHANNEL_OPSET = 13
 """The first ONNX operator set whose DequantizeLinear has an axis."""
@@ -75,8 +76,6 @@ def quantize_openvino(folded: Path, target: Path, samples: Sequence[Tensors], ke
     if find_spec("nncf") is None:
         raise VariantError("quantizing for OpenVINO needs NNCF: install edged[quantize]")
     import openvino  # noqa: PLC0415
-
-    from edged.runtimes.ov import core  # noqa: PLC0415
 
     with _quiet_nncf() as nncf:
         try:

@@ -291,7 +291,10 @@ class Repository:
         }
         tools = Tools(held.sessions, resources, parts)
         slot = self._slot_for(facts.device)
-        return Instance(model, tools, facts, slot, self._counters, asked=wish, skipped=skipped)
+        signatures = {graph: session.signature for graph, session in held.sessions.items()}
+        return Instance(
+            model, tools, facts, slot, self._counters, asked=wish, skipped=skipped, signatures=signatures
+        )
 
 
 def _log_opened(instance: Instance) -> None:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from edged.contracts.card import Runtime
 from edged.contracts.settings import Settings
+from edged.runtimes.ov_core import capabilities, core
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,6 @@ def devices() -> tuple[Device, ...]:
 
 
 def _openvino() -> list[Device]:
-    from edged.runtimes.ov import capabilities, core  # noqa: PLC0415 - OpenVINO is loaded here
-
     return [
         Device(
             openvino_name(ours),

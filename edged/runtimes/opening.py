@@ -8,15 +8,19 @@ from edged.contracts.card import Precision, Runtime, VariantName
 from edged.contracts.errors import VariantError
 from edged.contracts.model import Session
 from edged.runtimes.devices import Concurrency
+from edged.runtimes.ov import OvSession
+from edged.runtimes.signature import Signature
 
 
 class OpenSession(Session, Protocol):
-    """A session that knows what it really runs on."""
+    """A session that knows what it really runs on, and its graph."""
 
     device: str
     """`cpu`, `gpu`, `npu`, `cuda:0`: asked back from the runtime."""
     precision: Precision
     """What it computes in."""
+    signature: Signature
+    """Its inputs and outputs."""
 
 
 def split(variant: VariantName) -> tuple[Runtime, Precision]:
@@ -33,8 +37,6 @@ def open_session(
     if find_spec(runtime) is None:
         raise VariantError(f"the package {runtime} is not installed")
     if runtime == "openvino":
-        from edged.runtimes.ov import OvSession  # noqa: PLC0415 - loads OpenVINO
-
         return OvSession(path, device, precision, concurrency, cache_dir)
     from edged.runtimes.ort import OrtSession  # noqa: PLC0415 - loads ONNX Runtime
 

@@ -47,11 +47,13 @@ class OrtSession:
             raise VariantError(f"ONNX Runtime would run on {really} instead of {device}")
         self.device = device
         self.precision: Precision = precision
-        self._signature = Signature(_port(node) for node in self._session.get_inputs())
-        self._outputs = [node.name for node in self._session.get_outputs()]
+        outputs = self._session.get_outputs()
+        numbers = (node for node in outputs if node.type in _DTYPES)
+        self.signature = Signature(map(_port, self._session.get_inputs()), map(_port, numbers))
+        self._outputs = [node.name for node in outputs]
 
     def run(self, inputs: Tensors) -> Tensors:
-        feed = self._signature.feed(inputs)
+        feed = self.signature.feed(inputs)
         try:
             answers = self._session.run(self._outputs, feed)
         except _FAILURES as error:

@@ -2,32 +2,16 @@
 
 import os
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from queue import LifoQueue
 from typing import Any
-
-import openvino
 
 from edged.contracts.card import Precision
 from edged.contracts.errors import InferenceError, VariantError
 from edged.contracts.model import Tensors
 from edged.runtimes.devices import Concurrency, openvino_device, openvino_name
+from edged.runtimes.ov_core import capabilities, core
 from edged.runtimes.signature import Port, Signature
-
-_CAPABILITIES = {"FP32": "f32", "FP16": "f16", "BF16": "bf16", "INT8": "int8"}
-
-
-@cache
-def core() -> openvino.Core:
-    """The one entrance to OpenVINO; made when it is needed first, for it loads the drivers."""
-    return openvino.Core()
-
-
-def capabilities(device: str) -> tuple[str, ...]:
-    """Precisions that OpenVINO's `device` computes in by itself: of `f32`, `f16`, `bf16`, `int8`."""
-    offered = core().get_property(device, "OPTIMIZATION_CAPABILITIES")
-    return tuple(_CAPABILITIES[name] for name in offered if name in _CAPABILITIES)
 
 
 class OvSession:
@@ -64,14 +48,17 @@ class OvSession:
         if really != _hint(precision):
             raise VariantError(f"OpenVINO would compute in {really} instead of {precision} on {device}")
         self.precision = precision
-        self._signature = Signature(map(_port, compiled.inputs, _input_names(path, compiled.inputs)))
         self._outputs = [(name, node) for node in compiled.outputs for name in node.get_names()]
+        self.signature = Signature(
+            map(_port, compiled.inputs, _input_names(path, compiled.inputs)),
+            (_port(node, name) for name, node in self._outputs),
+        )
         self._pool: LifoQueue[Any] = LifoQueue()
         for request in pool:
             self._pool.put(request)
 
     def run(self, inputs: Tensors) -> Tensors:
-        feed = self._signature.feed(inputs)
+        feed = self.signature.feed(inputs)
         request = self._pool.get()
         try:
             answers = request.infer(feed, share_inputs=True, share_outputs=False)

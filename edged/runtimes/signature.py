@@ -1,4 +1,4 @@
-"""What a graph eats: checked before a runtime sees it, so that the error names the input."""
+"""What a graph eats and gives: checked before a runtime sees it, so that the error names the input."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from edged.contracts.errors import InferenceError
 from edged.contracts.model import Tensors
 
+_NUMBERS = "biuf"
+"""Kinds of numpy's types."""
+
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One input of a graph."""
+    """One input or output of a graph."""
 
     name: str
     dtype: np.dtype[Any]
@@ -35,26 +38,29 @@ class Port:
 
 
 class Signature:
-    """The inputs of a graph by name."""
+    """The inputs and outputs of a graph, as the runtime that opened it knows them."""
 
-    def __init__(self, ports: Iterable[Port]) -> None:
-        self._ports = {port.name: port for port in ports}
+    def __init__(self, inputs: Iterable[Port], outputs: Iterable[Port] = ()) -> None:
+        self.inputs = {port.name: port for port in inputs}
+        """By name."""
+        self.outputs = {port.name: port for port in outputs if port.dtype.kind in _NUMBERS}
+        """By name, without those of a type that is no number."""
 
     def feed(self, inputs: Tensors) -> dict[str, NDArray[Any]]:
         """The arrays as a runtime may read them in place: copied only where they are not contiguous.
 
         Raises `InferenceError` that names an input that is missing, unknown, or of another type or shape.
         """
-        if inputs.keys() != self._ports.keys():
+        if inputs.keys() != self.inputs.keys():
             raise InferenceError(self._wrong_names(inputs))
-        for name, port in self._ports.items():
+        for name, port in self.inputs.items():
             if not port.fits(inputs[name]):
                 raise InferenceError(f"input {name!r} should be {port}, but is {_described(inputs[name])}")
         return {name: np.ascontiguousarray(array) for name, array in inputs.items()}
 
     def _wrong_names(self, inputs: Tensors) -> str:
-        missing = [name for name in self._ports if name not in inputs]
-        unknown = [name for name in inputs if name not in self._ports]
+        missing = [name for name in self.inputs if name not in inputs]
+        unknown = [name for name in inputs if name not in self.inputs]
         faults = [f"lacks the input {n!r}" for n in missing] + [f"has no input {n!r}" for n in unknown]
         return f"wrong names: the call {faults[0]}" if missing else f"wrong names: the graph {faults[0]}"
 

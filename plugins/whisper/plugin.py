@@ -31,8 +31,6 @@ from . import graph
 from .decode import Limits, Memory, search
 from .vocabulary import Vocabulary
 
-FRAMES = 100
-"""Of a second, of the mel spectrum."""
 STATES = 50
 """Of a second, of the encoder."""
 

@@ -62,7 +62,10 @@ def test_answers_are_those_of_mqtt(box, client, photo):
         assert (failed.status, failed.json()["error_code"], failed.json()["success"]) == (code, code, False)
     metrics = site.get("/metrics").data.decode()
     assert 'edged_requests_total{code="200",service="object-detection"} 2.0' in metrics
-    assert site.get("/v2/models/picodet-416").json()["name"] == "picodet-416"
+    told = site.get("/v2/models/picodet-416").json()
+    (image,) = (tensor for tensor in told["inputs"] if tensor["name"] == "image")
+    assert image == {"name": "image", "datatype": "UINT8", "shape": [1, 416, 416, 3]}
+    assert told["outputs"] == [{"name": "multiclass_nms3_0.tmp_0", "datatype": "FP32", "shape": [-1, 6]}]
 
 
 TRICKS = (

@@ -1,6 +1,9 @@
-"""A card of a model, small."""
+"""A card of a model, small, and what a runtime would tell of its graph."""
+
+import numpy as np
 
 from edged.contracts.card import ModelCard
+from edged.runtimes.signature import Port, Signature
 
 CARD = ModelCard.model_validate(
     {
@@ -26,3 +29,16 @@ CARD = ModelCard.model_validate(
         },
     }
 )
+
+SIGNATURES = {
+    "main": Signature(
+        [
+            Port("image", np.dtype(np.uint8), (None, 416, None, 3)),
+            Port("scale", np.dtype(np.float32), (1, 2)),
+        ],
+        [
+            Port("boxes", np.dtype(np.float32), (None, 6)),
+            Port("boxes.1", np.dtype(np.float32), (None, 6)),
+        ],
+    )
+}

@@ -26,7 +26,7 @@ from edged.media.picture import PictureLimits
 from edged.pipeline.live import LiveViews
 from edged.pipeline.served import Served, ServiceTable
 from edged.testing import frame_of
-from tests.http.cards import CARD
+from tests.http.cards import CARD, SIGNATURES
 
 JPEG = cv2.imencode(".jpg", np.full((40, 60, 3), 90, np.uint8))[1].tobytes()
 TOKEN = "a-token-that-nobody-guesses"
@@ -38,6 +38,7 @@ class FakeInstance:
     card = CARD
     facts = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
     picture = None
+    signatures = SIGNATURES
 
     def infer(self, item, options, run, priority):
         box = np.array([[0, 0, item.width, item.height]], np.float32)

@@ -2,15 +2,22 @@
 
 import hashlib
 import re
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from edged.contracts.services import SERVICES
+from edged.contracts.services import SERVICES, service
+from edged.http.kserve import metadata
 from edged.http.openapi import openapi
 from edged.http.page import Page
 from edged.http.status import ServiceStatus, Status
+from edged.pipeline.served import Served
+from edged.runtimes.signature import Port, Signature
+from tests.http.cards import CARD, SIGNATURES
+from tests.http.conftest import FakeInstance
 
 
 def test_the_document_is_openapi(shared):
@@ -79,10 +86,29 @@ def test_metadata_of_server_and_model(shared):
             {"name": "image", "datatype": "UINT8", "shape": [-1, 416, -1, 3]},
             {"name": "scale", "datatype": "FP32", "shape": [1, 2]},
         ],
-        "outputs": [{"name": "boxes", "datatype": "FP32", "shape": [-1]}],
+        "outputs": [{"name": "boxes", "datatype": "FP32", "shape": [-1, 6]}],
         "parameters": {"service": "object-detection", "device": "cpu"},
     }
     assert shared.get("/v2/models/fake/ready").json == {"name": "fake", "ready": True}
+
+
+def test_metadata_of_several_graphs_names_each_tensors_graph():
+    graph = CARD.graphs["main"]
+    types = {"ids": (np.int64, "INT64"), "half": (np.float16, "FP16"), "found": (np.bool_, "BOOL")}
+    outputs = [Port(name, np.dtype(kind), ()) for name, (kind, _) in types.items()]
+    text = graph.model_copy(update={"outputs": [*types, "words"]})
+    card = CARD.model_copy(update={"graphs": {"main": graph, "text": text}})
+    said = Signature([Port("x", np.dtype(np.int32), (None,))], [*outputs, Port("words", np.dtype("S"), (1,))])
+    instance = SimpleNamespace(
+        card=card, facts=FakeInstance.facts, signatures={"main": SIGNATURES["main"], "text": said}
+    )
+    told = metadata(Served(service("object-detection"), instance, None))
+    assert [tensor["name"] for tensor in told["inputs"]] == ["main/image", "main/scale", "text/x"]
+    assert told["inputs"][-1] == {"name": "text/x", "datatype": "INT32", "shape": [-1]}
+    assert told["outputs"][0]["name"] == "main/boxes"
+    assert {tensor["name"]: tensor["datatype"] for tensor in told["outputs"][1:]} == {
+        f"text/{name}": datatype for name, (_, datatype) in types.items()
+    }, "texts are left out"
 
 
 @pytest.mark.parametrize("path", ["/v2/models/other", "/v2/models/other/ready"])

@@ -1,6 +1,7 @@
 """Sound of any file: decoded to one form, bounded, and whatever strangers send survived."""
 
 import io
+import struct
 
 import cv2
 import numpy as np
@@ -35,6 +36,23 @@ def heard(data, play_duration_us=None, limits=LIMITS):
         ("ogg", "libopus", 48_000, "mono"),
         ("mp4", "aac", 48_000, "5.1"),
         ("matroska", "ac3", 48_000, "5.1"),
+        ("ipod", "alac", 44_100, "stereo"),
+        ("webm", "libopus", 48_000, "stereo"),
+        ("mpegts", "aac", 48_000, "stereo"),
+        ("mpeg", "mp2", 48_000, "stereo"),
+        ("avi", "libmp3lame", 44_100, "stereo"),
+        ("flv", "aac", 44_100, "mono"),
+        ("asf", "libmp3lame", 44_100, "stereo"),
+        ("adts", "aac", 44_100, "mono"),
+        ("ac3", "ac3", 48_000, "stereo"),
+        ("eac3", "eac3", 48_000, "stereo"),
+        ("amr", "libopencore_amrnb", 8_000, "mono"),
+        ("aiff", "pcm_s16be", 44_100, "mono"),
+        ("au", "pcm_mulaw", 8_000, "mono"),
+        ("caf", "pcm_s16le", 44_100, "stereo"),
+        ("w64", "pcm_s16le", 44_100, "stereo"),
+        ("wv", "wavpack", 44_100, "stereo"),
+        ("tta", "tta", 44_100, "stereo"),
     ],
 )
 def test_every_form_becomes_one(container, codec, rate, layout):
@@ -99,6 +117,13 @@ def playlist():
 def test_what_is_no_sound_is_refused(data):
     with pytest.raises(NotMedia):
         heard(data)
+
+
+def test_a_title_in_another_encoding_is_no_fault():
+    title = "你好".encode("gbk")
+    info = b"INFOINAM" + struct.pack("<I", len(title)) + title
+    wav = encoded(tone(1))
+    assert len(heard(wav[:12] + b"LIST" + struct.pack("<I", len(info)) + info + wav[12:])) == RATE
 
 
 def test_a_video_without_sound_is_not_usable():

@@ -3,7 +3,6 @@
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from edged.config import load
 from edged.mqtt.settings import Address, MqttSettings
 
 
@@ -60,32 +59,6 @@ def test_the_same_settings_are_equal_and_a_changed_password_is_seen():
     )
     assert one == same
     assert one != MqttSettings(url="mqtt://a:c@h")
-
-
-def test_a_password_may_stand_in_a_file(tmp_path):
-    (tmp_path / "secret").write_text("hunter@2\n")
-    settings = MqttSettings(url="mqtt://h", username="me", password=f"file:{tmp_path}/secret")
-    assert settings.password is not None
-    assert settings.password.get_secret_value() == "hunter@2"
-
-
-@pytest.mark.parametrize(
-    ("content", "says"), [(None, "No such file"), (b"\n", "is empty"), (b"\xff", "is not text in UTF-8")]
-)
-def test_a_file_that_holds_no_password_is_named(tmp_path, content, says):
-    path = tmp_path / "secret"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(ValidationError, match=f"{path}: {says}"):
-        MqttSettings(url="mqtt://h", username="me", password=f"file:{path}")
-
-
-def test_a_relative_file_of_a_password_starts_at_the_folder_of_the_configuration(tmp_path):
-    (tmp_path / "secret").write_text("hunter2")
-    (tmp_path / "config.yaml").write_text("mqtt: {username: me, password: 'file:secret'}")
-    password = load(tmp_path / "config.yaml").mqtt.password
-    assert password is not None
-    assert password.get_secret_value() == "hunter2"
 
 
 @pytest.mark.parametrize(

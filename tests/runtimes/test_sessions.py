@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from edged.contracts.errors import InferenceError, VariantError
-from edged.runtimes import ov
+from edged.runtimes import ov, ov_core
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import open_session
+from edged.runtimes.signature import Port
 from tests.graphs import SIZE, scores, write_graph
 
 TWO = Concurrency(workers=2, threads=1)
@@ -39,6 +40,15 @@ def test_both_give_the_same_answer(session):
 
 def test_it_says_what_really_runs(session):
     assert (session.device, session.precision) == ("cpu", "f32")
+
+
+@BOTH
+def test_it_tells_its_inputs_and_outputs(tmp_path, variant):
+    graph = write_graph(tmp_path / "free.onnx", batch="n", sides=("h", "w"))
+    told = open_session(graph, variant, "cpu", TWO).signature
+    f32 = np.dtype(np.float32)
+    assert told.inputs == {"pictures": Port("pictures", f32, (None, 3, None, None))}
+    assert told.outputs == {"scores": Port("scores", f32, (None, 4))}
 
 
 def test_outputs_are_free_to_keep(session):
@@ -129,7 +139,7 @@ def test_bf16_never_runs_as_f32_in_silence(graph, monkeypatch):
 
 
 def test_bf16_where_the_cpu_has_it(graph):
-    if "bf16" in ov.capabilities("CPU"):
+    if "bf16" in ov_core.capabilities("CPU"):
         assert open_session(graph, "openvino-bf16", "cpu", TWO).precision == "bf16"
     else:
         with pytest.raises(VariantError):

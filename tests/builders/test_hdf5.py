@@ -1,15 +1,10 @@
-"""HDF5 and safetensors: numbers come back; links, foreign files and lies are refused."""
-
-import json
-import struct
+"""HDF5: numbers come back; links, foreign files and lies are refused."""
 
 import h5py
-import ml_dtypes
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
-from edged.builders import hdf5_arrays, safetensors_arrays
+from edged.builders import hdf5_arrays
 from edged.contracts.errors import RepositoryError
 
 SIX = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -80,49 +75,3 @@ def test_hdf5_that_is_cut_off_is_named(hdf5, tmp_path):
         (tmp_path / "cut.h5").write_bytes(whole[:length])
         with pytest.raises(RepositoryError, match=r"cut\.h5"):
             hdf5_arrays(tmp_path / "cut.h5")
-
-
-def test_safetensors_come_back_and_halves_become_f32(tmp_path):
-    path = tmp_path / "net.safetensors"
-    given = {
-        "a": SIX,
-        "b": SIX.astype(ml_dtypes.bfloat16),
-        "c": SIX.astype(np.float16),
-        "d": np.array([1, 2]),
-    }
-    save_file(given, path)
-    found = safetensors_arrays(path)
-    assert {name: array.dtype.name for name, array in found.items()} == {
-        "a": "float32",
-        "b": "float32",
-        "c": "float32",
-        "d": "int64",
-    }
-    for name in "abc":
-        np.testing.assert_array_equal(found[name], SIX)
-
-
-def _safetensors(header: bytes, content: bytes = b"") -> bytes:
-    return struct.pack("<Q", len(header)) + header + content
-
-
-def _header(dtype, shape, end):
-    return json.dumps({"a": {"dtype": dtype, "shape": shape, "data_offsets": [0, end]}}).encode()
-
-
-SAFETENSORS = {
-    "a header of lies": struct.pack("<Q", 2**60) + b"{}",
-    "more than it has": _safetensors(_header("F32", [2**30], 2**32), bytes(8)),
-    "another shape": _safetensors(_header("F32", [3], 8), bytes(8)),
-    "too little": _safetensors(_header("F32", [2], 8), bytes(7)),
-    "a type that numpy does not compute": _safetensors(_header("F8_E4M3", [2], 2), bytes(2)),
-    "nothing": b"",
-}
-
-
-@pytest.mark.parametrize("case", SAFETENSORS)
-def test_safetensors_that_lie_are_refused(tmp_path, case):
-    path = tmp_path / "net.safetensors"
-    path.write_bytes(SAFETENSORS[case])
-    with pytest.raises(RepositoryError, match=r"net\.safetensors cannot be read as safetensors"):
-        safetensors_arrays(path)
