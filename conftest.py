@@ -11,11 +11,11 @@ from pydantic import TypeAdapter
 from edged.contracts.card import ModelCard, Weights
 from edged.discovery import discover
 from edged.flow.counters import Counters
-from edged.pipeline.slot import DeviceSlot
 from edged.repository.instance import Instance
 from edged.repository.repository import Repository
 from edged.repository.weights import WeightStore
 from edged.runtimes.devices import Concurrency
+from edged.runtimes.slot import DeviceSlot
 
 ROOT = Path(__file__).parent
 MODELS = Path(os.environ.get("EDGED_TEST_MODELS", ROOT / "models"))

@@ -18,8 +18,8 @@ from edged.config import Config, StreamSettings
 from edged.contracts import message
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES
-from edged.pipeline.frames import RunSettings
-from edged.pipeline.serve import ServiceSettings
+from edged.serving.unit import ServiceSettings
+from edged.streams.feed import RunSettings
 from edged.streams.motion import MotionSettings
 
 HERE = Path(__file__).parent

@@ -16,15 +16,15 @@ from edged.contracts.settings import FOLDER, Seconds, Settings
 from edged.http.settings import HttpSettings
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.topics import node_fault, stream_fault
-from edged.pipeline.events import PublishSettings
-from edged.pipeline.frames import RunSettings
-from edged.pipeline.requests import RequestSettings
-from edged.pipeline.serve import ServiceSettings
-from edged.pipeline.served import option_faults
+from edged.requests.queue import RequestSettings
 from edged.runtimes.devices import RuntimeSettings
 from edged.secrets import with_secrets
+from edged.serving.table import option_faults
+from edged.serving.unit import ServiceSettings
 from edged.streams.camera import CameraSettings
+from edged.streams.feed import RunSettings
 from edged.streams.microphone import SCHEME, microphone_name
+from edged.streams.rule import PublishSettings
 
 _QUOTED = re.compile(r"""'(?P<single>[^']*)'|"(?P<double>[^"]*)\"""")
 """What YAML's sentences quote of the file."""

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from edged.contracts.errors import BadRequest, ConfigError, EdgedError, NotFound, NotReady
-from edged.pipeline.live import LiveViews
-from edged.pipeline.outlet import PictureSink
+from edged.streams.live import LiveViews
+from edged.streams.publisher import PictureSink
 
 Verb = Callable[[dict[str, Any]], str]
 """Gets the fields of the message, says what was done; raises `EdgedError` to say why not."""

@@ -16,7 +16,7 @@ from edged.control import Control, Switches
 from edged.flow.counters import Counters
 from edged.flow.units import Wish
 from edged.health import Systemd, health
-from edged.pipeline.outlet import Sink
+from edged.streams.publisher import Sink
 from edged.wiring import Wiring
 
 log = logging.getLogger(__name__)

@@ -5,9 +5,9 @@ from pathlib import Path
 from edged.config import Config
 from edged.discovery import Catalogue, discover
 from edged.flow.counters import Counters
-from edged.pipeline.slot import DeviceSlot
 from edged.repository.repository import Repository
 from edged.repository.sessions import Watch, unwatched
+from edged.runtimes.slot import DeviceSlot
 
 PACKAGED = Path(__file__).parent / "_plugins"
 CHECKOUT = Path(__file__).parent.parent / "plugins"

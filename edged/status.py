@@ -9,7 +9,7 @@ from edged.contracts.message import StreamState
 from edged.flow.counters import Counters
 from edged.flow.units import Units
 from edged.http.status import MqttStatus, ServiceStatus, Status, StreamStatus
-from edged.pipeline.served import ServiceTable
+from edged.serving.table import ServiceTable
 
 UNKNOWN = StreamState(state="offline", fps=0.0, why="not started yet")
 

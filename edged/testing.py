@@ -13,8 +13,8 @@ import numpy as np
 import orjson
 from pydantic import TypeAdapter
 
-from edged.answers import KINDS
 from edged.answers.finding import Finding
+from edged.answers.kinds import KINDS
 from edged.answers.schema import answer_schema
 from edged.contracts.card import Graph, PictureInput
 from edged.contracts.items import AudioClip, Colour, Frame, Pixels

@@ -19,20 +19,20 @@ from edged.http.status import Status
 from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.link import MqttUnit
 from edged.opening import open_repository, resolve_source
-from edged.pipeline.clipbox import Waiting
-from edged.pipeline.frames import Feed
-from edged.pipeline.hearing import SoundFeed
-from edged.pipeline.live import LiveViews
-from edged.pipeline.outlet import Outlet, Sink, iso_utc
-from edged.pipeline.requests import RequestQueue
-from edged.pipeline.scheduler import Scheduler
-from edged.pipeline.serve import ServiceUnit
-from edged.pipeline.served import ServiceTable
 from edged.repository.repository import Repository
+from edged.requests.queue import RequestQueue
+from edged.serving.scheduler import Scheduler
+from edged.serving.table import ServiceTable
+from edged.serving.unit import ServiceUnit
 from edged.status import status
 from edged.streams.camera import CameraSource
+from edged.streams.clipbox import Waiting
+from edged.streams.feed import Feed
 from edged.streams.gates import Gate
+from edged.streams.hearing import SoundFeed
+from edged.streams.live import LiveViews
 from edged.streams.microphone import SoundSource
+from edged.streams.publisher import Outlet, Sink, iso_utc
 from edged.streams.supervise import Supervisor
 from edged.streams.unit import OffStream, StreamUnit
 

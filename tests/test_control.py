@@ -8,7 +8,7 @@ import pytest
 from edged.contracts.errors import BadRequest, ConfigError, EdgedError, NotFound, NotReady
 from edged.control import Control, Switches
 from edged.media.frame import PictureFrame
-from edged.pipeline.live import LiveViews
+from edged.streams.live import LiveViews
 
 
 class House:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, is_dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Self
 
-from edged.answers import KINDS
 from edged.answers.fields import published
 from edged.answers.kind import Kind
+from edged.answers.kinds import KINDS
 from edged.contracts.items import Pixels
 from edged.contracts.model import Options
 from edged.contracts.service import Service

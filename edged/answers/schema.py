@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from edged.answers import KINDS
 from edged.answers.fields import published_schema
+from edged.answers.kinds import KINDS
 from edged.contracts.message import StreamMessage
 from edged.contracts.service import Service
 

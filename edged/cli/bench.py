@@ -23,13 +23,13 @@ from edged.media.picture import PictureLimits, decode_picture, encode_jpeg
 from edged.media.sound import SoundLimits, open_sound
 from edged.media.video import sample_frames
 from edged.opening import open_repository
-from edged.pipeline.outlet import Outlet
-from edged.pipeline.requests import RequestRoute, RequestSettings
-from edged.pipeline.route import StreamRoute
-from edged.pipeline.serve import open_service
-from edged.pipeline.served import Served, ServiceTable
 from edged.repository.repository import Repository
+from edged.requests.queue import RequestRoute, RequestSettings
 from edged.runtimes.opening import OpenSession
+from edged.serving.table import Served, ServiceTable
+from edged.serving.unit import open_service
+from edged.streams.lane import StreamRoute
+from edged.streams.publisher import Outlet
 
 app = typer.Typer()
 

@@ -18,9 +18,9 @@ from edged.contracts.services import service
 from edged.flow.counters import Counters
 from edged.media.picture import encode_jpeg, encode_png
 from edged.opening import open_repository
-from edged.pipeline.requests import RequestRoute
-from edged.pipeline.serve import open_service
-from edged.pipeline.served import ServiceTable
+from edged.requests.queue import RequestRoute
+from edged.serving.table import ServiceTable
+from edged.serving.unit import open_service
 
 app = typer.Typer()
 

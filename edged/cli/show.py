@@ -15,9 +15,9 @@ from edged.contracts.service import Service
 from edged.contracts.services import SERVICES, service
 from edged.flow.counters import Counters
 from edged.opening import open_repository
-from edged.pipeline.serve import named
 from edged.repository.repository import Repository
 from edged.runtimes.devices import devices as find_devices
+from edged.serving.unit import named
 from edged.streams.microphone import microphones as find_microphones
 
 app = typer.Typer()

@@ -11,10 +11,10 @@ from edged.config import Config
 from edged.contracts.errors import ConfigError, NotReady
 from edged.flow.counters import Counters
 from edged.opening import open_repository
-from edged.pipeline.serve import named
 from edged.repository.repository import Repository
 from edged.repository.variants import variants_of
 from edged.runtimes.opening import split
+from edged.serving.unit import named
 
 app = typer.Typer()
 

@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from edged.contracts.errors import NotFound
 from edged.http.sources import Sources
-from edged.pipeline.served import Served
 from edged.runtimes.signature import Port
+from edged.serving.table import Served
 
 _PLATFORMS: Mapping[str, str] = {"onnxruntime": "onnxruntime_onnx", "openvino": "openvino_ir"}
 _KINDS: Mapping[str, str] = {"f": "FP", "i": "INT", "u": "UINT"}

@@ -7,7 +7,7 @@ from edged.contracts.request import Intake
 from edged.flow.counters import Counters
 from edged.http.live import Views
 from edged.http.status import Status
-from edged.pipeline.served import ServiceTable
+from edged.serving.table import ServiceTable
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Cameras, their supervisors and their gates."""
+"""A stream's way: the source, its gate, the lanes of its services, what is told of them."""

@@ -19,12 +19,12 @@ from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.flow.counters import Counters
 from edged.media.picture import PictureLimits, decode_picture
-from edged.pipeline.requests import RequestRoute, RequestSettings
-from edged.pipeline.serve import ServiceSettings, open_service
-from edged.pipeline.served import ServiceTable
-from edged.pipeline.slot import DeviceSlot
 from edged.repository.repository import Repository
+from edged.requests.queue import RequestRoute, RequestSettings
 from edged.runtimes.devices import Concurrency
+from edged.runtimes.slot import DeviceSlot
+from edged.serving.table import ServiceTable
+from edged.serving.unit import ServiceSettings, open_service
 from edged.testing import FakeRun, FakeSession, conformance, frame_of
 
 HERE = Path(__file__).parent

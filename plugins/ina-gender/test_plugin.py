@@ -10,7 +10,7 @@ from edged.builders import hdf5_arrays
 from edged.contracts.slot import Priority
 from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.ops.clips import CutRules
-from edged.pipeline.listen import clips
+from edged.requests.recording import clips
 from edged.testing import FakeRun, conformance
 
 CARD = ModelCard.load(Path(__file__).parent / "card.yaml")

@@ -12,9 +12,9 @@ from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.flow.counters import Counters
 from edged.ops.masks import mask_of
-from edged.pipeline.slot import DeviceSlot
 from edged.repository.repository import Repository
 from edged.runtimes.devices import Concurrency
+from edged.runtimes.slot import DeviceSlot
 from edged.testing import FakeRun, FakeSession, conformance, frame_of
 
 HERE = Path(__file__).parent

@@ -10,7 +10,7 @@ from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.ops.clips import CutRules
-from edged.pipeline.listen import clips
+from edged.requests.recording import clips
 from edged.testing import FakeRun, conformance
 
 HERE = Path(__file__).parent

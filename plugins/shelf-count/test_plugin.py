@@ -14,9 +14,9 @@ from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.flow.counters import Counters
 from edged.ops.boxes import iou
-from edged.pipeline.slot import DeviceSlot
 from edged.repository.repository import Repository
 from edged.runtimes.devices import Concurrency
+from edged.runtimes.slot import DeviceSlot
 from edged.testing import FakeRun, conformance, frame_of
 from tests.shelf import on_ground, products, shelf
 

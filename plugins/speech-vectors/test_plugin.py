@@ -9,7 +9,7 @@ from edged.contracts.services import service
 from edged.contracts.slot import Priority
 from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.ops.clips import CutRules, voiced_parts
-from edged.pipeline.listen import clips
+from edged.requests.recording import clips
 from edged.testing import FakeRun, conformance
 
 SILENCE = AudioClip(np.zeros(2 * RATE, np.float32), RATE, 0)

@@ -21,10 +21,10 @@ from edged.contracts.text import MOST_CHARACTERS
 from edged.discovery import discover
 from edged.flow.counters import Counters
 from edged.ops.numbers import joined
-from edged.pipeline.slot import DeviceSlot
 from edged.repository.repository import Repository
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import open_session
+from edged.runtimes.slot import DeviceSlot
 from edged.testing import FakeRun, FakeSession, conformance
 
 HERE = Path(__file__).parent

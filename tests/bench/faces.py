@@ -17,10 +17,10 @@ from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
-from edged.pipeline.slot import DeviceSlot
 from edged.repository.repository import Repository
 from edged.repository.tune import NoDeadline
 from edged.runtimes.devices import Concurrency
+from edged.runtimes.slot import DeviceSlot
 
 ROOT = Path(__file__).parent.parent.parent
 MARGIN = 2.5

@@ -24,11 +24,11 @@ from edged.discovery import discover
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
 from edged.ops.embedding import BORDER, Scale, fit_border
-from edged.pipeline.slot import DeviceSlot
 from edged.repository.instance import Instance
 from edged.repository.repository import Repository
 from edged.repository.tune import NoDeadline
 from edged.runtimes.devices import Concurrency
+from edged.runtimes.slot import DeviceSlot
 
 ROOT = Path(__file__).parent.parent.parent
 Floats = NDArray[np.float32]

@@ -22,11 +22,11 @@ from edged.discovery import discover
 from edged.flow.counters import Counters
 from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.ops.mandarin import sentences, simplified
-from edged.pipeline.slot import DeviceSlot
 from edged.repository.instance import Instance
 from edged.repository.repository import Repository
 from edged.repository.weights import WeightStore
 from edged.runtimes.devices import Concurrency
+from edged.runtimes.slot import DeviceSlot
 from edged.testing import FakeRun
 from tests.speech import SAID, errors, listed_media
 

@@ -23,8 +23,8 @@ from edged.http.settings import HttpSettings
 from edged.http.sources import Sources
 from edged.http.status import MqttStatus, ServiceStatus, Status, StreamStatus
 from edged.media.picture import PictureLimits
-from edged.pipeline.live import LiveViews
-from edged.pipeline.served import Served, ServiceTable
+from edged.serving.table import Served, ServiceTable
+from edged.streams.live import LiveViews
 from edged.testing import frame_of
 from tests.http.cards import CARD, SIGNATURES
 

@@ -14,8 +14,8 @@ from edged.http.kserve import metadata
 from edged.http.openapi import openapi
 from edged.http.page import Page
 from edged.http.status import ServiceStatus, Status
-from edged.pipeline.served import Served
 from edged.runtimes.signature import Port, Signature
+from edged.serving.table import Served
 from tests.http.cards import CARD, SIGNATURES
 from tests.http.conftest import FakeInstance
 

@@ -24,8 +24,8 @@ from edged.http.sources import Sources
 from edged.http.status import MqttStatus, ServiceStatus, Status, StreamStatus
 from edged.media.frame import PictureFrame
 from edged.media.picture import PictureLimits
-from edged.pipeline.live import LiveView
-from edged.pipeline.served import ServiceTable
+from edged.serving.table import ServiceTable
+from edged.streams.live import LiveView
 from tests.broker import free_port, until
 from tests.http.browser import chromium, complaints, programs, resize
 

@@ -10,7 +10,7 @@ import pybase64
 import pytest
 
 from edged.contracts.message import FailedAnswer
-from edged.pipeline.requests import RequestQueue, RequestSettings
+from edged.requests.queue import RequestQueue, RequestSettings
 from tests.broker import until
 from tests.http.conftest import JPEG, Box
 

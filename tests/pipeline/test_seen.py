@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from edged.contracts.result import result_fields
+from edged.pipeline.seen import class_fault, gist_of_any, kind_of
 
 from edged.contracts.image import Detections
 from edged.contracts.masks import Runs
 from edged.contracts.product import ShelfCount
-from edged.pipeline.seen import class_fault, gist_of_any, kind_of
 
 TWO = {
     "detection_boxes": [[1, 2, 3, 4], [5, 6, 7, 8]],

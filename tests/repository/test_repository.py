@@ -20,12 +20,12 @@ from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
-from edged.pipeline.slot import DeviceSlot
 from edged.repository import pull as pull_module
 from edged.repository.manifest import Manifest, sha256
 from edged.repository.repository import Repository
 from edged.repository.tune import NoDeadline
 from edged.runtimes.devices import Concurrency, devices
+from edged.runtimes.slot import DeviceSlot
 from tests.graphs import card, normalised, pixels, scores, write_graph
 from tests.media.clips import write_clip
 

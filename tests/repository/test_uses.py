@@ -14,12 +14,12 @@ from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
-from edged.pipeline.serve import ServiceSettings, named
-from edged.pipeline.slot import DeviceSlot
 from edged.repository.build import GraphSources
 from edged.repository.repository import Repository
 from edged.repository.tune import NoDeadline
 from edged.runtimes.devices import Concurrency
+from edged.runtimes.slot import DeviceSlot
+from edged.serving.unit import ServiceSettings, named
 from tests.graphs import card, write_graph
 
 VARIANTS = {"variants": ["onnxruntime-f32", "openvino-f32"]}

@@ -18,8 +18,8 @@ from edged.contracts.request import RequestJob
 from edged.contracts.services import service
 from edged.flow.counters import Counters
 from edged.media.picture import PictureLimits
-from edged.pipeline.requests import RequestRoute, RequestSettings
-from edged.pipeline.served import Served, ServiceTable
+from edged.requests.queue import RequestRoute, RequestSettings
+from edged.serving.table import Served, ServiceTable
 
 FACTS = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
 

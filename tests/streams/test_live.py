@@ -5,10 +5,10 @@ import threading
 import cv2
 import numpy as np
 import pytest
+from edged.pipeline import live
 
 from edged.media.frame import PictureFrame
-from edged.pipeline import live
-from edged.pipeline.live import FRESH_S, LONGEST_SIDE, LiveView, LiveViews
+from edged.streams.live import FRESH_S, LONGEST_SIDE, LiveView, LiveViews
 
 CAT = {"detection_boxes": [[100, 100, 300, 300]], "detection_scores": [0.9], "detection_class_names": ["cat"]}
 DOG = {"detection_boxes": [[100, 350, 300, 550]], "detection_scores": [0.9], "detection_class_names": ["dog"]}

@@ -6,7 +6,7 @@ import random
 import pytest
 from pydantic import ValidationError
 
-from edged.pipeline.events import NOTHING, SETTLE_S, Failed, PublishSettings, Rule
+from edged.streams.rule import NOTHING, SETTLE_S, Failed, PublishSettings, Rule
 
 NO, ONE, TWO = NOTHING, ("person",), ("person", "person")
 

@@ -17,7 +17,7 @@ from edged.media.fetch import ByteLimit, Fetched, fetch
 from edged.media.picture import PictureLimits, decode_base64, decode_picture
 from edged.media.policy import FetchSettings
 from edged.media.sound import SoundLimits
-from edged.pipeline.listen import Recording
+from edged.requests.recording import Recording
 
 
 class Wanted(NamedTuple):

@@ -8,11 +8,11 @@ from pydantic import Field, model_validator
 from edged.contracts.items import Frame
 from edged.contracts.settings import Seconds, Settings
 from edged.flow.mailbox import Latest
-from edged.pipeline.events import PublishSettings
-from edged.pipeline.outlet import Outlet
-from edged.pipeline.route import StreamRoute
-from edged.pipeline.scheduler import Scheduler
-from edged.pipeline.served import ServiceTable
+from edged.serving.scheduler import Scheduler
+from edged.serving.table import ServiceTable
+from edged.streams.lane import StreamRoute
+from edged.streams.publisher import Outlet
+from edged.streams.rule import PublishSettings
 
 
 class RunSettings(Settings):

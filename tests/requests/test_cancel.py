@@ -7,9 +7,9 @@ import orjson
 
 from edged.contracts.request import RequestJob
 from edged.flow.counters import Counters
-from edged.pipeline.requests import RequestQueue, RequestSettings
+from edged.requests.queue import RequestQueue, RequestSettings
 from tests.broker import until
-from tests.pipeline.test_requests import JPEG, FakeInstance, table_with
+from tests.requests.test_queue import JPEG, FakeInstance, table_with
 
 
 def test_waiting_and_in_work():

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from edged.contracts.errors import Cancelled, TimedOut
-from edged.pipeline.call import REMEMBERED, CallRun, Cancellations
+from edged.serving.run import REMEMBERED, CallRun, Cancellations
 
 
 def test_a_deadline():

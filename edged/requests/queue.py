@@ -33,11 +33,11 @@ from edged.media.fetch import IN_MEMORY, Fetched
 from edged.media.picture import PictureLimits
 from edged.media.policy import FetchSettings
 from edged.media.sound import SoundLimits
-from edged.pipeline.call import CallRun, Cancellations
-from edged.pipeline.decode import Wanted, fetched, item_of, wanted_of
-from edged.pipeline.listen import Recording, listened
-from edged.pipeline.scheduler import Scheduler
-from edged.pipeline.served import Served, ServiceTable
+from edged.requests.decode import Wanted, fetched, item_of, wanted_of
+from edged.requests.recording import Recording, listened
+from edged.serving.run import CallRun, Cancellations
+from edged.serving.scheduler import Scheduler
+from edged.serving.table import Served, ServiceTable
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from edged.contracts.services import service
 from edged.flow.counters import Counters
 from edged.media.picture import PictureLimits
 from edged.media.policy import FetchSettings
-from edged.pipeline.requests import RequestQueue, RequestRoute, RequestSettings
-from edged.pipeline.served import Served, ServiceTable
+from edged.requests.queue import RequestQueue, RequestRoute, RequestSettings
+from edged.serving.table import Served, ServiceTable
 from tests.broker import until
 from tests.media.strangers import Stranger, dripping, ok
 

@@ -12,8 +12,8 @@ from edged.contracts.services import card_options, service
 from edged.flow.counters import Counters
 from edged.media.policy import FetchSettings
 from edged.media.sound import RATE, SoundLimits
-from edged.pipeline.requests import RequestQueue, RequestRoute, RequestSettings
-from edged.pipeline.served import Served, ServiceTable
+from edged.requests.queue import RequestQueue, RequestRoute, RequestSettings
+from edged.serving.table import Served, ServiceTable
 from tests.broker import until
 
 MUSIC = "music-detection"

@@ -10,10 +10,10 @@ from edged.contracts.items import Frame, LiveClip
 from edged.contracts.model import Options
 from edged.contracts.slot import Priority
 from edged.contracts.speech import Clips
-from edged.pipeline.call import CallRun
-from edged.pipeline.events import PublishSettings
-from edged.pipeline.outlet import Outcome, Outlet, Publisher, age
-from edged.pipeline.served import Served
+from edged.serving.run import CallRun
+from edged.serving.table import Served
+from edged.streams.publisher import Outcome, Outlet, Publisher, age
+from edged.streams.rule import PublishSettings
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import threading
 import time
 
 from edged.contracts.slot import Priority
-from edged.pipeline.slot import PATIENCE, DeviceSlot
+from edged.runtimes.slot import PATIENCE, DeviceSlot
 
 
 def queue_up(slot, priorities):

@@ -7,7 +7,7 @@ import pytest
 
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo, Latest
-from edged.pipeline.scheduler import Scheduler
+from edged.serving.scheduler import Scheduler
 
 
 @pytest.fixture

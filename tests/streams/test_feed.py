@@ -16,13 +16,13 @@ from edged.contracts.services import service
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
-from edged.pipeline.call import CallRun
-from edged.pipeline.events import PublishSettings
-from edged.pipeline.frames import Feed, RunSettings
-from edged.pipeline.outlet import Outlet, iso_utc
-from edged.pipeline.route import StreamRoute
-from edged.pipeline.scheduler import Scheduler
-from edged.pipeline.served import Served, ServiceTable
+from edged.serving.run import CallRun
+from edged.serving.scheduler import Scheduler
+from edged.serving.table import Served, ServiceTable
+from edged.streams.feed import Feed, RunSettings
+from edged.streams.lane import StreamRoute
+from edged.streams.publisher import Outlet, iso_utc
+from edged.streams.rule import PublishSettings
 from tests.broker import until
 
 OPTIONS = DetectionOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=10)

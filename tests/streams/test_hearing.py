@@ -17,12 +17,12 @@ from edged.contracts.speech import DetectionThreshold, RecognitionOptions, Speec
 from edged.flow.counters import Counters
 from edged.media.chunks import CHUNK, SoundChunk
 from edged.media.sound import RATE, SoundLimits, open_sound
-from edged.pipeline.frames import RunSettings
-from edged.pipeline.hearing import SoundFeed
-from edged.pipeline.outlet import Outlet
-from edged.pipeline.scheduler import Scheduler
-from edged.pipeline.served import Served, ServiceTable
 from edged.repository.instance import UsedModel
+from edged.serving.scheduler import Scheduler
+from edged.serving.table import Served, ServiceTable
+from edged.streams.feed import RunSettings
+from edged.streams.hearing import SoundFeed
+from edged.streams.publisher import Outlet
 from tests.broker import until
 
 LIVE, LANGUAGE, MUSIC, VECTOR = (

@@ -18,8 +18,8 @@ from edged.contracts.message import ModelFacts
 from edged.contracts.service import Service
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Latest
-from edged.pipeline.events import NOTHING, Failed, PublishSettings, Rule
-from edged.pipeline.live import LiveView
+from edged.streams.live import LiveView
+from edged.streams.rule import NOTHING, Failed, PublishSettings, Rule
 
 Sink = Callable[[str, str, bytes], None]
 """Where stream messages go: called with stream, service and the encoded message; must not block."""

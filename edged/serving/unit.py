@@ -12,9 +12,9 @@ from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.services import service
 from edged.contracts.settings import Settings
 from edged.flow.backoff import delays
-from edged.pipeline.served import Served, ServiceTable, merged
 from edged.repository.instance import Instance
 from edged.repository.repository import Repository, Uses
+from edged.serving.table import Served, ServiceTable, merged
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from edged.contracts.slot import Priority
 from edged.contracts.speech import Clips
 from edged.media.sound import RATE, Sound, SoundLimits, open_sound
 from edged.ops.clips import WINDOW, CutRules, Cutter
-from edged.pipeline.served import Served
+from edged.serving.table import Served
 
 VOICE = "voice"
 """Name in `uses` of every card of a service that listens: the model of voice-activity that cuts for it."""

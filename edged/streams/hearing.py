@@ -18,15 +18,15 @@ from edged.media.chunks import SoundChunk
 from edged.media.sound import RATE
 from edged.ops.clips import WINDOW
 from edged.ops.utterances import Utterance, UtteranceCutter, UtteranceRules
-from edged.pipeline.call import CallRun
-from edged.pipeline.clipbox import ClipBox, Pieces, Waiting
-from edged.pipeline.events import PublishSettings
-from edged.pipeline.frames import Due, RunSettings
-from edged.pipeline.listen import VOICE, VoiceMeter
-from edged.pipeline.outlet import Outlet
-from edged.pipeline.route import StreamRoute
-from edged.pipeline.scheduler import Scheduler
-from edged.pipeline.served import ServiceTable
+from edged.requests.recording import VOICE, VoiceMeter
+from edged.serving.run import CallRun
+from edged.serving.scheduler import Scheduler
+from edged.serving.table import ServiceTable
+from edged.streams.clipbox import ClipBox, Pieces, Waiting
+from edged.streams.feed import Due, RunSettings
+from edged.streams.lane import StreamRoute
+from edged.streams.publisher import Outlet
+from edged.streams.rule import PublishSettings
 
 PIECE_S = 5.0
 """Length of the pieces for a service that listens always, unless `every` says another."""

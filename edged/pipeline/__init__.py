@@ -1,1 +1,0 @@
-"""Scheduling, and the two routes: a frame's and a request's."""

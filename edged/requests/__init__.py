@@ -1,0 +1,1 @@
+"""A request's way: the queue, its media, its item, the answer."""
