@@ -16,7 +16,7 @@ from edged.contracts.settings import FOLDER, Seconds, Settings
 from edged.http.settings import HttpSettings
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.topics import node_fault, stream_fault
-from edged.requests.queue import RequestSettings
+from edged.requests.settings import RequestSettings
 from edged.runtimes.devices import RuntimeSettings
 from edged.secrets import with_secrets
 from edged.serving.table import option_faults

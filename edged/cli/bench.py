@@ -24,7 +24,8 @@ from edged.media.sound import SoundLimits, open_sound
 from edged.media.video import sample_frames
 from edged.opening import open_repository
 from edged.repository.repository import Repository
-from edged.requests.queue import RequestRoute, RequestSettings
+from edged.requests.settings import RequestSettings
+from edged.requests.steps import Steps
 from edged.runtimes.opening import OpenSession
 from edged.serving.table import Served, ServiceTable
 from edged.serving.unit import open_service
@@ -133,10 +134,10 @@ def _route(
     """A whole request, from its bytes to those of its answer."""
     table_ = ServiceTable()
     table_.put(served)
-    requests = RequestRoute(table_, settings, counters)
+    requests = Steps(table_, settings, counters)
 
     def answered() -> None:
-        answer = requests.answer(RequestJob(served.service.name, body, time.monotonic(), lambda _: None))
+        answer = requests.all_at_once(RequestJob(served.service.name, body, time.monotonic(), lambda _: None))
         if answer.code != 200:
             raise EdgedError(answer.body.decode())
 

@@ -18,7 +18,7 @@ from edged.contracts.services import service
 from edged.flow.counters import Counters
 from edged.media.picture import encode_jpeg, encode_png
 from edged.opening import open_repository
-from edged.requests.queue import RequestRoute
+from edged.requests.steps import Steps
 from edged.serving.table import ServiceTable
 from edged.serving.unit import open_service
 
@@ -83,8 +83,10 @@ def _answered(
     counters, serving = Counters(), ServiceTable()
     repository = open_repository(settings, counters)
     serving.put(open_service(known.name, wanted, repository))
-    route = RequestRoute(serving, readable(settings.requests, items), counters)
-    return route.answer(RequestJob(known.name, payload, time.monotonic(), lambda _: None, wants_drawing=True))
+    steps = Steps(serving, readable(settings.requests, items), counters)
+    return steps.all_at_once(
+        RequestJob(known.name, payload, time.monotonic(), lambda _: None, wants_drawing=True)
+    )
 
 
 def _save(drawing: Pixels, target: Path) -> None:

@@ -10,7 +10,7 @@ import pybase64
 from edged.contracts.errors import BadRequest, NotFound
 from edged.contracts.pairs import ProductInput
 from edged.contracts.service import Service
-from edged.requests.queue import RequestSettings
+from edged.requests.settings import RequestSettings
 
 
 def request_of(

@@ -49,12 +49,14 @@ class PictureLimits(Settings):
 
 
 def decode_base64(text: str, field: str, limits: PictureLimits) -> bytes:
-    """The bytes of a request's `field`; a `data:image/...;base64,` prefix is accepted.
+    """The bytes of a request's `field`; a `data:image/...;base64,` prefix and line breaks are accepted.
 
     Raises `BadRequest` when there is nothing or no Base64, `TooLarge` before anything is decoded.
     """
     if prefix := _DATA_URL.match(text):
         text = text[prefix.end() :]
+    if any(space in text for space in " \t\r\n"):  # as MIME breaks lines
+        text = "".join(text.split())
     if not text:
         raise BadRequest(f"the field `{field}` is missing: it must be a picture in Base64")
     size = len(text) * 3 // 4 - text.count("=", -2)
@@ -63,8 +65,7 @@ def decode_base64(text: str, field: str, limits: PictureLimits) -> bytes:
         data: bytes = pybase64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadRequest(
-            f"the field `{field}` is not Base64: only A-Z a-z 0-9 + / and the padding = may stand in it, "
-            "no line breaks"
+            f"the field `{field}` is not Base64: only A-Z a-z 0-9 + / and the padding = may stand in it"
         ) from error
     return data
 

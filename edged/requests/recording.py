@@ -18,11 +18,8 @@ from edged.contracts.speech import Clips
 from edged.media.sound import RATE, Sound, SoundLimits, open_sound
 from edged.ops.clips import WINDOW, CutRules, Cutter
 from edged.serving.table import Served
+from edged.serving.voice import VOICE, VoiceMeter
 
-VOICE = "voice"
-"""Name in `uses` of every card of a service that listens: the model of voice-activity that cuts for it."""
-INAUDIBLE = 1e-4
-"""Loudest sample of a piece in which nobody can speak: -80 dB. It is not even looked at."""
 PIECE_WINDOWS = 15
 """Windows that are looked at together: half a second, in whole windows."""
 
@@ -36,8 +33,8 @@ class Recording:
     """Only so much of the beginning is listened to; none is all of it."""
 
 
-def listened(
-    served: Served, recording: Recording, options: Options, limits: SoundLimits, run: Run
+def found_in(
+    recording: Recording, served: Served, options: Options, limits: SoundLimits, run: Run
 ) -> Clips[Any]:
     """What a service finds in a recording.
 
@@ -68,22 +65,6 @@ def clips(sound: Sound, voice: Part, rules: CutRules, run: Run) -> Iterator[Audi
         yield from cutter.put(piece, meter.probabilities(piece, run))
     if (last := cutter.rest()) is not None:
         yield last
-
-
-class VoiceMeter:
-    """The probability of a voice, window by window, with what the model remembers of one source."""
-
-    def __init__(self, voice: Part) -> None:
-        self._voice = voice
-        self._state = voice.start()
-
-    def probabilities(self, samples: NDArray[np.float32], run: Run) -> NDArray[np.floating]:
-        """[n] for n windows of 512 samples; only the last window of a recording may be shorter."""
-        if not len(samples) or float(np.abs(samples).max()) < INAUDIBLE:
-            self._state = self._voice.start()  # silence leaves nothing to remember
-            return np.zeros(-(-len(samples) // WINDOW), np.float32)
-        activity, self._state = self._voice.step(AudioClip(samples, RATE, 0), self._state, run)
-        return np.asarray(activity.probabilities)
 
 
 def _whole_windows(pieces: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:

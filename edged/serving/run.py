@@ -36,7 +36,7 @@ class Cancellations:
 
 
 @dataclass(frozen=True, slots=True)
-class CallRun:
+class RunHandle:
     """The handle of one call; implements `contracts.model.Run`."""
 
     deadline: float | None = None

@@ -1,14 +1,14 @@
 """Which service is fulfilled by which instance, with which options: what both routes look up."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from edged.answers.finding import Finding
-from edged.contracts.errors import ConfigError, NotReady
+from edged.contracts.errors import ConfigError, NotFound, NotReady
 from edged.contracts.model import Options
 from edged.contracts.service import Service
 from edged.contracts.services import service
@@ -59,34 +59,72 @@ def option_faults(of: Service, patch: Mapping[str, Any], where: str) -> list[str
 
 
 class ServiceTable:
-    """The services by name: ready, or the reason why not. Safe from all threads."""
+    """The services by name: ready, loading, or the reason why not. Safe from all threads."""
 
     def __init__(self) -> None:
         self._ready: dict[str, Served] = {}
+        self._loading: set[str] = set()
         self._why_not: dict[str, str] = {}
+        self._watchers: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
     def get(self, name: str) -> Served:
-        """The service. Raises `NotFound`, or `NotReady` with the reason when it is not up."""
+        """The service.
+
+        Raises `NotReady` with the reason when it is configured and not up, `NotFound` when there is no such
+        service or nobody configured it: waiting would not help.
+        """
         found = self._ready.get(name)  # one look-up in a dict needs no lock
         if found is not None:
             return found
         service(name)
-        raise NotReady(self._why_not.get(name) or f"service {name!r} is not among `services` of config.yaml")
+        if (why := self._why_not.get(name)) is None:
+            raise NotFound(f"service {name!r} is not among `services` of config.yaml")
+        raise NotReady(why)
+
+    def is_loading(self, name: str) -> bool:
+        """Whether it is worth while to wait for it."""
+        return name in self._loading
+
+    def load(self, name: str) -> None:
+        """A service is about to come up."""
+        with self._lock:
+            self._ready.pop(name, None)
+            self._why_not[name] = f"the model of {name} is still loading"
+            self._loading.add(name)
 
     def put(self, served: Served) -> None:
         """Announce a service that is warm."""
         with self._lock:
             self._why_not.pop(served.service.name, None)
             self._ready[served.service.name] = served
+            self._loading.discard(served.service.name)
+        self._tell()
 
-    def withdraw(self, name: str, why: str) -> None:
-        """From now on requests get 503 with this reason; an empty reason forgets the service."""
+    def withdraw(self, name: str, why: str | None) -> None:
+        """From now on requests get 503 with this reason; none: nobody wants the service any more."""
         with self._lock:
             self._ready.pop(name, None)
-            self._why_not[name] = why
+            self._loading.discard(name)
+            if why is None:
+                self._why_not.pop(name, None)
+            else:
+                self._why_not[name] = why
+        self._tell()
 
     def ready(self) -> list[Served]:
         """All that are ready, by name."""
         with self._lock:
             return [self._ready[name] for name in sorted(self._ready)]
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call it after each change, from whichever thread made it."""
+        self._watchers.append(changed)
+
+    def unwatch(self, changed: Callable[[], None]) -> None:
+        """Call it no more."""
+        self._watchers.remove(changed)
+
+    def _tell(self) -> None:
+        for changed in self._watchers.copy():
+            changed()

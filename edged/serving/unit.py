@@ -100,7 +100,7 @@ class ServiceUnit:
 
     def start(self) -> None:
         """Begin to open the model."""
-        self._table.withdraw(self._service.name, f"the model of {self._service.name} is still loading")
+        self._table.load(self._service.name)
         self._thread.start()
 
     def stop(self) -> None:
@@ -108,7 +108,7 @@ class ServiceUnit:
         with self._lock:
             self._stopping.set()
             instance, self._instance = self._instance, None
-        self._table.withdraw(self._service.name, "")
+        self._table.withdraw(self._service.name, None)
         if instance is not None:
             self._repository.release(instance)
         self._changed()

@@ -18,10 +18,10 @@ from edged.media.chunks import SoundChunk
 from edged.media.sound import RATE
 from edged.ops.clips import WINDOW
 from edged.ops.utterances import Utterance, UtteranceCutter, UtteranceRules
-from edged.requests.recording import VOICE, VoiceMeter
-from edged.serving.run import CallRun
+from edged.serving.run import RunHandle
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import ServiceTable
+from edged.serving.voice import VOICE, VoiceMeter
 from edged.streams.clipbox import ClipBox, Pieces, Waiting
 from edged.streams.feed import Due, RunSettings
 from edged.streams.lane import StreamRoute
@@ -133,7 +133,7 @@ class _Ear:
         """[n] probability of a voice, window by window."""
         self._next = chunk.position + len(chunk.samples)
         self._origin = chunk.captured_at - chunk.position / RATE
-        return self._meter.probabilities(chunk.samples, CallRun())
+        return self._meter.probabilities(chunk.samples, RunHandle())
 
     def utterances(self, chunk: SoundChunk, heard: NDArray[np.floating]) -> Iterator[LiveClip]:
         """Those that end in a chunk."""
@@ -218,4 +218,4 @@ class _Lane:
         if live.final:
             self.route.handle(live)
         else:
-            self.route.handle(live, CallRun(is_cancelled=self._waiting.__bool__), Priority.JOB)
+            self.route.handle(live, RunHandle(is_cancelled=self._waiting.__bool__), Priority.JOB)

@@ -10,7 +10,7 @@ from edged.contracts.items import Frame, LiveClip
 from edged.contracts.model import Options
 from edged.contracts.slot import Priority
 from edged.contracts.speech import Clips
-from edged.serving.run import CallRun
+from edged.serving.run import RunHandle
 from edged.serving.table import Served
 from edged.streams.publisher import Outcome, Outlet, Publisher, age
 from edged.streams.rule import PublishSettings
@@ -40,7 +40,7 @@ class StreamRoute:
     def handle(
         self,
         item: Frame | LiveClip,
-        run: CallRun = CallRun(),  # noqa: B008 - frozen
+        run: RunHandle = RunHandle(),  # noqa: B008 - frozen
         priority: Priority = Priority.FRAME,
     ) -> None:
         """Infer one item. A failure is an outcome too; a service that is not up drops the item."""
@@ -56,7 +56,9 @@ class StreamRoute:
                 self._to.view.put(item, outcome.service.name, outcome.finding)
             self.publisher.offer(outcome)
 
-    def _inferred(self, item: Frame | LiveClip, served: Served, run: CallRun, priority: Priority) -> Outcome:
+    def _inferred(
+        self, item: Frame | LiveClip, served: Served, run: RunHandle, priority: Priority
+    ) -> Outcome:
         """Raises `Cancelled` alone."""
         stream, count, facts = self._to.stream, self._to.counters.count, served.instance.facts
         try:
@@ -69,7 +71,7 @@ class StreamRoute:
         count(f"frames_inferred/{stream}", served.service.name)
         return Outcome(item, served.service, facts, finding)
 
-    def _found(self, item: Frame | LiveClip, served: Served, run: CallRun, priority: Priority) -> Finding:
+    def _found(self, item: Frame | LiveClip, served: Served, run: RunHandle, priority: Priority) -> Finding:
         options = self._options_for(served)
         if not isinstance(item, LiveClip):
             return served.finding(served.instance.infer(item, options, run, priority), options)

@@ -20,7 +20,8 @@ from edged.discovery import discover
 from edged.flow.counters import Counters
 from edged.media.picture import PictureLimits, decode_picture
 from edged.repository.repository import Repository
-from edged.requests.queue import RequestRoute, RequestSettings
+from edged.requests.settings import RequestSettings
+from edged.requests.steps import Steps
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.slot import DeviceSlot
 from edged.serving.table import ServiceTable
@@ -124,7 +125,7 @@ def test_without_the_weights_the_answer_is_503_and_the_line_that_mends_it(model,
     with pytest.raises(NotReady, match="edged pull deoldify-artistic") as error:
         open_service(CARD.service, ServiceSettings(), repository)
     table.withdraw(CARD.service, str(error.value))
-    route = RequestRoute(table, RequestSettings(), Counters())
+    route = Steps(table, RequestSettings(), Counters())
     job = RequestJob(CARD.service, b'{"image": "aGVsbG8="}', time.monotonic(), lambda _: None)
     answer = orjson.loads(route.answer(job).body)
     assert (answer["success"], answer["error_code"]) == (False, 503)

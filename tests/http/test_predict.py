@@ -10,7 +10,8 @@ import pybase64
 import pytest
 
 from edged.contracts.message import FailedAnswer
-from edged.requests.queue import RequestQueue, RequestSettings
+from edged.requests.queue import RequestQueue
+from edged.requests.settings import RequestSettings
 from tests.broker import until
 from tests.http.conftest import JPEG, Box
 

@@ -8,7 +8,8 @@ from jsonschema import Draft202012Validator
 from edged.contracts.message import FailedAnswer
 from edged.contracts.services import service
 from edged.contracts.text import MOST_CHARACTERS, TextOptions
-from edged.requests.queue import RequestQueue, RequestSettings
+from edged.requests.queue import RequestQueue
+from edged.requests.settings import RequestSettings
 from edged.serving.table import Served
 from tests.http.conftest import Box
 

@@ -7,7 +7,8 @@ import orjson
 
 from edged.contracts.request import RequestJob
 from edged.flow.counters import Counters
-from edged.requests.queue import RequestQueue, RequestSettings
+from edged.requests.queue import RequestQueue
+from edged.requests.settings import RequestSettings
 from tests.broker import until
 from tests.requests.test_queue import JPEG, FakeInstance, table_with
 

@@ -18,7 +18,8 @@ from edged.contracts.request import RequestJob
 from edged.contracts.services import service
 from edged.flow.counters import Counters
 from edged.media.picture import PictureLimits
-from edged.requests.queue import RequestRoute, RequestSettings
+from edged.requests.settings import RequestSettings
+from edged.requests.steps import Steps
 from edged.serving.table import Served, ServiceTable
 
 FACTS = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
@@ -45,7 +46,7 @@ def ask(name, body, infer=sizes, options=None, pai_spelling=False, **settings):
     table = ServiceTable()
     instance = SimpleNamespace(infer=infer, facts=FACTS, picture=None)
     table.put(Served(service(name), instance, options or FaceOptions(score_threshold=0.5), pai_spelling))
-    route = RequestRoute(table, RequestSettings(**settings), Counters())
+    route = Steps(table, RequestSettings(**settings), Counters())
     answer = route.answer(RequestJob(name, orjson.dumps(body), time.monotonic(), lambda _: None))
     return orjson.loads(answer.body)
 

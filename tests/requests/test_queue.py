@@ -18,7 +18,9 @@ from edged.contracts.services import service
 from edged.flow.counters import Counters
 from edged.media.picture import PictureLimits
 from edged.media.policy import FetchSettings
-from edged.requests.queue import RequestQueue, RequestRoute, RequestSettings
+from edged.requests.queue import RequestQueue
+from edged.requests.settings import RequestSettings
+from edged.requests.steps import Steps
 from edged.serving.table import Served, ServiceTable
 from tests.broker import until
 from tests.media.strangers import Stranger, dripping, ok
@@ -54,7 +56,7 @@ def table_with(instance):
 def ask(body, name="object-detection", instance=None, age_s=0.0, **settings):
     """The answer of one request, parsed; checks that it echoes and counts."""
     counters = Counters()
-    route = RequestRoute(table_with(instance or FakeInstance()), RequestSettings(**settings), counters)
+    route = Steps(table_with(instance or FakeInstance()), RequestSettings(**settings), counters)
     payload = body if isinstance(body, bytes) else orjson.dumps(body)
     answers = []
     route.handle(RequestJob(name, payload, time.monotonic() - age_s, answers.append))

@@ -12,7 +12,9 @@ from edged.contracts.services import card_options, service
 from edged.flow.counters import Counters
 from edged.media.policy import FetchSettings
 from edged.media.sound import RATE, SoundLimits
-from edged.requests.queue import RequestQueue, RequestRoute, RequestSettings
+from edged.requests.queue import RequestQueue
+from edged.requests.settings import RequestSettings
+from edged.requests.steps import Steps
 from edged.serving.table import Served, ServiceTable
 from tests.broker import until
 
@@ -45,7 +47,7 @@ def ask(table, settings):
         body = orjson.dumps({"input": {"url": str(url), **fields.pop("input", {})}, **fields})
         reports = []
         job = RequestJob(MUSIC, body, time.monotonic(), print, lambda _, done: reports.append(done))
-        answer = RequestRoute(table, settings, Counters()).answer(job)
+        answer = Steps(table, settings, Counters()).answer(job)
         return answer.code, orjson.loads(answer.body), reports
 
     return asked

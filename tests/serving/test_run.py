@@ -5,26 +5,26 @@ import time
 import pytest
 
 from edged.contracts.errors import Cancelled, TimedOut
-from edged.serving.run import REMEMBERED, CallRun, Cancellations
+from edged.serving.run import REMEMBERED, Cancellations, RunHandle
 
 
 def test_a_deadline():
-    CallRun(time.monotonic() + 60).check()
+    RunHandle(time.monotonic() + 60).check()
     with pytest.raises(TimedOut):
-        CallRun(time.monotonic() - 1).check()
+        RunHandle(time.monotonic() - 1).check()
 
 
 def test_progress_is_passed_on():
     heard = []
-    CallRun(report=heard.append).progress(0.5)
-    CallRun().progress(0.5)
+    RunHandle(report=heard.append).progress(0.5)
+    RunHandle().progress(0.5)
     assert heard == [0.5]
 
 
 def test_a_cancelled_call_ends_at_its_next_check_also_when_it_is_late():
     said = Cancellations()
     received_at = time.monotonic()
-    run = CallRun(received_at - 1, is_cancelled=lambda: said.concern("r-1", received_at))
+    run = RunHandle(received_at - 1, is_cancelled=lambda: said.concern("r-1", received_at))
     with pytest.raises(TimedOut):
         run.check()
     said.cancel("r-1")

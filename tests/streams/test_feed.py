@@ -16,7 +16,7 @@ from edged.contracts.services import service
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
-from edged.serving.run import CallRun
+from edged.serving.run import RunHandle
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served, ServiceTable
 from edged.streams.feed import Feed, RunSettings
@@ -216,7 +216,7 @@ def test_what_waits_is_not_told_after_the_end(outlet):
     assert timer.is_alive()
     route.publisher.close()
     timer.join(20)
-    route.publisher.offer(route._inferred(frame(), served(one_box), CallRun(), Priority.FRAME))
+    route.publisher.offer(route._inferred(frame(), served(one_box), RunHandle(), Priority.FRAME))
     assert len(outlet.lines) == 1
 
 

@@ -1,0 +1,56 @@
+"""A request on its way."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from edged.contracts.errors import EdgedError
+from edged.contracts.request import Answer, RequestJob, refusal
+from edged.media.fetch import Fetched
+from edged.requests.decode import Wanted
+from edged.serving.run import RunHandle
+from edged.serving.table import Served
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Call:
+    """Filled step by step, by one thread at a time."""
+
+    job: RequestJob
+    started: float = field(default_factory=time.monotonic)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """What could be read of it, for a refusal to echo."""
+    request: Any = field(init=False)
+    """As the service wants it, once it is read."""
+    run: RunHandle = field(init=False)
+    wanted: Wanted | None = None
+    """Media that must be fetched first."""
+    served: Served = field(init=False)
+    """Who answers, once that is known."""
+    media: Fetched | None = None
+    """What was fetched."""
+    answer: Answer | None = None
+    """The end of its way."""
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """One step of it: whatever goes wrong within is its answer."""
+        try:
+            yield
+        except EdgedError as error:
+            self.answer = refusal(self.fields, error.code, str(error))
+        except Exception:  # the boundary "one request"
+            log.exception("request to %s failed", self.job.service)
+            self.answer = refusal(self.fields, 500, "the daemon failed on this request; its log says why")
+        if self.answer is not None:
+            self.close()
+
+    def close(self) -> None:
+        """Give back what was fetched."""
+        if self.media is not None:
+            self.media.file.close()

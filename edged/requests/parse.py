@@ -1,0 +1,64 @@
+"""From the raw body of a request to its typed form."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from edged.contracts import media as media_fields
+from edged.contracts.errors import BadRequest
+from edged.contracts.service import Service
+
+
+def parsed(payload: bytes) -> Mapping[str, Any]:
+    """The JSON object, with a `request_id`."""
+    try:
+        fields = orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"the request is not JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise BadRequest(f"the request must be a JSON object, not {_json_type(fields)}")
+    if fields.get("request_id") is None:
+        fields["request_id"] = str(uuid.uuid4())
+    return fields
+
+
+def validated(of: Service, fields: Mapping[str, Any]) -> Any:
+    """The typed request. Raises `BadRequest` with one sentence that names each wrong field."""
+    try:
+        return of.request.model_validate(fields, strict=True)
+    except ValidationError as error:
+        known = ", ".join(of.request.model_fields)
+        faults = [_fault(dict(e), known) for e in error.errors(include_url=False)]
+        raise BadRequest("; ".join(faults[:5])) from error
+
+
+def _fault(error: Mapping[str, Any], known: str) -> str:
+    field = ".".join(map(str, error["loc"]))
+    match error["type"]:
+        case "missing":
+            return f"the field `{field}` is missing"
+        case "extra_forbidden":
+            return f"the field `{field[:60]}` is unknown; this service knows {known}"
+        case media_fields.WHOLE_SENTENCE:
+            return str(error["msg"])
+        case _:
+            return f"the field `{field}` is wrong: {error['msg']}, got {_json_type(error['input'])}"
+
+
+def _json_type(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return orjson.dumps(value).decode()
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    return {"str": "a string", "list": "an array", "dict": "an object"}.get(
+        type(value).__name__, "another type"
+    )
+
+
+def options_of(of: Service, request: BaseModel) -> dict[str, Any]:
+    """The options that the request names."""
+    names = of.options.model_fields.keys() & (request.model_fields_set | of.inside)
+    return {name: value for name in names if (value := getattr(request, name)) is not None}

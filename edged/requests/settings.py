@@ -1,0 +1,34 @@
+"""Limits of requests, however they come in."""
+
+from pydantic import Field
+
+from edged.contracts.service import Service
+from edged.contracts.settings import Seconds, Settings
+from edged.media.picture import PictureLimits
+from edged.media.policy import FetchSettings
+from edged.media.sound import SoundLimits
+
+
+class RequestSettings(Settings):
+    """Limits of requests, however they come in."""
+
+    max_waiting: int = Field(default=256, ge=1)
+    """Requests in the queue; one more is answered 429."""
+    max_waiting_bytes: int = Field(default=100_000_000, ge=1)
+    """Bytes of all waiting requests; more is answered 429."""
+    timeout_s: Seconds = 60.0
+    """From the arrival to 504, for a request of pictures or texts that names no `timeout_s`."""
+    media_timeout_s: Seconds = 3600.0
+    """The same for a request of a recording or a video."""
+    max_answer_bytes: int = Field(default=8_000_000, ge=1000)
+    """A longer answer is replaced by 413."""
+    picture: PictureLimits = PictureLimits()
+    """Limits of a picture in a request."""
+    sound: SoundLimits = SoundLimits()
+    """Limits of a recording in a request."""
+    fetch: FetchSettings = FetchSettings()
+    """What may be fetched for a request that names a URL."""
+
+    def timeout_of(self, service: Service) -> float:
+        """Seconds for a request of this service that names none itself."""
+        return self.media_timeout_s if service.media in ("recording", "video") else self.timeout_s

@@ -1,0 +1,116 @@
+"""What is done with a request, step by step: read it, find who answers, fetch its media, answer."""
+
+from functools import partial
+from typing import Any
+
+import orjson
+
+from edged.answers.drawing import drawing_of
+from edged.answers.finding import Finding
+from edged.contracts.errors import TooLarge
+from edged.contracts.items import Frame, FramePair, Item
+from edged.contracts.message import Envelope
+from edged.contracts.model import Options
+from edged.contracts.request import Answer, RequestJob
+from edged.contracts.service import Service
+from edged.contracts.services import service
+from edged.contracts.slot import Priority
+from edged.flow.counters import Counters
+from edged.media.fetch import IN_MEMORY
+from edged.requests.call import Call
+from edged.requests.decode import fetched, item_of, wanted_of
+from edged.requests.parse import options_of, parsed, validated
+from edged.requests.recording import Recording, found_in
+from edged.requests.settings import RequestSettings
+from edged.serving.run import Cancellations, RunHandle
+from edged.serving.table import Served, ServiceTable
+
+
+class Steps:
+    """Each takes a call further, in the thread of who calls it, and raises what is wrong with it."""
+
+    def __init__(self, table: ServiceTable, settings: RequestSettings, counters: Counters) -> None:
+        self.cancellations = Cancellations()
+        self._table = table
+        self._settings = settings
+        self._counters = counters
+
+    def all_at_once(self, job: RequestJob) -> Answer:
+        """The answer of a job: the result, or the error as `FailedAnswer`."""
+        call = Call(job)
+        with call.step():
+            self.read(call)
+            self.open(call)
+            self.fetch(call)
+            self.answer(call)
+        assert call.answer is not None  # noqa: S101 - the last step makes one, and so does an error
+        return call.answer
+
+    def read(self, call: Call) -> None:
+        """Step 1: look into the request."""
+        call.fields = parsed(call.job.payload)
+        known = service(call.job.service)
+        call.request = validated(known, call.fields)
+        call.run = self._run(call.job, known, call.request)
+        call.run.check()
+        call.wanted = wanted_of(call.request, self._settings.picture, self._settings.sound)
+
+    def open(self, call: Call) -> None:
+        """Step 2: who answers. Raises `NotFound`, `NotReady`."""
+        call.served = self._table.get(call.job.service)
+
+    def fetch(self, call: Call) -> int:
+        """Step 3: bring the media that it wants, if any; returns the bytes that it holds in memory."""
+        if call.wanted is None:
+            return 0
+        call.run.check()
+        with self._counters.timed("fetch"):
+            call.media = fetched(call.wanted, self._settings.fetch, call.run.deadline)
+        return min(call.media.size, IN_MEMORY)
+
+    def answer(self, call: Call) -> None:
+        """Step 4: decode, infer, encode."""
+        request, served = call.request, call.served
+        call.run.check()
+        with self._counters.timed("decode"):
+            item = item_of(request, self._settings.picture, call.media, served.instance.picture)
+        options = served.options_with(options_of(served.service, request))
+        finding = self._found(served, item, options, call.run)
+        call.run.check_cancelled()
+        with self._counters.timed("encode"):
+            body = self._encoded(finding, request.request_id)
+        model = served.instance.facts.name
+        draw = partial(drawing_of, _pictures(item), [finding]) if call.job.wants_drawing else None
+        drawable = draw if served.service.takes_pictures else None
+        call.answer = Answer(request.request_id, body, 200, model, request.reply_to, drawable)
+
+    def _found(self, served: Served, item: Any, options: Options, run: RunHandle) -> Finding:
+        if isinstance(item, Recording):
+            return served.finding(found_in(item, served, options, self._settings.sound, run), options)
+        return served.finding(served.instance.infer(item, options, run, Priority.REQUEST), options)
+
+    def _run(self, job: RequestJob, known: Service, request: Envelope) -> RunHandle:
+        request_id, report = request.request_id or "", None
+        if job.progress is not None:
+            report = partial(job.progress, request_id)
+        deadline = job.received_at + (request.timeout_s or self._settings.timeout_of(known))
+        return RunHandle(deadline, report, partial(self.cancellations.concern, request_id, job.received_at))
+
+    def _encoded(self, finding: Finding, request_id: str) -> bytes:
+        answer, most = finding.answer(), self._settings.max_answer_bytes
+        if finding.service.wraps_answer:
+            answer = {"request_id": request_id, "success": True, **answer}
+        body = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+        if len(body) > most:
+            raise TooLarge(
+                f"the answer has {len(body)} bytes, over `requests.max_answer_bytes` of {most}; "
+                f"{finding.kind.shrink}"
+            )
+        return body
+
+
+def _pictures(item: Item | Recording) -> list[Frame]:
+    """The pictures that can be drawn into."""
+    if isinstance(item, FramePair):
+        return [item.a, item.b]
+    return [item] if isinstance(item, Frame) else []
