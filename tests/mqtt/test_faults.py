@@ -12,7 +12,6 @@ import orjson
 import pytest
 
 from edged.flow.counters import Counters
-from edged.mqtt.journal import Journal
 from tests.broker import until
 
 HERE = Path(__file__).parent
@@ -155,13 +154,3 @@ def test_requests_of_the_last_run_wait_for_their_model(broker, client, unit, pip
     stuck.open.set()  # the old unit is stopped: what its pipeline says now is not sent
     time.sleep(0.3)
     assert customer.got.empty()
-
-
-def test_a_damaged_journal_is_set_aside(tmp_path, caplog):
-    (tmp_path / "requests.db").write_bytes(b"this is no database" * 1000)
-    journal = Journal(tmp_path, Counters())
-    journal.open()
-    assert journal.asked() == []
-    journal.close()
-    assert list(tmp_path.glob("requests.damaged-*"))
-    assert "set aside" in caplog.text

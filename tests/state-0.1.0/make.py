@@ -1,7 +1,7 @@
 """Makes this folder again, with the code of edged 0.1.0 and from the root of its checkout.
 
-`PYTHONPATH=<checkout of 0.1.0> python tests/state-0.1.0/make.py <this folder>`; never with later code, for the
-folder shows what the state of 0.1.0 really looks like. The process ends as by SIGKILL, with the journal open.
+`PYTHONPATH=<checkout of 0.1.0> python tests/state-0.1.0/make.py <this folder>`; never with later code, since
+the folder shows what the state of 0.1.0 really looks like. It ends as by SIGKILL, with the journal open.
 """
 
 import base64
@@ -14,14 +14,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
+from edged.mqtt.doubles import identity
+from edged.mqtt.journal import Addressed, Journal, Request
 from onnx import TensorProto, helper
 
 from edged.contracts.request import Answer
 from edged.control import Switches
 from edged.discovery import discover
 from edged.flow.counters import Counters
-from edged.mqtt.doubles import identity
-from edged.mqtt.journal import Addressed, Journal, Request
 from edged.pipeline.slot import DeviceSlot
 from edged.repository.manifest import sha256
 from edged.repository.repository import Repository
