@@ -119,9 +119,10 @@ class Wiring:
         return self.units.get("http", HttpUnit)
 
     def queues(self) -> dict[str, int]:
-        """Items waiting, by queue."""
+        """Items waiting, by queue; of what goes out over MQTT, by what it is."""
         requests, frames = self.units.get("requests", RequestQueue), self.units.get("frames", Scheduler)
-        return {**(requests.queued() if requests else {}), **(frames.queued() if frames else {})}
+        waiting = (unit.queued() for unit in (requests, frames, self.mqtt()) if unit is not None)
+        return {name: number for queues in waiting for name, number in queues.items()}
 
     def stream_states(self) -> dict[str, StreamState]:
         """The newest state of every stream, by name; those that left the configuration too."""

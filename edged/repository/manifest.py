@@ -19,7 +19,12 @@ FILE = "manifest.json"
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    """What another release wrote is read too, or a box without a network would lose its models.
+
+    So a field that is not known here is ignored, and one that 0.1.0 did not write needs a default.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
 
 class Recipe(_Part):
@@ -70,7 +75,7 @@ class Manifest(_Part):
 
     @classmethod
     def load(cls, folder: Path) -> Self | None:
-        """The manifest in `folder`, or none when there is none that can be read."""
+        """The manifest in `folder`, of whichever release; or none when there is none that can be read."""
         try:
             return cls.model_validate_json((folder / FILE).read_bytes())
         except (OSError, ValidationError):
