@@ -131,10 +131,15 @@ def test_a_manifest_of_another_release_is_honoured(left):
     fields = json.loads((folder / "manifest.json").read_text())
     assert set(fields) == WRITTEN[Manifest]
     measured = {"device": "cpu", "identity": "this one", "ms": 1.5}
+    calibration = {"media": ["clip.mp4"], "frames": 8}
+    recipe = {**fields["recipe"], "calibration": calibration}
+    (folder / "manifest.json").write_text(json.dumps({**fields, "recipe": recipe}))
+    before = Manifest.load(folder)
+    assert before.recipe.calibration.frames == 8
     later = {
         **fields,
         "of_a_later_release": [1],
-        "recipe": {**fields["recipe"], "also": {"later": True}},
+        "recipe": {**recipe, "also": {"later": True}, "calibration": {**calibration, "light": "dim"}},
         "measured": [{**measured, "watts": 3}],
     }
     (folder / "manifest.json").write_text(json.dumps(later))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from edged.contracts.card import Calibration, ModelCard, VariantName
 from edged.contracts.errors import ChecksumError, VariantError
@@ -38,6 +38,14 @@ class Recipe(_Part):
     """As the card had them: what was folded, and what int8 left in f32."""
     calibration: Calibration | None
     """The frames that int8 was calibrated on."""
+
+    @field_validator("calibration", mode="before")
+    @classmethod
+    def _as_known_here(cls, value: Any) -> Any:
+        """A card refuses what it does not know; a manifest, here as elsewhere, does without it."""
+        if not isinstance(value, dict):
+            return value
+        return {name: value[name] for name in value.keys() & Calibration.model_fields.keys()}
 
 
 class Measured(_Part):
