@@ -127,4 +127,4 @@ class Daemon:
 
     def _publish_health(self) -> None:
         if (mqtt := self.wiring.mqtt()) is not None:
-            mqtt.publish_health(self.health())
+            mqtt.publications.health(self.health())

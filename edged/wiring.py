@@ -17,7 +17,7 @@ from edged.http.server import HttpUnit
 from edged.http.sources import Sources
 from edged.http.status import Status
 from edged.mqtt.broker import EmbeddedBroker
-from edged.mqtt.link import MqttUnit
+from edged.mqtt.unit import MqttUnit
 from edged.opening import open_repository, resolve_source
 from edged.repository.repository import Repository
 from edged.requests.queue import RequestQueue
@@ -101,7 +101,7 @@ class Wiring:
         for gone in self._events.copy().keys() - told:
             del self._events[gone]
             if (mqtt := self.mqtt()) is not None:
-                mqtt.forget_result(*gone)
+                mqtt.publications.forget_result(*gone)
 
     def repository(self, settings: Config) -> Repository:
         """The repository; another one only when its settings change."""
@@ -119,9 +119,10 @@ class Wiring:
         return self.units.get("http", HttpUnit)
 
     def queues(self) -> dict[str, int]:
-        """Items waiting, by queue."""
+        """Items waiting, by queue; of what goes out over MQTT, by what it is."""
         requests, frames = self.units.get("requests", RequestQueue), self.units.get("frames", Scheduler)
-        return {**(requests.queued() if requests else {}), **(frames.queued() if frames else {})}
+        waiting = (unit.queued() for unit in (requests, frames, self.mqtt()) if unit is not None)
+        return {name: number for queues in waiting for name, number in queues.items()}
 
     def stream_states(self) -> dict[str, StreamState]:
         """The newest state of every stream, by name; those that left the configuration too."""
@@ -135,7 +136,7 @@ class Wiring:
     def publish_snapshot(self, stream: str, captured_at: float, jpeg: bytes) -> None:
         """A picture sink: to the broker."""
         if (mqtt := self.mqtt()) is not None:
-            mqtt.publish_snapshot(stream, iso_utc(captured_at), jpeg)
+            mqtt.publications.snapshot(stream, iso_utc(captured_at), jpeg)
 
     def service_facts(self) -> list[ServiceFacts]:
         """The services that are ready."""
@@ -197,9 +198,9 @@ class Wiring:
             version=__version__,
         )
         for stream, state in self._states.copy().items():  # another broker, or one that forgot
-            unit.publish_stream_state(stream, state)
+            unit.publications.stream_state(stream, state)
         for (stream, service), body in self._events.copy().items():
-            unit.publish_result(stream, service, body, retain=True)
+            unit.publications.result(stream, service, body, retain=True)
         return unit
 
     def _service(self, settings: Config, name: str) -> Callable[[], Unit]:
@@ -262,12 +263,12 @@ class Wiring:
         if service in events:
             self._events[stream, service] = body
         if (mqtt := self.mqtt()) is not None:
-            mqtt.publish_result(stream, service, body, retain=service in events)
+            mqtt.publications.result(stream, service, body, retain=service in events)
 
     def _publish_state(self, stream: str, state: StreamState) -> None:
         self._states[stream] = state
         if (mqtt := self.mqtt()) is not None:
-            mqtt.publish_stream_state(stream, state)
+            mqtt.publications.stream_state(stream, state)
 
 
 def _workers(settings: Config) -> int:

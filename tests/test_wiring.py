@@ -2,6 +2,7 @@
 
 import json
 import threading
+import urllib.request
 from contextlib import contextmanager
 
 import pytest
@@ -10,7 +11,7 @@ from edged.contracts.message import StreamState
 from edged.control import OFF
 from edged.daemon import Daemon
 from edged.flow.counters import Counters
-from tests.broker import until
+from tests.broker import free_port, until
 from tests.e2e.box import Client
 
 TOPIC = "edged/box/stream/door"
@@ -91,3 +92,29 @@ def test_an_event_ends_with_its_stream(tmp_path, mosquitto, listen, how):
             assert daemon.health().units["stream/door"] == OFF
             assert daemon.wiring.views.get("door") is None, "nobody sees the last frame any more"
             assert json.loads((tmp_path / "state" / "disabled.json").read_text()) == ["door"]
+
+
+def test_what_waits_for_a_broker_that_is_away_is_seen_in_health_and_metrics(tmp_path):
+    path, http = tmp_path / "config.yaml", free_port()
+    text = CONFIG.format(folder=tmp_path, port=free_port(), on="every")
+    path.write_text(f"{text}http: {{listen: '127.0.0.1:{http}'}}\n")
+    daemon = Daemon(path, Counters())
+    thread = threading.Thread(target=daemon.run)
+    thread.start()
+
+    def waiting(name):
+        return daemon.health().queues.get(f"mqtt/{name}", 0)
+
+    try:
+        until(lambda: daemon.wiring.http() is not None and waiting("results") == 1, "health is published")
+        for n in range(3):
+            daemon.wiring._publish_result(frozenset(), "door", "object-detection", b"%d" % n)
+            daemon.wiring.publish_snapshot("door", 1000.0, b"jpeg")
+        assert (waiting("results"), waiting("snapshots"), waiting("answers")) == (4, 1, 0)
+        until(lambda: waiting("states") == 2, "that the node is online, that the camera is offline")
+        with urllib.request.urlopen(f"http://127.0.0.1:{http}/metrics", timeout=30) as answer:
+            assert b'edged_queue_depth{queue="mqtt/results"} 4.0' in answer.read()
+        assert daemon.wiring.status().queues["mqtt/snapshots"] == 1
+    finally:
+        daemon.stop()
+        thread.join(60)

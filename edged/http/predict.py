@@ -9,11 +9,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from edged.contracts.errors import NotReady, QueueFull, TooLarge
-from edged.contracts.request import Answer, Intake, RequestJob, peek, refusal
+from edged.contracts.request import Answer, Intake, RequestJob, refusal
 from edged.flow.counters import Counters
 from edged.http.connection import left
 from edged.http.drawings import DrawingDesk, wants_drawing
 from edged.http.failures import failure, response
+from edged.requests.peek import peek
 
 MOST_BODIES = 5
 """Bodies of the greatest size that may be held at the same time, between their first byte and the queue."""

@@ -68,7 +68,7 @@ class Status(_Part):
     streams: list[StreamStatus] = Field(default_factory=list)
     """All of the configuration."""
     queues: dict[str, int] = Field(default_factory=dict)
-    """Items waiting, by queue."""
+    """Items waiting, by queue: as in the health message."""
     units: dict[str, str] = Field(default_factory=dict)
     """State of every unit: `running`, or why not."""
     counters: dict[str, dict[str, int]] = Field(default_factory=dict)

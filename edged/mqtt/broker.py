@@ -67,8 +67,8 @@ class EmbeddedBroker:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         self._end_orphan()
-        self._check_port()
-        self._command = self._choose(self._write_passwords())
+        _check_port(self._listen, self._address)
+        self._command = _command(self._listen, self._folder, self._write_passwords())
         self._thread.start()
         if not self._ready.wait(READY_S):
             log.warning("the embedded broker is slow to start; the connection to it is tried again and again")
@@ -100,45 +100,6 @@ class EmbeddedBroker:
             return None
         write_passwords(path, settings.username, settings.password.get_secret_value())
         return path
-
-    def _choose(self, passwords: Path | None) -> list[str]:
-        """The command. mosquitto keeps all promises, amqtt is better than nothing."""
-        if (mosquitto := find_mosquitto()) is not None:
-            config = self._folder / "mosquitto.conf"
-            config.write_text(mosquitto_config(self._listen, self._folder, passwords), "utf-8")
-            command = [str(mosquitto), "-c", str(config)]
-        elif importlib.util.find_spec("amqtt") is not None:
-            log.warning(
-                "mosquitto is not installed, so amqtt is the embedded broker: MQTT 3.1.1 only, no requests "
-                "to `edged/any`, and nothing waits for a daemon that was killed; install mosquitto for these"
-            )
-            command = [sys.executable, "-m", "edged.mqtt.fallback", str(self._listen)]
-            command += [str(passwords)] if passwords is not None else []
-        else:
-            raise ConfigError(
-                "mqtt.url: `embedded` needs mosquitto (install your system's package) or amqtt "
-                "(install edged[broker]); or name a broker: mqtt://host"
-            )
-        # the thread that starts the child lives as long as it should: the signal comes when that thread ends
-        return ["setpriv", "--pdeathsig", "TERM", *command] if shutil.which("setpriv") else command
-
-    def _check_port(self) -> None:
-        family = socket.AF_INET6 if ":" in self._listen.host else socket.AF_INET
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((self._listen.host, self._listen.port))
-            except OSError as error:
-                if error.errno == errno.EADDRNOTAVAIL:
-                    raise ConfigError(
-                        f"mqtt.embedded_listen: this machine has no address {self._listen.host}"
-                    ) from error
-                if error.errno != errno.EADDRINUSE:
-                    raise ConfigError(f"mqtt.embedded_port: {self._listen}: {error.strerror}") from error
-                raise ConfigError(
-                    f"mqtt.embedded_port: another program listens at {self._listen}; choose another port, "
-                    f"or, if it is the broker to be used, set mqtt.url to mqtt://{self._address}"
-                ) from error
 
     def _end_orphan(self) -> None:
         """End the broker of a run that was killed, where the system did not do it for us."""
@@ -208,6 +169,48 @@ class EmbeddedBroker:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+
+
+def _command(listen: Address, folder: Path, passwords: Path | None) -> list[str]:
+    """What to start. mosquitto keeps all promises, amqtt is better than nothing."""
+    if (mosquitto := find_mosquitto()) is not None:
+        config = folder / "mosquitto.conf"
+        config.write_text(mosquitto_config(listen, folder, passwords), "utf-8")
+        command = [str(mosquitto), "-c", str(config)]
+    elif importlib.util.find_spec("amqtt") is not None:
+        log.warning(
+            "mosquitto is not installed, so amqtt is the embedded broker: MQTT 3.1.1 only, no requests "
+            "to `edged/any`, and nothing waits for a daemon that was killed; install mosquitto for these"
+        )
+        command = [sys.executable, "-m", "edged.mqtt.fallback", str(listen)]
+        command += [str(passwords)] if passwords is not None else []
+    else:
+        raise ConfigError(
+            "mqtt.url: `embedded` needs mosquitto (install your system's package) or amqtt "
+            "(install edged[broker]); or name a broker: mqtt://host"
+        )
+    # the thread that starts the child lives as long as it should: the signal comes when that thread ends
+    return ["setpriv", "--pdeathsig", "TERM", *command] if shutil.which("setpriv") else command
+
+
+def _check_port(listen: Address, address: Address) -> None:
+    """Raises `ConfigError` when nobody can listen there; `address` is how we would connect to who does."""
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((listen.host, listen.port))
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise ConfigError(
+                    f"mqtt.embedded_listen: this machine has no address {listen.host}"
+                ) from error
+            if error.errno != errno.EADDRINUSE:
+                raise ConfigError(f"mqtt.embedded_port: {listen}: {error.strerror}") from error
+            raise ConfigError(
+                f"mqtt.embedded_port: another program listens at {listen}; choose another port, "
+                f"or, if it is the broker to be used, set mqtt.url to mqtt://{address}"
+            ) from error
 
 
 def mosquitto_config(listen: Address, folder: Path, passwords: Path | None) -> str:

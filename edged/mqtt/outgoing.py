@@ -19,7 +19,7 @@ class Outgoing:
     body: bytes | None
     """None: still in the journal."""
     policy: Literal["state", "latest", "ring", "answer"] = "ring"
-    """The method of `Outbox` that took it."""
+    """What may be lost of it: the method of `Outbox` that took it."""
     qos: int = 0
     """0: lost with the connection, never doubled; 1: sent again until the broker has it."""
     retain: bool = False

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from edged.contracts.card import Calibration, ModelCard, VariantName
 from edged.contracts.errors import ChecksumError, VariantError
@@ -19,7 +19,12 @@ FILE = "manifest.json"
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    """What another release wrote is read too, or a box without a network would lose its models.
+
+    So a field that is not known here is ignored, and one that 0.1.0 did not write needs a default.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
 
 class Recipe(_Part):
@@ -33,6 +38,14 @@ class Recipe(_Part):
     """As the card had them: what was folded, and what int8 left in f32."""
     calibration: Calibration | None
     """The frames that int8 was calibrated on."""
+
+    @field_validator("calibration", mode="before")
+    @classmethod
+    def _as_known_here(cls, value: Any) -> Any:
+        """A card refuses what it does not know; a manifest, here as elsewhere, does without it."""
+        if not isinstance(value, dict):
+            return value
+        return {name: value[name] for name in value.keys() & Calibration.model_fields.keys()}
 
 
 class Measured(_Part):
@@ -70,7 +83,7 @@ class Manifest(_Part):
 
     @classmethod
     def load(cls, folder: Path) -> Self | None:
-        """The manifest in `folder`, or none when there is none that can be read."""
+        """The manifest in `folder`, of whichever release; or none when there is none that can be read."""
         try:
             return cls.model_validate_json((folder / FILE).read_bytes())
         except (OSError, ValidationError):

@@ -1,1 +1,1 @@
-"""A request's way: the queue, its media, its item, the answer."""
+"""A request's way, whichever outside world it comes from: journal, queue, media, item, answer."""

@@ -17,9 +17,9 @@ from edged.contracts.message import ServiceFacts
 from edged.contracts.request import Answer, RequestJob
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo
-from edged.mqtt.client import without_delay
-from edged.mqtt.link import MqttUnit
+from edged.mqtt.attempt import without_delay
 from edged.mqtt.settings import MqttSettings
+from edged.mqtt.unit import MqttUnit
 from tests.broker import LIMIT, until
 
 NODE = "shop-1"

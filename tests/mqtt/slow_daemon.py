@@ -11,8 +11,8 @@ from edged.contracts.message import ServiceFacts
 from edged.contracts.request import Answer, RequestJob
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo
-from edged.mqtt.link import MqttUnit
 from edged.mqtt.settings import MqttSettings
+from edged.mqtt.unit import MqttUnit
 
 
 class Slow:

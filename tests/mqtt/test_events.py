@@ -13,7 +13,7 @@ SNAPSHOT = f"edged/{NODE}/stream/door/snapshot"
 
 
 def event(link, body):
-    link.publish_result("door", SERVICE, body, retain=True)
+    link.publications.result("door", SERVICE, body, retain=True)
 
 
 def nothing_but(customer, topic, body):
@@ -37,8 +37,8 @@ def test_a_newcomer_finds_the_last_event(unit, client):
 
 def test_a_newcomer_does_not_find_a_result_that_is_no_event(unit, client):
     link = unit()
-    link.publish_result("door", SERVICE, b"1")
-    assert link._outbox.drained(30)
+    link.publications.result("door", SERVICE, b"1")
+    assert link._sender.drained(30)
     assert nothing_but(client(TOPIC), TOPIC, b"mine")
 
 
@@ -51,8 +51,8 @@ def test_a_newcomer_finds_the_last_event_at_amqtt(tmp_path, monkeypatch, unit, c
         link = unit(url=f"mqtt://127.0.0.1:{port}", version="3.1.1")
         event(link, b"1")
         event(link, b"2")
-        link.publish_snapshot("door", "2026-11-22T08:30:00.000000Z", b"\xff\xd8jpeg")
-        assert link._outbox.drained(30)
+        link.publications.snapshot("door", "2026-11-22T08:30:00.000000Z", b"\xff\xd8jpeg")
+        assert link._sender.drained(30)
         found = client(TOPIC, version="3.1.1", port=port).next()
         assert (found.payload, bool(found.retain)) == (b"2", True)
     finally:
@@ -64,10 +64,10 @@ def test_an_event_that_is_forgotten_is_gone(unit, client):
     listener = client(TOPIC)
     event(link, b"1")
     assert listener.next().payload == b"1"
-    link.forget_result("door", SERVICE)
+    link.publications.forget_result("door", SERVICE)
     assert listener.next().payload == b"", "so MQTT says that nothing is retained any more"
-    link.forget_result("door", SERVICE)  # knows of none now, so says nothing
-    assert link._outbox.drained(30)
+    link.publications.forget_result("door", SERVICE)  # knows of none now, so says nothing
+    assert link._sender.drained(30)
     assert nothing_but(client(TOPIC), TOPIC, b"mine")
     assert listener.next().payload == b"mine"
 
@@ -77,7 +77,7 @@ def test_events_of_a_pause_come_in_order_once_and_the_last_stays(unit, client, p
     listener = client(TOPIC)
     event(link, b"0")
     assert listener.next().payload == b"0"
-    until(lambda: link._outbox.drained(0.1), "the broker has acknowledged it")
+    until(lambda: link._sender.drained(0.1), "the broker has acknowledged it")
     proxy.refuses = True
     proxy.cut()
     until(lambda: link.state() != "running" and link._carrier is None)
@@ -85,7 +85,7 @@ def test_events_of_a_pause_come_in_order_once_and_the_last_stays(unit, client, p
         event(link, b"%d" % n)
     proxy.refuses = False
     assert [listener.next().payload for _ in range(3)] == [b"1", b"2", b"3"]
-    assert link._outbox.drained(30)
+    assert link._sender.drained(30)
     assert listener.got.empty()
     assert client(TOPIC).next().payload == b"3"
 
@@ -94,7 +94,7 @@ def test_a_broker_that_forgot_gets_the_last_event_again(broker, unit, client):
     link = unit()
     event(link, b"1")
     event(link, b"2")
-    assert link._outbox.drained(30)
+    assert link._sender.drained(30)
     broker.stop()
     until(lambda: link.state() != "running")
     broker.start()
@@ -110,7 +110,7 @@ def test_an_event_whose_acknowledgement_was_lost_is_not_lost(unit, client, proxy
     assert listener.next().payload == b"1"
     proxy.cut()
     assert listener.next().payload == b"1", "twice rather than not at all"
-    assert link._outbox.drained(30)
+    assert link._sender.drained(30)
     assert listener.got.empty()
 
 
@@ -118,7 +118,7 @@ def test_a_picture_says_what_it_is_and_is_not_retained(unit, client):
     link = unit()
     listener = client(SNAPSHOT)
     jpeg = b"\xff\xd8" + bytes(200_000)
-    link.publish_snapshot("door", "2026-11-22T08:30:00.123456Z", jpeg)
+    link.publications.snapshot("door", "2026-11-22T08:30:00.123456Z", jpeg)
     message = listener.next()
     assert (message.payload, message.retain) == (jpeg, False)
     assert message.properties.ContentType == "image/jpeg"
@@ -129,7 +129,7 @@ def test_a_picture_says_what_it_is_and_is_not_retained(unit, client):
 def test_a_picture_goes_over_3_1_1_too(unit, client):
     link = unit(version="3.1.1")
     listener = client(SNAPSHOT, version="3.1.1")
-    link.publish_snapshot("door", "2026-11-22T08:30:00.123456Z", b"\xff\xd8jpeg")
+    link.publications.snapshot("door", "2026-11-22T08:30:00.123456Z", b"\xff\xd8jpeg")
     assert listener.next().payload == b"\xff\xd8jpeg"
 
 
@@ -141,11 +141,11 @@ def test_of_the_pictures_of_a_pause_the_newest_comes(unit, client, proxy):
     proxy.cut()
     until(lambda: link.state() != "running" and link._carrier is None)
     for n in range(5):
-        link.publish_snapshot("door", "2026-11-22T08:30:00.123456Z", b"%d" % n)
+        link.publications.snapshot("door", "2026-11-22T08:30:00.123456Z", b"%d" % n)
     assert counters.counts()["mqtt_dropped"]["a newer picture came"] == 4
     proxy.refuses = False
     assert listener.next().payload == b"4"
-    assert link._outbox.drained(30)
+    assert link._sender.drained(30)
     assert listener.got.empty()
 
 
@@ -157,6 +157,6 @@ def test_results_and_events_have_a_bound(unit, proxy, retain):
     proxy.cut()
     until(lambda: link.state() != "running" and link._carrier is None)
     for n in range(25):
-        link.publish_result("door", SERVICE, b"%d" % n, retain=retain)
-    assert link.queued() == 10
+        link.publications.result("door", SERVICE, b"%d" % n, retain=retain)
+    assert link.queued()["mqtt/results"] == 10
     assert counters.counts()["mqtt_dropped"]["the broker is away or too slow"] == 15

@@ -12,7 +12,6 @@ import orjson
 import pytest
 
 from edged.flow.counters import Counters
-from edged.mqtt.journal import Journal
 from tests.broker import until
 
 HERE = Path(__file__).parent
@@ -147,9 +146,10 @@ def test_requests_of_the_last_run_wait_for_their_model(broker, client, unit, pip
     until(lambda: len(stuck.jobs) == 1)
     first.stop()
     work, loaded = pipeline(), threading.Event()
-    unit(work, ready=loaded)
+    second = unit(work, ready=loaded)
     time.sleep(0.5)
     assert not work.runs
+    assert second.queued()["mqtt/leftovers"] == 1
     loaded.set()
     assert customer.json()["echo"] == 1
     stuck.open.set()  # the old unit is stopped: what its pipeline says now is not sent
@@ -157,11 +157,26 @@ def test_requests_of_the_last_run_wait_for_their_model(broker, client, unit, pip
     assert customer.got.empty()
 
 
-def test_a_damaged_journal_is_set_aside(tmp_path, caplog):
-    (tmp_path / "requests.db").write_bytes(b"this is no database" * 1000)
-    journal = Journal(tmp_path, Counters())
-    journal.open()
-    assert journal.asked() == []
-    journal.close()
-    assert list(tmp_path.glob("requests.damaged-*"))
-    assert "set aside" in caplog.text
+def test_what_waits_for_the_broker_is_counted_by_what_it_is(unit, client, proxy, pipeline):
+    work = pipeline()
+    work.open.clear()
+    link = unit(work, url=proxy.url)
+    customer = client("replies/me")
+    until(lambda: link._sender.drained(0.1))
+    assert set(link.queued().values()) == {0}
+    proxy.lose_down = True  # the broker's acknowledgements
+    link.publications.result("door", SERVICE, b"1", retain=True)
+    until(lambda: link.queued()["mqtt/unacknowledged"] == 1)
+    assert link.queued()["mqtt/results"] == 0
+    proxy.lose_down = False
+    customer.publish(REQUEST, {"n": 7}, "replies/me", b"7")
+    until(lambda: len(work.jobs) == 1)
+    proxy.refuses = True
+    proxy.cut()
+    until(lambda: link.queued()["mqtt/results"] == 1, "it waits again")
+    work.open.set()
+    until(lambda: link.queued()["mqtt/answers"] == 1)
+    assert link.queued()["mqtt/unacknowledged"] == 0
+    proxy.refuses = False
+    assert customer.json()["echo"] == 7
+    until(lambda: set(link.queued().values()) == {0})

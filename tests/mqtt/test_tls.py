@@ -60,7 +60,7 @@ def test_ca_client_certificate_user_and_password_together(tmp_path, authority, s
         "ca": authority.ca, "certificate": mine.certificate, "key": mine.key, "key_password": "opens",
     }  # fmt: skip
     link = unit(url=url(broker, "me:right@"), version=version, tls=tls)
-    assert link._outbox.drained(30)
+    assert link._sender.drained(30)
     customer = authority.pair("customer")
     info = paho.mqtt.subscribe.simple(
         f"edged/{NODE}/info",

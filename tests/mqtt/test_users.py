@@ -61,7 +61,7 @@ def test_a_topic_that_this_user_may_not_publish_is_named_and_counted(tmp_path, l
     rights.write_text(f"user me\ntopic readwrite edged/{NODE}/availability\n")
     counters = Counters()
     link = unit(url=url(locked(f"acl_file {rights}"), "me:right@"), counters=counters)
-    assert link._outbox.drained(30)
+    assert link._sender.drained(30)
     assert f"the broker refuses a message on edged/{NODE}/info: Not authorized" in caplog.text
     assert counters.counts()["mqtt_dropped"] == {"refused by the broker: Not authorized": 1}
 

@@ -6,15 +6,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
 
-from edged.mqtt.journal import KEPT_ROWS, KEPT_S
+from edged.requests.journal import KEPT_ROWS, KEPT_S
 
 
-def identity(
-    service: str, response_topic: str, correlation: bytes, payload: bytes, packet_id: int | None
-) -> bytes:
-    """16 bytes, equal for doubles. `packet_id` is given for anonymous requests: the broker keeps it."""
+def identity(payload: bytes, *parts: bytes) -> bytes:
+    """16 bytes, equal for doubles; `parts` is what a world tells requests with equal payloads apart by."""
     digest = blake2b(digest_size=16)
-    for part in (service.encode(), response_topic.encode(), correlation, str(packet_id).encode()):
+    for part in parts:
         digest.update(len(part).to_bytes(4, "big"))
         digest.update(part)
     digest.update(payload)

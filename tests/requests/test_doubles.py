@@ -2,8 +2,8 @@
 
 import pytest
 
-from edged.mqtt.doubles import Doubles, identity
-from edged.mqtt.journal import KEPT_ROWS
+from edged.requests.doubles import Doubles, identity
+from edged.requests.journal import KEPT_ROWS
 
 
 class Clock:
@@ -55,13 +55,18 @@ def test_the_table_is_bounded(clock):
 
 
 def test_identity_tells_all_parts_apart():
-    base = ("ocr", "reply", b"corr", b"payload", None)
+    base = (b"payload", b"ocr", b"reply", b"corr", b"None")
     others = [
-        ("orc", "reply", b"corr", b"payload", None),
-        ("ocr", "replyc", b"orr", b"payload", None),
-        ("ocr", "reply", b"corrp", b"ayload", None),
-        ("ocr", "reply", b"corr", b"payload2", None),
-        ("ocr", "reply", b"corr", b"payload", 7),
+        (b"payload", b"orc", b"reply", b"corr", b"None"),
+        (b"payload", b"ocr", b"replyc", b"orr", b"None"),
+        (b"ayload", b"ocr", b"reply", b"corrp", b"None"),
+        (b"payload2", b"ocr", b"reply", b"corr", b"None"),
+        (b"payload", b"ocr", b"reply", b"corr", b"7"),
     ]
     assert len({identity(*base), *(identity(*other) for other in others)}) == 6
     assert identity(*base) == identity(*base)
+
+
+def test_identity_is_that_of_0_1_0_whose_journal_remembers_it():
+    known = identity(b"payload", b"ocr", b"reply", b"corr", b"None")
+    assert known.hex() == "c09a818020c76b4e4cae2306307c29a3"

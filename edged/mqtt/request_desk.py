@@ -12,12 +12,15 @@ from paho.mqtt.client import MQTTMessage
 
 from edged.contracts.errors import BadRequest, InferenceError, QueueFull, RequestError, TooLarge
 from edged.contracts.message import Progress
-from edged.contracts.request import PARSED_BYTES, Answer, Intake, RequestJob, peek, refusal
+from edged.contracts.request import Answer, Intake, RequestJob, refusal
 from edged.flow.counters import Counters
-from edged.mqtt.doubles import Doubles, identity
-from edged.mqtt.journal import Addressed, Journal, Request
-from edged.mqtt.publish import Outbox
+from edged.mqtt.address import WORLD, Address
+from edged.mqtt.outbox import Outbox
+from edged.mqtt.outgoing import Outgoing
 from edged.mqtt.topics import Topics, response_topic
+from edged.requests.doubles import Doubles, identity
+from edged.requests.journal import Addressed, Journal, Request
+from edged.requests.peek import PARSED_BYTES, peek
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +33,40 @@ class _Pending:
     """A request between its arrival and its answer."""
 
     request: Request
+    address: Address
     row: int | None = None
     """In the journal; none: it could not be written."""
     owed: list[Ack] = field(default_factory=list)
     """Acknowledgements that wait for the answer, because the journal does not have the request."""
+
+    def acknowledge(self) -> None:
+        """The broker need not keep it any more."""
+        while self.owed:
+            self.owed.pop()()
+
+
+class _Unjournalled:
+    """Requests that only the broker keeps, since the journal cannot: their doubles are owed an ack, too."""
+
+    def __init__(self) -> None:
+        self._pending: dict[bytes, _Pending] = {}
+        self._lock = threading.Lock()
+
+    def add(self, pending: _Pending) -> None:
+        with self._lock:
+            self._pending[pending.request.identity] = pending
+
+    def remove(self, name: bytes) -> None:
+        with self._lock:
+            self._pending.pop(name, None)
+
+    def owes(self, name: bytes, ack: Ack) -> bool:
+        """Whether `ack` will be called with the first one's answer."""
+        with self._lock:
+            if (first := self._pending.get(name)) is None:
+                return False
+            first.owed.append(ack)
+            return True
 
 
 class RequestDesk:
@@ -56,14 +89,13 @@ class RequestDesk:
         self._outbox = outbox
         self._counters = counters
         self._doubles = Doubles()
-        self._unjournalled: dict[bytes, _Pending] = {}
-        self._lock = threading.Lock()
+        self._unjournalled = _Unjournalled()
         self._closed = False
 
     def load(self) -> list[tuple[int, Request]]:
         """Remember what the journal knows; what it has without an answer is to be given to `resume`."""
         self._doubles.load(self._journal.identities())
-        asked = self._journal.asked()
+        asked = self._journal.asked(WORLD)
         for _, request in asked:
             self._doubles.enter(request.identity, named=False, redelivered=False)
         return asked
@@ -85,7 +117,7 @@ class RequestDesk:
 
     def resume(self, row: int, request: Request) -> bool:
         """Hand a journalled request to the pipeline again. False: there is no room now."""
-        pending = _Pending(request, row)
+        pending = _Pending(request, Address.read(request.reply), row)
         payload = self._journal.payload(row)
         if payload is None:
             self._refuse(pending, b"", InferenceError("the request was lost with the power; send it again"))
@@ -108,25 +140,26 @@ class RequestDesk:
         wanted: str = getattr(properties, "ResponseTopic", "")
         correlation: bytes = getattr(properties, "CorrelationData", b"")
         named = bool(correlation) or b'"request_id"' in payload
+        number = None if named else message.mid  # the broker keeps it when it sends again
         name = identity(
-            service,
-            wanted,
-            correlation,
             payload if len(payload) <= self._max_bytes else payload[:PARSED_BYTES],
-            None if named else message.mid,
+            *(service.encode(), wanted.encode(), correlation, str(number).encode()),
         )
-        if not self._doubles.enter(name, named, message.dup):
-            self._acknowledge_double(name, ack)
+        if self._doubles.enter(name, named, message.dup):
+            self._serve(name, service, payload, Address(wanted, correlation), ack)
             return
-        pending = _Pending(Request(name, service, "", correlation, time.time()), owed=[ack])
-        self._serve(pending, payload, wanted)
+        self._counters.count("mqtt_requests", "double")
+        if not self._unjournalled.owes(name, ack):
+            ack()
 
-    def _serve(self, pending: _Pending, payload: bytes, wanted: str) -> None:
-        request = pending.request
+    def _serve(self, name: bytes, service: str, payload: bytes, wanted: Address, ack: Ack) -> None:
         self._counters.count("mqtt_requests", "taken")
+        address, fault = _checked(wanted)
+        request = Request(name, service, WORLD, address.written(), time.time())
+        pending = _Pending(request, address, owed=[ack])
         try:
-            topic = response_topic(wanted) if wanted else ""
-            pending.request = request = _with_topic(request, topic)
+            if fault is not None:
+                raise fault
             if len(payload) > self._max_bytes:
                 raise TooLarge(
                     f"the request has {len(payload)} bytes, `mqtt.max_payload_bytes` allows {self._max_bytes}"
@@ -140,19 +173,9 @@ class RequestDesk:
         """On disk, then acknowledged at once; else in memory, and acknowledged with its answer."""
         pending.row = self._journal.ask(pending.request, payload)
         if pending.row is not None:
-            _acknowledge(pending)
+            pending.acknowledge()
         else:
-            with self._lock:
-                self._unjournalled[pending.request.identity] = pending
-
-    def _acknowledge_double(self, name: bytes, ack: Ack) -> None:
-        self._counters.count("mqtt_requests", "double")
-        with self._lock:
-            first = self._unjournalled.get(name)
-            if first is not None:
-                first.owed.append(ack)
-                return
-        ack()
+            self._unjournalled.add(pending)
 
     def _job(self, pending: _Pending, payload: bytes, received_at: float) -> RequestJob:
         return RequestJob(
@@ -170,26 +193,24 @@ class RequestDesk:
     def _reply(self, pending: _Pending, answer: Answer) -> None:
         if self._closed:  # the journal or the broker still has the request
             return
-        out = self._addressed(pending.request, answer)
-        row = self._journal.answer(pending.row, pending.request, out)
-        self._doubles.answered(pending.request.identity)
-        with self._lock:
-            self._unjournalled.pop(pending.request.identity, None)
+        request = pending.request
+        to, answer = _addressed(self._topics, request.service, pending.address, answer)
+        row = self._journal.answer(pending.row, request, Addressed(to.written(), answer))
+        self._doubles.answered(request.identity)
+        self._unjournalled.remove(request.identity)
         if row is not None:
-            _acknowledge(pending)
-        known = pending.row if row is None else row
-        self._outbox.answer(out, known, on_disk=row is not None, arrived=partial(_acknowledge, pending))
-
-    def _addressed(self, request: Request, answer: Answer) -> Addressed:
-        """MQTT 5's response topic, else the JSON's `reply_to`, else the topic that is made from the id."""
-        topic = request.response_topic or answer.reply_to
-        try:
-            if topic:
-                return Addressed(response_topic(topic), request.correlation, answer)
-        except BadRequest as error:
-            answer = refusal({"request_id": answer.request_id}, error.code, f"`reply_to`: {error}")
-        own = self._topics.response(request.service, answer.request_id)
-        return Addressed(own, request.correlation, answer)
+            pending.acknowledge()
+        message = Outgoing(
+            to.topic,
+            answer.body,
+            "answer",
+            1,
+            correlation=to.correlation,
+            answer=answer,
+            row=pending.row if row is None else row,
+            arrived=pending.acknowledge,
+        )
+        self._outbox.answer(message, on_disk=row is not None)
 
     def _progress(self, received_at: float, request_id: str, done: float) -> None:
         spent = time.monotonic() - received_at
@@ -198,10 +219,20 @@ class RequestDesk:
         self._outbox.ring(self._topics.progress(request_id), body)
 
 
-def _with_topic(request: Request, topic: str) -> Request:
-    return Request(request.identity, request.service, topic, request.correlation, request.received)
+def _checked(wanted: Address) -> tuple[Address, BadRequest | None]:
+    """The address if an answer may go there; else the one without a topic, and why."""
+    try:
+        return Address(response_topic(wanted.topic) if wanted.topic else "", wanted.correlation), None
+    except BadRequest as error:
+        return Address("", wanted.correlation), error
 
 
-def _acknowledge(pending: _Pending) -> None:
-    while pending.owed:
-        pending.owed.pop()()
+def _addressed(topics: Topics, service: str, asked: Address, answer: Answer) -> tuple[Address, Answer]:
+    """MQTT 5's response topic, else the JSON's `reply_to`, else the topic that is made from the id."""
+    topic = asked.topic or answer.reply_to
+    try:
+        if topic:
+            return Address(response_topic(topic), asked.correlation), answer
+    except BadRequest as error:
+        answer = refusal({"request_id": answer.request_id}, error.code, f"`reply_to`: {error}")
+    return Address(topics.response(service, answer.request_id), asked.correlation), answer

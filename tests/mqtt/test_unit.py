@@ -35,9 +35,9 @@ def retained(client, *topics):
 
 def test_state_is_retained_and_offline_is_said_when_it_stops(unit, client):
     link = unit()
-    link.publish_stream_state("door", StreamState(state="online", fps=5.0, why=""))
+    link.publications.stream_state("door", StreamState(state="online", fps=5.0, why=""))
     topics = [f"edged/{NODE}/{end}" for end in ("availability", "info", "stream/door/state")]
-    until(lambda: link._outbox.drained(1))
+    until(lambda: link._sender.drained(1))
     found = retained(client, *topics)
     assert found[topics[0]] == b"online"
     info = orjson.loads(found[topics[1]])
@@ -60,7 +60,7 @@ def test_the_broker_says_offline_for_a_daemon_that_is_gone(unit, client, proxy):
 
 
 def test_info_says_3_1_1(unit, client):
-    assert unit(version="3.1.1")._outbox.drained(30)
+    assert unit(version="3.1.1")._sender.drained(30)
     (info,) = retained(client, f"edged/{NODE}/info").values()
     assert orjson.loads(info)["mqtt"] == "3.1.1"
 
@@ -81,11 +81,11 @@ def test_a_broker_that_is_absent_at_the_start_is_waited_for(broker, unit, client
 
 def test_a_restarted_broker_that_forgot_everything_gets_it_again(broker, unit, client):
     link = unit()
-    link.publish_stream_state("door", StreamState(state="stalled", fps=0.0, why="no frame"))
-    assert link._outbox.drained(30)
+    link.publications.stream_state("door", StreamState(state="stalled", fps=0.0, why="no frame"))
+    assert link._sender.drained(30)
     broker.stop()
     until(lambda: link.state() != "running")
-    link.publish_stream_state("door", StreamState(state="online", fps=5.0, why=""))
+    link.publications.stream_state("door", StreamState(state="online", fps=5.0, why=""))
     broker.start()
     until(lambda: link.state() == "running")
     customer = client("replies/me", f"edged/{NODE}/stream/door/state")
@@ -130,7 +130,7 @@ def test_a_broker_that_says_so_names_the_rival_at_once(unit):
 
 
 def test_a_silent_broker_is_given_up_and_tried_again(unit, monkeypatch):
-    monkeypatch.setattr("edged.mqtt.client.HANDSHAKE_S", 0.5)
+    monkeypatch.setattr("edged.mqtt.connection.HANDSHAKE_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         link = unit(wait=False, url=f"mqtt://127.0.0.1:{server.getsockname()[1]}")
         until(lambda: "does not finish the handshake" in link.state())
@@ -230,22 +230,22 @@ def test_results_wait_for_the_broker_and_the_oldest_are_dropped_and_counted(unit
     until(lambda: link.state() != "running" and link._carrier is None)
     for n in range(80):
         started = time.monotonic()
-        link.publish_result("door", SERVICE, b"%d" % n)
+        link.publications.result("door", SERVICE, b"%d" % n)
         assert time.monotonic() - started < 1
     assert counted(counters, "mqtt_dropped", "the broker is away or too slow") == 30
     proxy.refuses = False
     assert [int(customer.next().payload) for _ in range(50)] == list(range(30, 80))
-    assert link._outbox.drained(30)
+    assert link._sender.drained(30)
     assert customer.got.empty()
 
 
 def test_results_and_health_are_published_under_their_topics(unit, client):
     link = unit()
     customer = client(f"edged/{NODE}/stream/door/{SERVICE}", f"edged/{NODE}/health")
-    link.publish_result("door", SERVICE, b'{"seq": 1}')
+    link.publications.result("door", SERVICE, b'{"seq": 1}')
     message = customer.next()
     assert (message.payload, message.retain) == (b'{"seq": 1}', False)
-    link.publish_health(
+    link.publications.health(
         Health(node=NODE, uptime_s=1, counters={}, latency_ms={}, queues={"requests": 0}, units={})
     )
     assert customer.json()["queues"] == {"requests": 0}
@@ -260,7 +260,7 @@ def test_our_own_messages_never_come_back(unit, client):
     seen: set[str] = set()
     while f"edged/{NODE}/control/reload/response" not in seen or not any("/response/" in t for t in seen):
         seen.add(customer.next().topic)
-    assert link._outbox.drained(30)
+    assert link._sender.drained(30)
     assert counted(counters, "mqtt_requests", "taken") == 1
     assert counters.counts()["mqtt_control"] == {"done": 1}
 

@@ -1,7 +1,7 @@
 """The request journal: what was promised to clients, on disk.
 
-A request is acknowledged to the broker when it is on disk or when its answer is on disk. One row lives
-through three states: asked (payload in the spool), answered (waits for the broker's PUBACK), done (only the
+A request is acknowledged to whoever sent it when it is on disk or when its answer is on disk. One row lives
+through three states: asked (payload in the spool), answered (waits until the client has it), done (only the
 identity is kept, so that a double is known). SQLite in WAL mode with synchronous=NORMAL: nothing is lost when
 the process is killed at any moment; when the machine loses power, the last transactions may be missing, but
 the file is never broken.
@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 from edged.contracts.errors import ConfigError
 from edged.contracts.request import Answer
 from edged.flow.counters import Counters
-from edged.mqtt.spool import Place, Spool
+from edged.requests.layout import open_or_begin, spool_of
+from edged.requests.spool import Place, Spool
 
 log = logging.getLogger(__name__)
 
@@ -30,26 +31,17 @@ KEPT_S = 600.0
 """Seconds for which the identity of an answered request is kept."""
 KEPT_ROWS = 20_000
 """So many identities are kept at most."""
-_VERSION = 1
-_CHECKPOINT_PAGES = 2000
 
-_SCHEMA = """
-CREATE TABLE requests (
-    id INTEGER PRIMARY KEY, identity BLOB, service TEXT, response_topic TEXT, correlation BLOB, received REAL,
-    segment INTEGER, offset INTEGER, length INTEGER,
-    topic TEXT, request_id TEXT, code INTEGER, model TEXT, body BLOB, answered REAL)
-"""
 _ASK = """
-INSERT INTO requests (identity, service, response_topic, correlation, received, segment, offset, length)
+INSERT INTO requests (identity, service, world, received, reply, segment, offset, length)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 _REFUSE = """
-INSERT INTO requests (identity, service, response_topic, correlation, received,
-                      topic, request_id, code, model, body, answered)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO requests (identity, service, world, received, reply, request_id, code, model, body, answered)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _ANSWER = """
-UPDATE requests SET topic = ?, request_id = ?, code = ?, model = ?, body = ?, answered = ?, segment = NULL
+UPDATE requests SET reply = ?, request_id = ?, code = ?, model = ?, body = ?, answered = ?, segment = NULL
 WHERE id = ?
 """
 _DONE = """
@@ -69,10 +61,10 @@ class Request:
     identity: bytes
     """Equal for doubles."""
     service: str
-    response_topic: str
-    """From the MQTT 5 property, checked; empty: the request names none there."""
-    correlation: bytes
-    """Echoed; empty: none."""
+    world: str
+    """The outside world that took it and will answer it, such as `mqtt`."""
+    reply: bytes
+    """Where the answer goes: written and read by that world alone."""
     received: float
     """`time.time()`."""
 
@@ -81,8 +73,8 @@ class Request:
 class Addressed:
     """An answer and where it goes."""
 
-    topic: str
-    correlation: bytes
+    reply: bytes
+    """As in `Request`; now that there is an answer, it may say more."""
     answer: Answer
 
 
@@ -99,16 +91,16 @@ class Journal:
         self._well = True
 
     def open(self) -> None:
-        """Open or begin the journal. A damaged one is set aside.
+        """Open or begin the journal; that of an earlier release is taken over, a damaged one is set aside.
 
         Raises `ConfigError` when the folder cannot be written or another process holds the journal.
         """
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            db = self._connected()
+            db = open_or_begin(self._path, self._counters)
             needed = db.execute("SELECT id, segment, offset, length FROM requests WHERE segment IS NOT NULL")
             self._places = {row: Place(*place) for row, *place in needed}
-            self._open = db, Spool(self._path.parent / "spool", self._places.values())
+            self._open = db, Spool(spool_of(self._path), self._places.values())
         except (sqlite3.Error, OSError) as error:
             hint = "; does another edged use this folder?" if "locked" in str(error) else ""
             raise ConfigError(f"paths.state: {self._path} cannot be opened: {error}{hint}") from error
@@ -129,7 +121,7 @@ class Journal:
             place = spool.write(payload)
             try:
                 where = (place.segment, place.offset, place.length)
-                row = db.execute(_ASK, (*_columns(request), *where)).lastrowid
+                row = db.execute(_ASK, (*_known(request), request.reply, *where)).lastrowid
             except sqlite3.Error:
                 spool.release(place.segment)
                 raise
@@ -146,11 +138,11 @@ class Journal:
     def answer(self, row: int | None, request: Request, out: Addressed) -> int | None:
         """Put an answer down, of the request in `row` or of one that is not on disk. Its row, as above."""
         answer = out.answer
-        columns = (out.topic, answer.request_id, answer.code, answer.model, answer.body, time.time())
+        columns = (out.reply, answer.request_id, answer.code, answer.model, answer.body, time.time())
 
         def update(db: sqlite3.Connection, spool: Spool) -> int | None:
             if row is None:
-                return db.execute(_REFUSE, (*_columns(request), *columns)).lastrowid
+                return db.execute(_REFUSE, (*_known(request), *columns)).lastrowid
             db.execute(_ANSWER, (*columns, row))
             self._forget(spool, row)
             return row
@@ -158,7 +150,7 @@ class Journal:
         return self._do(update)
 
     def done(self, rows: Iterable[int]) -> None:
-        """The broker has these answers: only their identities are kept."""
+        """The clients have these answers: only their identities are kept."""
         ids = list(rows)
 
         def update(db: sqlite3.Connection, spool: Spool) -> None:
@@ -172,11 +164,12 @@ class Journal:
         """Forget identities that are old or too many."""
         self._do(lambda db, _: db.execute(_PURGE, (time.time() - KEPT_S, KEPT_ROWS)))
 
-    def asked(self) -> list[tuple[int, Request]]:
-        """Requests without an answer, oldest first."""
+    def asked(self, world: str) -> list[tuple[int, Request]]:
+        """Requests of a world without an answer, oldest first."""
         rows = self._read(
-            "SELECT id, identity, service, response_topic, correlation, received "
-            "FROM requests WHERE answered IS NULL ORDER BY id"
+            "SELECT id, identity, service, world, reply, received "
+            "FROM requests WHERE answered IS NULL AND world = ? ORDER BY id",
+            world,
         )
         return [(row[0], Request(*row[1:])) for row in rows]
 
@@ -190,23 +183,23 @@ class Journal:
 
         return self._do(read)
 
-    def answered(self) -> list[int]:
-        """Rows of the answers without a PUBACK, oldest first."""
-        return [row for (row,) in self._read("SELECT id FROM requests WHERE body IS NOT NULL ORDER BY id")]
+    def answered(self, world: str) -> list[int]:
+        """Rows of the answers of a world that have not arrived, oldest first."""
+        rows = self._read("SELECT id FROM requests WHERE body IS NOT NULL AND world = ? ORDER BY id", world)
+        return [row for (row,) in rows]
 
     def answer_of(self, row: int) -> Addressed | None:
         """The answer of a row that `answered` names."""
         found = self._read(
-            "SELECT topic, correlation, request_id, body, code, model "
-            "FROM requests WHERE body IS NOT NULL AND id = ?",
+            "SELECT reply, request_id, body, code, model FROM requests WHERE body IS NOT NULL AND id = ?",
             row,
         )
-        return Addressed(found[0][0], found[0][1], Answer(*found[0][2:])) if found else None
+        return Addressed(found[0][0], Answer(*found[0][1:])) if found else None
 
     def identities(self) -> list[tuple[bytes, float]]:
         """Of the answered requests, with `time.time()` of the answer, oldest first."""
         rows = self._read("SELECT identity, answered FROM requests WHERE answered IS NOT NULL ORDER BY id")
-        return [(identity, answered) for identity, answered in rows]
+        return [(row[0], row[1]) for row in rows]
 
     def _forget(self, spool: Spool, row: int) -> None:
         if (place := self._places.pop(row, None)) is not None:
@@ -230,48 +223,9 @@ class Journal:
         self._counters.count("journal_failures", str(error))
         if self._well:
             self._well = False
-            log.error(
-                "the journal %s fails: %s; requests are still served, but acknowledged to the broker only "
-                "once their answers have arrived there",
-                self._path,
-                error,
-            )
-
-    def _connected(self) -> sqlite3.Connection:
-        try:
-            return _connect(self._path)
-        except sqlite3.OperationalError:  # not readable, locked: nothing wrong with the file
-            raise
-        except sqlite3.DatabaseError as error:
-            aside = self._path.with_suffix(f".damaged-{int(time.time())}")
-            log.error("the journal is damaged (%s): set aside as %s, a new one is begun", error, aside)
-            self._counters.count("journal_failures", "damaged")
-            self._path.rename(aside)
-            for suffix in ("-wal", "-shm"):
-                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-            return _connect(self._path)
+            served = "requests are still served, but acknowledged only once their answers have arrived"
+            log.error("the journal %s fails: %s; %s", self._path, error, served)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    """Raises `sqlite3.DatabaseError` for a damaged file, its child `OperationalError` for one in use."""
-    db = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
-    try:
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # one process; and no shared memory file
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        (health,) = db.execute("PRAGMA quick_check(1)").fetchone()
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if health != "ok" or version not in (0, _VERSION):
-            raise sqlite3.DatabaseError(health if health != "ok" else f"version {version} is not ours")
-        if version == 0:
-            db.execute(_SCHEMA)
-            db.execute(f"PRAGMA user_version = {_VERSION}")
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _columns(request: Request) -> tuple[object, ...]:
-    return (request.identity, request.service, request.response_topic, request.correlation, request.received)
+def _known(request: Request) -> tuple[object, ...]:
+    return (request.identity, request.service, request.world, request.received)

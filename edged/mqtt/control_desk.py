@@ -12,7 +12,7 @@ from paho.mqtt.client import MQTTMessage
 from edged.contracts.errors import BadRequest, EdgedError, NotFound
 from edged.contracts.message import ControlAnswer
 from edged.flow.counters import Counters
-from edged.mqtt.publish import Outbox
+from edged.mqtt.outbox import Outbox
 from edged.mqtt.topics import Topics
 
 log = logging.getLogger(__name__)

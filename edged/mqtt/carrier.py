@@ -1,0 +1,42 @@
+"""A connection that is up, and what a connection tells of itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import paho.mqtt.client as paho
+
+from edged.mqtt.settings import Version
+
+MAX_INFLIGHT = 65535
+"""All that MQTT has. With less the broker holds back or drops what comes above, instead of our 429."""
+
+
+class Carrier:
+    """What the sender sends through. Dead for good once the connection is lost."""
+
+    def __init__(self, client: paho.Client, version: Version, properties: Any) -> None:
+        self._client = client
+        self.version: Version = version
+        self.speaks_5 = version == "5"
+        """Whether properties can be sent."""
+        self.window: int = getattr(properties, "ReceiveMaximum", MAX_INFLIGHT)
+        """Messages that the broker takes unacknowledged."""
+        self.shares: bool = self.speaks_5 and getattr(properties, "SharedSubscriptionAvailable", 1) == 1
+
+    def publish(self, topic: str, body: bytes, qos: int, retain: bool, properties: Any) -> int | None:
+        """Hand over; the number that `published` reports, or none: not sent and lost."""
+        info = self._client.publish(topic, body, qos, retain, properties)
+        return info.mid if qos or info.rc == paho.MQTT_ERR_SUCCESS else None
+
+
+@dataclass(frozen=True)
+class Events:
+    """What the connection tells, in its own thread."""
+
+    up: Callable[[Carrier], None]
+    lost: Callable[[Carrier], None]
+    message: Callable[[paho.MQTTMessage, Callable[[], object]], None]
+    """A message, and what acknowledges it."""
+    published: Callable[[Carrier, int, str], None] = lambda *_: None
+    """Number, and why the broker refused it (empty: it did not)."""

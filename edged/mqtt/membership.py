@@ -1,0 +1,58 @@
+"""As whom a node connects: once as itself, once as one of its fleet."""
+
+from dataclasses import dataclass
+
+from edged.mqtt.broker import embedded_versions
+from edged.mqtt.settings import EMBEDDED, MqttSettings, Version
+from edged.mqtt.topics import Topics
+
+SESSION_S = 3600
+"""Seconds for which the broker keeps requests for a box that is away."""
+SHARED_KEEPALIVE_S = 5
+"""The broker gives the share of a dead box to the others after one and a half of this."""
+
+
+@dataclass(frozen=True)
+class Membership:
+    """As whom we connect."""
+
+    client_id: str
+    topics: tuple[str, ...]
+    """Filters to subscribe to, with QoS 1."""
+    keepalive: int
+    """Seconds."""
+    session_s: int
+    """Seconds for which the broker keeps what it could not deliver; 3.1.1 knows only none (0) or for ever."""
+    versions: tuple[Version, ...]
+    """In order of preference."""
+    will: str | None = None
+    """Topic on which the broker says `offline` for us, retained."""
+
+
+def as_itself(topics: Topics, settings: MqttSettings) -> Membership:
+    """The node: its own requests and orders wait for it while it is away."""
+    return Membership(
+        client_id=f"edged-{topics.node}",
+        topics=(topics.requests, topics.controls),
+        keepalive=int(settings.keepalive),
+        session_s=SESSION_S,
+        versions=_versions(settings),
+        will=topics.availability,
+    )
+
+
+def as_one_of_the_fleet(topics: Topics) -> Membership:
+    """Apart from our own: a persistent session would keep its share of the requests while we are away."""
+    return Membership(
+        client_id=f"edged-{topics.node}-any",
+        topics=(topics.shared_requests,),
+        keepalive=SHARED_KEEPALIVE_S,
+        session_s=0,
+        versions=("5",),
+    )
+
+
+def _versions(settings: MqttSettings) -> tuple[Version, ...]:
+    if settings.version != "auto":
+        return (settings.version,)
+    return embedded_versions() if settings.url == EMBEDDED else ("5", "3.1.1")

@@ -1,0 +1,143 @@
+"""The daemon's place at the broker, as one unit: connections, requests, control, everything published."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from paho.mqtt.client import MQTTMessage
+
+from edged.contracts.message import Info, ServiceFacts
+from edged.contracts.request import Intake
+from edged.flow.counters import Counters
+from edged.mqtt.carrier import Carrier, Events
+from edged.mqtt.connection import Connection
+from edged.mqtt.control_desk import ControlDesk, Verb
+from edged.mqtt.leftovers import Leftovers
+from edged.mqtt.membership import as_itself, as_one_of_the_fleet
+from edged.mqtt.outbox import Outbox
+from edged.mqtt.publications import Publications
+from edged.mqtt.request_desk import RequestDesk
+from edged.mqtt.sender import Sender
+from edged.mqtt.settings import MqttSettings
+from edged.mqtt.topics import Topics
+from edged.requests.journal import Journal
+
+FLUSH_S = 2.0
+"""Seconds that a stop waits for what is on its way."""
+
+
+class MqttUnit:
+    """A unit. Requests come in here; what goes out is left with `publications`."""
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        settings: MqttSettings,
+        intake: Intake,
+        counters: Counters,
+        state_dir: Path,
+        verbs: Mapping[str, Verb],
+        info: Callable[[], list[ServiceFacts]],
+        version: str,
+    ) -> None:
+        self._topics = Topics(node)
+        self._info = info
+        self._version = version
+        self._journal = Journal(state_dir / "mqtt", counters)
+        self._outbox = Outbox(counters, settings.max_waiting_results)
+        self._sender = Sender(self._outbox, self._journal, counters, settings.window)
+        self.publications = Publications(self._topics, self._outbox)
+        self._requests = RequestDesk(
+            self._topics,
+            max_payload_bytes=settings.max_payload_bytes,
+            intake=intake,
+            journal=self._journal,
+            outbox=self._outbox,
+            counters=counters,
+        )
+        self._leftovers = Leftovers(self._requests, lambda: {facts.service for facts in info()})
+        self._control = ControlDesk(self._topics, verbs, self._outbox, counters)
+        own = Events(self._up, self._lost, self._message, self._sender.published)
+        self._main = Connection(settings, as_itself(self._topics, settings), own)
+        listens = Events(_ignore, _ignore, self._message)
+        self._shared = Connection(settings, as_one_of_the_fleet(self._topics), listens)
+        self._shared_started = False
+        self._carrier: Carrier | None = None
+        self._stopping = False
+
+    def start(self) -> None:
+        """Open the journal, work off what it holds, connect. The broker need not be there.
+
+        Raises `ConfigError` when the journal cannot be opened.
+        """
+        self._journal.open()
+        self.publications.available(True)
+        self._sender.start()
+        self._leftovers.start()
+        self._main.start()
+
+    def stop(self) -> None:
+        """Take nothing more, send what can be sent in two seconds, say `offline`, disconnect."""
+        self._stopping = True
+        self._leftovers.stop()
+        self._requests.close()
+        self._control.close()
+        self._shared.stop()
+        if self._carrier is not None:
+            self._sender.drained(FLUSH_S)
+            self.publications.available(False)
+            self._sender.drained(FLUSH_S)
+        self._main.stop()
+        self._sender.stop()
+        self._journal.close()
+
+    def state(self) -> str:
+        """`running`, or why requests or results do not flow."""
+        if (state := self._main.state()) != "running" or not self._shared_started:
+            return state
+        shared = self._shared.state()
+        return shared if shared == "running" else f"requests to any node: {shared}"
+
+    def beat(self) -> float:
+        """The oldest sign of life of the connection and the sender."""
+        return min(self._main.beat(), self._sender.beat())
+
+    def queued(self) -> dict[str, int]:
+        """What waits for the broker, by what it is; and the requests of the last run that wait to be run."""
+        waiting = {
+            **self._outbox.waiting(),
+            "unacknowledged": self._sender.unacknowledged(),
+            "leftovers": len(self._leftovers),
+        }
+        return {f"mqtt/{name}": number for name, number in waiting.items()}
+
+    def publish_info(self) -> None:
+        """Retained: the services that are ready. Also published by itself at each connection."""
+        if (carrier := self._carrier) is not None:
+            node, services = self._topics.node, self._info()
+            info = Info(node=node, version=self._version, mqtt=carrier.version, services=services)
+            self.publications.info(info)
+
+    def _up(self, carrier: Carrier) -> None:
+        self._carrier = carrier
+        self._sender.connected(carrier)
+        self.publish_info()
+        if carrier.shares and not self._shared_started and not self._stopping:
+            self._shared_started = True
+            self._shared.start()
+
+    def _lost(self, carrier: Carrier) -> None:
+        self._sender.lost(carrier)
+        self._carrier = None
+
+    def _message(self, message: MQTTMessage, ack: Callable[[], object]) -> None:
+        if (service := self._topics.requested(message.topic)) is not None:
+            self._requests.take(service, message, ack)
+        elif (verb := self._topics.commanded(message.topic)) is not None:
+            self._control.take(verb, message, ack)
+        else:  # left in our session by an older version
+            ack()
+
+
+def _ignore(_: Carrier) -> None:
+    """The second connection only listens."""
