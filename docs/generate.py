@@ -19,7 +19,7 @@ from edged.contracts import message
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES
 from edged.serving.unit import ServiceSettings
-from edged.streams.feed import RunSettings
+from edged.streams.lane import RunSettings
 from edged.streams.motion import MotionSettings
 
 HERE = Path(__file__).parent

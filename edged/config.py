@@ -22,7 +22,7 @@ from edged.secrets import with_secrets
 from edged.serving.table import option_faults
 from edged.serving.unit import ServiceSettings
 from edged.streams.camera import CameraSettings
-from edged.streams.feed import RunSettings
+from edged.streams.lane import RunSettings
 from edged.streams.microphone import SCHEME, microphone_name
 from edged.streams.rule import PublishSettings
 

@@ -31,8 +31,9 @@ from edged.streams.feed import Feed
 from edged.streams.gates import Gate
 from edged.streams.hearing import SoundFeed
 from edged.streams.live import LiveViews
+from edged.streams.message import iso_utc
 from edged.streams.microphone import SoundSource
-from edged.streams.publisher import Outlet, Sink, iso_utc
+from edged.streams.publisher import Outlet, Sink
 from edged.streams.supervise import Supervisor
 from edged.streams.unit import OffStream, StreamUnit
 

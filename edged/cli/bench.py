@@ -29,8 +29,10 @@ from edged.requests.steps import Steps
 from edged.runtimes.opening import OpenSession
 from edged.serving.table import Served, ServiceTable
 from edged.serving.unit import open_service
-from edged.streams.lane import StreamRoute
+from edged.streams.feed import FrameLane
+from edged.streams.lane import RunSettings
 from edged.streams.publisher import Outlet
+from edged.streams.rule import PublishSettings
 
 app = typer.Typer()
 
@@ -147,8 +149,11 @@ def _route(
 def _frames(served: Served, picture: bytes, counters: Counters) -> Callable[[], object]:
     """A frame that comes decoded, as of a camera."""
     pixels = decode_picture(picture, PictureLimits(), time.time()).pixels(PixelFormat())
-    stream = StreamRoute(Outlet("bench", "bench", (), counters), lambda: served, {})
-    return lambda: stream.handle(PictureFrame(pixels, time.time(), 0))
+    table_ = ServiceTable()
+    table_.put(served)
+    run = RunSettings(service=served.service.name)
+    lane = FrameLane(Outlet("bench", "bench", (), counters), run, table_, PublishSettings())
+    return lambda: lane.work(PictureFrame(pixels, time.time(), 0))
 
 
 def _sound_seconds(item: str) -> float | None:

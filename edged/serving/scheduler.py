@@ -20,7 +20,9 @@ CREDIT_S = 1.0
 
 
 @dataclass(slots=True)
-class _Lane:
+class _Share:
+    """A lane's share of the workers."""
+
     mailbox: Mailbox[Any]
     work: Callable[[Any], None]
     limit: int
@@ -37,7 +39,7 @@ class Scheduler:
     def __init__(self, name: str, threads: int, counters: Counters) -> None:
         self._name = name
         self._counters = counters
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, _Share] = {}
         self._changed = threading.Condition()
         self._stopping = False
         self._clock_s = 0.0
@@ -50,7 +52,7 @@ class Scheduler:
     def add(self, name: str, mailbox: Mailbox[Any], work: Callable[[Any], None], limit: int = 1) -> None:
         """Serve a lane, with at most `limit` of its items in work at a time (1 keeps their order)."""
         with self._changed:
-            self._lanes[name] = _Lane(mailbox, work, limit, self._clock_s)
+            self._lanes[name] = _Share(mailbox, work, limit, self._clock_s)
         mailbox.ready = self._wake
         self._wake()
 
@@ -93,7 +95,7 @@ class Scheduler:
         with self._changed:
             self._changed.notify()
 
-    def _next(self) -> _Lane | None:
+    def _next(self) -> _Share | None:
         ready = [lane for lane in self._lanes.values() if lane.waits()]
         return min(ready, key=lambda lane: lane.used_s, default=None)
 
@@ -110,7 +112,7 @@ class Scheduler:
                 lane.used_s = self._clock_s = max(lane.used_s, self._clock_s - CREDIT_S)
             self._serve(lane, worker)
 
-    def _serve(self, lane: _Lane, worker: int) -> None:
+    def _serve(self, lane: _Share, worker: int) -> None:
         started = self._busy_since[worker] = time.monotonic()
         try:
             item = lane.mailbox.take()

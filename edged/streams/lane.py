@@ -1,95 +1,137 @@
-"""From one item of a stream to its outcome: the model of the service, its options here, the publisher."""
+"""One service of one stream: from an item to its outcome, and on to the live view and the publisher."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from pydantic import Field, model_validator
 
 from edged.answers.finding import Finding, class_fault
 from edged.contracts.errors import Cancelled, EdgedError, RequestError
 from edged.contracts.items import Frame, LiveClip
 from edged.contracts.model import Options
+from edged.contracts.settings import Seconds, Settings
 from edged.contracts.slot import Priority
 from edged.contracts.speech import Clips
+from edged.flow.mailbox import Mailbox
 from edged.serving.run import RunHandle
-from edged.serving.table import Served
-from edged.streams.publisher import Outcome, Outlet, Publisher, age
+from edged.serving.scheduler import Scheduler
+from edged.serving.table import Served, ServiceTable
+from edged.streams.message import Outcome, age
+from edged.streams.publisher import Outlet, Publisher
 from edged.streams.rule import PublishSettings
 
 log = logging.getLogger(__name__)
 
 
-class StreamRoute:
-    """An item in, its outcome to the live view and the publisher. One object a stream and service."""
+class RunSettings(Settings):
+    """One service that a stream feeds."""
+
+    service: str
+    """Name of the service."""
+    every: Seconds | None = None
+    """At most one item in so many seconds; none: every item that passes the stream's gate. Of music-detection
+    on a microphone it is the length of the pieces that it listens to, 5 s unless said."""
+    options: Mapping[str, Any] = Field(default_factory=dict)
+    """Options that replace those of the service for this stream."""
+    publish: PublishSettings | None = None
+    """Which results are published; none: as the stream says."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: object) -> object:
+        """`object-detection`, or `{object-detection: {every: 2s}}`."""
+        if isinstance(value, str):
+            return {"service": value}
+        if isinstance(value, dict) and len(value) == 1 and "service" not in value:
+            ((name, rest),) = value.items()
+            return {"service": name, **(rest or {})} if isinstance(rest, dict | None) else value
+        return value
+
+
+class Lane:
+    """What cameras and microphones have in common; the mailbox is their own.
+
+    One object a stream and service, in work by one worker at a time.
+    """
+
+    mailbox: Mailbox[Any]
 
     def __init__(
-        self,
-        outlet: Outlet,
-        served: Callable[[], Served],
-        patch: Mapping[str, Any],
-        publish: PublishSettings = PublishSettings(),  # noqa: B008 - frozen
+        self, outlet: Outlet, run: RunSettings, table: ServiceTable, publish: PublishSettings
     ) -> None:
-        self.publisher = Publisher(outlet, publish)
-        """What becomes of the outcomes."""
+        """`publish`: as the stream says, unless `run` says it itself."""
+        settings = run.publish or publish
+        self.service = run.service
+        self._name = f"{outlet.stream}/{run.service}"
         self._to = outlet
-        self._served = served
-        self._patch = patch
-        self._classes = publish.classes
-        self._known: Served | None = None
-        self._options: Options | None = None
+        self._table = table
+        self._patch = run.options
+        self._classes = settings.classes
+        self._publisher = Publisher(outlet, settings)
+        self._known: tuple[Served, Options] | None = None
 
-    def handle(
-        self,
-        item: Frame | LiveClip,
-        run: RunHandle = RunHandle(),  # noqa: B008 - frozen
-        priority: Priority = Priority.FRAME,
-    ) -> None:
+    def start(self, scheduler: Scheduler) -> None:
+        """Have its items worked on."""
+        scheduler.add(self._name, self.mailbox, self.work)
+        if (snapshots := self._publisher.snapshots) is not None:
+            scheduler.add(f"{self._name}/snapshot", snapshots, self._publisher.send_snapshot)
+
+    def stop(self, scheduler: Scheduler) -> None:
+        """Close it; returns when none of its items is in work."""
+        scheduler.remove(self._name)
+        self._publisher.close()
+        scheduler.remove(f"{self._name}/snapshot")
+
+    def work(self, item: Any) -> None:
+        """In a worker: one item of the mailbox."""
+        self.handle(item, RunHandle(), Priority.FRAME)
+
+    def handle(self, item: Frame | LiveClip, run: RunHandle, priority: Priority) -> None:
         """Infer one item. A failure is an outcome too; a service that is not up drops the item."""
         try:
-            outcome = self._inferred(item, self._served(), run, priority)
+            served = self._table.get(self.service)
+            found = self._found(item, served, run, priority)
         except Cancelled:
-            self._dropped("superseded")
+            self.dropped("superseded")
         except RequestError:
-            self._dropped("service not ready")
+            self.dropped("service not ready")
         else:
             self._to.counters.observe(f"latency/{self._to.stream}", age(item))
             if not isinstance(item, LiveClip):
-                self._to.view.put(item, outcome.service.name, outcome.finding)
-            self.publisher.offer(outcome)
+                self._to.view.put(item, self.service, found if isinstance(found, Finding) else None)
+            self._publisher.offer(Outcome(item, served.service, served.instance.facts, found))
 
-    def _inferred(
+    def dropped(self, reason: str) -> None:
+        """Count an item that nobody looks at."""
+        self._to.counters.count(f"frames_dropped/{self._to.stream}", reason)
+
+    def _found(
         self, item: Frame | LiveClip, served: Served, run: RunHandle, priority: Priority
-    ) -> Outcome:
+    ) -> Finding | EdgedError:
         """Raises `Cancelled` alone."""
-        stream, count, facts = self._to.stream, self._to.counters.count, served.instance.facts
         try:
-            finding = self._found(item, served, run, priority)
+            options = self._options_for(served)
+            if isinstance(item, LiveClip):
+                clip = served.instance.infer(item.clip, options, run, priority)
+                found = served.finding(Clips([(item.clip.start_us, clip)]), options)
+            else:
+                found = served.finding(served.instance.infer(item, options, run, priority), options)
         except Cancelled:
             raise
         except EdgedError as error:
-            count(f"frames_failed/{stream}", str(error.code))
-            return Outcome(item, served.service, facts, error=error)
-        count(f"frames_inferred/{stream}", served.service.name)
-        return Outcome(item, served.service, facts, finding)
-
-    def _found(self, item: Frame | LiveClip, served: Served, run: RunHandle, priority: Priority) -> Finding:
-        options = self._options_for(served)
-        if not isinstance(item, LiveClip):
-            return served.finding(served.instance.infer(item, options, run, priority), options)
-        result = served.instance.infer(item.clip, options, run, priority)
-        return served.finding(Clips([(item.clip.start_us, result)]), options)
-
-    def _dropped(self, reason: str) -> None:
-        self._to.counters.count(f"frames_dropped/{self._to.stream}", reason)
+            self._to.counters.count(f"frames_failed/{self._to.stream}", str(error.code))
+            return error
+        self._to.counters.count(f"frames_inferred/{self._to.stream}", self.service)
+        return found
 
     def _options_for(self, served: Served) -> Options:
         """The service's options with the stream's over them; merged again only when the service's changed."""
-        where = f"streams.{self._to.stream}"
-        if self._options is None or self._known is not served:
+        if self._known is None or self._known[0] is not served:
+            where = f"streams.{self._to.stream}"
             patch = {**served.service.on_streams, **self._patch}
-            self._options = served.options_with(patch, where)
-            self._known = served
-            if self._classes:
-                names = served.instance.card.class_names()
-                if fault := class_fault(served.service, self._classes, names):
-                    log.warning("%s.publish.classes: %s", where, fault)
-        return self._options
+            self._known = served, served.options_with(patch, where)
+            names = served.instance.card.class_names() if self._classes else ()
+            if fault := class_fault(served.service, self._classes, names):
+                log.warning("%s.publish.classes: %s", where, fault)
+        return self._known[1]

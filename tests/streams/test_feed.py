@@ -19,9 +19,10 @@ from edged.media.frame import PictureFrame
 from edged.serving.run import RunHandle
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served, ServiceTable
-from edged.streams.feed import Feed, RunSettings
-from edged.streams.lane import StreamRoute
-from edged.streams.publisher import Outlet, iso_utc
+from edged.streams.feed import Feed
+from edged.streams.lane import RunSettings, StreamRoute
+from edged.streams.message import iso_utc
+from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
 from tests.broker import until
 

@@ -20,8 +20,8 @@ from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.repository.instance import UsedModel
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served, ServiceTable
-from edged.streams.feed import RunSettings
 from edged.streams.hearing import SoundFeed
+from edged.streams.lane import RunSettings
 from edged.streams.publisher import Outlet
 from tests.broker import until
 

@@ -1,0 +1,68 @@
+"""What came of one item of a stream, and the message that tells it."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from edged.answers.finding import Finding
+from edged.contracts.errors import EdgedError
+from edged.contracts.items import Frame, LiveClip
+from edged.contracts.message import ModelFacts
+from edged.contracts.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one frame or clip: a finding, or an error."""
+
+    item: Frame | LiveClip
+    service: Service
+    model: ModelFacts
+    finding: Finding | EdgedError
+
+
+def encoded(node: str, stream: str, seq: int, outcome: Outcome) -> bytes:
+    """The stream message of an outcome, `contracts.message.StreamMessage`."""
+    item, model = outcome.item, outcome.model
+    message: dict[str, Any] = {
+        "schema": outcome.service.schema_id,
+        "node": node,
+        "stream": stream,
+        "seq": seq,
+        "captured_at": iso_utc(item.captured_at),
+        "latency_ms": round(age(item) * 1000, 1),
+        **_facts(item),
+        "model": {"name": model.name, "variant": model.variant, "device": model.device},
+        **_said(outcome.finding),
+    }
+    return orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _said(finding: Finding | EdgedError) -> dict[str, Any]:
+    try:
+        if isinstance(finding, EdgedError):
+            raise finding
+        return {"result": finding.answer()}
+    except EdgedError as error:  # such as an answer that is too large
+        return {"error": {"code": error.code, "message": str(error)}}
+
+
+def _facts(item: Frame | LiveClip) -> dict[str, Any]:
+    if isinstance(item, LiveClip):
+        clip = {"start_us": item.clip.start_us, "seconds": round(item.clip.seconds, 3), "seq": item.seq}
+        return {"clip": clip, "final": item.final}
+    return {"frame": {"width": item.width, "height": item.height, "seq": item.seq}}
+
+
+def age(item: Frame | LiveClip) -> float:
+    """Seconds since it was captured, a clip wholly."""
+    captured_at = item.captured_at + (item.clip.seconds if isinstance(item, LiveClip) else 0.0)
+    return time.time() - captured_at
+
+
+def iso_utc(seconds: float) -> str:
+    """Seconds since the epoch as ISO 8601 in UTC with microseconds."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,80 @@
+"""One service of one microphone: what it wants to hear, and the clips that wait for it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edged.contracts.items import LiveClip
+from edged.contracts.services import service
+from edged.contracts.slot import Priority
+from edged.media.chunks import SoundChunk
+from edged.serving.run import RunHandle
+from edged.serving.scheduler import Scheduler
+from edged.serving.table import ServiceTable
+from edged.streams.clipbox import ClipBox, Pieces, Waiting
+from edged.streams.feed import Due
+from edged.streams.lane import Lane, RunSettings
+from edged.streams.publisher import Outlet
+from edged.streams.rule import PublishSettings
+
+PIECE_S = 5.0
+"""Length of the pieces for a service that listens always, unless `every` says another."""
+GROWTH_S = 1.0
+"""A growing utterance is heard again when it is so much longer."""
+
+
+class SoundLane(Lane):
+    """Utterances, growing ones too, or pieces of all sound, as the service listens."""
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        run: RunSettings,
+        table: ServiceTable,
+        publish: PublishSettings,
+        *,
+        waiting: Waiting,
+        voice_only: bool,
+    ) -> None:
+        super().__init__(outlet, run, table, publish)
+        self._waiting = waiting
+        self.mailbox: ClipBox = ClipBox(self.dropped, waiting)
+        self._listens = service(run.service).listens
+        self._due = Due(run.every if self._listens != "always" else None)
+        self._pieces = Pieces(run.every or PIECE_S, voice_only=voice_only)
+        self._heard_s = 0.0
+
+    def stop(self, scheduler: Scheduler) -> None:
+        super().stop(scheduler)
+        self.mailbox.clear()
+
+    def sound(self, chunk: SoundChunk, heard: NDArray[np.floating]) -> None:
+        """For a service that listens always: a piece, when one is full."""
+        if self._listens != "always":
+            return
+        piece = self._pieces.put(chunk, heard)
+        if piece is not None:
+            self.mailbox.put(piece)
+
+    def interrupted(self) -> None:
+        """Sound was lost: what was collected is no piece of what comes."""
+        self._pieces.clear()
+
+    def wants(self, spoken_s: float) -> bool:
+        """Whether to hear an utterance that is `spoken_s` long so far."""
+        grown = spoken_s - self._heard_s >= GROWTH_S
+        return self._listens == "growing" and not len(self.mailbox) and grown
+
+    def said(self, live: LiveClip) -> None:
+        """An utterance, or what there is of one that grows."""
+        if self._listens == "always":
+            return
+        self._heard_s = 0.0 if live.final else live.clip.seconds
+        if not live.final or self._due.at(live.captured_at):
+            self.mailbox.put(live)
+
+    def work(self, item: LiveClip) -> None:
+        """In a worker: a partial result is given up as soon as a final one is wanted, of whom ever."""
+        if item.final:
+            super().work(item)
+        else:
+            self.handle(item, RunHandle(is_cancelled=self._waiting.__bool__), Priority.JOB)
