@@ -11,8 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from edged.contracts.errors import BadRequest, ConfigError, EdgedError, NotFound, NotReady
-from edged.streams.live import LiveViews
-from edged.streams.publisher import PictureSink
+from edged.core import Core
 
 Verb = Callable[[dict[str, Any]], str]
 """Gets the fields of the message, says what was done; raises `EdgedError` to say why not."""
@@ -68,23 +67,17 @@ class Control:
 
     def __init__(
         self,
+        core: Core,
+        switches: Switches,
         *,
         streams: Callable[[], Collection[str]],
-        switches: Switches,
-        views: LiveViews,
-        show: PictureSink,
         apply: Callable[[], None],
-        cancel: Callable[[str], None],
     ) -> None:
-        """`streams` are those of the configuration; `show` publishes a picture; `cancel` takes the id of a
-        request; `apply` asks the daemon to make what runs what should run.
-        """
-        self._streams = streams
+        """`streams` are those of the configuration; `apply` asks the daemon to make what runs what should."""
+        self._core = core
         self._switches = switches
-        self._views = views
-        self._show = show
+        self._streams = streams
         self._apply = apply
-        self._cancel = cancel
 
     def verbs(self) -> Mapping[str, Verb]:
         """By name."""
@@ -121,14 +114,14 @@ class Control:
         request_id = _only(fields, "request_id")
         if not request_id:
             raise BadRequest('name the request: {"request_id": "..."}')
-        self._cancel(request_id)
+        self._core.cancel(request_id)
         return f"request {request_id!r} is answered 499, unless it was answered before"
 
     def _publish(self, name: str) -> bool:
-        view = self._views.get(name)
+        view = self._core.views.get(name)
         shot = view.shot() if view is not None else None
         if shot is not None:
-            self._show(name, shot.captured_at, shot.jpeg)
+            self._core.telling.snapshot(name, shot.captured_at, shot.jpeg)
         return shot is not None
 
     def _turn(self, name: str, on: bool) -> str:

@@ -5,7 +5,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from edged import config
@@ -13,6 +13,7 @@ from edged.config import Config
 from edged.contracts.errors import ConfigError
 from edged.contracts.message import Health
 from edged.control import Control, Switches
+from edged.core import Core
 from edged.flow.counters import Counters
 from edged.flow.units import Wish
 from edged.health import Systemd, health
@@ -31,17 +32,11 @@ class Daemon:
     def __init__(self, path: Path, counters: Counters, sinks: Iterable[Sink] = ()) -> None:
         self.config: Config = config.load(path)
         self._switches = Switches(self.config.paths.state)
-        self.wiring = Wiring(counters, sinks, lambda: self.verbs, self._switches.off, self._announce)
-        control = Control(
-            streams=lambda: self.config.streams,
-            switches=self._switches,
-            views=self.wiring.views,
-            show=self.wiring.publish_snapshot,
-            apply=self._apply,
-            cancel=self.wiring.cancel,
-        )
-        self.verbs = {"reload": lambda _: self.reload(), **control.verbs()}
+        self.core = Core(counters, sinks)
+        control = Control(self.core, self._switches, streams=self._streams, apply=self._apply)
+        self.verbs = {"reload": self._reload_as_told, **control.verbs()}
         """What can be told to the daemon, by name."""
+        self.wiring = Wiring(self.core, self.verbs, self._switches.off, self._announce)
         self._path = path
         self._next: Config | None = self.config
         self._stale = False
@@ -51,7 +46,7 @@ class Daemon:
 
     def run(self, for_s: float | None = None) -> None:
         """Run until `stop`, or for so many seconds."""
-        ends_at = self.wiring.started_at + for_s if for_s is not None else float("inf")
+        ends_at = self.core.started_at + for_s if for_s is not None else float("inf")
         health_at = time.monotonic()
         retry_at = float("inf")
         try:
@@ -61,12 +56,12 @@ class Daemon:
                 if time.monotonic() >= health_at:
                     health_at = time.monotonic() + self.config.health_every
                     self._publish_health()
-                self._systemd.watch(self.wiring.units)
+                self._systemd.watch(self.core.units)
                 self._wake.wait(max(0.0, min(1.0, ends_at - time.monotonic())))
                 self._wake.clear()
         finally:
             self._systemd.tell("STOPPING=1")
-            self.wiring.units.reconcile({})
+            self.core.units.reconcile({})
 
     def stop(self, *_: object) -> None:
         """Ask `run` to end; safe in a signal handler and from any thread."""
@@ -80,10 +75,10 @@ class Daemon:
             self._switches.move(settings.paths.state)
             self._next = settings
         except ConfigError as error:
-            self.wiring.counters.count("reloads", "faulty")
+            self.core.counters.count("reloads", "faulty")
             log.error("the configuration is faulty, nothing has changed:\n%s", error)
             raise
-        self.wiring.counters.count("reloads", "accepted")
+        self.core.counters.count("reloads", "accepted")
         self._wake.set()
         return "the configuration is accepted and being applied"
 
@@ -99,8 +94,15 @@ class Daemon:
 
     def health(self) -> Health:
         """How the daemon is."""
-        wiring = self.wiring
-        return health(self.config.node, wiring.started_at, wiring.counters, wiring.units, wiring.queues())
+        return health(self.config.node, self.core)
+
+    def _reload_as_told(self, _: object) -> str:
+        """The verb `reload`."""
+        return self.reload()
+
+    def _streams(self) -> Collection[str]:
+        """Of the configuration, by name."""
+        return self.config.streams
 
     def _apply(self) -> None:
         """Have `run` make what runs what should run, soon; from any thread."""
@@ -115,16 +117,16 @@ class Daemon:
             log.info("applying %s", self._path)
         self._systemd.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         wishes: dict[str, Wish] = self.wiring.wishes(self.config)
-        failures = self.wiring.units.reconcile(wishes)
+        failures = self.core.units.reconcile(wishes)
         self.wiring.forget_events(self.config)
         self._systemd.tell("READY=1", f"STATUS={len(wishes) - len(failures)} of {len(wishes)} units run")
         self._announce()
         return failures
 
     def _announce(self) -> None:
-        if (mqtt := self.wiring.mqtt()) is not None:
+        if (mqtt := self.core.telling.mqtt()) is not None:
             mqtt.publish_info()
 
     def _publish_health(self) -> None:
-        if (mqtt := self.wiring.mqtt()) is not None:
+        if (mqtt := self.core.telling.mqtt()) is not None:
             mqtt.publications.health(self.health())

@@ -3,27 +3,24 @@
 import os
 import socket
 import time
-from collections.abc import Mapping
 
 from edged.contracts.message import Health, Latency
-from edged.flow.counters import Counters
+from edged.core import Core
 from edged.flow.units import Units
 
 
-def health(
-    node: str, started_at: float, counters: Counters, units: Units, queues: Mapping[str, int]
-) -> Health:
-    """The message on `edged/<node>/health`; `started_at` is `time.monotonic()`."""
+def health(node: str, core: Core) -> Health:
+    """The message on `edged/<node>/health`."""
     return Health(
         node=node,
-        uptime_s=round(time.monotonic() - started_at, 1),
-        counters=counters.counts(),
+        uptime_s=round(time.monotonic() - core.started_at, 1),
+        counters=core.counters.counts(),
         latency_ms={
             stage: Latency(p50=round(p50 * 1000, 2), p99=round(p99 * 1000, 2))
-            for stage, (p50, p99) in counters.percentiles().items()
+            for stage, (p50, p99) in core.counters.percentiles().items()
         },
-        queues=dict(queues),
-        units=units.states(),
+        queues=core.queues(),
+        units=core.units.states(),
     )
 
 

@@ -6,45 +6,31 @@ from collections.abc import Iterator, Mapping
 from edged import __version__
 from edged.config import Config
 from edged.contracts.message import StreamState
-from edged.flow.counters import Counters
-from edged.flow.units import Units
+from edged.core import Core
 from edged.http.status import MqttStatus, ServiceStatus, Status, StreamStatus
-from edged.serving.table import ServiceTable
 
 UNKNOWN = StreamState(state="offline", fps=0.0, why="not started yet")
 
 
-def status(
-    *,
-    settings: Config,
-    started_at: float,
-    units: Units,
-    counters: Counters,
-    table: ServiceTable,
-    queues: Mapping[str, int],
-    states: Mapping[str, StreamState],
-    off: frozenset[str],
-) -> Status:
-    """The whole of it now; `states` by stream, `off`: the streams that were switched off."""
-    units_by_name = units.states()
+def status(core: Core, settings: Config, off: frozenset[str]) -> Status:
+    """The whole of it now; `off`: the streams that were switched off."""
+    units = core.units.states()
     return Status(
         node=settings.node,
         version=__version__,
-        uptime_s=round(time.monotonic() - started_at, 1),
-        mqtt=MqttStatus(state=units_by_name.get("mqtt", "not started yet")),
-        services=list(_services(settings, table, counters, units_by_name)),
-        streams=list(_streams(settings, states, off)),
-        queues=dict(queues),
-        units=units_by_name,
-        counters=counters.counts(),
+        uptime_s=round(time.monotonic() - core.started_at, 1),
+        mqtt=MqttStatus(state=units.get("mqtt", "not started yet")),
+        services=list(_services(core, settings, units)),
+        streams=list(_streams(settings, core.telling.states(), off)),
+        queues=core.queues(),
+        units=units,
+        counters=core.counters.counts(),
     )
 
 
-def _services(
-    settings: Config, table: ServiceTable, counters: Counters, units: Mapping[str, str]
-) -> Iterator[ServiceStatus]:
-    ready = {served.service.name: served.instance.facts for served in table.ready()}
-    latency = counters.percentiles()
+def _services(core: Core, settings: Config, units: Mapping[str, str]) -> Iterator[ServiceStatus]:
+    ready = {served.service.name: served.instance.facts for served in core.table.ready()}
+    latency = core.counters.percentiles()
     for name in settings.wanted_services():
         state = units.get(f"service/{name}", "not started yet")
         if (facts := ready.get(name)) is None:

@@ -1,18 +1,15 @@
-"""From a configuration to the units that it asks for: which parts there are, and who gets whom."""
+"""From a configuration to the units that it asks for."""
 
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from edged import __version__
 from edged.config import Config, StreamSettings
 from edged.contracts.errors import NotReady
-from edged.contracts.message import ServiceFacts, StreamState
 from edged.control import OFF, Verb
-from edged.flow.counters import Counters
-from edged.flow.units import Unit, Units, Wish
+from edged.core import Core
+from edged.flow.units import Unit, Wish
 from edged.http.server import HttpUnit
 from edged.http.sources import Sources
 from edged.http.status import Status
@@ -22,156 +19,92 @@ from edged.opening import open_repository, resolve_source
 from edged.repository.repository import Repository
 from edged.requests.queue import RequestQueue
 from edged.serving.scheduler import Scheduler
-from edged.serving.table import ServiceTable
-from edged.serving.unit import ServiceUnit
+from edged.serving.unit import ServiceSettings, ServiceUnit
 from edged.status import status
 from edged.streams.camera import CameraSource
-from edged.streams.clipbox import Waiting
 from edged.streams.feed import Feed
 from edged.streams.gates import Gate
 from edged.streams.hearing import SoundFeed
-from edged.streams.live import LiveViews
-from edged.streams.message import iso_utc
 from edged.streams.microphone import SoundSource
-from edged.streams.publisher import Outlet, Sink
+from edged.streams.publisher import Outlet
 from edged.streams.supervise import Supervisor
 from edged.streams.unit import OffStream, StreamUnit
 
 
 class Wiring:
-    """What lives as long as the process: counters, the table of services, live views, the running units."""
+    """Says which units there should be, and makes them out of the core and the configuration."""
 
     def __init__(
         self,
-        counters: Counters,
-        sinks: Iterable[Sink],
-        verbs: Callable[[], Mapping[str, Verb]],
+        core: Core,
+        verbs: Mapping[str, Verb],
         switched_off: Callable[[], frozenset[str]],
         services_changed: Callable[[], None],
     ) -> None:
-        """`verbs` and `switched_off` (names of streams) are asked when units are made."""
-        self.counters = counters
-        self.table = ServiceTable()
-        self.views = LiveViews()
-        self.units = Units()
-        self._waiting = Waiting()
-        self.started_at = time.monotonic()
-        self._sinks = (*sinks, self._publish_to_listeners)
+        """`switched_off` gives the names of streams."""
+        self._core = core
         self._verbs = verbs
         self._switched_off = switched_off
         self._services_changed = services_changed
-        self._states: dict[str, StreamState] = {}
-        self._events: dict[tuple[str, str], bytes] = {}
-        """The last message by stream and service, of those that the broker retains."""
         self._repository: tuple[Any, Repository] | None = None
         self._settings: Config | None = None
 
     def wishes(self, settings: Config) -> dict[str, Wish]:
         """The units that this configuration asks for. A unit is made anew when what stands first changes."""
         self._settings = settings
+        core = self._core
         base = (settings.node, settings.paths, settings.runtime)
         broker = (settings.mqtt, settings.paths.state)
         queue = (*base, settings.requests)
+        workers = partial(Scheduler, "frames", _workers(settings), core.counters)
         wishes = {
-            "requests": Wish(queue, lambda: self._requests(settings), order=20),
-            "frames": Wish(base, lambda: Scheduler("frames", _workers(settings), self.counters), order=20),
-            "mqtt": Wish((*queue, *broker), lambda: self._mqtt(settings), order=30),
+            "requests": Wish(queue, partial(self._requests, settings), order=20),
+            "frames": Wish(base, workers, order=20),
+            "mqtt": Wish((*queue, *broker), partial(self._mqtt, settings), order=30),
         }
         if settings.http.listen is not None:
-            wishes["http"] = Wish((*queue, settings.http), lambda: self._http(settings), order=30)
+            wishes["http"] = Wish((*queue, settings.http), partial(self._http, settings), order=30)
         if settings.mqtt.url == "embedded":
-            wishes["broker"] = Wish(broker, lambda: EmbeddedBroker(*broker), order=0)
-        for name in settings.wanted_services():
-            wishes[f"service/{name}"] = Wish(
-                (*base, settings.wanted_services()[name]), self._service(settings, name), order=10
-            )
+            wishes["broker"] = Wish(broker, partial(EmbeddedBroker, *broker), order=0)
+        for name, wanted in settings.wanted_services().items():
+            make = partial(self._service, settings, name, wanted)
+            wishes[f"service/{name}"] = Wish((*base, wanted), make, order=10)
         off = self._switched_off()
         for name, stream in settings.streams.items():
-            if name in off:
-                tell = partial(self._publish_state, name)
-                wishes[f"stream/{name}"] = Wish(OFF, partial(OffStream, OFF, tell), order=40)
-            else:
-                make = partial(self._stream, settings, name, stream)
-                wishes[f"stream/{name}"] = Wish((*base, stream), make, order=40)
+            wishes[f"stream/{name}"] = (
+                Wish(OFF, partial(OffStream, OFF, partial(core.telling.state, name)), order=40)
+                if name in off
+                else Wish((*base, stream), partial(self._stream, settings, name, stream), order=40)
+            )
         return wishes
 
     def forget_events(self, settings: Config) -> None:
         """Take back from the broker the events of streams that are gone, off, or now tell every result."""
         off = self._switched_off()
-        told = {(n, s) for n, stream in settings.streams.items() if n not in off for s in stream.events()}
-        for gone in self._events.copy().keys() - told:
-            del self._events[gone]
-            if (mqtt := self.mqtt()) is not None:
-                mqtt.publications.forget_result(*gone)
+        streams = {name: stream for name, stream in settings.streams.items() if name not in off}
+        self._core.telling.keep_only(
+            {(name, service) for name, stream in streams.items() for service in stream.events()}
+        )
 
     def repository(self, settings: Config) -> Repository:
         """The repository; another one only when its settings change."""
         key = (settings.paths, settings.runtime)
         if self._repository is None or self._repository[0] != key:
-            self._repository = (key, open_repository(settings, self.counters))
+            self._repository = (key, open_repository(settings, self._core.counters))
         return self._repository[1]
-
-    def mqtt(self) -> MqttUnit | None:
-        """The connection to the broker, while it runs."""
-        return self.units.get("mqtt", MqttUnit)
-
-    def http(self) -> HttpUnit | None:
-        """The HTTP server, while it runs."""
-        return self.units.get("http", HttpUnit)
-
-    def queues(self) -> dict[str, int]:
-        """Items waiting, by queue; of what goes out over MQTT, by what it is."""
-        requests, frames = self.units.get("requests", RequestQueue), self.units.get("frames", Scheduler)
-        waiting = (unit.queued() for unit in (requests, frames, self.mqtt()) if unit is not None)
-        return {name: number for queues in waiting for name, number in queues.items()}
-
-    def stream_states(self) -> dict[str, StreamState]:
-        """The newest state of every stream, by name; those that left the configuration too."""
-        return self._states.copy()
-
-    def cancel(self, request_id: str) -> None:
-        """Nobody waits for this request any more."""
-        if (requests := self.units.get("requests", RequestQueue)) is not None:
-            requests.cancel(request_id)
-
-    def publish_snapshot(self, stream: str, captured_at: float, jpeg: bytes) -> None:
-        """A picture sink: to the broker."""
-        if (mqtt := self.mqtt()) is not None:
-            mqtt.publications.snapshot(stream, iso_utc(captured_at), jpeg)
-
-    def service_facts(self) -> list[ServiceFacts]:
-        """The services that are ready."""
-        return [
-            ServiceFacts(
-                service=served.service.name,
-                model=served.instance.facts.name,
-                variant=served.instance.facts.variant,
-                device=served.instance.facts.device,
-                schema=served.service.schema_id,
-            )
-            for served in self.table.ready()
-        ]
 
     def status(self) -> Status:
         """How everything is, under the configuration that was applied last."""
         if self._settings is None:
             raise NotReady("no configuration is applied yet")
-        return status(
-            settings=self._settings,
-            started_at=self.started_at,
-            units=self.units,
-            counters=self.counters,
-            table=self.table,
-            queues=self.queues(),
-            states=self.stream_states(),
-            off=self._switched_off(),
-        )
+        return status(self._core, self._settings, self._switched_off())
 
     def _requests(self, settings: Config) -> Unit:
-        return RequestQueue(self.table, settings.requests, _workers(settings), self.counters)
+        core = self._core
+        return RequestQueue(core.table, settings.requests, _workers(settings), core.counters)
 
     def _intake(self) -> RequestQueue:
-        intake = self.units.get("requests", RequestQueue)
+        intake = self._core.requests()
         if intake is None:
             raise NotReady("the request queue does not run")
         return intake
@@ -180,9 +113,9 @@ class Wiring:
         sources = Sources(
             version=__version__,
             intake=self._intake(),
-            counters=self.counters,
-            table=self.table,
-            views=self.views,
+            counters=self._core.counters,
+            table=self._core.table,
+            views=self._core.views,
             status=self.status,
         )
         return HttpUnit(settings.http, sources)
@@ -192,84 +125,71 @@ class Wiring:
             node=settings.node,
             settings=settings.mqtt,
             intake=self._intake(),
-            counters=self.counters,
+            counters=self._core.counters,
             state_dir=settings.paths.state,
-            verbs=self._verbs(),
-            info=self.service_facts,
+            verbs=self._verbs,
+            info=self._core.service_facts,
             version=__version__,
         )
-        for stream, state in self._states.copy().items():  # another broker, or one that forgot
-            unit.publications.stream_state(stream, state)
-        for (stream, service), body in self._events.copy().items():
-            unit.publications.result(stream, service, body, retain=True)
+        self._core.telling.repeat(unit)
         return unit
 
-    def _service(self, settings: Config, name: str) -> Callable[[], Unit]:
-        wanted = settings.wanted_services()[name]
-        return lambda: ServiceUnit(
-            name, wanted, self.repository(settings), self.table, self._services_changed
-        )
+    def _service(self, settings: Config, name: str, wanted: ServiceSettings) -> Unit:
+        repository = self.repository(settings)
+        return ServiceUnit(name, wanted, repository, self._core.table, self._services_changed)
 
     def _stream(self, settings: Config, name: str, stream: StreamSettings) -> Unit:
-        frames = self.units.get("frames", Scheduler)
-        if frames is None:
+        workers = self._core.workers()
+        if workers is None:
             raise NotReady("the workers do not run")
         source = resolve_source(stream.source, self.repository(settings))
-        opened = stream.model_copy(update={"source": source})
-        to_broker: Sink = partial(self._publish_result, stream.events())
-        sinks = (*self._sinks, to_broker)
-        gone = threading.Event()
+        make = self._microphone if stream.listens else self._camera
+        return make(settings.node, name, stream.model_copy(update={"source": source}), workers)
 
-        def tell(state: StreamState) -> None:
-            if not gone.is_set():  # else a thread that hung comes back after the end
-                self._publish_state(name, state)
-
-        def stopped() -> None:
-            gone.set()
-            self.views.remove(name)
-
-        supervised = partial(Supervisor, name, on_state=tell, counters=self.counters, stall_s=stream.stall_s)
-        if stream.listens:
-            outlet = Outlet(settings.node, name, sinks, self.counters)
-            ears = SoundFeed(
-                outlet,
-                stream.run,
-                self.table,
-                frames,
-                stream.publish,
-                waiting=self._waiting,
-                voice_only=stream.gate.voice,
-            )
-            supervisor = supervised(
-                lambda: SoundSource(name, opened, self.counters), ears.put, on_end=ears.end
-            )
-            return StreamUnit(ears, supervisor, stopped)
-        view = self.views.add(name)
-        outlet = Outlet(settings.node, name, sinks, self.counters, (self.publish_snapshot,), view)
-        feed = Feed(outlet, stream.run, self.table, frames, stream.publish)
-        supervisor = supervised(
-            lambda: CameraSource(name, opened, self.counters),
-            feed.put,
-            gate=lambda: Gate(stream.gate).refusal,
+    def _camera(self, node: str, name: str, stream: StreamSettings, workers: Scheduler) -> Unit:
+        core = self._core
+        outlet = Outlet(
+            node,
+            name,
+            core.telling.sinks(stream.events()),
+            core.counters,
+            (core.telling.snapshot,),
+            core.views.add(name),
         )
-        return StreamUnit(feed, supervisor, stopped)
+        feed = Feed(outlet, stream.run, core.table, workers, stream.publish)
+        supervisor = Supervisor(
+            name,
+            partial(CameraSource, name, stream, core.counters),
+            feed.put,
+            partial(core.telling.state, name),
+            core.counters,
+            gate=lambda: Gate(stream.gate).refusal,
+            stall_s=stream.stall_s,
+        )
+        return StreamUnit(feed, supervisor, partial(core.views.remove, name))
 
-    def _publish_to_listeners(self, stream: str, service: str, body: bytes) -> None:
-        """To whoever listens over HTTP."""
-        if (http := self.http()) is not None:
-            http.publish_result(stream, service, body)
-
-    def _publish_result(self, events: frozenset[str], stream: str, service: str, body: bytes) -> None:
-        """To the broker, which retains those of the services in `events`."""
-        if service in events:
-            self._events[stream, service] = body
-        if (mqtt := self.mqtt()) is not None:
-            mqtt.publications.result(stream, service, body, retain=service in events)
-
-    def _publish_state(self, stream: str, state: StreamState) -> None:
-        self._states[stream] = state
-        if (mqtt := self.mqtt()) is not None:
-            mqtt.publications.stream_state(stream, state)
+    def _microphone(self, node: str, name: str, stream: StreamSettings, workers: Scheduler) -> Unit:
+        core = self._core
+        outlet = Outlet(node, name, core.telling.sinks(stream.events()), core.counters)
+        feed = SoundFeed(
+            outlet,
+            stream.run,
+            core.table,
+            workers,
+            stream.publish,
+            waiting=core.waiting,
+            voice_only=stream.gate.voice,
+        )
+        supervisor = Supervisor(
+            name,
+            partial(SoundSource, name, stream, core.counters),
+            feed.put,
+            partial(core.telling.state, name),
+            core.counters,
+            on_end=feed.end,
+            stall_s=stream.stall_s,
+        )
+        return StreamUnit(feed, supervisor)
 
 
 def _workers(settings: Config) -> int:

@@ -29,7 +29,8 @@ FLOORS = (
     {"hookspecs", "discovery", "serving"},
     {"requests", "streams"},
     {"mqtt", "http", "jsonl"},
-    {"config", "secrets", "health", "status", "control", "opening", "wiring", "daemon", "testing"},
+    {"config", "secrets", "core", "telling", "health", "status", "control", "opening", "testing"},
+    {"wiring", "daemon"},
     {"cli"},
 )
 SIDEWAYS = {("media", "ops"), ("media", "flow")}

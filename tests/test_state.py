@@ -70,9 +70,9 @@ def test_a_daemon_of_today_keeps_what_0_1_0_promised(left, mosquitto):
     topics = ["replies/unsent", "replies/waits-3", "replies/waits-5"]
     with running(left, broker.port) as daemon:
         until(lambda: {m.topic for m in customer.heard} >= set(topics), "all three are answered")
-        until(lambda: set(daemon.wiring.mqtt().queued().values()) == {0})
-        until(lambda: "stream/door" in daemon.wiring.units.states())
-        assert daemon.wiring.units.states()["stream/door"] == OFF
+        until(lambda: set(daemon.core.telling.mqtt().queued().values()) == {0})
+        until(lambda: "stream/door" in daemon.core.units.states())
+        assert daemon.core.units.states()["stream/door"] == OFF
     customer.close()
     assert sorted(m.topic for m in customer.heard) == topics, "each once, and none that had arrived before"
     unsent, waits_3, waits_5 = (customer.on(topic)[0] for topic in topics)

@@ -11,6 +11,7 @@ from edged.contracts.message import StreamState
 from edged.control import OFF
 from edged.daemon import Daemon
 from edged.flow.counters import Counters
+from edged.http.server import HttpUnit
 from tests.broker import free_port, until
 from tests.e2e.box import Client
 
@@ -30,7 +31,9 @@ def running(path):
     thread = threading.Thread(target=daemon.run)
     thread.start()
     try:
-        until(lambda: daemon.wiring.mqtt() is not None and daemon.wiring.mqtt().state() == "running")
+        until(
+            lambda: daemon.core.telling.mqtt() is not None and daemon.core.telling.mqtt().state() == "running"
+        )
         yield daemon
     finally:
         daemon.stop()
@@ -52,7 +55,7 @@ def listen():
 
 def publish(daemon, body):
     """As a worker does."""
-    daemon.wiring._publish_result(frozenset(["object-detection"]), "door", "object-detection", body)
+    daemon.core.telling._to_broker(frozenset(["object-detection"]), "door", "object-detection", body)
 
 
 def test_another_broker_learns_states_and_events(tmp_path, mosquitto, listen):
@@ -60,7 +63,7 @@ def test_another_broker_learns_states_and_events(tmp_path, mosquitto, listen):
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG.format(folder=tmp_path, port=first.port, on="change"))
     with running(path) as daemon:
-        until(lambda: "nowhere.mp4" in str(daemon.wiring.stream_states()), "the camera is offline")
+        until(lambda: "nowhere.mp4" in str(daemon.core.telling.states()), "the camera is offline")
         publish(daemon, b'{"seq": 0}')
         path.write_text(CONFIG.format(folder=tmp_path, port=second.port, on="change"))
         daemon.reload()
@@ -88,9 +91,9 @@ def test_an_event_ends_with_its_stream(tmp_path, mosquitto, listen, how):
             daemon.reload()
         until(lambda: [m.payload for m in listener.on(f"{TOPIC}/object-detection")] == [b'{"seq": 0}', b""])
         if how == "disabled":
-            until(lambda: OFF in str(daemon.wiring.stream_states()))
+            until(lambda: OFF in str(daemon.core.telling.states()))
             assert daemon.health().units["stream/door"] == OFF
-            assert daemon.wiring.views.get("door") is None, "nobody sees the last frame any more"
+            assert daemon.core.views.get("door") is None, "nobody sees the last frame any more"
             assert json.loads((tmp_path / "state" / "disabled.json").read_text()) == ["door"]
 
 
@@ -106,10 +109,13 @@ def test_what_waits_for_a_broker_that_is_away_is_seen_in_health_and_metrics(tmp_
         return daemon.health().queues.get(f"mqtt/{name}", 0)
 
     try:
-        until(lambda: daemon.wiring.http() is not None and waiting("results") == 1, "health is published")
+        until(
+            lambda: daemon.core.units.get("http", HttpUnit) is not None and waiting("results") == 1,
+            "health is published",
+        )
         for n in range(3):
-            daemon.wiring._publish_result(frozenset(), "door", "object-detection", b"%d" % n)
-            daemon.wiring.publish_snapshot("door", 1000.0, b"jpeg")
+            daemon.core.telling._to_broker(frozenset(), "door", "object-detection", b"%d" % n)
+            daemon.core.telling.snapshot("door", 1000.0, b"jpeg")
         assert (waiting("results"), waiting("snapshots"), waiting("answers")) == (4, 1, 0)
         until(lambda: waiting("states") == 2, "that the node is online, that the camera is offline")
         with urllib.request.urlopen(f"http://127.0.0.1:{http}/metrics", timeout=30) as answer:

@@ -64,7 +64,7 @@ def run(
 
 def _introduce(daemon: "Daemon") -> None:
     """Show what is served and where to listen, once the models are open."""
-    settings, units = daemon.config, daemon.wiring.units
+    settings, units = daemon.config, daemon.core.units
     wanted = [f"service/{name}" for name in settings.wanted_services()]
     ends_at, patient_until = time.monotonic() + SETTLED_S, time.monotonic() + BROKER_S
     while time.monotonic() < ends_at:
@@ -73,7 +73,7 @@ def _introduce(daemon: "Daemon") -> None:
         if opened and (states.get("mqtt") == "running" or time.monotonic() > patient_until):
             break
         time.sleep(0.1)
-    ready = daemon.wiring.service_facts()
+    ready = daemon.core.service_facts()
     rows = [(facts.service, facts.model, facts.variant, facts.device) for facts in ready]
     table("services", ("service", "model", "variant", "device"), rows)
     for name, state in units.states().items():
@@ -90,8 +90,8 @@ def _introduce(daemon: "Daemon") -> None:
 
 def _summary(daemon: "Daemon") -> None:
     """Frames seen, inferred and dropped by reason, and the latency, for each stream."""
-    counts = daemon.wiring.counters.counts()
-    latency = daemon.wiring.counters.percentiles()
+    counts = daemon.core.counters.counts()
+    latency = daemon.core.counters.percentiles()
     rows = []
     for name in daemon.config.streams:
         p50, p99 = latency.get(f"latency/{name}", (float("nan"), float("nan")))

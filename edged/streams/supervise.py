@@ -148,6 +148,8 @@ class Supervisor:
         self._hanging: list[_Attempt] = []
         self._told = StreamState(state="offline", fps=0.0, why="not started yet")
         self._beat: float | None = None
+        self._gone = False
+        """Nothing is told any more, not even when a thread that hung comes back after the end."""
         self._thread = threading.Thread(target=self._supervise, name=f"supervise-{name}", daemon=True)
 
     def start(self) -> None:
@@ -158,6 +160,7 @@ class Supervisor:
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join(STOP_S + 2 * TICK_S)
+        self._gone = True
 
     def state(self) -> str:
         return "running" if self._told.state == "online" else self._told.why
@@ -247,6 +250,6 @@ class Supervisor:
 
     def _tell(self, state: Literal["online", "stalled", "offline"], why: str, fps: float = 0.0) -> None:
         told = StreamState(state=state, fps=fps, why=why)
-        if told != self._told:
+        if told != self._told and not self._gone:
             self._told = told
             self._on_state(told)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from edged.contracts.message import StreamState
-from edged.streams.supervise import Supervisor
+from edged.streams.supervise import Supervisor, nothing
 
 
 class Lanes(Protocol):
@@ -21,7 +21,8 @@ class Lanes(Protocol):
 class StreamUnit:
     """The supervisor of a camera or a microphone and the lanes that it feeds, as one unit."""
 
-    def __init__(self, feed: Lanes, supervisor: Supervisor, stopped: Callable[[], None]) -> None:
+    def __init__(self, feed: Lanes, supervisor: Supervisor, stopped: Callable[[], None] = nothing) -> None:
+        """`stopped` is called when all of it has ended."""
         self._feed = feed
         self._supervisor = supervisor
         self._stopped = stopped

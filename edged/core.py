@@ -1,0 +1,61 @@
+"""What lives as long as the process, whichever units run at the moment."""
+
+import time
+from collections.abc import Iterable
+
+from edged.contracts.message import ServiceFacts
+from edged.flow.counters import Counters
+from edged.flow.units import Units
+from edged.requests.queue import RequestQueue
+from edged.serving.scheduler import Scheduler
+from edged.serving.table import ServiceTable
+from edged.streams.clipbox import Waiting
+from edged.streams.live import LiveViews
+from edged.streams.publisher import Sink
+from edged.telling import Telling
+
+
+class Core:
+    """Counters, the services that are up, live views, the running units, and what is told of streams."""
+
+    def __init__(self, counters: Counters, sinks: Iterable[Sink] = ()) -> None:
+        self.started_at = time.monotonic()
+        self.counters = counters
+        self.table = ServiceTable()
+        self.views = LiveViews()
+        self.units = Units()
+        self.telling = Telling(self.units, sinks)
+        self.waiting = Waiting()
+        """Utterances that wait, on all microphones."""
+
+    def requests(self) -> RequestQueue | None:
+        """The queue of requests, while it runs."""
+        return self.units.get("requests", RequestQueue)
+
+    def workers(self) -> Scheduler | None:
+        """Who works on frames and clips, while they run."""
+        return self.units.get("frames", Scheduler)
+
+    def cancel(self, request_id: str) -> None:
+        """Nobody waits for this request any more."""
+        if (requests := self.requests()) is not None:
+            requests.cancel(request_id)
+
+    def queues(self) -> dict[str, int]:
+        """Items waiting, by queue; of what goes out over MQTT, by what it is."""
+        units = (self.requests(), self.workers(), self.telling.mqtt())
+        waiting = (unit.queued() for unit in units if unit is not None)
+        return {name: number for queues in waiting for name, number in queues.items()}
+
+    def service_facts(self) -> list[ServiceFacts]:
+        """The services that are ready."""
+        return [
+            ServiceFacts(
+                service=served.service.name,
+                model=served.instance.facts.name,
+                variant=served.instance.facts.variant,
+                device=served.instance.facts.device,
+                schema=served.service.schema_id,
+            )
+            for served in self.table.ready()
+        ]
