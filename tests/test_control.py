@@ -7,8 +7,9 @@ import pytest
 
 from edged.contracts.errors import BadRequest, ConfigError, EdgedError, NotFound, NotReady
 from edged.control import Control, Switches
+from edged.core import Core
+from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
-from edged.streams.live import LiveViews
 
 
 class House:
@@ -16,18 +17,15 @@ class House:
 
     def __init__(self, folder):
         self.switches = Switches(folder)
-        self.views = LiveViews()
         self.shown = []
         self.cancelled = []
         self.applied = 0
-        self.control = Control(
-            streams=lambda: ["door", "yard"],
-            switches=self.switches,
-            views=self.views,
-            show=lambda *shot: self.shown.append(shot),
-            apply=self._apply,
-            cancel=self.cancelled.append,
-        )
+        core = Core(Counters())
+        core.telling.snapshot = lambda *shot: self.shown.append(shot)
+        core.cancel = self.cancelled.append
+        self.views = core.views
+        streams = ["door", "yard"]
+        self.control = Control(core, self.switches, streams=lambda: streams, apply=self._apply)
 
     def _apply(self):
         self.applied += 1
@@ -36,7 +34,7 @@ class House:
         return self.control.verbs()[verb](fields)
 
     def sees(self, stream, at=7.0):
-        self.views.add(stream).put(PictureFrame(np.zeros((300, 400, 3), np.uint8), at), "other", {})
+        self.views.add(stream).put(PictureFrame(np.zeros((300, 400, 3), np.uint8), at), "other", None)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from edged.core import Core
 from edged.flow.counters import Counters
 from edged.flow.units import Units, Wish
 from edged.health import Systemd, health
@@ -67,10 +68,13 @@ def test_without_systemd_nothing_happens(monkeypatch):
 
 
 def test_health_tells_counts_latency_queues_and_units():
-    counters = Counters()
-    counters.count("frames/door", "decoded", by=3)
-    counters.observe("request", 0.25)
-    told = health("shop-1", time.monotonic() - 5, counters, units_with(0), {"requests": 2})
+    core = Core(Counters())
+    core.started_at = time.monotonic() - 5
+    core.counters.count("frames/door", "decoded", by=3)
+    core.counters.observe("request", 0.25)
+    core.units.reconcile({"camera": Wish(1, lambda: Unit(0))})
+    core.queues = lambda: {"requests": 2}
+    told = health("shop-1", core)
     assert told.counters == {"frames/door": {"decoded": 3}}
     assert told.latency_ms["request"].p50 == 250.0
     assert (told.queues, told.units) == ({"requests": 2}, {"camera": "running"})
