@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from edged.answers import KINDS
 from edged.answers.finding import Finding
 from edged.answers.schema import answer_schema
-from edged.contracts.card import Graph, PictureInput
+from edged.contracts.card import Graph, ModelCard, PictureInput
 from edged.contracts.items import AudioClip, Colour, Frame, Pixels
 from edged.contracts.model import Model, Options, Part, Session, Tensors, Tools
 from edged.contracts.service import Service
@@ -183,17 +183,34 @@ class _Watched:
         return self._session.run(inputs)
 
 
-def answered(finding: Finding) -> bytes:
-    """The answer as the host encodes it, without its envelope; what is not finite becomes null."""
+def answer_of(card: ModelCard, result: Any, **options: Any) -> Any:
+    """What a client reads of a result, without envelope, under the card's options but for those that are given.
+
+    Of a clip it is the answer to a recording that is this clip alone.
+    """
+    of = any_service(card.service)
+    chosen = card_options(card).model_copy(update=options)
+    return orjson.loads(_encoded(Finding(of, _whole(of, result), chosen)))
+
+
+def _encoded(finding: Finding) -> bytes:
+    """As the host encodes it; what is not finite becomes null."""
     return orjson.dumps(finding.answer(), option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _holds_none(value: Any) -> bool:
+    """Whether somewhere in what JSON said there is a null."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return value is None or any(map(_holds_none, parts))
 
 
 def _assert_answer(finding: Finding) -> None:
     published = finding.kind.fields
     for name, body in answer_schema(finding.service).get("properties", {}).items():
         assert body.get("description"), f"{name}: a published field needs a docstring below it"
-    answer = answered(finding)
-    assert b"null" not in answer, "every number of an answer is finite, and what is none is left out"
+    answer = _encoded(finding)
+    said_none = b"null" in answer and _holds_none(orjson.loads(answer))
+    assert not said_none, "every number of an answer is finite, and what is none is left out"
     if not isinstance(published, Mapping):
         TypeAdapter(published).validate_json(answer, strict=True)
     hash(finding.gist())

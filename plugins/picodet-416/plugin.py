@@ -54,13 +54,13 @@ class Picodet(SinglePassModel[Frame, Placement, DetectionOptions, Detections]):
 
     def postprocess(self, outputs: Tensors, context: Placement, options: DetectionOptions) -> Detections:
         rows = outputs[self._output]
+        if not ((rows[:, 0] >= 0) & (rows[:, 0] < len(self._names))).all():
+            raise InferenceError(f"the graph of {self.card.id} names classes that the card does not list")
         rows = rows[rows[:, 1] >= options.score_threshold]
         classes, scores = rows[:, 0].astype(int), rows[:, 1]
-        if not ((classes >= 0) & (classes < len(self._names))).all():
-            raise InferenceError(f"the graph of {self.card.id} names classes that the card does not list")
         xyxy = context.to_source(rows[:, 2:])
         best = boxes.nms(xyxy, scores, classes, options.iou_threshold)[: options.max_detections]
-        return Detections.finite(xyxy[best], scores[best], classes[best], self._names)
+        return Detections(xyxy[best], scores[best], classes[best], self._names)
 
 
 @hookimpl

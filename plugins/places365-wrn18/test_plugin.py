@@ -64,17 +64,17 @@ def classified(instance, path):
 )
 def test_real_weights_name_the_place_that_people_see(instance_of, file_of, picture, scene, precision):
     result = classified(instance_of(MODEL, precision), file_of(picture))
-    assert result.class_name[0] == scene
-    assert len(result.class_) == len(result.class_name) == 5
-    assert len(result.class_probs) == 365
-    assert sum(result.class_probs.values()) == pytest.approx(1, abs=0.01)
-    best = [result.class_probs[name] for name in result.class_name]
-    assert best == sorted(result.class_probs.values(), reverse=True)[:5]
+    assert result["class_name"][0] == scene
+    assert len(result["class"]) == len(result["class_name"]) == 5
+    assert len(result["class_probs"]) == 365
+    assert sum(result["class_probs"].values()) == pytest.approx(1, abs=0.01)
+    best = [result["class_probs"][name] for name in result["class_name"]]
+    assert best == sorted(result["class_probs"].values(), reverse=True)[:5]
 
 
 def test_a_picture_that_nothing_was_calibrated_on(instance_of, media):
     result = classified(instance_of(MODEL, "auto"), media("china.jpg"))
-    assert {"pagoda", "temple-asia", "palace"} & set(result.class_name[:2])
+    assert {"pagoda", "temple-asia", "palace"} & set(result["class_name"][:2])
 
 
 def test_labels_are_spelt_as_the_contract_says(pulled):
@@ -126,7 +126,7 @@ def normalised(bgr):
 def test_the_model_feeds_what_the_maker_feeds(pulled, file_of, probabilities):
     for name in ("island.jpg", "demo01.jpg", "demo15.jpg"):
         theirs = probabilities(normalised(cv2.imread(str(file_of(name)))))[0]
-        ours = np.array(list(classified(pulled, file_of(name)).class_probs.values()))
+        ours = np.array(list(classified(pulled, file_of(name))["class_probs"].values()))
         assert abs(ours - theirs).max() < 0.05
 
 

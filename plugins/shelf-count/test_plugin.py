@@ -60,7 +60,7 @@ def counted(counter, picture, **options):
 
 def found(result, boxes):
     """How many of the true boxes are answered."""
-    answered = np.array(result.detection_boxes, np.float32).reshape(-1, 4)
+    answered = np.array(result["detection_boxes"], np.float32).reshape(-1, 4)
     return int((iou(boxes.astype(np.float32), answered).max(axis=1) > 0.5).sum())
 
 
@@ -69,13 +69,13 @@ def test_a_shelf_is_counted_by_product(counter, things, form):
     picture, names, boxes = shelf(things, *form)
     result = counted(counter, picture)
     expected = Counter("unknown" if name == STRANGER else name for name in names)
-    wrong = sum((expected - Counter(result.product_count)).values())
+    wrong = sum((expected - Counter(result["product_count"])).values())
     assert wrong <= len(names) // 20  # a product may be missed, none may get another's name
-    assert sum((Counter(result.product_count) - expected).values()) <= 1
+    assert sum((Counter(result["product_count"]) - expected).values()) <= 1
     assert found(result, boxes) >= len(names) * 0.95
-    assert result.ori_img_shape == list(picture.shape[:2])
-    assert sum(result.product_count.values()) == len(result.detection_boxes)
-    assert all(a >= b for a, b in pairwise(result.detection_scores))
+    assert result["ori_img_shape"] == list(picture.shape[:2])
+    assert sum(result["product_count"].values()) == len(result["detection_boxes"])
+    assert all(a >= b for a, b in pairwise(result["detection_scores"]))
 
 
 def test_small_products_are_found_in_tiles(counter, things):
@@ -90,17 +90,17 @@ def test_class_ids_are_those_of_the_skus_in_order(counter, things):
     picture, _, _ = shelf(things, 2, 4, 200, 3)
     result = counted(counter, picture)
     known = ["unknown", *sorted(things.keys() - {STRANGER})]
-    assert [known[i] for i in result.detection_classes] == result.detection_class_names
+    assert [known[i] for i in result["detection_classes"]] == result["detection_class_names"]
 
 
 def test_a_strict_distance_makes_everything_unknown(counter, things):
     picture, _, _ = shelf(things, 2, 4, 200, 3)
-    assert set(counted(counter, picture, max_distance=0.05).product_count) == {"unknown"}
+    assert set(counted(counter, picture, max_distance=0.05)["product_count"]) == {"unknown"}
 
 
 def test_an_empty_wall_has_no_products(counter):
     result = counted(counter, np.full((480, 640, 3), 190, np.uint8))
-    assert (result.detection_boxes, result.product_count) == ([], {})
+    assert (result["detection_boxes"], result["product_count"]) == ([], {})
 
 
 class Detector:
@@ -135,5 +135,5 @@ def test_it_keeps_the_promises_of_a_model(skus, name):
     (model,) = (discover([HERE.parent], entry_points=False).models["shelf-count"],)
     parts = {"products": Detector(), "embedding": Look()}
     result = conformance(model, {}, resources={"gallery": Enrolled(*skus)}, models=parts)
-    assert result.detection_class_names == [name]  # and the person is no product
-    assert result.product_count == {name: 1}
+    assert result["detection_class_names"] == [name]  # and the person is no product
+    assert result["product_count"] == {name: 1}

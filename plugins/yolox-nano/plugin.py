@@ -57,7 +57,7 @@ class Yolox(SinglePassModel[Frame, Placement, DetectionOptions, Detections]):
         on_canvas = boxes.decode_anchor_free(raw[0, cells, :4], cells, self._size, self._strides)
         xyxy = context.to_source(on_canvas)
         best = boxes.nms(xyxy, scores, classes, options.iou_threshold)[: options.max_detections]
-        return Detections.finite(xyxy[best], scores[best], classes[best], self._names)
+        return Detections(xyxy[best], scores[best], classes[best], self._names)
 
 
 @hookimpl
