@@ -9,7 +9,8 @@ import pytest
 from edged import InferenceError, Options, Tools
 from edged.contracts.errors import RepositoryError
 from edged.media.picture import PictureLimits, decode_picture
-from edged.testing import FakeRun, FakeSession, conformance, frame_of
+from edged.runtimes.checked import checked
+from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 from tests.reference import reference, wanted
 
 MODEL = "places365-wrn18"
@@ -47,7 +48,7 @@ def probabilities(built):
 
 def classified(instance, path):
     frame = decode_picture(path.read_bytes(), PictureLimits(), 0.0)
-    return conformance(instance.model, instance.tools.sessions, frame)
+    return answer_of(instance.card, conformance(instance.model, instance.tools.sessions, frame))
 
 
 @pytest.mark.parametrize("precision", ["f32", "auto"])
@@ -145,7 +146,10 @@ def test_another_checkpoint_is_refused(pulled, tmp_path):
 
 
 def test_a_graph_that_is_not_what_the_card_says_is_named(pulled):
-    for said in (np.ones((1, 364), np.float32), np.full((1, 365), np.nan, np.float32)):
-        sessions = {"main": FakeSession(lambda _, said=said: {"probabilities": said})}
-        with pytest.raises(InferenceError, match="one finite value a label"):
+    for said, reason in (
+        (np.ones((1, 364), np.float32), r"\(1, 364\), and not \(1, 365\)"),
+        (np.full((1, 365), np.nan, np.float32), "not finite"),
+    ):
+        sessions = checked({"main": FakeSession(lambda _, said=said: {"probabilities": said})}, pulled.model)
+        with pytest.raises(InferenceError, match=reason):
             pulled.model.infer(frame_of(np.zeros((9, 9, 3), np.uint8)), Options(), Tools(sessions), FakeRun())

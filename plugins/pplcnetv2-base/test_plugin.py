@@ -9,7 +9,7 @@ import pytest
 
 from edged.media.picture import PictureLimits, decode_picture
 from edged.repository.weights import WeightStore
-from edged.testing import conformance
+from edged.testing import answer_of, conformance
 
 MODEL = "pplcnetv2-base"
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
@@ -18,7 +18,7 @@ STD = np.array([0.229, 0.224, 0.225], np.float32)
 
 def classified(instance, path):
     frame = decode_picture(path.read_bytes(), PictureLimits(), 0.0)
-    return conformance(instance.model, instance.tools.sessions, frame)
+    return answer_of(instance.card, conformance(instance.model, instance.tools.sessions, frame))
 
 
 @pytest.mark.parametrize("precision", ["f32", "auto"])

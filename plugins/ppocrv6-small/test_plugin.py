@@ -7,7 +7,8 @@ import pytest
 
 from edged import InferenceError, ModelCard, OcrOptions, Tools
 from edged.discovery import discover
-from edged.testing import FakeRun, FakeSession, conformance, frame_of
+from edged.runtimes.checked import checked
+from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 
 PLUGINS = Path(__file__).parent.parent
 CARD = ModelCard.load(PLUGINS / "ppocrv6-small" / "card.yaml")
@@ -65,8 +66,9 @@ ALWAYS_AB = says(lambda _: ([1, 2], 0.95))
 
 
 def found(model, picture, det, rec=ALWAYS_AB, run=None, **options):
-    tools = Tools({"det": det, "rec": rec}, {"characters": LETTERS})
-    return model.infer(frame_of(picture), OPTIONS.model_copy(update=options), tools, run or FakeRun())
+    tools = Tools(checked({"det": det, "rec": rec}, model), {"characters": LETTERS})
+    chosen = OPTIONS.model_copy(update=options)
+    return answer_of(CARD, model.infer(frame_of(picture), chosen, tools, run or FakeRun()))
 
 
 def plain(height, width, value=WHITE):
@@ -89,7 +91,7 @@ def test_a_text_comes_out_in_pixels_of_the_picture(model):
 
 def test_no_text_is_empty_lists(model):
     tools = {"det": seen(), "rec": ALWAYS_AB}
-    result = conformance(model, tools, resources={"characters": LETTERS})
+    result = answer_of(CARD, conformance(model, tools, resources={"characters": LETTERS}))
     assert result["detection_texts"] == result["detection_boxes"] == result["detection_keypoints"] == []
 
 

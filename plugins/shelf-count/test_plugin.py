@@ -17,7 +17,7 @@ from edged.ops.boxes import iou
 from edged.pipeline.slot import DeviceSlot
 from edged.repository.repository import Repository
 from edged.runtimes.devices import Concurrency
-from edged.testing import FakeRun, conformance, frame_of
+from edged.testing import FakeRun, answer_of, conformance, frame_of
 from tests.shelf import on_ground, products, shelf
 
 HERE = Path(__file__).parent
@@ -55,7 +55,7 @@ def counter(models_root, gallery):
 
 def counted(counter, picture, **options):
     chosen = card_options(counter.card).model_copy(update=options)
-    return counter.infer(frame_of(picture), chosen, FakeRun(), Priority.REQUEST)
+    return answer_of(counter.card, counter.infer(frame_of(picture), chosen, FakeRun(), Priority.REQUEST))
 
 
 def found(result, boxes):
@@ -107,9 +107,8 @@ class Detector:
     """Sees the same in every tile."""
 
     def infer(self, item, run, **options):
-        return Detections(
-            [[10.0, 20.0, 50.0, 40.0], [0.0, 0.0, 90.0, 90.0]], [0.5, 0.9], [1, 0], ["cup", "person"]
-        )
+        boxes = np.array([[20.0, 10.0, 40.0, 50.0], [0.0, 0.0, 90.0, 90.0]])
+        return Detections(boxes, np.array([0.5, 0.9]), np.array([1, 0]), ["person", "cup"])
 
 
 class Look:
@@ -132,8 +131,9 @@ class Enrolled:
 
 @pytest.mark.parametrize(("skus", "name"), [(("a", "b"), "a"), ((), "unknown")])
 def test_it_keeps_the_promises_of_a_model(skus, name):
-    (model,) = (discover([HERE.parent], entry_points=False).models["shelf-count"],)
+    model = discover([HERE.parent], entry_points=False).models["shelf-count"]
     parts = {"products": Detector(), "embedding": Look()}
-    result = conformance(model, {}, resources={"gallery": Enrolled(*skus)}, models=parts)
+    found = conformance(model, {}, resources={"gallery": Enrolled(*skus)}, models=parts)
+    result = answer_of(model.card, found)
     assert result["detection_class_names"] == [name]  # and the person is no product
     assert result["product_count"] == {name: 1}

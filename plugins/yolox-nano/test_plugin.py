@@ -12,7 +12,8 @@ from edged import DetectionOptions, InferenceError, ModelCard, Tools
 from edged.discovery import discover
 from edged.media.frame import VideoFrame
 from edged.media.picture import PictureLimits, decode_picture
-from edged.testing import FakeRun, FakeSession, conformance, frame_of
+from edged.runtimes.checked import checked
+from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 
 HERE = Path(__file__).parent
 CARD = ModelCard.load(HERE / "card.yaml")
@@ -39,8 +40,8 @@ def head(*objects):
 
 
 def found(model, frame, outputs, **options):
-    asked = OPTIONS.model_copy(update=options)
-    return model.infer(frame, asked, Tools({"main": FakeSession(lambda _: outputs)}), FakeRun())
+    tools = Tools(checked({"main": FakeSession(lambda _: outputs)}, model))
+    return answer_of(CARD, model.infer(frame, OPTIONS.model_copy(update=options), tools, FakeRun()))
 
 
 ONE = (106, PERSON, 0.9, 0.5, 0.5, 2, 4)
@@ -84,12 +85,12 @@ def test_a_box_is_clipped_to_the_picture_and_one_that_is_not_finite_left_out(mod
     wide = (0, CAR, 0.9, 0, 0, 1000, 1000)
     endless = (500, CAR, 0.8, 0, 0, 1, 1)
     outputs = head(wide, endless)
-    outputs["output"][0, 500, 0] = np.nan
+    outputs["output"][0, 500, :3] = 3e38, 0, 1000  # its middle and its width are larger than numbers can be
     assert found(model, gray(200, 416), outputs)["detection_boxes"] == [[0, 0, 200, 416]]
 
 
 def test_nothing_found_is_empty_lists(model):
-    result = conformance(model, {"main": FakeSession(lambda _: head())})
+    result = answer_of(CARD, conformance(model, {"main": FakeSession(lambda _: head())}))
     assert result["detection_boxes"] == result["detection_scores"] == result["detection_classes"] == []
 
 
@@ -103,7 +104,7 @@ def test_the_graph_is_fed_blue_first_top_left_aligned_on_114(model):
 
 
 def test_a_graph_that_is_not_what_the_card_says_is_named(model):
-    with pytest.raises(InferenceError, match=r"yolox-nano gives \(1, 3549, 6\).*\(1, 3549, 85\)"):
+    with pytest.raises(InferenceError, match=r"yolox-nano gives .*\(1, 3549, 6\).*\(1, 3549, 85\)"):
         found(model, gray(10, 10), {"output": np.zeros((1, 3549, 6), np.float32)})
 
 
@@ -137,7 +138,7 @@ def assert_finds(result, name, box, score, within=12):
 )
 def test_real_weights_find_what_people_see(model, sessions, media, picture, best):
     frame = decode_picture(media(picture).read_bytes(), PictureLimits(), 0.0)
-    result = conformance(model, sessions, frame)
+    result = answer_of(CARD, conformance(model, sessions, frame))
     assert_finds(result, *best)
     assert result["detection_class_names"][0] == best[0], "and nothing is surer"
 
@@ -145,6 +146,6 @@ def test_real_weights_find_what_people_see(model, sessions, media, picture, best
 def test_real_weights_on_the_demo_clip(model, sessions, bikes):
     with av.open(str(bikes)) as clip:
         decoded = next(frame for i, frame in enumerate(clip.decode(video=0)) if i == 125)
-    result = conformance(model, sessions, VideoFrame(decoded, 0.0, 125))
+    result = answer_of(CARD, conformance(model, sessions, VideoFrame(decoded, 0.0, 125)))
     assert_finds(result, "person", [0, 359, 272, 490], 0.85)
     assert_finds(result, "bicycle", [152, 386, 272, 513], 0.79)
