@@ -126,6 +126,7 @@ def conformance(
     """Assert what every model promises; returns its result for `item`, which is a gray frame if not given.
 
     * its card gives every option of its service, and each input of a graph has the shape that the card says
+    * what its graphs give has the shapes that it expects, and is finite, or it is an `InferenceError`
     * its result is a result of its service; in every encoding its answer is finite JSON that fits the schema
     * every field of that schema is documented, and the answer has a gist
     * it holds no state: the same item gives the same answer again, also from four threads at once
@@ -184,7 +185,7 @@ class _Watched:
 
 
 def answer_of(card: ModelCard, result: Any, **options: Any) -> Any:
-    """What a client reads of a result, without envelope, under the card's options but for those that are given.
+    """What a client reads of a result, without envelope; `options` replace those of the card.
 
     Of a clip it is the answer to a recording that is this clip alone.
     """

@@ -81,12 +81,19 @@ def test_options_bound_what_is_found(model):
     assert found(model, gray(416, 416), head(ONE), score_threshold=0.91)["detection_boxes"] == []
 
 
-def test_a_box_is_clipped_to_the_picture_and_one_that_is_not_finite_left_out(model):
+def test_a_box_is_clipped_to_the_picture_even_one_that_is_larger_than_numbers_can_be(model):
     wide = (0, CAR, 0.9, 0, 0, 1000, 1000)
-    endless = (500, CAR, 0.8, 0, 0, 1, 1)
+    endless = (500, PERSON, 0.8, 0, 0, 1, 1)
     outputs = head(wide, endless)
-    outputs["output"][0, 500, :3] = 3e38, 0, 1000  # its middle and its width are larger than numbers can be
-    assert found(model, gray(200, 416), outputs)["detection_boxes"] == [[0, 0, 200, 416]]
+    outputs["output"][0, 500, 2:4] = 1000, 1000
+    assert found(model, gray(200, 416), outputs)["detection_boxes"] == [[0, 0, 200, 416]] * 2
+
+
+def test_a_graph_that_gives_what_is_not_finite_is_said_to(model):
+    outputs = head(ONE)
+    outputs["output"][0, 500, 0] = np.nan
+    with pytest.raises(InferenceError, match="yolox-nano gives values that are not finite"):
+        found(model, gray(200, 416), outputs)
 
 
 def test_nothing_found_is_empty_lists(model):
