@@ -78,7 +78,7 @@ class Eiseg(Model[Frame, DetectionOptions, InstanceMasks]):
     """
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         graph = card.graphs["mask"]
         if CLICKS not in graph.inputs or len(graph.inputs) != 2 or len(graph.outputs) != 1:
             raise CardError(f"the plugin wants a picture, {CLICKS!r} and one output")
@@ -105,16 +105,14 @@ class Eiseg(Model[Frame, DetectionOptions, InstanceMasks]):
     def _segment(self, box: Box, seen: Sequence[_Seen], picture: Pixels, session: Session) -> _Seen:
         """The mask of one object of the picture, which knows those that were `seen` before."""
         numbers = self._numbers
-        others = []
         for other, overlap in zip(seen, _overlaps(box, seen), strict=True):
             if overlap >= numbers.same_iou:
                 patch = other.crop.mask(other.logits, box, numbers.widen)
                 return _Seen(box, patch, other.logits, other.crop, other.clicks)
-            others.append(other)
         size = picture.shape[0], picture.shape[1]
         crop = Crop.around(box, size, self._canvas, numbers.expand, numbers.smallest_crop)
-        clicks = self._clicks(box, others)
-        away = np.concatenate([beside(box, numbers.gap / crop.scale), *(other.clicks for other in others)])
+        clicks = self._clicks(box, seen)
+        away = np.concatenate([beside(box, numbers.gap / crop.scale), *(other.clicks for other in seen)])
         logits = self._run(crop, picture, clicks, away, session)
         patch = crop.mask(logits, box, numbers.widen)
         return _Seen(box, patch, logits, crop, clicks[patch.holds(clicks)])

@@ -35,7 +35,7 @@ class Picodet(SinglePassModel[Frame, Placement, DetectionOptions, Detections]):
     """A PicoDet as PaddleDetection exports it: rows of class, score, x1, y1, x2, y2."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         graph = card.graphs["main"]
         if SCALE_FACTOR not in graph.inputs or len(graph.inputs) != 2 or len(graph.outputs) != 1:
             raise CardError(f"the plugin wants a picture, {SCALE_FACTOR!r} and one output")

@@ -71,7 +71,7 @@ class PpOcr(Model[Frame, OcrOptions, Texts]):
     """Any PP-OCR: graphs `det` [n, 1, height, width] and `rec` [n, steps, classes], each with one picture."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._numbers = card.parameters_as(PpOcrParameters)
         self._det_input, self._det_output = card.graphs["det"].single()
         self._rec_input, self._rec_output = card.graphs["rec"].single()

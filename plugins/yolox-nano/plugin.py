@@ -37,7 +37,7 @@ class Yolox(SinglePassModel[Frame, Placement, DetectionOptions, Detections]):
     """Any YOLOX with one picture input and one output [1, cells, 5 + classes], of any size and labels."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._input, self._output = card.graphs["main"].single()
         self._picture = card.picture().format
         self._size = card.picture().fixed_size

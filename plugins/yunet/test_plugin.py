@@ -86,11 +86,15 @@ def test_nothing_found_is_empty(model):
 
 
 def test_a_graph_or_card_that_is_not_a_yunet_is_named(model):
-    short = FakeSession(
-        lambda _: {name: np.zeros((1, 3, 4), np.float32) for name in CARD.graphs["main"].outputs}
-    )
-    with pytest.raises(InferenceError, match=r"yunet gives .* of shape \(1, 3, 4\)"):
-        model.infer(gray(64, 64), OPTIONS, Tools(checked({"main": short}, model)), FakeRun())
+    names = CARD.graphs["main"].outputs
+    for widths, reason in (
+        (dict.fromkeys(WIDTHS, 4), r"yunet gives .* of shape \(1, 3, 4\)"),
+        (WIDTHS, "yunet gives 9 cells for a canvas of 2100"),
+    ):
+        said = {name: np.zeros((1, 3, widths[name.split("_")[0]]), np.float32) for name in names}
+        short = FakeSession(lambda _, said=said: said)
+        with pytest.raises(InferenceError, match=reason):
+            model.infer(gray(64, 64), OPTIONS, Tools(checked({"main": short}, model)), FakeRun())
     graph = CARD.graphs["main"].model_copy(update={"outputs": ("cls_8",)})
     with pytest.raises(CardError, match="outputs cls, obj, bbox and kps"):
         type(model)(CARD.model_copy(update={"graphs": {"main": graph}}))
