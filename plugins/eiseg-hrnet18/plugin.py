@@ -20,7 +20,6 @@ from edged import (
     Model,
     ModelCard,
     Parameters,
-    PartMask,
     PixelFormat,
     Pixels,
     Register,
@@ -99,8 +98,7 @@ class Eiseg(Model[Frame, DetectionOptions, InstanceMasks]):
             picture = item.pixels(PixelFormat(colour=self._colour))
             seen.append(self._segment((top, left, bottom, right), seen, picture, tools.sessions["mask"]))
             run.progress(len(seen) / len(found))
-        masks = [PartMask(one.patch.top, one.patch.left, one.patch.inside) for one in seen]
-        return InstanceMasks.of(found, masks, (item.height, item.width))
+        return InstanceMasks.of(found, [one.patch for one in seen], (item.height, item.width))
 
     def _segment(self, box: Box, seen: Sequence[_Seen], picture: Pixels, session: Session) -> _Seen:
         """The mask of one object of the picture, which knows those that were `seen` before."""
