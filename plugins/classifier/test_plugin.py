@@ -12,26 +12,30 @@ from edged.runtimes.checked import checked
 from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 
 HERE = Path(__file__).parent
-README_CARD = re.search(r"```yaml\n(.*?)```", (HERE / "README.md").read_text("utf-8"), re.DOTALL)
 FRAME = frame_of(np.full((30, 40, 3), 128, np.uint8))
 
 
 @pytest.fixture
 def made(tmp_path):
-    """Makes a model of the card in README.md, with replacements."""
+    """Makes a model of the card in a README, this one's if not told, with replacements."""
 
-    def make(*replacements):
-        assert README_CARD is not None
-        text = README_CARD[1].replace("<bytes>", "1")
-        text = re.sub("<sha256sum .*?>", "ab" * 32, text)
+    def make(*replacements, page=HERE / "README.md"):
+        found = re.search(r"```yaml\n(api: .*?)```", page.read_text("utf-8"), re.DOTALL)
+        assert found is not None
+        text = re.sub("<sha256sum .*?>", "ab" * 32, found[1].replace("<bytes>", "1"))
         for old, new in replacements:
             assert old in text
             text = text.replace(old, new)
         (tmp_path / "card.yaml").write_text(text, "utf-8")
-        decoders = discover([HERE.parent], entry_points=False).decoders
-        return decoders["classification"](ModelCard.load(tmp_path / "card.yaml"))
+        card = ModelCard.load(tmp_path / "card.yaml")
+        return discover([HERE.parent], entry_points=False).decoders[card.decoder](card)
 
     return make
+
+
+@pytest.mark.parametrize("folder", ["../..", "../embedding", "../yolox-nano"])
+def test_the_cards_that_are_shown_become_models(made, folder):
+    made(page=HERE / folder / "README.md")
 
 
 def says(*values):
