@@ -11,7 +11,7 @@ from edged.contracts.card import Weights
 from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.flow.counters import Counters
-from edged.ops.masks import mask_of
+from tests.masks import mask_of
 from edged.pipeline.slot import DeviceSlot
 from edged.repository.repository import Repository
 from edged.runtimes.devices import Concurrency

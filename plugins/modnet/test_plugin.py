@@ -14,7 +14,8 @@ from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.flow.counters import Counters
 from edged.media.picture import PictureLimits, decode_picture
-from edged.ops.masks import mask_iou, mask_of
+from edged.ops.masks import mask_iou
+from tests.masks import mask_of
 from edged.pipeline.slot import DeviceSlot
 from edged.repository.repository import Repository
 from edged.runtimes.devices import Concurrency

@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from edged.ops.masks import map_of, mask_iou, mask_of, pasted, resized, rle_counts, runs, winners
+from edged.ops.masks import (
+    mask_iou,
+    part_counts,
+    pasted,
+    pasted_part,
+    resized,
+    rle_counts,
+    runs,
+    winners,
+)
+from tests.masks import map_of, mask_of
 
 
 def slow_counts(mask):
