@@ -77,7 +77,6 @@ BAD = {
     HOOK + "def register_models(register):\n    raise SystemExit": "SystemExit",
     HOOK + "def register_models(register):\n    register(5)": "`register` wants a model's class, not 5",
     HOOK + "def register_models(register):\n    register(lambda card: 5)": "5 is not an edged.Model",
-    HOOK + "def register_models(register):\n    register(5, 'no.yaml')": "not 5",
     HOOK + "def register_models(register):\n    register(print, 'no.yaml')": r"no\.yaml",
     HOOK + "def register_model(register):\n    pass": (
         r"unknown hook 'register_model' in plugin .*\nThe hooks are: register_models\(register\), "
