@@ -15,8 +15,8 @@ from edged.contracts.face import (
     EnhancementOptions,
     FaceAttributes,
     FaceOptions,
-    FacesOptions,
     FaceSimilarity,
+    FacesOptions,
 )
 from edged.contracts.image import (
     Classification,
@@ -151,9 +151,10 @@ def foreground(n: int) -> Foreground:
 
 def texts(n: int) -> Texts:
     """`n` texts, one below the other; the last one reads upwards and reaches over the edge."""
+    down = np.array([0, 14], np.float32)
     level = np.array([[5, 4], [45, 4], [45, 12], [5, 12]], np.float32)
     upwards = np.array([[70, 58], [70, 20], [84, 20], [84, 58]], np.float32)
-    quads = [level, level + [0, 14], level + [0, 28], upwards]
+    quads = [level, level + down, level + 2 * down, upwards]
     rows = [
         TextRow(quad, 0.9 - 0.1 * i, text, ids, 0.98765)
         for i, (quad, (text, ids)) in enumerate(zip(quads, SIGNS, strict=True))

@@ -1,136 +1,164 @@
-"""What an answer says, and what is left of it for some classes."""
+"""What a finding says, and what is left of it for some classes."""
 
 import numpy as np
 import pytest
-from edged.contracts.result import result_fields
 
-from edged.contracts.image import Detections
-from edged.contracts.masks import Runs
+from edged.answers.finding import class_fault
+from edged.contracts.image import Classification, Detections
+from edged.contracts.masks import Segmentation
 from edged.contracts.product import ShelfCount
-from edged.pipeline.seen import class_fault, gist_of_any, kind_of
+from edged.contracts.services import service
+from tests.answers.examples import finding, instances, scene
+from tests.answers.examples import texts as read
 
-TWO = {
-    "detection_boxes": [[1, 2, 3, 4], [5, 6, 7, 8]],
-    "detection_scores": np.array([0.9, 0.8]),
-    "detection_classes": [0, 15],
-    "detection_class_names": ["person", "cat"],
-    "ori_img_shape": [480, 640],
-}
-DETECTION = kind_of("object-detection")
-CLASSES = kind_of("image-classification")
+
+def told(name, result, **options):
+    """A finding of that result."""
+    made = finding(name, **options)
+    return type(made)(made.service, result, made.options)
+
+
+PEOPLE = {0: "person", 15: "cat"}
+TWO = Detections(np.array([[2.0, 1, 4, 3], [6, 5, 8, 7]]), np.array([0.9, 0.8]), np.array([0, 15]), PEOPLE)
 
 
 def test_of_objects_only_the_classes_and_their_number_count():
-    moved = {**TWO, "detection_boxes": [[9, 9, 9, 9]] * 2, "detection_class_names": ["cat", "person"]}
-    one = {**TWO, "detection_class_names": ["cat"]}
-    assert DETECTION.gist(TWO) == DETECTION.gist(moved)
-    assert DETECTION.gist(TWO) != DETECTION.gist(one)
+    moved = Detections(np.full((2, 4), 9.0), TWO.scores, np.array([15, 0]), PEOPLE)
+    gists = [told("object-detection", found).gist() for found in (TWO, moved, TWO.chosen([1]))]
+    assert gists[0] == gists[1] != gists[2]
 
 
-def test_all_lists_of_the_objects_are_cut_alike():
-    kept = DETECTION.only(TWO, ["cat"])
-    assert not kept.empty
-    assert kept.answer["detection_boxes"] == [[5, 6, 7, 8]]
-    assert kept.answer["detection_scores"].tolist() == [0.8]
-    assert kept.answer["detection_classes"] == [15]
-    assert kept.answer["detection_class_names"] == ["cat"]
-    assert kept.answer["ori_img_shape"] == [480, 640], "is no list of objects, though as long"
-    assert len(TWO["detection_boxes"]) == 2, "the answer itself is untouched"
+@pytest.mark.parametrize("name", ["object-detection", "inventory-counting"])
+def test_all_lists_of_the_objects_are_cut_alike(name):
+    result = TWO if name == "object-detection" else ShelfCount(*fields(TWO), (480, 640))
+    kept, left = told(name, result).only(["cat"])
+    assert left
+    answer = kept.answer()
+    assert answer["detection_boxes"].tolist() == [[5, 6, 7, 8]]
+    assert answer["detection_scores"].tolist() == [np.float32(0.8)]
+    assert answer["detection_classes"].tolist() == [15]
+    assert answer["detection_class_names"] == ["cat"]
+    assert answer.get("ori_img_shape", [480, 640]) == [480, 640], "is no list of objects, though as long"
+    assert len(result.boxes) == 2, "the result itself is untouched"
+
+
+def fields(found):
+    return found.boxes, found.scores, found.classes, found.names
+
+
+def test_masks_are_cut_with_their_objects():
+    kept, left = told("instance-segmentation", instances(3)).only(["person", "car"])
+    assert left
+    whole = finding("instance-segmentation", 3).answer()["detection_masks"]
+    assert kept.answer()["detection_masks"] == [whole[0], whole[2]]
 
 
 def test_none_is_left():
-    kept = DETECTION.only(TWO, ["dog"])
-    assert kept.empty
-    assert kept.answer["detection_boxes"] == []
-    assert kept.answer["detection_scores"].shape == (0,)
+    kept, left = told("object-detection", TWO).only(["dog"])
+    assert not left
+    assert kept.answer()["detection_boxes"].shape == (0, 4)
+    assert kept.answer()["detection_scores"].shape == (0,)
 
 
 def test_of_a_classification_the_best_class_counts():
-    first = {"class": 3, "class_name": "cat", "class_probs": {"cat": 0.7, "dog": 0.2}}
-    later = {"class": 3, "class_name": "cat", "class_probs": {"cat": 0.6, "dog": 0.3}}
-    assert CLASSES.gist(first) == CLASSES.gist(later)
-    assert CLASSES.gist(first) != CLASSES.gist({**first, "class_name": "dog"})
-    assert not CLASSES.only(first, ["cat"]).empty
-    assert CLASSES.only(first, ["dog"]).empty
+    first, later, other = (
+        told("image-classification", Classification(np.array(shares), ["cat", "dog"]))
+        for shares in ([0.7, 0.2], [0.6, 0.3], [0.2, 0.7])
+    )
+    assert first.gist() == later.gist() != other.gist()
+    assert first.only(["cat"])[1]
+    assert not first.only(["dog"])[1]
+    assert first.only(["dog"])[0].answer()["class_name"] == "cat", "it cannot be cut"
 
 
 def test_of_a_text_its_words_count():
-    ocr = kind_of("ocr")
-    a = {"detection_texts": ["one", "two"], "detection_scores": [0.1, 0.2]}
-    assert ocr.gist(a) == ocr.gist({**a, "detection_texts": ["two", "one"], "detection_scores": [0.3, 0.4]})
-    assert ocr.gist(a) != ocr.gist({**a, "detection_texts": ["one"]})
+    a, b = read(2), read(2)
+    turned = type(b)(b.rows[::-1], b.size, b.names)
+    assert told("ocr", a).gist() == told("ocr", turned).gist() != told("ocr", read(1)).gist()
 
 
-@pytest.mark.parametrize(
-    ("a", "b", "same"),
-    [
-        ({"text": "hello", "score": 0.4}, {"text": "hello", "score": 0.5}, True),
-        ({"text": "hello"}, {"text": "hallo"}, False),
-        ({"boxes": [[1.0, 2.0]]}, {"boxes": [[3.0, 4.0]]}, True),
-        ({"boxes": [[1.0, 2.0]]}, {"boxes": []}, False),
-        ({"count": {"cola": 1}}, {"count": {"cola": 2}}, False),
-        ({"mask": np.zeros((2, 2))}, {"mask": np.ones((2, 2))}, True),
-        ({"p": np.float32(1)}, {"p": np.float32(2)}, True),
-        ({"ok": True, "none": None}, {"ok": False, "none": None}, False),
-    ],
-)
-def test_of_any_other_answer_scores_and_coordinates_do_not_count(a, b, same):
-    assert (gist_of_any(a) == gist_of_any(b)) is same
-    hash(gist_of_any(a))
+def test_what_has_no_classes_stays():
+    whole = finding("ocr")
+    assert whole.only(["text"]) == (whole, True)
 
 
 def test_unknown_classes_name_close_ones():
     known = ("person", "bicycle", "motorcycle", "traffic light")
-    assert class_fault("object-detection", ["person"], known) is None
-    assert class_fault("object-detection", [], known) is None
-    assert "did you mean person?" in class_fault("object-detection", ["Persons"], known)
-    assert "'zebra'" in class_fault("object-detection", ["person", "zebra"], known)
-    assert "no classes" in class_fault("ocr", ["text"], known)
+    detection = service("object-detection")
+    assert class_fault(detection, ["person"], known) is None
+    assert class_fault(detection, [], known) is None
+    assert "did you mean person?" in class_fault(detection, ["Persons"], known)
+    assert "'zebra'" in class_fault(detection, ["person", "zebra"], known)
+    assert "no classes" in class_fault(service("ocr"), ["text"], known)
 
 
 def test_a_model_without_labels_may_know_any_class():
-    assert class_fault("inventory-counting", ["cola"], ()) is None
+    assert class_fault(service("inventory-counting"), ["cola"], ()) is None
 
 
-def shelf(*names):
-    found = Detections([[0.0, 0.0, 1.0, 1.0]] * len(names), [0.5] * len(names), [1] * len(names), list(names))
-    return result_fields(ShelfCount.from_detections(found, (10, 20)))
+def shelf(*classes):
+    boxes = np.tile([0.0, 0, 1, 1], (len(classes), 1))
+    names = {1: "cola", 2: "water"}
+    found = ShelfCount(boxes, np.full(len(classes), 0.5), np.array(classes), names, (10, 20))
+    return told("inventory-counting", found)
 
 
 def test_products_are_narrowed_with_their_counts():
-    kept = kind_of("inventory-counting").only(shelf("cola", "water", "cola"), ["cola"])
-    assert kept.answer["product_count"] == {"cola": 2}
-    assert kept.answer["detection_class_names"] == ["cola", "cola"]
-    assert not kept.empty
-    assert kind_of("inventory-counting").only(shelf("water"), ["cola"]).empty
-
-
-def pixels(preds):
-    return {"preds": preds, "probs": np.ones((10, 20))}
+    kept, left = shelf(1, 2, 1).only(["cola"])
+    assert left
+    assert kept.answer()["product_count"] == {"cola": 2}
+    assert kept.answer()["detection_class_names"] == ["cola", "cola"]
+    assert not shelf(2).only(["cola"])[1]
 
 
 @pytest.mark.parametrize(
-    ("preds", "seen"),
+    ("classes", "seen"),
     [
         (np.zeros((10, 20), int), (0,)),
         (np.repeat([[0, 15]], 10, axis=1).repeat(10, axis=0), (0, 15)),
         (np.array([[0] * 199 + [7]]), (0,)),  # a single pixel is noise
-        (Runs([150, 50], [0.0, 8.0], [10, 20]), (0, 8)),
+        (np.array([[0] * 150 + [8] * 50]), (0, 8)),
     ],
 )
-def test_classes_that_cover_something_are_seen(preds, seen):
-    assert kind_of("semantic-segmentation").gist(pixels(preds)) == seen
+def test_classes_that_cover_something_are_seen(classes, seen):
+    logits = np.moveaxis(np.eye(16)[classes], -1, 0)
+    assert told("semantic-segmentation", Segmentation(logits, (10, 20), range(16))).gist() == seen
 
 
 @pytest.mark.parametrize(
-    ("service", "a", "b", "same"),
+    ("name", "a", "b", "same"),
     [
-        ("foreground-segmentation", {"human_ratio": "0.1"}, {"human_ratio": "0.4"}, True),
-        ("foreground-segmentation", {"human_ratio": "0.0"}, {"human_ratio": "0.4"}, False),
-        ("face-attributes", {"face_gender": ["male"]}, {"face_gender": ["male", "male"]}, False),
-        ("image-colorization", {"out_image": "a"}, {"out_image": "b"}, True),
-        ("scene-classification", {"class_name": ["bar", "cave"]}, {"class_name": ["cave", "bar"]}, True),
+        ("foreground-segmentation", 1, 3, True),
+        ("foreground-segmentation", 0, 3, False),
+        ("face-attributes", 1, 2, False),
+        ("face-enhancement", 1, 2, False),
+        ("speech-recognition-zh", 1, 2, False),
+        ("speaker-classification-zh", 2, 2, True),
+        ("music-detection", 1, 2, True),
     ],
 )
-def test_what_an_answer_says(service, a, b, same):
-    assert (kind_of(service).gist(a) == kind_of(service).gist(b)) is same
+def test_what_a_finding_says(name, a, b, same):
+    assert (finding(name, a).gist() == finding(name, b).gist()) is same
+
+
+def test_of_scenes_the_five_best_count_whatever_their_order():
+    a = scene(0)
+    turned = a.probabilities.copy()
+    turned[:5] = turned[4::-1]
+    b = type(a)(turned, a.names)
+    assert a.best != b.best
+    assert told("scene-classification", a).gist() == told("scene-classification", b).gist()
+
+
+def test_somebody_is_there_from_the_threshold_on():
+    faint = finding("foreground-segmentation", 1, threshold=1.0)
+    faint.result.parts[0].values[:] *= 0.6
+    assert not faint.gist()
+    assert told("foreground-segmentation", faint.result, threshold=0.5).gist()
+
+
+def test_the_field_that_the_original_misspells_may_be_written_in_both_ways():
+    made = finding("object-detection", 2)
+    both = type(made)(made.service, made.result, made.options, pai_spelling=True).answer()
+    assert both["detection_classe_names"] == both["detection_class_names"] == ["person", "bicycle"]
+    assert "detection_classe_names" not in made.answer()

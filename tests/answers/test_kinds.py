@@ -95,7 +95,7 @@ def test_no_kind_is_left_over():
 def test_an_answer_fits_its_schema_in_every_encoding(name, options):
     of = SERVICES[name]
     answers, messages = validators(name)
-    for n in range(1 if name in NO_VECTOR else 0, LAST + 1):
+    for n in (1 if name in NO_VECTOR else 0, LAST):
         answer = orjson.loads(answered(finding(name, n, **options)))
         answers.validate({"request_id": "a", "success": True, **answer} if of.wraps_answer else answer)
         messages.validate(
