@@ -60,7 +60,7 @@ SHARE_DIGITS = 6
 
 def rounded(numbers: Floats, digits: int) -> NDArray[np.float32]:
     """With so many digits, contiguous, f32: its JSON is as short."""
-    return np.ascontiguousarray(np.round(numbers, digits), np.float32)
+    return np.ascontiguousarray(np.round(np.asarray(numbers, np.float32), digits))
 
 
 def top_left_first(boxes: Floats) -> NDArray[np.float32]:
