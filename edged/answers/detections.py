@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edged.answers.fields import (
     PUBLISHED,
@@ -44,7 +45,7 @@ class DetectionFields:
     """[n]: the name of each class."""
 
 
-def lists_of(found: Detections) -> tuple[Floats, Floats, Any, list[str]]:
+def lists_of(found: Detections) -> tuple[Floats, Floats, NDArray[np.integer], list[str]]:
     """The four lists that all answers with objects begin with."""
     return (
         top_left_first(found.boxes),

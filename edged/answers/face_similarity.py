@@ -22,7 +22,7 @@ class FaceSimilarityFields:
 
 
 def _written(found: FaceSimilarity, _: Any) -> FaceSimilarityFields:
-    return FaceSimilarityFields(int(found.similarity))
+    return FaceSimilarityFields(int(found.similarity))  # cut: 79.9 would be rounded to the same person
 
 
 def _drawn(pictures: Sequence[Pixels], found: FaceSimilarity, _: Any) -> Pixels:
