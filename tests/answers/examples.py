@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import orjson
 
 from edged.answers.finding import Finding
 from edged.contracts.face import (
@@ -265,3 +266,8 @@ def options_of(name: str) -> Options:
 def finding(name: str, n: int = 2, **options: Any) -> Finding:
     """The `n`th result of a service, 0 to `LAST`, with options of which some may be given."""
     return Finding(service(name), RESULTS[name](n), options_of(name).model_copy(update=options))
+
+
+def written(of: Finding) -> bytes:
+    """The answer without envelope, as the host encodes it; what is not finite becomes null."""
+    return orjson.dumps(of.answer(), option=orjson.OPT_SERIALIZE_NUMPY)

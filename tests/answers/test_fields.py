@@ -16,8 +16,7 @@ from edged.contracts.masks import InstanceMasks, PartMask
 from edged.contracts.pairs import ProductMatch
 from edged.contracts.product import ShelfCount
 from edged.contracts.services import SERVICES, service
-from edged.testing import answered
-from tests.answers.examples import finding, options_of
+from tests.answers.examples import finding, options_of, written
 from tests.masks import mask_of
 
 SIGN = TextRow(np.array([[10, 20], [60, 20], [60, 40], [10, 40]]), 0.9, "出口", (7, 9), 0.98768)
@@ -29,7 +28,7 @@ ARROW = TextRow(  # reads upwards, over the edge
 def answer(name, result, **options):
     """As it is published, read back."""
     found = Finding(service(name), result, options_of(name).model_copy(update=options))
-    return orjson.loads(answered(found))
+    return orjson.loads(written(found))
 
 
 WITH_FIELDS = [of for of in SERVICES.values() if not of.takes_sound]
@@ -37,7 +36,7 @@ WITH_FIELDS = [of for of in SERVICES.values() if not of.takes_sound]
 
 @pytest.mark.parametrize("of", WITH_FIELDS, ids=lambda s: s.name)
 def test_schema_and_answer_have_the_same_fields(of):
-    told, schema = orjson.loads(answered(finding(of.name))), answer_schema(of)
+    told, schema = orjson.loads(written(finding(of.name))), answer_schema(of)
     envelope = {"request_id": "a", "success": True} if of.wraps_answer else {}
     assert set(schema["required"]) <= set(told | envelope) <= set(schema["properties"])
     jsonschema.validate(told | envelope, schema)
@@ -46,7 +45,7 @@ def test_schema_and_answer_have_the_same_fields(of):
 
 @pytest.mark.parametrize("of", WITH_FIELDS, ids=lambda s: s.name)
 def test_an_answer_reads_back_as_what_it_was(of):
-    body = answered(finding(of.name))
+    body = written(finding(of.name))
     kind = KINDS[of.result]
     read = TypeAdapter(kind.fields).validate_json(body, strict=True)
     assert type(read) is kind.fields
@@ -59,13 +58,9 @@ def test_class_is_published_without_the_underscore_that_python_wants():
     assert "class_" not in told
 
 
-def test_detections_leave_out_what_is_not_finite_and_put_y_first():
-    found = Detections.finite(
-        np.array([[1, 2, 3, 4], [np.nan, 0, 1, 1], [0, 0, 1, 1]], np.float32),
-        np.array([0.5, 0.9, np.inf], np.float32),
-        np.array([1, 0, 0]),
-        ["cat", "dog"],
-    )
+def test_boxes_are_published_with_y_first():
+    box, half = np.array([[1, 2, 3, 4]], np.float32), np.array([0.5], np.float32)
+    found = Detections(box, half, np.array([1]), ["cat", "dog"])
     assert answer("object-detection", found) == {
         "detection_boxes": [[2, 1, 4, 3]],
         "detection_scores": [0.5],

@@ -17,8 +17,7 @@ from edged.answers.schema import answer_schema, message_schema
 from edged.contracts.errors import NotUsable
 from edged.contracts.services import SERVICES
 from edged.pipeline.events import SETTLE_S, PublishSettings, Rule
-from edged.testing import answered
-from tests.answers.examples import LAST, RESULTS, finding, options_of, picture
+from tests.answers.examples import LAST, RESULTS, finding, options_of, picture, written
 
 NAMES = sorted(SERVICES)
 SIZES = ("model", "input", (7, 90), (1, 1))
@@ -96,7 +95,7 @@ def test_an_answer_fits_its_schema_in_every_encoding(name, options):
     of = SERVICES[name]
     answers, messages = validators(name)
     for n in (1 if name in NO_VECTOR else 0, LAST):
-        answer = orjson.loads(answered(finding(name, n, **options)))
+        answer = orjson.loads(written(finding(name, n, **options)))
         answers.validate({"request_id": "a", "success": True, **answer} if of.wraps_answer else answer)
         messages.validate(
             {
@@ -190,4 +189,4 @@ NOTHING = {
 
 @pytest.mark.parametrize(("name", "answer"), NOTHING.items())
 def test_the_answer_where_there_is_nothing(name, answer):
-    assert orjson.loads(answered(finding(name, 0))) == answer
+    assert orjson.loads(written(finding(name, 0))) == answer
