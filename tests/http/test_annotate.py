@@ -5,9 +5,9 @@ import numpy as np
 import orjson
 import pybase64
 import pytest
-from edged.http.annotate import MOST_ENTRIES, annotated
 
 from edged.contracts.errors import RequestError
+from edged.http.annotate import MOST_ENTRIES, annotated
 from edged.media.picture import PictureLimits
 from tests.http.conftest import JPEG
 
