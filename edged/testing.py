@@ -156,9 +156,18 @@ def _encodings(options: Options) -> Iterator[Options]:
     """The options, and the same with each other word that one of them may be."""
     yield options
     for name, field in type(options).model_fields.items():
-        for word in get_args(field.annotation):
-            if isinstance(word, str) and word != getattr(options, name):
+        for word in _words(field.annotation):
+            if word != getattr(options, name):
                 yield options.model_copy(update={name: word})
+
+
+def _words(annotation: Any) -> Iterator[str]:
+    """The words that an option may be, one of several kinds of values or the only one."""
+    for inner in get_args(annotation):
+        if isinstance(inner, str):
+            yield inner
+        else:
+            yield from _words(inner)
 
 
 class _Watched:

@@ -23,7 +23,7 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 FLOORS = (
     {"contracts", "log"},
     {"media", "ops", "flow", "builders"},
-    {"runtimes"},
+    {"runtimes", "answers"},
     {"repository"},
     {"hookspecs", "discovery", "pipeline"},
     {"streams", "mqtt", "http", "jsonl"},
@@ -44,6 +44,7 @@ FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "manager", "handler"}
 MOST_LINES = {"daemon.py": 200}
 BOUNDARIES = {
     "edged/discovery.py": "a plugin is loaded",
+    "edged/http/drawings.py": "one drawing",
     "edged/repository/instance.py": "one inference",
     "edged/streams/supervise.py": "one source",
     "edged/mqtt/control.py": "one control request",
@@ -130,7 +131,12 @@ def imported_modules(tree: ast.AST) -> set[str]:
 
 
 def test_no_imports_go_round_in_a_circle():
-    graph = {module_of(path): imported_modules(parsed(path)) for path in HOST if path != FACADE}
+    graph = {
+        # A package that gathers its own modules names itself: `from edged.answers import texts`.
+        module_of(path): imported_modules(parsed(path)) - {module_of(path)}
+        for path in HOST
+        if path != FACADE
+    }
     TopologicalSorter(graph).prepare()  # raises CycleError that shows it
 
 
