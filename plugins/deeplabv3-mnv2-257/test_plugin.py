@@ -16,9 +16,10 @@ from edged.contracts.services import service
 from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.media.picture import PictureLimits, decode_picture
-from edged.ops.masks import map_of, mask_iou
+from edged.ops.masks import mask_iou
 from edged.runtimes.checked import checked
 from edged.testing import FakeRun, FakeSession, conformance, frame_of
+from tests.masks import map_of
 
 HERE = Path(__file__).parent
 CARD = ModelCard.load(HERE / "card.yaml")

@@ -12,9 +12,10 @@ from edged.contracts.errors import Cancelled
 from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.media.picture import PictureLimits, decode_picture
-from edged.ops.masks import mask_iou, mask_of
+from edged.ops.masks import mask_iou
 from edged.runtimes.checked import checked
 from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
+from tests.masks import mask_of
 
 HERE = Path(__file__).parent
 CARD = ModelCard.load(HERE / "card.yaml")

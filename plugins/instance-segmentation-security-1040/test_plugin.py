@@ -11,12 +11,12 @@ from edged.contracts.card import Weights
 from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.flow.counters import Counters
-from edged.ops.masks import mask_of
 from edged.pipeline.slot import DeviceSlot
 from edged.repository.repository import Repository
 from edged.runtimes.checked import checked
 from edged.runtimes.devices import Concurrency
 from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
+from tests.masks import mask_of
 
 HERE = Path(__file__).parent
 CARD = ModelCard.load(HERE / "card.yaml")
