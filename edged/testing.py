@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from edged.answers.finding import Finding
 from edged.answers.kinds import KINDS
 from edged.answers.schema import answer_schema
-from edged.contracts.card import Graph, PictureInput
+from edged.contracts.card import Graph, ModelCard, PictureInput
 from edged.contracts.items import AudioClip, Colour, Frame, Pixels
 from edged.contracts.model import Model, Options, Part, Session, Tensors, Tools
 from edged.contracts.service import Service
@@ -126,6 +126,7 @@ def conformance(
     """Assert what every model promises; returns its result for `item`, which is a gray frame if not given.
 
     * its card gives every option of its service, and each input of a graph has the shape that the card says
+    * what its graphs give has the shapes that it expects, and is finite, or it is an `InferenceError`
     * its result is a result of its service; in every encoding its answer is finite JSON that fits the schema
     * every field of that schema is documented, and the answer has a gist
     * it holds no state: the same item gives the same answer again, also from four threads at once
@@ -155,9 +156,18 @@ def _encodings(options: Options) -> Iterator[Options]:
     """The options, and the same with each other word that one of them may be."""
     yield options
     for name, field in type(options).model_fields.items():
-        for word in get_args(field.annotation):
-            if isinstance(word, str) and word != getattr(options, name):
+        for word in _words(field.annotation):
+            if word != getattr(options, name):
                 yield options.model_copy(update={name: word})
+
+
+def _words(annotation: Any) -> Iterator[str]:
+    """The words that an option may be, one of several kinds of values or the only one."""
+    for inner in get_args(annotation):
+        if isinstance(inner, str):
+            yield inner
+        else:
+            yield from _words(inner)
 
 
 class _Watched:
@@ -183,17 +193,34 @@ class _Watched:
         return self._session.run(inputs)
 
 
-def answered(finding: Finding) -> bytes:
-    """The answer as the host encodes it, without its envelope; what is not finite becomes null."""
+def answer_of(card: ModelCard, result: Any, **options: Any) -> Any:
+    """What a client reads of a result, without envelope; `options` replace those of the card.
+
+    Of a clip it is the answer to a recording that is this clip alone.
+    """
+    of = any_service(card.service)
+    chosen = card_options(card).model_copy(update=options)
+    return orjson.loads(_encoded(Finding(of, _whole(of, result), chosen)))
+
+
+def _encoded(finding: Finding) -> bytes:
+    """As the host encodes it; what is not finite becomes null."""
     return orjson.dumps(finding.answer(), option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _holds_none(value: Any) -> bool:
+    """Whether somewhere in what JSON said there is a null."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return value is None or any(map(_holds_none, parts))
 
 
 def _assert_answer(finding: Finding) -> None:
     published = finding.kind.fields
     for name, body in answer_schema(finding.service).get("properties", {}).items():
         assert body.get("description"), f"{name}: a published field needs a docstring below it"
-    answer = answered(finding)
-    assert b"null" not in answer, "every number of an answer is finite, and what is none is left out"
+    answer = _encoded(finding)
+    said_none = b"null" in answer and _holds_none(orjson.loads(answer))
+    assert not said_none, "every number of an answer is finite, and what is none is left out"
     if not isinstance(published, Mapping):
         TypeAdapter(published).validate_json(answer, strict=True)
     hash(finding.gist())

@@ -10,6 +10,7 @@ from edged.discovery import discover
 
 PLUGINS = Path(__file__).parent.parent / "plugins"
 CARD = {
+    "api": 2,
     "service": "image-classification",
     "rank": 1,
     "summary": "cats and dogs",
@@ -27,21 +28,15 @@ CARD = {
     "labels": ["cat", "dog"],
 }
 GOOD = """
-    from pathlib import Path
-    from edged import Classification, Model, ModelCard, hookimpl
+    from edged import Classification, Model, hookimpl
 
     class Fine(Model):
-        card = ModelCard.load(Path(__file__).with_name("card.yaml"))
-
-        def __init__(self, card=None):
-            self.card = card or self.card
-
         def infer(self, item, options, tools, run):
-            return Classification(0, "cat", {"cat": 1.0, "dog": 0.0})
+            return Classification([1.0, 0.0], ["cat", "dog"])
 
     @hookimpl
     def register_models(register):
-        register(Fine())
+        register(Fine)
 """
 
 
@@ -80,7 +75,9 @@ BAD = {
     "import no_such_module": "No module named 'no_such_module'",
     "x = 1": "offers nothing; is a hook marked with @hookimpl",
     HOOK + "def register_models(register):\n    raise SystemExit": "SystemExit",
-    HOOK + "def register_models(register):\n    register(5)": "5 is not an edged.Model",
+    HOOK + "def register_models(register):\n    register(5)": "`register` wants a model's class, not 5",
+    HOOK + "def register_models(register):\n    register(lambda card: 5)": "5 is not an edged.Model",
+    HOOK + "def register_models(register):\n    register(print, 'no.yaml')": r"no\.yaml",
     HOOK + "def register_model(register):\n    pass": (
         r"unknown hook 'register_model' in plugin .*\nThe hooks are: register_models\(register\), "
         r"register_decoders\(register\)"
@@ -129,7 +126,7 @@ def test_of_two_models_with_one_id_the_later_is_left_out(tmp_path):
 
 
 def test_one_plugin_that_offers_an_id_twice_is_left_out(tmp_path):
-    place = plugin(tmp_path, "cats", GOOD + "        register(Fine())\n")
+    place = plugin(tmp_path, "cats", GOOD + "        register(Fine)\n")
     catalogue = found(tmp_path)
     assert catalogue.models == {}
     assert "taken by this plugin itself" in str(catalogue.failures[place])
@@ -146,7 +143,7 @@ def test_a_decoder_name_is_not_replaced(tmp_path):
     ("changes", "reason"),
     [
         ({"service": "image-clasification"}, "did you mean image-classification"),
-        ({"service": "video-highlight"}, "'video-highlight' is not part of this version"),
+        ({"service": "video-super-resolution"}, "options.factor: Field required"),
         ({"service": "object-detection"}, "options.score_threshold: Field required"),
         ({"options": {"top_k": 5}}, "options.top_k: Extra"),
     ],
@@ -194,6 +191,17 @@ def test_a_plugin_may_have_neighbours_and_a_name_that_python_would_not_take(tmp_
     place = plugin(tmp_path, "2-cats", "from .graph import CODE\n" + textwrap.dedent(GOOD))
     (Path(place) / "graph.py").write_text("CODE = 1")
     assert found(tmp_path).failures == {}
+
+
+def test_a_plugin_may_have_several_cards_beside_it(tmp_path):
+    place = plugin(
+        tmp_path, "cats", GOOD.replace("register(Fine)", "register(Fine, 'small.yaml', 'large.yaml')")
+    )
+    for name in ("small", "large"):
+        (Path(place) / f"{name}.yaml").write_text(yaml.safe_dump({"id": f"cats-{name}", **CARD}))
+    catalogue = found(tmp_path)
+    assert catalogue.sources == {"cats-small": place, "cats-large": place}
+    assert {model.card.folder for model in catalogue.models.values()} == {Path(place)}
 
 
 def test_two_plugins_of_one_name_are_two_modules(tmp_path):

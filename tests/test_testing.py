@@ -1,14 +1,32 @@
 """The conformance test fails for each promise that a model does not keep."""
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from edged import AudioClip, Classification, Model, ModelCard, TextPair, Video
+from edged import (
+    AudioClip,
+    Classification,
+    FaceAttributes,
+    InferenceError,
+    Model,
+    ModelCard,
+    OutImage,
+    ShelfCount,
+    TextPair,
+    TextRow,
+    Texts,
+    Video,
+    YesNo,
+)
+from edged.answers.image_similarity import SimilarityFields
+from edged.answers.kinds import KINDS
 from edged.contracts.errors import CardError, TimedOut
-from edged.testing import FakeRun, FakeSession, VideoOfPictures, conformance, frame_of
+from edged.testing import FakeRun, FakeSession, VideoOfPictures, answer_of, conformance, frame_of
 
 GRAPH = {
     "weights": ["a.onnx"],
@@ -32,24 +50,51 @@ CARD = ModelCard.model_validate(
     }
 )
 FED: dict[str, Any] = {"x": np.zeros((1, 8, 16, 3), np.uint8), "n": np.zeros(1, np.int64)}
-CAT = Classification(0, "cat", {"cat": 1.0})
+CAT = Classification(np.array([1.0]), ["cat"])
+
+
+def card_of(service, **options):
+    return CARD.model_copy(update={"service": service, "options": options})
+
+
+FACES = card_of("face-attributes", score_threshold=0.5, max_faces=9)
+SHELF = card_of(
+    "inventory-counting", score_threshold=0.5, iou_threshold=0.5, max_detections=9, max_distance=1.0
+)
+OCR = card_of("ocr", score_threshold=0.5, text_score_threshold=0.5, max_detections=9, longest_side=960)
+BOX, ONE = np.array([[0.0, 0.0, 9.0, 9.0]]), np.ones(1)
+
+
+def face(gender, emotion, age=30.0):
+    return FaceAttributes(np.array([age]), [gender], [emotion], BOX, ONE, (9, 9))
+
+
+def product(*size):
+    return ShelfCount(BOX, ONE, np.zeros(1, int), ["unknown"], size)
+
+
+def text(said):
+    return Texts([TextRow(np.zeros((4, 2)), 0.9, said, [1], 0.9)], (9, 9), ["background", "text"])
 
 
 class Cats(Model):  # type: ignore[type-arg]
     """Answers `answers`, one after another, and feeds `fed`."""
 
     def __init__(self, *answers, fed=FED, card=CARD):
-        self.card = card
+        super().__init__(card)
         self._answers = list(answers)
         self._fed = fed
+
+    def shapes(self, graph):
+        return {"y": (1,)}
 
     def infer(self, item, options, tools, run):
         tools.sessions["main"].run(self._fed)
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
 
-def session():
-    return {"main": FakeSession(lambda inputs: {"y": inputs["n"]})}
+def session(said=None):
+    return {"main": FakeSession(lambda _: {"y": np.zeros(1) if said is None else said})}
 
 
 def test_a_good_model_passes_and_its_result_is_returned():
@@ -63,7 +108,9 @@ def test_a_good_model_passes_and_its_result_is_returned():
     ("model", "reason"),
     [
         (Cats({"class": 0}), "wants Classification, not dict"),
-        (Cats(CAT, Classification(0, "cat", {"cat": 0.9})), "holds state"),
+        (Cats(CAT, Classification(np.array([0.9]), ["cat"])), "holds state"),
+        (Cats(Classification(np.array([np.nan]), ["cat"])), "is finite"),
+        (Cats(face("female", "Fear", math.inf), card=FACES), "is finite"),
         (Cats(CAT, fed={"x": FED["x"]}), r"\['x'\] are not those of the card"),
         (Cats(CAT, fed={**FED, "x": FED["x"].astype(np.float32)}), "fed as bytes, not float32"),
         (Cats(CAT, fed={**FED, "x": FED["x"][:, :, :8]}), r"x: \(1, 8, 8, 3\)"),
@@ -76,16 +123,62 @@ def test_each_broken_promise_is_named(model, reason):
 
 
 @pytest.mark.parametrize(
-    "result",
+    ("said", "reason"),
     [
-        Classification(0, "cat", {"cat": float("nan")}),
-        Classification(0, "cat", {"cat": "1.0"}),  # type: ignore[dict-item]
-        Classification(0.5, "cat", {}),  # type: ignore[arg-type]
+        (np.zeros(2), r"'main' of cats gives 'y' of shape \(2,\), and not \(1\)"),
+        (np.zeros((1, 1)), r"gives 'y' of shape \(1, 1\)"),
+        (np.full(1, np.nan), "not finite"),
+        (np.full(1, np.inf), "not finite"),
     ],
 )
-def test_an_answer_that_its_schema_does_not_allow(result):
+def test_a_graph_that_does_not_give_what_the_model_expects(said, reason):
+    with pytest.raises(InferenceError, match=reason):
+        conformance(Cats(CAT), session(said))
+
+
+@pytest.mark.parametrize(
+    ("result", "card"),
+    [
+        (face("neither", "Fear"), FACES),
+        (face("female", "Hope"), FACES),
+        (product(9.5, 9), SHELF),
+        (product("9", 9), SHELF),
+        (text(7), OCR),
+    ],
+)
+def test_an_answer_that_its_schema_does_not_allow(result, card):
     with pytest.raises(ValidationError):
-        conformance(Cats(result), session())
+        conformance(Cats(result, card=card), session())
+
+
+def test_a_text_may_say_null():
+    conformance(Cats(text("null"), card=OCR), session())
+
+
+def test_a_gist_that_cannot_be_compared(monkeypatch):
+    told = replace(KINDS[Classification], gist=lambda found, _: [found.best])
+    monkeypatch.setitem(KINDS, Classification, told)
+    with pytest.raises(TypeError, match="unhashable"):
+        conformance(Cats(CAT), session())
+
+
+def test_every_encoding_is_tried(monkeypatch):
+    """The answer of `out_image` as PNG is broken, and the card asks for JPEG."""
+
+    def write(found, options):
+        return SimilarityFields(math.nan if options.image_format == "png" else 1.0, 0.0)
+
+    monkeypatch.setitem(KINDS, OutImage, replace(KINDS[OutImage], fields=SimilarityFields, write=write))
+    colour = card_of("image-colorization", image_format="jpeg")
+    with pytest.raises(AssertionError, match="is finite"):
+        conformance(Cats(OutImage(np.zeros((9, 9, 3), np.uint8)), card=colour), session())
+
+
+def test_what_a_client_reads_of_a_result():
+    assert answer_of(CARD, CAT) == {"class": 0, "class_name": "cat", "class_probs": {"cat": 1.0}}
+    spoken = card_of("music-detection", language="zh", threshold=0.5)
+    assert answer_of(spoken, YesNo(0.9)) == {"0": '{"class":"是"}\n'}
+    assert answer_of(spoken, YesNo(0.9), language="en", threshold=0.95) == {"0": '{"class":"No"}\n'}
 
 
 def test_options_that_are_missing_in_the_card():
@@ -112,9 +205,9 @@ def test_any_item_may_be_given():
             seen.append(item)
             return CAT
 
-    text = TextPair("1", "a", "b", 5)
-    conformance(Reads(CAT), session(), text)
-    assert set(map(id, seen)) == {id(text)}
+    pair = TextPair("1", "a", "b", 5)
+    conformance(Reads(CAT), session(), pair)
+    assert set(map(id, seen)) == {id(pair)}
 
 
 def video(sound=None):

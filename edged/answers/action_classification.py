@@ -1,18 +1,12 @@
 """What happens in a video."""
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from edged.answers.classification import best_of, draw_classes
+from edged.answers.classification import best_name, best_of, draw_classes, only_best, same_best
 from edged.answers.fields import PUBLISHED, by_name
 from edged.answers.kind import Kind
 from edged.contracts.video import ActionClassification, Taxonomy
-
-LISTED = 5
-"""So many of the most probable classes are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,30 +26,17 @@ class ActionFields:
 
 
 def _written(found: ActionClassification, _: Any) -> ActionFields:
-    best = best_of(found.probabilities, LISTED)
+    best = best_of(found.probabilities)
     listed = by_name([found.names[number] for number in best], found.probabilities[best])
     return ActionFields(found.names[best[0]], best[0], listed, found.taxonomies[best[0]])
-
-
-def _best(found: ActionClassification) -> str:
-    return found.names[int(found.probabilities.argmax())]
-
-
-def _only(found: ActionClassification, classes: Collection[str]) -> tuple[ActionClassification, bool]:
-    return found, _best(found) in classes
-
-
-def _agreement(reference: Sequence[ActionClassification], other: Sequence[ActionClassification]) -> float:
-    """Share of videos whose most probable action is the same."""
-    return float(np.mean([_best(a) == _best(b) for a, b in zip(reference, other, strict=True)]))
 
 
 KIND = Kind(
     ActionClassification,
     ActionFields,
     write=_written,
-    gist=lambda found, _: _best(found),
-    only=_only,
-    agreement=_agreement,
+    gist=best_name,
+    only=only_best,
+    agreement=same_best,
     draw=draw_classes,
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,8 +12,10 @@ from edged.contracts.image import Classification
 from edged.contracts.items import Pixels
 from edged.ops.draw.pen import Pen, colour_of, listed, readable
 
+ClassesT = TypeVar("ClassesT", bound=Classification)
+
 LISTED = 5
-"""So many classes are drawn."""
+"""So many of the most probable classes are drawn, and told by the services that do not tell all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +33,23 @@ class ClassFields:
 
 
 def _written(found: Classification, _: Any) -> ClassFields:
-    best = found.best
-    return ClassFields(best, found.names[best], by_name(found.names, found.probabilities))
+    return ClassFields(found.best, best_name(found, None), by_name(found.names, found.probabilities))
 
 
-def best_of(probabilities: Floats, most: int) -> list[int]:
-    """The most probable classes, best first."""
-    best: list[int] = np.argsort(-probabilities, kind="stable")[:most].tolist()
+def best_of(probabilities: Floats) -> list[int]:
+    """The `LISTED` most probable classes, best first."""
+    best: list[int] = np.argsort(-probabilities, kind="stable")[:LISTED].tolist()
     return best
 
 
-def only_best(found: Any, classes: Collection[str]) -> tuple[Any, bool]:
-    """The whole result: it cannot be cut, only its best class be wanted or not."""
-    return found, found.names[found.best] in classes
+def best_name(found: Classification, _: Any) -> str:
+    """The name of the most probable class."""
+    return found.names[found.best]
+
+
+def only_best(found: ClassesT, classes: Collection[str]) -> tuple[ClassesT, bool]:
+    """The whole result: it cannot be cut, only its most probable class be wanted or not."""
+    return found, best_name(found, None) in classes
 
 
 def same_best(reference: Sequence[Classification], other: Sequence[Classification]) -> float:
@@ -51,10 +57,10 @@ def same_best(reference: Sequence[Classification], other: Sequence[Classificatio
     return float(np.mean([a.best == b.best for a, b in zip(reference, other, strict=True)]))
 
 
-def draw_classes(pictures: Sequence[Pixels], found: Any, options: Any = None) -> Pixels:
+def draw_classes(pictures: Sequence[Pixels], found: Classification, _: Any) -> Pixels:
     """The most probable classes, written at the top left, best first."""
     canvas, _ = readable(pictures[0])
-    best = best_of(found.probabilities, LISTED)
+    best = best_of(found.probabilities)
     lines = [(f"{found.names[i]} {found.probabilities[i]:.1%}", colour_of(found.names[i])) for i in best]
     listed(canvas, lines, Pen.for_picture(canvas))
     return canvas
@@ -64,7 +70,7 @@ KIND = Kind(
     Classification,
     ClassFields,
     write=_written,
-    gist=lambda found, _: found.names[found.best],
+    gist=best_name,
     only=only_best,
     agreement=same_best,
     draw=draw_classes,

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edged.answers.fields import (
     PUBLISHED,
@@ -21,6 +22,8 @@ from edged.contracts.image import Detections
 from edged.contracts.items import Pixels
 from edged.ops.boxes import iou
 from edged.ops.draw.boxes import draw_boxes
+
+FoundT = TypeVar("FoundT", bound=Detections)
 
 MINIMUM_IOU = 0.5
 """Two boxes that overlap by as much, with one class or one text, are the same."""
@@ -42,7 +45,7 @@ class DetectionFields:
     """[n]: the name of each class."""
 
 
-def lists_of(found: Detections) -> tuple[Floats, Floats, Any, list[str]]:
+def lists_of(found: Detections) -> tuple[Floats, Floats, NDArray[np.integer], list[str]]:
     """The four lists that all answers with objects begin with."""
     return (
         top_left_first(found.boxes),
@@ -52,12 +55,16 @@ def lists_of(found: Detections) -> tuple[Floats, Floats, Any, list[str]]:
     )
 
 
-def gist_of_objects(found: Detections, options: Any = None) -> Hashable:
+def _written(found: Detections, _: Any) -> DetectionFields:
+    return DetectionFields(*lists_of(found))
+
+
+def gist_of_objects(found: Detections, _: Any) -> Hashable:
     """How many there are of each class."""
     return tuple(sorted(found.class_names))
 
 
-def only_objects(found: Any, classes: Collection[str]) -> tuple[Any, bool]:
+def only_objects(found: FoundT, classes: Collection[str]) -> tuple[FoundT, bool]:
     """The objects of these classes."""
     rows = [row for row, name in enumerate(found.class_names) if name in classes]
     return found.chosen(rows), bool(rows)
@@ -95,7 +102,12 @@ def boxes_of(found: Detections) -> Boxes:
     return found.boxes, found.classes.tolist()
 
 
-def draw_objects(pictures: Sequence[Pixels], found: Detections, options: Any = None) -> Pixels:
+def same_objects(reference: Sequence[Detections], other: Sequence[Detections]) -> float:
+    """F1 of boxes and classes over all items."""
+    return f1(map(boxes_of, reference), map(boxes_of, other))
+
+
+def _drawn(pictures: Sequence[Pixels], found: Detections, _: Any) -> Pixels:
     """A box around every object, with its name and score."""
     return draw_boxes(pictures[0], found.boxes, found.class_names, labels_of(found))
 
@@ -109,10 +121,10 @@ def labels_of(found: Detections) -> list[str]:
 KIND = Kind(
     Detections,
     DetectionFields,
-    write=lambda found, _: DetectionFields(*lists_of(found)),
+    write=_written,
     gist=gist_of_objects,
     only=only_objects,
-    agreement=lambda a, b: f1(map(boxes_of, a), map(boxes_of, b)),
-    draw=draw_objects,
+    agreement=same_objects,
+    draw=_drawn,
     shrink="ask for a smaller `max_detections`, or a higher `score_threshold`",
 )

@@ -1,6 +1,6 @@
 """A picture with its faces restored."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from edged.answers.kind import Kind
@@ -10,6 +10,11 @@ from edged.contracts.items import Pixels
 from edged.ops.draw.faces import say_no_face
 from edged.ops.draw.pen import readable
 from edged.ops.draw.pictures import before_and_after
+
+
+def _gist(found: EnhancedFaces, _: Any) -> Hashable:
+    """How many faces there are."""
+    return len(found.boxes)
 
 
 def _drawn(pictures: Sequence[Pixels], found: EnhancedFaces, _: Any) -> Pixels:
@@ -22,7 +27,7 @@ KIND = Kind(
     EnhancedFaces,
     PictureFields,
     write=write_picture,
-    gist=lambda found, _: len(found.boxes),
+    gist=_gist,
     draw=_drawn,
     shrink="ask for `image_format: jpeg`",
 )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edged.answers.fields import PUBLISHED
-from edged.answers.kind import Kind, State
+from edged.answers.kind import Kind, news
 from edged.contracts.video import EnlargedVideo
 
 
@@ -26,4 +26,4 @@ def _written(found: EnlargedVideo, _: Any) -> VideoFields:
     return VideoFields(found.uri, "", True)
 
 
-KIND = Kind(EnlargedVideo, VideoFields, write=_written, gist=lambda *_: State.NEW)
+KIND = Kind(EnlargedVideo, VideoFields, write=_written, gist=news)

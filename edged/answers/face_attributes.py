@@ -1,12 +1,12 @@
 """Faces, with what they show."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from edged.answers.detections import f1
+from edged.answers.detections import Boxes, f1
 from edged.answers.fields import PIXEL_DIGITS, PUBLISHED, SCORE_DIGITS, Floats, Table, Vector, rounded
 from edged.answers.kind import Kind
 from edged.contracts.face import Emotion, FaceAttributes, Gender
@@ -48,6 +48,20 @@ def _within(found: FaceAttributes) -> Floats:
     return np.clip(found.boxes.reshape(-1, 4), 0, [width, height] * 2)
 
 
+def _gist(found: FaceAttributes, _: Any) -> Hashable:
+    """How many faces there are of each gender: age and emotion waver from frame to frame."""
+    return tuple(sorted(found.genders))
+
+
+def _agreement(reference: Sequence[FaceAttributes], other: Sequence[FaceAttributes]) -> float:
+    """F1 of boxes and genders over all items."""
+    return f1(map(_boxes, reference), map(_boxes, other))
+
+
+def _boxes(found: FaceAttributes) -> Boxes:
+    return found.boxes, found.genders
+
+
 def _drawn(pictures: Sequence[Pixels], found: FaceAttributes, _: Any) -> Pixels:
     """A box around every face with age, gender and emotion, in its gender's colour."""
     told = zip(found.ages.tolist(), found.genders, found.emotions, strict=True)
@@ -60,9 +74,8 @@ KIND = Kind(
     FaceAttributes,
     FaceFields,
     write=_written,
-    # How many faces of each gender: age and emotion waver from frame to frame.
-    gist=lambda found, _: tuple(sorted(found.genders)),
-    agreement=lambda a, b: f1(((f.boxes, f.genders) for f in a), ((f.boxes, f.genders) for f in b)),
+    gist=_gist,
+    agreement=_agreement,
     draw=_drawn,
     shrink="ask for a smaller `max_faces`",
 )

@@ -51,7 +51,7 @@ Stack = Annotated[Floats, Listed(3, "number")]
 """[classes, height, width], or [n, m, l]."""
 
 PIXEL_DIGITS = 2
-"""Of a coordinate in pixels."""
+"""Of a coordinate in pixels, of years, and of a similarity of 0 to 100."""
 SCORE_DIGITS = 4
 """Of a score of 0 to 1."""
 SHARE_DIGITS = 6

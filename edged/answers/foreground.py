@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edged.answers.fields import PUBLISHED, NumberTable
-from edged.answers.instance_masks import Rle
 from edged.answers.kind import Kind
-from edged.answers.masks import encoded_mask
+from edged.answers.masks import Rle, encoded_mask
 from edged.contracts.items import Pixels
 from edged.contracts.masks import Foreground, ForegroundOptions
 from edged.ops.draw.masks import fitted
@@ -34,11 +33,11 @@ class ForegroundFields:
 
 
 def _written(found: Foreground, options: ForegroundOptions) -> ForegroundFields:
-    mask = mask_of(found, options.size_for(found.grid, found.size), options.threshold)
+    mask = _people(found, options.size_for(found.grid, found.size), options.threshold)
     return ForegroundFields(f"{mask.mean():.6f}", encoded_mask(mask, options.mask_encoding))
 
 
-def mask_of(found: Foreground, size: tuple[int, int], threshold: float) -> Mask:
+def _people(found: Foreground, size: tuple[int, int], threshold: float) -> Mask:
     """Where people are, in a picture of another `size` (height, width)."""
     shrink = np.array([size[1] / found.size[1], size[0] / found.size[0]] * 2, np.float32)
     mask = np.zeros(size, np.bool_)
@@ -54,7 +53,7 @@ def _anybody(found: Foreground, options: ForegroundOptions) -> bool:
 def _agreement(reference: Sequence[Foreground], other: Sequence[Foreground]) -> float:
     """IoU of the people over all items together, 1 when neither has any."""
     a, b = (
-        np.concatenate([mask_of(item, _COMPARED, _EVEN) for item in items]) for items in (reference, other)
+        np.concatenate([_people(item, _COMPARED, _EVEN) for item in items]) for items in (reference, other)
     )
     either = int((a | b).sum())
     return int((a & b).sum()) / either if either else 1.0
@@ -63,7 +62,7 @@ def _agreement(reference: Sequence[Foreground], other: Sequence[Foreground]) -> 
 def _drawn(pictures: Sequence[Pixels], found: Foreground, options: ForegroundOptions) -> Pixels:
     """People as they are, and the background in the dark."""
     canvas, _ = readable(pictures[0])
-    people = fitted(mask_of(found, pictures[0].shape[:2], options.threshold), canvas) > 0
+    people = fitted(_people(found, pictures[0].shape[:2], options.threshold), canvas) > 0
     return np.where(people[..., None], canvas, (canvas * _DIM).astype(np.uint8))
 
 

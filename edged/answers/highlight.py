@@ -5,7 +5,7 @@ from typing import Any
 
 from edged.answers.enlarged_video import VideoFields
 from edged.answers.fields import PUBLISHED
-from edged.answers.kind import Kind, State
+from edged.answers.kind import Kind, news
 from edged.contracts.video import Highlight
 
 
@@ -25,4 +25,4 @@ def _written(found: Highlight, _: Any) -> HighlightFields:
     return HighlightFields(found.uri, "", True, found.start_us, found.end_us)
 
 
-KIND = Kind(Highlight, HighlightFields, write=_written, gist=lambda *_: State.NEW)
+KIND = Kind(Highlight, HighlightFields, write=_written, gist=news)

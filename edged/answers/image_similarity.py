@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edged.answers.fields import PIXEL_DIGITS, PUBLISHED, SHARE_DIGITS
-from edged.answers.kind import Kind, State
+from edged.answers.kind import Kind, news
 from edged.contracts.items import Pixels
 from edged.contracts.pairs import ImageSimilarity
 from edged.ops.draw.pictures import alike, beside, measure
@@ -31,4 +31,4 @@ def _drawn(pictures: Sequence[Pixels], found: ImageSimilarity, _: Any) -> Pixels
     return beside(pictures, [alike(found.similarity), measure("l2 distance", found.distance)])
 
 
-KIND = Kind(ImageSimilarity, SimilarityFields, write=_written, gist=lambda *_: State.NEW, draw=_drawn)
+KIND = Kind(ImageSimilarity, SimilarityFields, write=_written, gist=news, draw=_drawn)

@@ -18,24 +18,13 @@ from edged.answers.detections import (
 )
 from edged.answers.fields import PUBLISHED
 from edged.answers.kind import Kind
+from edged.answers.masks import Rle
 from edged.contracts.items import Pixels
 from edged.contracts.masks import InstanceMasks, PartMask
 from edged.ops.draw.boxes import boxed
 from edged.ops.draw.masks import fitted, tint
 from edged.ops.draw.pen import Pen, colour_of, readable
 from edged.ops.masks import Mask, mask_iou, part_counts
-
-
-@dataclass(frozen=True, slots=True)
-class Rle:
-    """A mask as lengths of runs in row-major order; the first run, which may be 0 long, is outside."""
-
-    __pydantic_config__ = PUBLISHED
-
-    counts: list[int]
-    """Lengths of the runs, outside and inside in turns; their sum is height times width."""
-    size: list[int]
-    """Height and width, pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +44,7 @@ def _written(found: InstanceMasks, _: Any) -> InstanceFields:
     return InstanceFields(*lists_of(found), [Rle(counts, list(size)) for counts in runs])
 
 
-def whole(mask: PartMask, size: tuple[int, int]) -> Mask:
+def _whole(mask: PartMask, size: tuple[int, int]) -> Mask:
     """The mask of the whole picture of `size` (height, width)."""
     picture = np.zeros(size, np.bool_)
     height, width = mask.inside.shape
@@ -73,7 +62,7 @@ def _agreement(reference: Sequence[InstanceMasks], other: Sequence[InstanceMasks
 def _shared(a: InstanceMasks, b: InstanceMasks) -> float:
     """Sum of the overlaps of the masks whose objects are the same."""
     pairs = same_boxes(boxes_of(a), boxes_of(b))
-    return sum(mask_iou(whole(a.masks[i], a.size), whole(b.masks[j], b.size)) for i, j in pairs)
+    return sum(mask_iou(_whole(a.masks[i], a.size), _whole(b.masks[j], b.size)) for i, j in pairs)
 
 
 def _drawn(pictures: Sequence[Pixels], found: InstanceMasks, _: Any) -> Pixels:
@@ -81,7 +70,7 @@ def _drawn(pictures: Sequence[Pixels], found: InstanceMasks, _: Any) -> Pixels:
     canvas, factor = readable(pictures[0])
     pen, names = Pen.for_picture(canvas), found.class_names
     for name, mask in reversed(list(zip(names, found.masks, strict=True))):
-        inside = fitted(whole(mask, found.size), canvas) > 0
+        inside = fitted(_whole(mask, found.size), canvas) > 0
         tint(canvas, inside, colour_of(name))
         outline, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(canvas, outline, -1, colour_of(name), pen.line, cv2.LINE_AA)

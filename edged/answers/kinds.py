@@ -69,7 +69,8 @@ _OF_PARTS: Mapping[type[Any], Callable[[Any, Any], float]] = {
 
 def agreement(reference: Sequence[Any], other: Sequence[Any]) -> float | None:
     """0 to 1: how far `other` has the results of `reference`; none where nothing measures it."""
-    result = type(reference[0]) if reference else None
-    kind = KINDS.get(result) if result else None
-    metric = kind.agreement if kind is not None else _OF_PARTS.get(result) if result else None
+    if not reference:
+        return None
+    result = type(reference[0])
+    metric = KINDS[result].agreement if result in KINDS else _OF_PARTS.get(result)
     return metric(reference, other) if metric else None

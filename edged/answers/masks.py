@@ -7,12 +7,23 @@ import pybase64
 from numpy.typing import NDArray
 
 from edged.answers.fields import PUBLISHED, SCORE_DIGITS, Floats, rounded
-from edged.answers.instance_masks import Rle
 from edged.contracts.masks import MaskEncoding
 from edged.media.picture import encode_png
 from edged.ops.masks import Mask, rle_counts, runs
 
 Classes = NDArray[np.integer]
+
+
+@dataclass(frozen=True, slots=True)
+class Rle:
+    """A mask as lengths of runs in row-major order; the first run, which may be 0 long, is outside."""
+
+    __pydantic_config__ = PUBLISHED
+
+    counts: list[int]
+    """Lengths of the runs, outside and inside in turns; their sum is height times width."""
+    size: list[int]
+    """Height and width, pixels."""
 
 
 @dataclass(frozen=True, slots=True)

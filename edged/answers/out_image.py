@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edged.answers.fields import PUBLISHED
-from edged.answers.kind import Kind, State
+from edged.answers.kind import Kind, news
 from edged.contracts.image import OutImage, PictureOptions
 from edged.contracts.items import Pixels
 from edged.media.picture import encoded_base64
@@ -35,7 +35,7 @@ KIND = Kind(
     OutImage,
     PictureFields,
     write=write_picture,
-    gist=lambda *_: State.NEW,
+    gist=news,
     draw=_drawn,
     shrink="ask for `image_format: jpeg`",
 )

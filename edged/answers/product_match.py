@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edged.answers.fields import PUBLISHED, SHARE_DIGITS
-from edged.answers.kind import Kind, State
+from edged.answers.kind import Kind, news
 from edged.contracts.items import Pixels
 from edged.contracts.pairs import ComparisonOptions, ProductMatch
 from edged.ops.draw.pictures import beside, measure
@@ -42,4 +42,4 @@ def _drawn(pictures: Sequence[Pixels], found: ProductMatch, options: ComparisonO
     return beside(pictures, [measure("cosine similarity", _similarity(found))])
 
 
-KIND = Kind(ProductMatch, ProductFields, write=_written, gist=lambda *_: State.NEW, draw=_drawn)
+KIND = Kind(ProductMatch, ProductFields, write=_written, gist=news, draw=_drawn)

@@ -9,9 +9,6 @@ from edged.answers.fields import PUBLISHED, by_name
 from edged.answers.kind import Kind
 from edged.contracts.image import SceneClassification
 
-SCENES = 5
-"""So many of the most probable classes are listed."""
-
 
 @dataclass(frozen=True, slots=True)
 class SceneFields:
@@ -28,14 +25,14 @@ class SceneFields:
 
 
 def _written(found: SceneClassification, _: Any) -> SceneFields:
-    best = best_of(found.probabilities, SCENES)
+    best = best_of(found.probabilities)
     probabilities = by_name(found.names, found.probabilities)
     return SceneFields(best, [found.names[number] for number in best], probabilities)
 
 
 def _gist(found: SceneClassification, _: Any) -> Hashable:
     """The best ones without their order."""
-    return tuple(sorted(best_of(found.probabilities, SCENES)))
+    return tuple(sorted(best_of(found.probabilities)))
 
 
 KIND = Kind(

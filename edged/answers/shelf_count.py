@@ -7,11 +7,10 @@ from typing import Any
 
 from edged.answers.detections import (
     DetectionFields,
-    boxes_of,
-    f1,
     gist_of_objects,
     lists_of,
     only_objects,
+    same_objects,
 )
 from edged.answers.fields import PUBLISHED
 from edged.answers.kind import Kind
@@ -56,7 +55,7 @@ KIND = Kind(
     write=_written,
     gist=gist_of_objects,
     only=only_objects,
-    agreement=lambda a, b: f1(map(boxes_of, a), map(boxes_of, b)),
+    agreement=same_objects,
     draw=_drawn,
     shrink="ask for a smaller `max_detections`, or a higher `score_threshold`",
 )

@@ -22,7 +22,8 @@ def _spoken(found: Clips[SpeakerClass], options: LabelOptions) -> dict[str, str]
 
 
 def _written(found: Clips[SpeakerClass], options: LabelOptions) -> dict[str, str]:
-    return _spoken(found, options) or {beginning(found): labelled(WORDS[options.language][2])}
+    *_, nobody = WORDS[options.language]
+    return _spoken(found, options) or {beginning(found): labelled(nobody)}
 
 
 def _gist(found: Clips[SpeakerClass], options: LabelOptions) -> Hashable:

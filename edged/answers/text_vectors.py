@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edged.answers.fields import PUBLISHED
-from edged.answers.kind import Kind, State
+from edged.answers.kind import Kind, news
 from edged.contracts.text import TextVectors
 from edged.ops.numbers import joined
 
@@ -42,6 +42,6 @@ KIND = Kind(
     TextVectors,
     TextVectorFields,
     write=_written,
-    gist=lambda *_: State.NEW,
+    gist=news,
     shrink="ask for a smaller `sequence_length`",
 )

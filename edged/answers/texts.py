@@ -1,6 +1,6 @@
 """Texts in a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,8 +65,18 @@ def _around(corners: Floats) -> Floats:
 
 
 def _read(found: Texts) -> Boxes:
-    """Boxes and texts: two that differ by a single letter are not the same."""
+    """Boxes and texts, as `f1` compares them."""
     return _around(_corners(found)), [row.text for row in found.rows]
+
+
+def _gist(found: Texts, _: Any) -> Hashable:
+    """What is written, wherever it stands."""
+    return tuple(sorted(row.text for row in found.rows))
+
+
+def _agreement(reference: Sequence[Texts], other: Sequence[Texts]) -> float:
+    """F1 of boxes and texts over all items: two texts that differ by a single letter are not the same."""
+    return f1(map(_read, reference), map(_read, other))
 
 
 def _drawn(pictures: Sequence[Pixels], found: Texts, _: Any) -> Pixels:
@@ -77,8 +87,8 @@ KIND = Kind(
     Texts,
     TextFields,
     write=_written,
-    gist=lambda found, _: tuple(sorted(row.text for row in found.rows)),
-    agreement=lambda a, b: f1(map(_read, a), map(_read, b)),
+    gist=_gist,
+    agreement=_agreement,
     draw=_drawn,
     shrink="ask for a smaller `max_detections`, or a higher `score_threshold`",
 )

@@ -68,12 +68,6 @@ class Detections:
     names: Names
     """Of all classes that the model knows."""
 
-    @classmethod
-    def finite(cls, boxes: Floats, scores: Floats, classes: Integers, names: Names) -> Self:
-        """Without the rows that are not finite: a box of logarithms may be larger than a number can be."""
-        rows = np.isfinite(boxes).all(axis=1) & np.isfinite(scores)
-        return cls(boxes[rows], scores[rows], classes[rows], names)
-
     @property
     def class_names(self) -> list[str]:
         """[n]: the name of each object's class."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from edged.contracts.image import Floats
+from edged.contracts.image import Classification
 from edged.contracts.items import Pixels
 from edged.contracts.media import MediaUrl
 from edged.contracts.model import Options
@@ -40,13 +40,9 @@ class EnlargementOptions(Options):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ActionClassification:
+class ActionClassification(Classification):
     """Result of video-classification."""
 
-    probabilities: Floats
-    """[classes]: 0 to 1."""
-    names: Sequence[str]
-    """[classes]."""
     taxonomies: Sequence[Taxonomy]
     """[classes]: whose name it is."""
 

@@ -1,8 +1,6 @@
 """Masks: which pixels belong to what, as runs in row-major order, in other sizes, and pasted into a
 picture."""
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +17,6 @@ def rle_counts(mask: Mask) -> list[int]:
         return []
     counts, _ = _runs(flat.view(np.uint8))
     return [0, *counts.tolist()] if flat[0] else counts.tolist()
-
-
-def mask_of(counts: Sequence[int], size: tuple[int, int]) -> Mask:
-    """The mask of `size` (height, width) with these runs; undoes `rle_counts`.
-
-    Raises `ValueError` when a count is negative or they do not add up to the size.
-    """
-    lengths = np.asarray(counts, np.int64).ravel()
-    _check(lengths, size)
-    values = (np.arange(len(lengths)) % 2).astype(np.bool_)
-    return np.repeat(values, lengths).reshape(size)
 
 
 def part_counts(inside: Mask, corner: tuple[int, int], size: tuple[int, int]) -> list[int]:
@@ -65,23 +52,9 @@ def runs(numbers: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.int
     return _runs(flat)
 
 
-def map_of(counts: Sequence[int], values: Sequence[float], size: tuple[int, int]) -> NDArray[np.generic]:
-    """The map of `size` (height, width) with these runs; undoes `runs`. Raises as `mask_of`."""
-    lengths, numbers = np.asarray(counts, np.int64).ravel(), np.asarray(values).ravel()
-    if len(lengths) != len(numbers):
-        raise ValueError(f"{len(lengths)} runs have {len(numbers)} values")
-    _check(lengths, size)
-    return np.repeat(numbers, lengths).reshape(size)
-
-
 def _runs(flat: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.integer]]:
     starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
     return np.diff(starts, append=flat.size), flat[starts]
-
-
-def _check(lengths: NDArray[np.int64], size: tuple[int, int]) -> None:
-    if (lengths < 0).any() or lengths.sum() != size[0] * size[1]:
-        raise ValueError(f"runs of {int(lengths.sum())} pixels are no map of {size[0]} x {size[1]}")
 
 
 def resized(planes: Floats, size: tuple[int, int]) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from edged.contracts.card import PictureInput
+from edged.contracts.card import PictureInput, TensorInput
 from edged.contracts.errors import InferenceError
 from edged.contracts.model import AnyModel, Session, Shape, Tensors
 
@@ -20,11 +20,13 @@ class CheckedSession:
         known = model.card.graphs[graph]
         self._takes_many = known.batch_axis is not None
         self._pictures = [name for name, given in known.inputs.items() if isinstance(given, PictureInput)]
+        self._one_each = [name for name, given in known.inputs.items() if _is_one(given)]
 
     def run(self, inputs: Tensors) -> Tensors:
         """As `Session.run`. Raises `InferenceError` for outputs that are not as the model expects."""
-        count = 1 if self._takes_many else max((len(inputs[name]) for name in self._pictures), default=1)
-        outputs = self._session.run(inputs) if count == 1 else self._one_by_one(inputs, count)
+        count = max((len(inputs[name]) for name in self._pictures if name in inputs), default=1)
+        whole = self._takes_many or count <= 1
+        outputs = self._session.run(inputs) if whole else self._one_by_one(inputs, count)
         for values in outputs.values():
             if values.dtype.kind == "f" and not _finite(values):
                 raise InferenceError(f"{self._name} gives values that are not finite")
@@ -32,8 +34,8 @@ class CheckedSession:
         return outputs
 
     def _one_by_one(self, inputs: Tensors, count: int) -> Tensors:
-        """Inputs that hold as many items as there are pictures are fed one by one, others as they are."""
-        several = {name for name, array in inputs.items() if array.ndim and len(array) == count}
+        """Inputs that hold one item a picture are fed one by one, others as they are."""
+        several = {n for n, array in inputs.items() if n in self._one_each and array.shape[:1] == (count,)}
         parts = [
             self._session.run({n: array[i : i + 1] if n in several else array for n, array in inputs.items()})
             for i in range(count)
@@ -43,10 +45,17 @@ class CheckedSession:
     def _check_shapes(self, outputs: Tensors) -> None:
         sizes: dict[str, int] = {}
         for name, wanted in self._shapes.items():
+            if name not in outputs:
+                raise InferenceError(f"{self._name} gives no {name!r}, but {', '.join(map(repr, outputs))}")
             shape = outputs[name].shape
             if not _fits(shape, wanted, sizes):
                 said = ", ".join("any" if size is None else str(size) for size in wanted)
                 raise InferenceError(f"{self._name} gives {name!r} of shape {shape}, and not ({said})")
+
+
+def _is_one(given: PictureInput | TensorInput) -> bool:
+    """Whether one run takes one item of an input."""
+    return isinstance(given, PictureInput) or given.shape[:1] == (1,)
 
 
 def _fits(shape: tuple[int, ...], wanted: Shape, sizes: dict[str, int]) -> bool:
@@ -66,4 +75,6 @@ def checked(sessions: Mapping[str, Session], model: AnyModel) -> dict[str, Sessi
 
 def _finite(values: NDArray[np.floating]) -> bool:
     # The sum tells in one pass; only a sum that is too large for its type needs a second look.
-    return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = values.sum()
+    return bool(np.isfinite(total)) or bool(np.isfinite(values).all())

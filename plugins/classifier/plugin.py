@@ -37,7 +37,7 @@ class Classifier(SinglePassModel[Frame, None, Options, Classification]):
     """Any graph with one picture input and one output of as many values as the card has labels."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._input, self._output = card.graphs["main"].single()
         self._picture = card.picture().format
         self._says = card.parameters_as(ClassifierParameters)

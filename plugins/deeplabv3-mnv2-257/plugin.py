@@ -29,7 +29,7 @@ class Deeplab(SinglePassModel[Frame, Size, SegmentationOptions, Segmentation]):
     """Any graph that gives logits [n, height, width, classes] over the whole picture."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._input, self._output = card.graphs["main"].single()
         self._picture = card.picture().format
 

@@ -9,16 +9,22 @@ import orjson
 import pybase64
 import pytest
 
-from edged import InferenceError, ModelCard, Runs, SegmentationOptions, TooLarge
+from edged import InferenceError, ModelCard, SegmentationOptions, TooLarge, Tools
+from edged.answers.finding import Finding
+from edged.answers.masks import Runs
+from edged.contracts.services import service
 from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.media.picture import PictureLimits, decode_picture
-from edged.ops.masks import map_of, mask_iou
+from edged.ops.masks import mask_iou
+from edged.runtimes.checked import checked
 from edged.testing import FakeRun, FakeSession, conformance, frame_of
+from tests.masks import map_of
 
 HERE = Path(__file__).parent
 CARD = ModelCard.load(HERE / "card.yaml")
 OPTIONS = CARD.options_as(SegmentationOptions)
+SERVICE = service(CARD.service)
 CAT, DOG, PERSON = 8, 12, 15
 
 
@@ -37,18 +43,18 @@ def halves():
 
 def answered(model, session, frame=None, **options):
     frame = frame or frame_of(np.zeros((100, 200, 3), np.uint8))
-    prepared = model.preprocess(frame, OPTIONS)
     chosen = OPTIONS.model_copy(update=options)
-    return model.postprocess(session.run(prepared.inputs), prepared.context, chosen)
+    result = model.infer(frame, chosen, Tools(checked({"main": session}, model)), FakeRun())
+    return Finding(SERVICE, result, chosen).answer()
 
 
 def test_it_keeps_the_promises_of_a_model(model):
-    result = conformance(model, {"main": halves()})
-    assert result.preds.shape == result.probs.shape == (257, 257)
-    assert result.class_probs is None
-    assert set(np.unique(result.preds)) == {CAT, DOG}
+    answer = Finding(SERVICE, conformance(model, {"main": halves()}), OPTIONS).answer()
+    assert answer["preds"].shape == answer["probs"].shape == (257, 257)
+    assert "class_probs" not in answer
+    assert set(np.unique(answer["preds"])) == {CAT, DOG}
     e = np.exp([10.0, 5.0])
-    np.testing.assert_allclose(result.probs[0, [0, -1]], e / (e + 20), atol=1e-4)
+    np.testing.assert_allclose(answer["probs"][0, [0, -1]], e / (e + 20), atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -56,35 +62,36 @@ def test_it_keeps_the_promises_of_a_model(model):
 )
 def test_the_size_that_is_asked_for(model, asked, size):
     result = answered(model, halves(), output_size=asked)
-    assert result.preds.shape == size
-    assert (result.preds[:, : size[1] // 2 - 2] == CAT).all()
-    assert (result.preds[:, size[1] // 2 + 2 :] == DOG).all()
+    assert result["preds"].shape == size
+    assert (result["preds"][:, : size[1] // 2 - 2] == CAT).all()
+    assert (result["preds"][:, size[1] // 2 + 2 :] == DOG).all()
 
 
 def test_all_probabilities_sum_to_one(model):
     result = answered(model, halves(), return_all_probs=True, output_size=(20, 30))
-    assert result.class_probs.shape == (21, 20, 30)
-    np.testing.assert_allclose(result.class_probs.sum(axis=0), 1, atol=2e-3)
-    np.testing.assert_array_equal(result.class_probs.argmax(axis=0), result.preds)
-    np.testing.assert_allclose(result.class_probs.max(axis=0), result.probs, atol=1e-4)
+    assert result["class_probs"].shape == (21, 20, 30)
+    np.testing.assert_allclose(result["class_probs"].sum(axis=0), 1, atol=2e-3)
+    np.testing.assert_array_equal(result["class_probs"].argmax(axis=0), result["preds"])
+    np.testing.assert_allclose(result["class_probs"].max(axis=0), result["probs"], atol=1e-4)
 
 
 def test_runs_and_pictures_say_the_same_as_rows(model):
     rows = answered(model, halves(), output_size="input")
     runs = answered(model, halves(), output_size="input", mask_encoding="rle")
-    assert isinstance(runs.preds, Runs)
-    np.testing.assert_array_equal(map_of(runs.preds.counts, runs.preds.values, (100, 200)), rows.preds)
-    means = map_of(runs.probs.counts, runs.probs.values, (100, 200))
-    assert np.abs(means - rows.probs).max() < 0.3  # where cat meets dog it changes within a run
-    np.testing.assert_allclose(means[:, 0], rows.probs[:, :90].mean(axis=1), atol=0.05)
+    assert isinstance(runs["preds"], Runs)
+    classes = map_of(runs["preds"].counts, runs["preds"].values, (100, 200))
+    np.testing.assert_array_equal(classes, rows["preds"])
+    means = map_of(runs["probs"].counts, runs["probs"].values, (100, 200))
+    assert np.abs(means - rows["probs"]).max() < 0.3  # where cat meets dog it changes within a run
+    np.testing.assert_allclose(means[:, 0], rows["probs"][:, :90].mean(axis=1), atol=0.05)
     png = answered(model, halves(), output_size="input", mask_encoding="png")
-    decoded = cv2.imdecode(np.frombuffer(pybase64.b64decode(png.preds), np.uint8), cv2.IMREAD_UNCHANGED)
-    np.testing.assert_array_equal(decoded, rows.preds)
+    decoded = cv2.imdecode(np.frombuffer(pybase64.b64decode(png["preds"]), np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(decoded, rows["preds"])
 
 
 def test_an_answer_of_the_pictures_size_is_within_the_limit(model):
     rows = answered(model, halves())
-    body = orjson.dumps([rows.probs, rows.preds], option=orjson.OPT_SERIALIZE_NUMPY)
+    body = orjson.dumps([rows["probs"], rows["preds"]], option=orjson.OPT_SERIALIZE_NUMPY)
     assert len(body) < 1_000_000
 
 
@@ -103,7 +110,8 @@ def segmented(instance_of, path):
     instance = instance_of(CARD.id, "f32")
     frame = decode_picture(path.read_bytes(), PictureLimits(), 0.0)
     options = OPTIONS.model_copy(update={"output_size": "input"})
-    return instance.infer(frame, options, FakeRun(), Priority.REQUEST).preds
+    result = instance.infer(frame, options, FakeRun(), Priority.REQUEST)
+    return Finding(SERVICE, result, options).answer()["preds"]
 
 
 def test_an_animal_is_outlined(instance_of, media):

@@ -31,7 +31,7 @@ class Deoldify(SinglePassModel[Frame, Pixels, PictureOptions, OutImage]):
     """Any graph that gives a picture [n, 3, height, width], RGB of 0 to 255, for three equal gray planes."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._input, self._output = card.graphs["main"].single()
         self._gray = card.picture().format
 

@@ -12,7 +12,7 @@ import pybase64
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edged import InferenceError, ModelCard, PictureOptions
+from edged import InferenceError, ModelCard, PictureOptions, Tools
 from edged.contracts.errors import NotReady
 from edged.contracts.request import RequestJob
 from edged.contracts.slot import Priority
@@ -22,11 +22,12 @@ from edged.media.picture import PictureLimits, decode_picture
 from edged.repository.repository import Repository
 from edged.requests.settings import RequestSettings
 from edged.requests.steps import Steps
+from edged.runtimes.checked import checked
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.slot import DeviceSlot
 from edged.serving.table import ServiceTable
 from edged.serving.unit import ServiceSettings, open_service
-from edged.testing import FakeRun, FakeSession, conformance, frame_of
+from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 
 HERE = Path(__file__).parent
 CARD = ModelCard.load(HERE / "card.yaml")
@@ -73,9 +74,7 @@ def painter(tmp_path_factory, model):
 
 
 def coloured(instance, bgr):
-    result = instance.infer(frame_of(bgr), PNG, FakeRun(), Priority.REQUEST)
-    data = np.frombuffer(pybase64.b64decode(result.out_image), np.uint8)
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return instance.infer(frame_of(bgr), PNG, FakeRun(), Priority.REQUEST).pixels
 
 
 def luminance(bgr):
@@ -104,19 +103,16 @@ def test_the_colour_of_the_input_is_not_looked_at(painter):
 
 def test_it_keeps_the_promises_of_a_model(model):
     session = FakeSession(lambda fed: {"output": np.full((1, 3, 256, 256), 90, np.float32)})
-    assert (
-        decode_picture(
-            pybase64.b64decode(conformance(model, {"main": session}).out_image), PictureLimits(), 0.0
-        ).width
-        == 160
-    )
+    answer = answer_of(CARD, conformance(model, {"main": session}))
+    picture = decode_picture(pybase64.b64decode(answer["out_image"]), PictureLimits(), 0.0)
+    assert (picture.height, picture.width) == (120, 160)
 
 
 @pytest.mark.parametrize("wrong", [np.full((1, 3, 256, 256), np.nan), np.zeros((1, 1, 256, 256))])
 def test_a_graph_that_paints_nothing_is_said_to(model, wrong):
-    prepared = model.preprocess(frame_of(np.zeros((9, 9, 3), np.uint8)), PNG)
+    sessions = checked({"main": FakeSession(lambda _: {"output": wrong.astype("f4")})}, model)
     with pytest.raises(InferenceError):
-        model.postprocess({"output": wrong.astype("f4")}, prepared.context, PNG)
+        model.infer(frame_of(np.zeros((9, 9, 3), np.uint8)), PNG, Tools(sessions), FakeRun())
 
 
 def test_without_the_weights_the_answer_is_503_and_the_line_that_mends_it(model, tmp_path):
@@ -127,6 +123,6 @@ def test_without_the_weights_the_answer_is_503_and_the_line_that_mends_it(model,
     table.withdraw(CARD.service, str(error.value))
     route = Steps(table, RequestSettings(), Counters())
     job = RequestJob(CARD.service, b'{"image": "aGVsbG8="}', time.monotonic(), lambda _: None)
-    answer = orjson.loads(route.answer(job).body)
+    answer = orjson.loads(route.all_at_once(job).body)
     assert (answer["success"], answer["error_code"]) == (False, 503)
     assert "edged pull deoldify-artistic" in answer["error_msg"]

@@ -20,7 +20,6 @@ from edged import (
     Model,
     ModelCard,
     Parameters,
-    PartMask,
     PixelFormat,
     Pixels,
     Register,
@@ -78,7 +77,7 @@ class Eiseg(Model[Frame, DetectionOptions, InstanceMasks]):
     """
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         graph = card.graphs["mask"]
         if CLICKS not in graph.inputs or len(graph.inputs) != 2 or len(graph.outputs) != 1:
             raise CardError(f"the plugin wants a picture, {CLICKS!r} and one output")
@@ -99,22 +98,19 @@ class Eiseg(Model[Frame, DetectionOptions, InstanceMasks]):
             picture = item.pixels(PixelFormat(colour=self._colour))
             seen.append(self._segment((top, left, bottom, right), seen, picture, tools.sessions["mask"]))
             run.progress(len(seen) / len(found))
-        masks = [PartMask(one.patch.top, one.patch.left, one.patch.inside) for one in seen]
-        return InstanceMasks.of(found, masks, (item.height, item.width))
+        return InstanceMasks.of(found, [one.patch for one in seen], (item.height, item.width))
 
     def _segment(self, box: Box, seen: Sequence[_Seen], picture: Pixels, session: Session) -> _Seen:
         """The mask of one object of the picture, which knows those that were `seen` before."""
         numbers = self._numbers
-        others = []
         for other, overlap in zip(seen, _overlaps(box, seen), strict=True):
             if overlap >= numbers.same_iou:
                 patch = other.crop.mask(other.logits, box, numbers.widen)
                 return _Seen(box, patch, other.logits, other.crop, other.clicks)
-            others.append(other)
         size = picture.shape[0], picture.shape[1]
         crop = Crop.around(box, size, self._canvas, numbers.expand, numbers.smallest_crop)
-        clicks = self._clicks(box, others)
-        away = np.concatenate([beside(box, numbers.gap / crop.scale), *(other.clicks for other in others)])
+        clicks = self._clicks(box, seen)
+        away = np.concatenate([beside(box, numbers.gap / crop.scale), *(other.clicks for other in seen)])
         logits = self._run(crop, picture, clicks, away, session)
         patch = crop.mask(logits, box, numbers.widen)
         return _Seen(box, patch, logits, crop, clicks[patch.holds(clicks)])

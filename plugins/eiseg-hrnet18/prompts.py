@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edged import Pixels
+from edged import PartMask, Pixels
 from edged.ops import masks
 
 Floats = NDArray[np.floating]
@@ -68,12 +68,8 @@ class Crop:
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
-    """A mask of a part of the picture; outside of it the mask is empty."""
-
-    top: int
-    left: int
-    inside: masks.Mask
+class Patch(PartMask):
+    """A mask that knows what lies on it."""
 
     def holds(self, points: Floats) -> masks.Mask:
         """Which of the points [n, 2] (y, x of the picture) lie on the mask."""

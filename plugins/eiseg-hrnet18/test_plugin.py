@@ -12,8 +12,10 @@ from edged.contracts.errors import Cancelled
 from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.media.picture import PictureLimits, decode_picture
-from edged.ops.masks import mask_iou, mask_of
-from edged.testing import FakeRun, FakeSession, conformance, frame_of
+from edged.ops.masks import mask_iou
+from edged.runtimes.checked import checked
+from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
+from tests.masks import mask_of
 
 HERE = Path(__file__).parent
 CARD = ModelCard.load(HERE / "card.yaml")
@@ -40,7 +42,7 @@ class Detector:
         self.asked = options
         scores = np.linspace(0.9, 0.5, len(self._boxes))
         classes = np.zeros(len(self._boxes), int)
-        return Detections.from_arrays(self._boxes[:, [1, 0, 3, 2]], scores, classes, ["person"])
+        return Detections(self._boxes[:, [1, 0, 3, 2]], scores, classes, ["person"])
 
 
 def bright():
@@ -57,13 +59,14 @@ def picture(size, *rectangles):
 
 
 def found(model, frame, detector, session, run=None, **options):
-    tools = Tools({"mask": session}, models={"detector": detector})
+    tools = Tools(checked({"mask": session}, model), models={"detector": detector})
     return model.infer(frame, OPTIONS.model_copy(update=options), tools, run or FakeRun())
 
 
 def masks(result):
-    assert all(sum(m.counts) == m.size[0] * m.size[1] for m in result.detection_masks)
-    return [mask_of(m.counts, tuple(m.size)) for m in result.detection_masks]
+    published = answer_of(CARD, result)["detection_masks"]
+    assert all(sum(m["counts"]) == m["size"][0] * m["size"][1] for m in published)
+    return [mask_of(m["counts"], tuple(m["size"])) for m in published]
 
 
 def clicked(fed, channel):
@@ -80,9 +83,10 @@ def test_a_mask_lies_where_its_object_is(model):
     wanted = np.zeros((200, 300), bool)
     wanted[60:160, 40:100] = True
     assert mask_iou(mask, wanted) > 0.97
-    assert result.detection_masks[0].counts[0] == np.flatnonzero(mask)[0]
-    assert result.detection_boxes == [[55, 38, 165, 103]]
-    assert result.detection_class_names == ["person"]
+    answer = answer_of(CARD, result)
+    assert answer["detection_masks"][0]["counts"][0] == np.flatnonzero(mask)[0]
+    assert answer["detection_boxes"] == [[55, 38, 165, 103]]
+    assert answer["detection_class_names"] == ["person"]
 
 
 def test_clicks_lie_on_the_axis_and_beside_the_box(model):
@@ -147,8 +151,8 @@ def test_a_picture_of_one_pixel(model):
 
 def test_nothing_found_is_empty_lists_and_no_run(model):
     session = bright()
-    result = conformance(model, {"mask": session}, models={"detector": Detector()})
-    assert result.detection_boxes == result.detection_scores == result.detection_masks == []
+    answer = answer_of(CARD, conformance(model, {"mask": session}, models={"detector": Detector()}))
+    assert answer["detection_boxes"] == answer["detection_scores"] == answer["detection_masks"] == []
     assert not session.asked
 
 
@@ -181,8 +185,8 @@ def test_it_says_how_far_it_is_and_stops_when_it_shall(model):
     [
         (np.full((1, 1, 256, 256), np.nan, np.float32), "not finite"),
         (np.full((1, 1, 256, 256), np.inf, np.float32), "not finite"),
-        (np.zeros((1, 1, 64, 64), np.float32), "no map"),
-        (np.zeros((1, 2, 256, 256), np.float32), "no map"),
+        (np.zeros((1, 1, 64, 64), np.float32), "and not"),
+        (np.zeros((1, 2, 256, 256), np.float32), "and not"),
     ],
 )
 def test_a_graph_that_answers_nonsense_is_named(model, answer, named):
@@ -222,4 +226,4 @@ def test_real_weights_outline_what_people_outlined(instance_of, media, precision
 def test_real_weights_find_nothing_where_nothing_is(instance_of):
     instance = instance_of(CARD.id)
     result = instance.infer(picture((300, 400)), OPTIONS, FakeRun(), Priority.REQUEST)
-    assert result.detection_masks == []
+    assert answer_of(CARD, result)["detection_masks"] == []

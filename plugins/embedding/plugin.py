@@ -34,7 +34,7 @@ class Embedder(SinglePassModel[Frame, None, Options, Embedding]):
     """Any graph with one picture input and one output that holds the features."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._input, self._output = card.graphs["main"].single()
         self._picture = card.picture().format
         self._pooling = card.parameters_as(EmbeddingParameters).pooling

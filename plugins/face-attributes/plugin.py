@@ -55,7 +55,7 @@ class DlibFer(Model[Frame, FacesOptions, FaceAttributes]):
     """A face detector and three classifiers of one picture input and one output each."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         if set(card.graphs) != GRAPHS:
             raise CardError(f"the plugin wants the graphs {', '.join(sorted(GRAPHS))}")
         self._numbers = card.parameters_as(AttributeParameters)

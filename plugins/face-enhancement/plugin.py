@@ -39,7 +39,7 @@ from .graph import build
 
 
 class RestoreParameters(Parameters):
-    """What is done about which damage; measured by measure.py."""
+    """What is done about which damage; README.md has what it gains."""
 
     margin: float = Field(ge=1)
     """Side of what is restored, as a multiple of the face's longer side."""
@@ -69,11 +69,14 @@ class Restore(Model[Frame, EnhancementOptions, EnhancedFaces]):
     """The graph `denoise`, over the models `faces` and `enlarge`."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         graph = card.graphs["denoise"]
         self._image, self._sigma = graph.inputs
         (self._cleaned,) = graph.outputs
         self._numbers = card.parameters_as(RestoreParameters)
+
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        return {self._cleaned: (1, 3, None, None)}
 
     def build_graph(self, name: str, files: Mapping[str, Path]) -> Any:
         (checkpoint,) = files.values()
@@ -146,7 +149,7 @@ class Gfpgan(Model[Frame, EnhancementOptions, EnhancedFaces]):
     """Any graph that gives a restored face [1, 3, h, w], RGB of -1 to 1, for an aligned one, over `faces`."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._input, self._output = card.graphs["main"].single()
         self._size = card.picture().fixed_size
         self._numbers = card.parameters_as(GfpganParameters)
@@ -169,8 +172,9 @@ class Gfpgan(Model[Frame, EnhancementOptions, EnhancedFaces]):
 
 
 def _found(item: Frame, options: EnhancementOptions, tools: Tools, run: Run) -> Faces:
-    given = {"score_threshold": options.score_threshold, "max_faces": options.max_faces}
-    found: Faces = tools.models["faces"].infer(item, run, **given)
+    found: Faces = tools.models["faces"].infer(
+        item, run, score_threshold=options.score_threshold, max_faces=options.max_faces
+    )
     return found
 
 

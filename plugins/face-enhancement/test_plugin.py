@@ -6,7 +6,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
-import pybase64
 import pytest
 from onnx import TensorProto, helper
 
@@ -63,16 +62,10 @@ def restored(instance_of):
     instance = instance_of("ffdnet-span", "f32")
 
     def of(bgr, **options):
-        result = instance.infer(
-            frame_of(bgr), OPTIONS.model_copy(update=options), FakeRun(), Priority.REQUEST
-        )
-        return decoded(result)
+        chosen = OPTIONS.model_copy(update=options)
+        return instance.infer(frame_of(bgr), chosen, FakeRun(), Priority.REQUEST).pixels
 
     return of
-
-
-def decoded(result):
-    return cv2.imdecode(np.frombuffer(pybase64.b64decode(result.out_image), np.uint8), cv2.IMREAD_COLOR)
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +144,7 @@ def test_faces_at_the_edge(models, box):
     session = FakeSession(lambda fed: {"cleaned": np.moveaxis(fed["image"], 3, 1) / np.float32(255)})
     tools = Tools({"denoise": session}, models={"faces": Found(box), "enlarge": Twice()})
     bgr = noisy(np.full((120, 160, 3), 128, np.uint8), 15)
-    after = decoded(models["ffdnet-span"].infer(frame_of(bgr), OPTIONS, tools, FakeRun()))
+    after = models["ffdnet-span"].infer(frame_of(bgr), OPTIONS, tools, FakeRun()).pixels
     assert after.shape == bgr.shape
     for fed in session.asked:
         assert fed["image"].shape[1] % 2 == fed["image"].shape[2] % 2 == 0
@@ -189,7 +182,7 @@ def test_gfpgan_goes_the_whole_way_on_a_small_graph(models, tmp_path):
     session = repository.acquire(of.id, precision="f32").tools.sessions["main"]
     tools = Tools({"main": session}, models={"faces": Found((60, 40, 140, 140))})
     bgr = np.full((200, 240, 3), 200, np.uint8)
-    after = decoded(model.infer(frame_of(bgr), OPTIONS, tools, FakeRun()))
+    after = model.infer(frame_of(bgr), OPTIONS, tools, FakeRun()).pixels
     assert abs(int(after[90, 100, 0]) - 55) <= 1
     assert (after[-3:, -3:] == 200).all()
     conformance(

@@ -46,7 +46,7 @@ class SameFace(Model[FramePair, FaceOptions, FaceSimilarity]):
     """A face detector and an embedding of aligned faces."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._numbers = card.parameters_as(SimilarityParameters)
         self._template = np.array(self._numbers.template)
         try:

@@ -44,7 +44,7 @@ class InaGender(Model[AudioClip, LabelOptions, SpeakerClass]):
     """The mean over all patches of the voice."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._parameters = card.parameters_as(PatchParameters)
 
     def build_graph(self, name: str, files: Mapping[str, Path]) -> Any:

@@ -11,7 +11,7 @@ from edged.contracts.slot import Priority
 from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.ops.clips import CutRules
 from edged.requests.recording import clips
-from edged.testing import FakeRun, conformance
+from edged.testing import FakeRun, answer_of, conformance
 
 CARD = ModelCard.load(Path(__file__).parent / "card.yaml")
 OPTIONS = CARD.options_as(LabelOptions)
@@ -42,8 +42,8 @@ def test_a_woman_and_a_man(instance_of, media, precision):
 def test_the_contract(gender, media):
     clip = first_clip(gender, media("woman.wav"))
     result = conformance(gender.model, gender.tools.sessions, clip, models=gender.tools.models)
-    assert result.value(OPTIONS) == '{"class":"女"}\n'
-    assert result.value(LabelOptions(language="en")) == '{"class":"female"}\n'
+    assert answer_of(CARD, result) == {"0": '{"class":"女"}\n'}
+    assert answer_of(CARD, result, language="en") == {"0": '{"class":"female"}\n'}
 
 
 def test_where_nobody_speaks_there_is_no_speaker(gender, media):

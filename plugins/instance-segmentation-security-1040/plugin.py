@@ -42,7 +42,7 @@ class MaskRcnn(SinglePassModel[Frame, tuple[Placement, tuple[int, int]], Detecti
     """A Mask R-CNN as OpenVINO's training extensions export it; the context also holds the picture's size."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         graph = card.graphs["main"]
         if len(graph.inputs) != 1 or set(graph.outputs) != set(OUTPUTS):
             raise CardError(f"the plugin wants one picture and the outputs {', '.join(OUTPUTS)}")

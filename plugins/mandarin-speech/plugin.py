@@ -40,7 +40,7 @@ class MandarinRecognition(Model[AudioClip, RecognitionOptions, Transcript]):
     """The text in simplified characters, cut at its punctuation."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._parameters = card.parameters_as(RecognitionParameters)
 
     def infer(self, item: AudioClip, options: RecognitionOptions, tools: Tools, run: Run) -> Transcript:
@@ -63,7 +63,7 @@ class MandarinDetection(Model[AudioClip, DetectionThreshold, YesNo]):
     """The probability of the language, over the time in which somebody speaks; without a voice it is 0."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._parameters = card.parameters_as(DetectionParameters)
 
     def infer(self, item: AudioClip, options: DetectionThreshold, tools: Tools, run: Run) -> YesNo:

@@ -50,7 +50,7 @@ class People(Model[Frame, ForegroundOptions, Foreground]):
     """Any graph that gives [1, planes, height, width] of one picture, on top of a detector of people."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._input, self._output = card.graphs["main"].single()
         self._picture = card.picture().format
         self._grid = card.picture().fixed_size

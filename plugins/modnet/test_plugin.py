@@ -9,16 +9,18 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edged import Detections, ForegroundOptions, InferenceError, ModelCard, Rle, Tools
+from edged import Detections, ForegroundOptions, InferenceError, ModelCard, Tools
 from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.flow.counters import Counters
 from edged.media.picture import PictureLimits, decode_picture
-from edged.ops.masks import mask_iou, mask_of
+from edged.ops.masks import mask_iou
 from edged.repository.repository import Repository
+from edged.runtimes.checked import checked
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.slot import DeviceSlot
-from edged.testing import FakeRun, FakeSession, conformance, frame_of
+from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
+from tests.masks import mask_of
 
 HERE = Path(__file__).parent
 CARD = ModelCard.load(HERE / "card.yaml")
@@ -42,8 +44,10 @@ class Detector:
 
     def infer(self, item, run, **options):
         self.asked.append(options)
-        boxes, names = [list(map(float, box)) for _, box in self._found], [name for name, _ in self._found]
-        return Detections(boxes, [0.9] * len(names), [0] * len(names), names)
+        boxes = np.array([box for _, box in self._found], np.float32).reshape(-1, 4)[:, [1, 0, 3, 2]]
+        return Detections(
+            boxes, np.full(len(boxes), 0.9), np.arange(len(boxes)), [name for name, _ in self._found]
+        )
 
 
 def bright():
@@ -59,15 +63,25 @@ def scene(*rectangles):
 
 
 def outlined(models, bgr, detector, session=None, **options):
-    tools = Tools({"main": session or bright()}, models={"people": detector})
-    return models["modnet"].infer(frame_of(bgr), OPTIONS.model_copy(update=options), tools, FakeRun())
+    model, chosen = models["modnet"], OPTIONS.model_copy(update=options)
+    tools = Tools(checked({"main": session or bright()}, model), models={"people": detector})
+    return answered(CARD, model.infer(frame_of(bgr), chosen, tools, FakeRun()), **options)
+
+
+def answered(card, result, **options):
+    """The answer, its mask as an array where it is a list."""
+    answer = answer_of(card, result, **options)
+    return {
+        **answer,
+        "mask": np.array(answer["mask"]) if options.get("mask_encoding") is None else answer["mask"],
+    }
 
 
 def test_it_keeps_the_promises_of_a_model(models):
     detector = Detector(("person", (20, 30, 90, 80)))
-    result = conformance(models["modnet"], {"main": bright()}, models={"people": detector})
-    assert result.mask.shape == (120, 160)
-    assert 0 < float(result.human_ratio) < 1
+    result = answered(CARD, conformance(models["modnet"], {"main": bright()}, models={"people": detector}))
+    assert result["mask"].shape == (120, 160)
+    assert 0 < float(result["human_ratio"]) < 1
 
 
 def test_only_people_and_their_surroundings_count(models):
@@ -75,30 +89,30 @@ def test_only_people_and_their_surroundings_count(models):
     detector = Detector(("person", (30, 20, 100, 60)), ("dog", (30, 140, 100, 180)))
     result = outlined(models, bgr, detector)
     expected = scene((30, 20, 100, 60))[..., 0] > 0
-    assert mask_iou(result.mask.astype(bool), expected) > 0.93
-    assert result.mask[:, 120:].sum() == 0
-    assert float(result.human_ratio) == pytest.approx(result.mask.mean(), abs=1e-6)
+    assert mask_iou(result["mask"].astype(bool), expected) > 0.93
+    assert result["mask"][:, 120:].sum() == 0
+    assert float(result["human_ratio"]) == pytest.approx(result["mask"].mean(), abs=1e-6)
     assert detector.asked == [{"score_threshold": OPTIONS.person_threshold}]
 
 
 def test_nobody_is_an_empty_mask_and_costs_no_run(models):
     session = bright()
     result = outlined(models, np.full((90, 90, 3), 255, np.uint8), Detector(), session)
-    assert result.human_ratio == "0.000000"
-    assert not result.mask.any()
+    assert result["human_ratio"] == "0.000000"
+    assert not result["mask"].any()
     assert session.asked == []
 
 
 def test_without_the_detector_the_whole_picture_is_outlined(models):
     detector = Detector()
     result = outlined(models, scene((30, 20, 100, 60)), detector, person_threshold=0.0)
-    assert mask_iou(result.mask.astype(bool), scene((30, 20, 100, 60))[..., 0] > 0) > 0.93
+    assert mask_iou(result["mask"].astype(bool), scene((30, 20, 100, 60))[..., 0] > 0) > 0.93
     assert detector.asked == []
 
 
 def test_a_person_over_the_edge_is_cut(models):
     result = outlined(models, scene((0, 0, 60, 40)), Detector(("person", (-20, -10, 60, 40))))
-    assert result.mask[:50, :35].all()
+    assert result["mask"][:50, :35].all()
 
 
 def test_the_largest_are_outlined_first_and_no_more_than_the_card_says(models):
@@ -119,8 +133,8 @@ def test_sizes_and_runs(models, asked, size):
         output_size=asked,
         mask_encoding="rle",
     )
-    assert isinstance(result.mask, Rle)
-    mask = mask_of(result.mask.counts, size)
+    assert result["mask"]["size"] == list(size)
+    mask = mask_of(result["mask"]["counts"], size)
     white = cv2.resize(scene((30, 20, 100, 60)), size[::-1], interpolation=cv2.INTER_AREA)[..., 0] > 127
     assert mask_iou(mask, white) > 0.88
 
@@ -135,11 +149,12 @@ def test_a_graph_that_fails_is_said_to(models, wrong):
 def found(instance_of, path, precision="f32", **options):
     instance = instance_of("modnet", precision)
     frame = decode_picture(path.read_bytes(), PictureLimits(), 0.0)
-    return instance.infer(frame, OPTIONS.model_copy(update=options), FakeRun(), Priority.REQUEST)
+    result = instance.infer(frame, OPTIONS.model_copy(update=options), FakeRun(), Priority.REQUEST)
+    return answered(CARD, result, **options)
 
 
 def test_an_astronaut_is_outlined(instance_of, media):
-    mask = found(instance_of, media("astronaut.png")).mask.astype(bool)
+    mask = found(instance_of, media("astronaut.png"))["mask"].astype(bool)
     assert mask[60:180, 190:260].mean() > 0.95  # the face
     assert mask[:, 480:].mean() < 0.1
     assert 0.35 < mask.mean() < 0.55
@@ -147,12 +162,12 @@ def test_an_astronaut_is_outlined(instance_of, media):
 
 @pytest.mark.parametrize("name", ["coffee.png", "chelsea.png", "rocket.jpg"])
 def test_where_nobody_is_the_mask_is_empty(instance_of, media, name):
-    assert found(instance_of, media(name)).human_ratio == "0.000000"
+    assert found(instance_of, media(name))["human_ratio"] == "0.000000"
 
 
 def test_int8_outlines_the_same(instance_of, media):
     f32, int8 = (
-        found(instance_of, media("astronaut.png"), precision).mask.astype(bool)
+        found(instance_of, media("astronaut.png"), precision)["mask"].astype(bool)
         for precision in ("f32", "int8")
     )
     assert mask_iou(f32, int8) > 0.9
@@ -195,6 +210,8 @@ def test_the_upstream_model_goes_the_same_way(models, tmp_path):
     bgr = np.zeros((100, 100, 3), np.uint8)
     bgr[:, :50, 2] = 255
     options = of.options_as(ForegroundOptions).model_copy(update={"person_threshold": 0.0})
-    result = repository.acquire(of.id).infer(frame_of(bgr), options, FakeRun(), Priority.REQUEST)
-    assert result.mask[:, :48].all()
-    assert not result.mask[:, 52:].any()
+    result = answered(
+        of, repository.acquire(of.id).infer(frame_of(bgr), options, FakeRun(), Priority.REQUEST)
+    )
+    assert result["mask"][:, :48].all()
+    assert not result["mask"][:, 52:].any()

@@ -35,7 +35,7 @@ class Picodet(SinglePassModel[Frame, Placement, DetectionOptions, Detections]):
     """A PicoDet as PaddleDetection exports it: rows of class, score, x1, y1, x2, y2."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         graph = card.graphs["main"]
         if SCALE_FACTOR not in graph.inputs or len(graph.inputs) != 2 or len(graph.outputs) != 1:
             raise CardError(f"the plugin wants a picture, {SCALE_FACTOR!r} and one output")
@@ -54,13 +54,13 @@ class Picodet(SinglePassModel[Frame, Placement, DetectionOptions, Detections]):
 
     def postprocess(self, outputs: Tensors, context: Placement, options: DetectionOptions) -> Detections:
         rows = outputs[self._output]
+        if not ((rows[:, 0] >= 0) & (rows[:, 0] < len(self._names))).all():
+            raise InferenceError(f"the graph of {self.card.id} names classes that the card does not list")
         rows = rows[rows[:, 1] >= options.score_threshold]
         classes, scores = rows[:, 0].astype(int), rows[:, 1]
-        if not ((classes >= 0) & (classes < len(self._names))).all():
-            raise InferenceError(f"the graph of {self.card.id} names classes that the card does not list")
         xyxy = context.to_source(rows[:, 2:])
         best = boxes.nms(xyxy, scores, classes, options.iou_threshold)[: options.max_detections]
-        return Detections.finite(xyxy[best], scores[best], classes[best], self._names)
+        return Detections(xyxy[best], scores[best], classes[best], self._names)
 
 
 @hookimpl

@@ -8,7 +8,8 @@ import pytest
 from edged import CardError, DetectionOptions, InferenceError, ModelCard, Tools
 from edged.discovery import discover
 from edged.media.picture import PictureLimits, decode_picture
-from edged.testing import FakeRun, FakeSession, conformance, frame_of
+from edged.runtimes.checked import checked
+from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 
 HERE = Path(__file__).parent
 CARD = ModelCard.load(HERE / "card.yaml")
@@ -32,7 +33,8 @@ def says(*rows):
 
 
 def found(model, frame, *rows, **options):
-    return model.infer(frame, OPTIONS.model_copy(update=options), Tools(says(*rows)), FakeRun())
+    tools = Tools(checked(says(*rows), model))
+    return answer_of(CARD, model.infer(frame, OPTIONS.model_copy(update=options), tools, FakeRun()))
 
 
 ONE = (PERSON, 0.9, 104, 208, 208, 416)
@@ -40,9 +42,9 @@ ONE = (PERSON, 0.9, 104, 208, 208, 416)
 
 def test_boxes_come_back_to_the_picture_by_two_scales(model):
     result = found(model, gray(208, 832), ONE)
-    assert result.detection_boxes == [[104, 208, 208, 416]]
-    assert result.detection_scores == [0.9]
-    assert result.detection_class_names == ["person"]
+    assert result["detection_boxes"] == [[104, 208, 208, 416]]
+    assert result["detection_scores"] == [0.9]
+    assert result["detection_class_names"] == ["person"]
 
 
 def test_the_graph_is_fed_the_squashed_picture_red_first_and_leaves_the_boxes_on_the_canvas(model):
@@ -57,29 +59,38 @@ def test_the_graph_is_fed_the_squashed_picture_red_first_and_leaves_the_boxes_on
 def test_options_bound_what_is_found(model):
     other = (CAR, 0.5, 110, 210, 208, 416)
     worse = (PERSON, 0.45, 104, 218, 208, 416)
-    assert found(model, gray(416, 416), ONE, other, worse).detection_class_names == ["person", "car"]
+    assert found(model, gray(416, 416), ONE, other, worse)["detection_class_names"] == ["person", "car"]
     kept = found(model, gray(416, 416), ONE, worse, iou_threshold=0.99)
-    assert kept.detection_scores == [0.9, 0.45]
-    assert found(model, gray(416, 416), ONE, other, max_detections=1).detection_class_names == ["person"]
-    assert found(model, gray(416, 416), ONE, score_threshold=0.91).detection_boxes == []
+    assert kept["detection_scores"] == [0.9, 0.45]
+    assert found(model, gray(416, 416), ONE, other, max_detections=1)["detection_class_names"] == ["person"]
+    assert found(model, gray(416, 416), ONE, score_threshold=0.91)["detection_boxes"] == []
 
 
 def test_the_best_comes_first_and_is_clipped(model):
     result = found(model, gray(416, 416), (CAR, 0.5, -9, -9, 900, 900), ONE)
-    assert result.detection_scores == [0.9, 0.5]
-    assert result.detection_boxes[1] == [0, 0, 416, 416]
+    assert result["detection_scores"] == [0.9, 0.5]
+    assert result["detection_boxes"][1] == [0, 0, 416, 416]
 
 
 def test_nothing_found_is_empty_lists(model):
-    result = conformance(model, says())
-    assert result.detection_boxes == result.detection_scores == result.detection_classes == []
+    result = answer_of(CARD, conformance(model, says()))
+    assert result["detection_boxes"] == result["detection_scores"] == result["detection_classes"] == []
 
 
-@pytest.mark.parametrize("output", [np.zeros((3, 5)), np.zeros(6), np.full((1, 6), 80), np.full((1, 6), -1)])
-def test_a_graph_that_is_not_what_the_card_says_is_named(model, output):
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        (np.zeros((3, 5)), r"gives .* of shape \(3, 5\), and not \(any, 6\)"),
+        (np.zeros(6), r"gives .* of shape \(6,\), and not \(any, 6\)"),
+        (np.full((1, 6), 80), "names classes that the card does not list"),
+        (np.full((1, 6), -1), "names classes that the card does not list"),
+    ],
+)
+def test_a_graph_that_is_not_what_the_card_says_is_named(model, output, reason):
     session = FakeSession(lambda _: {"multiclass_nms3_0.tmp_0": output.astype(np.float32)})
-    with pytest.raises(InferenceError, match="picodet-416 does not give rows"):
-        model.infer(gray(9, 9), OPTIONS, Tools({"main": session}), FakeRun())
+    tools = Tools(checked({"main": session}, model))
+    with pytest.raises(InferenceError, match=f"of picodet-416 {reason}"):
+        model.infer(gray(9, 9), OPTIONS, tools, FakeRun())
 
 
 def test_a_card_without_the_scale_factor_is_refused(model):
@@ -102,8 +113,8 @@ def test_a_card_without_the_scale_factor_is_refused(model):
 def test_real_weights_find_what_people_see(instance_of, media, picture, seen, precision):
     instance = instance_of("picodet-416", precision)
     frame = decode_picture(media(picture).read_bytes(), PictureLimits(), 0.0)
-    result = conformance(instance.model, instance.tools.sessions, frame)
-    assert set(result.detection_class_names) == set(seen)
-    assert min(result.detection_scores) > 0.8
-    for name, box in zip(result.detection_class_names, result.detection_boxes, strict=True):
+    result = answer_of(CARD, conformance(instance.model, instance.tools.sessions, frame))
+    assert set(result["detection_class_names"]) == set(seen)
+    assert min(result["detection_scores"]) > 0.8
+    for name, box in zip(result["detection_class_names"], result["detection_boxes"], strict=True):
         assert box == pytest.approx(seen[name], abs=15)

@@ -28,7 +28,7 @@ class Places365(SinglePassModel[Frame, None, Options, SceneClassification]):
     """One picture input, one output of as many probabilities as the card has labels."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._input, self._output = card.graphs["main"].single()
         self._picture = card.picture().format
         self._names = card.class_names()

@@ -9,7 +9,8 @@ import pytest
 from edged import InferenceError, Options, Tools
 from edged.contracts.errors import RepositoryError
 from edged.media.picture import PictureLimits, decode_picture
-from edged.testing import FakeRun, FakeSession, conformance, frame_of
+from edged.runtimes.checked import checked
+from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 from tests.reference import reference, wanted
 
 MODEL = "places365-wrn18"
@@ -47,7 +48,7 @@ def probabilities(built):
 
 def classified(instance, path):
     frame = decode_picture(path.read_bytes(), PictureLimits(), 0.0)
-    return conformance(instance.model, instance.tools.sessions, frame)
+    return answer_of(instance.card, conformance(instance.model, instance.tools.sessions, frame))
 
 
 @pytest.mark.parametrize("precision", ["f32", "auto"])
@@ -64,17 +65,17 @@ def classified(instance, path):
 )
 def test_real_weights_name_the_place_that_people_see(instance_of, file_of, picture, scene, precision):
     result = classified(instance_of(MODEL, precision), file_of(picture))
-    assert result.class_name[0] == scene
-    assert len(result.class_) == len(result.class_name) == 5
-    assert len(result.class_probs) == 365
-    assert sum(result.class_probs.values()) == pytest.approx(1, abs=0.01)
-    best = [result.class_probs[name] for name in result.class_name]
-    assert best == sorted(result.class_probs.values(), reverse=True)[:5]
+    assert result["class_name"][0] == scene
+    assert len(result["class"]) == len(result["class_name"]) == 5
+    assert len(result["class_probs"]) == 365
+    assert sum(result["class_probs"].values()) == pytest.approx(1, abs=0.01)
+    best = [result["class_probs"][name] for name in result["class_name"]]
+    assert best == sorted(result["class_probs"].values(), reverse=True)[:5]
 
 
 def test_a_picture_that_nothing_was_calibrated_on(instance_of, media):
     result = classified(instance_of(MODEL, "auto"), media("china.jpg"))
-    assert {"pagoda", "temple-asia", "palace"} & set(result.class_name[:2])
+    assert {"pagoda", "temple-asia", "palace"} & set(result["class_name"][:2])
 
 
 def test_labels_are_spelt_as_the_contract_says(pulled):
@@ -126,7 +127,7 @@ def normalised(bgr):
 def test_the_model_feeds_what_the_maker_feeds(pulled, file_of, probabilities):
     for name in ("island.jpg", "demo01.jpg", "demo15.jpg"):
         theirs = probabilities(normalised(cv2.imread(str(file_of(name)))))[0]
-        ours = np.array(list(classified(pulled, file_of(name)).class_probs.values()))
+        ours = np.array(list(classified(pulled, file_of(name))["class_probs"].values()))
         assert abs(ours - theirs).max() < 0.05
 
 
@@ -145,7 +146,10 @@ def test_another_checkpoint_is_refused(pulled, tmp_path):
 
 
 def test_a_graph_that_is_not_what_the_card_says_is_named(pulled):
-    for said in (np.ones((1, 364), np.float32), np.full((1, 365), np.nan, np.float32)):
-        sessions = {"main": FakeSession(lambda _, said=said: {"probabilities": said})}
-        with pytest.raises(InferenceError, match="one finite value a label"):
+    for said, reason in (
+        (np.ones((1, 364), np.float32), r"\(1, 364\), and not \(1, 365\)"),
+        (np.full((1, 365), np.nan, np.float32), "not finite"),
+    ):
+        sessions = checked({"main": FakeSession(lambda _, said=said: {"probabilities": said})}, pulled.model)
+        with pytest.raises(InferenceError, match=reason):
             pulled.model.infer(frame_of(np.zeros((9, 9, 3), np.uint8)), Options(), Tools(sessions), FakeRun())

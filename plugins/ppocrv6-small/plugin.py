@@ -4,7 +4,7 @@ Project: https://github.com/PaddlePaddle/PaddleOCR. The graph `det` gives of eac
 it lies in the core of a text, the graph `rec` of each step along a line the probabilities of the letters.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from edged import (
     RegisterDecoder,
     Run,
     Session,
+    Shape,
     TextRow,
     Texts,
     Tools,
@@ -70,7 +71,7 @@ class PpOcr(Model[Frame, OcrOptions, Texts]):
     """Any PP-OCR: graphs `det` [n, 1, height, width] and `rec` [n, steps, classes], each with one picture."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._numbers = card.parameters_as(PpOcrParameters)
         self._det_input, self._det_output = card.graphs["det"].single()
         self._rec_input, self._rec_output = card.graphs["rec"].single()
@@ -79,6 +80,10 @@ class PpOcr(Model[Frame, OcrOptions, Texts]):
         if height is None:
             raise CardError("the graph `rec` wants a picture input of one height")
         self._height = height
+
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        """The canvas and the lines of a batch are others for each picture; the letters are in a file."""
+        return {self._det_output: (1, 1, None, None)} if graph == "det" else {self._rec_output: (None,) * 3}
 
     def open_resource(self, name: str, path: Path) -> tuple[str, ...]:
         """The letters by class: blank, what the recogniser's file lists, space."""
@@ -122,7 +127,7 @@ class PpOcr(Model[Frame, OcrOptions, Texts]):
         )
         wanted = PixelFormat(size, self._canvas.fit, self._canvas.colour, self._canvas.pad)
         raw = session.run({self._det_input: batch_of_one(item.pixels(wanted))})[self._det_output]
-        self._check("det", raw, raw.shape[-2:] == size, f"a picture of {size}")
+        self._check("det", raw, raw.shape[2:] == size, f"a picture of {size}")
         found, scores = text.find_text(
             raw.reshape(size),
             pixel_threshold=numbers.pixel_threshold,
@@ -136,11 +141,9 @@ class PpOcr(Model[Frame, OcrOptions, Texts]):
         return np.asarray(found[best] / scale, np.float32), scores[best]
 
     def _check(self, graph: str, raw: quads.Floats, fits: bool, what: str) -> None:
-        """Raise `InferenceError` for an output of another shape, or of values that are not finite."""
+        """Raise `InferenceError` for an output that does not fit what was fed, or the letters."""
         if not fits:
             raise InferenceError(f"the graph {graph!r} of {self.card.id} gives {raw.shape} for {what}")
-        if not np.isfinite(raw.sum()):
-            raise InferenceError(f"the graph {graph!r} of {self.card.id} gives values that are not finite")
 
     def _read_right_way_up(
         self, strips: Sequence[Pixels], places: quads.Floats, read: Read

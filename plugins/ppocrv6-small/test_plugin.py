@@ -7,7 +7,8 @@ import pytest
 
 from edged import InferenceError, ModelCard, OcrOptions, Tools
 from edged.discovery import discover
-from edged.testing import FakeRun, FakeSession, conformance, frame_of
+from edged.runtimes.checked import checked
+from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 
 PLUGINS = Path(__file__).parent.parent
 CARD = ModelCard.load(PLUGINS / "ppocrv6-small" / "card.yaml")
@@ -65,8 +66,9 @@ ALWAYS_AB = says(lambda _: ([1, 2], 0.95))
 
 
 def found(model, picture, det, rec=ALWAYS_AB, run=None, **options):
-    tools = Tools({"det": det, "rec": rec}, {"characters": LETTERS})
-    return model.infer(frame_of(picture), OPTIONS.model_copy(update=options), tools, run or FakeRun())
+    tools = Tools(checked({"det": det, "rec": rec}, model), {"characters": LETTERS})
+    chosen = OPTIONS.model_copy(update=options)
+    return answer_of(CARD, model.infer(frame_of(picture), chosen, tools, run or FakeRun()))
 
 
 def plain(height, width, value=WHITE):
@@ -78,19 +80,19 @@ def test_a_text_comes_out_in_pixels_of_the_picture(model):
     result = found(model, picture, seen((200, 100, 400, 120, 0.8)))
     away = 1.6 * 200 * 20 / (2 * 220)
     top, left, bottom, right = (100 - away) / 2, (200 - away) / 2, (120 + away) / 2, (400 + away) / 2
-    assert result.detection_boxes[0] == pytest.approx([top, left, bottom, right], abs=0.1)
+    assert result["detection_boxes"][0] == pytest.approx([top, left, bottom, right], abs=0.1)
     corners = [[top, left], [top, right], [bottom, right], [bottom, left]]
-    assert np.array(result.detection_keypoints[0]) == pytest.approx(np.array(corners), abs=0.1)
-    assert result.detection_scores == [0.8]
-    assert (result.detection_classes, result.detection_class_names) == ([1], ["text"])
-    assert (result.detection_texts, result.detection_texts_ids) == (["ab"], [[1, 2]])
-    assert result.detection_texts_scores == [0.95]
+    assert np.array(result["detection_keypoints"][0]) == pytest.approx(np.array(corners), abs=0.1)
+    assert result["detection_scores"] == [0.8]
+    assert (result["detection_classes"], result["detection_class_names"]) == ([1], ["text"])
+    assert (result["detection_texts"], result["detection_texts_ids"]) == (["ab"], [[1, 2]])
+    assert result["detection_texts_scores"] == [0.95]
 
 
 def test_no_text_is_empty_lists(model):
     tools = {"det": seen(), "rec": ALWAYS_AB}
-    result = conformance(model, tools, resources={"characters": LETTERS})
-    assert result.detection_texts == result.detection_boxes == result.detection_keypoints == []
+    result = answer_of(CARD, conformance(model, tools, resources={"characters": LETTERS}))
+    assert result["detection_texts"] == result["detection_boxes"] == result["detection_keypoints"] == []
 
 
 TWO = (100, 100, 300, 120, 0.9), (100, 200, 200, 220, 0.6)
@@ -98,15 +100,15 @@ TWO = (100, 100, 300, 120, 0.9), (100, 200, 200, 220, 0.6)
 
 def test_options_bound_what_is_found_and_what_is_said(model):
     picture = plain(736, 736)
-    assert len(found(model, picture, seen(*TWO)).detection_texts) == 2
-    assert len(found(model, picture, seen(*TWO), score_threshold=0.7).detection_texts) == 1
+    assert len(found(model, picture, seen(*TWO))["detection_texts"]) == 2
+    assert len(found(model, picture, seen(*TWO), score_threshold=0.7)["detection_texts"]) == 1
     best = found(model, picture, seen(*TWO), max_detections=1)
-    assert best.detection_scores == [0.9]
-    assert found(model, picture, seen(*TWO), text_score_threshold=0.96).detection_texts == []
+    assert best["detection_scores"] == [0.9]
+    assert found(model, picture, seen(*TWO), text_score_threshold=0.96)["detection_texts"] == []
     silent = says(lambda _: ([], 0.95))
-    assert found(model, picture, seen(*TWO), silent, text_score_threshold=0).detection_texts == []
+    assert found(model, picture, seen(*TWO), silent, text_score_threshold=0)["detection_texts"] == []
     spaces = says(lambda _: ([4, 4], 0.95))
-    assert found(model, picture, seen(*TWO), spaces).detection_texts == []
+    assert found(model, picture, seen(*TWO), spaces)["detection_texts"] == []
 
 
 def test_text_is_looked_for_in_a_picture_of_the_asked_size_and_read_in_the_original(model):
@@ -130,8 +132,8 @@ def test_what_stands_upside_down_is_turned_and_begins_at_its_own_top_left(model)
     picture = plain(736, 736, GRAY)
     picture[90:130, 240:320] = 0  # the right end
     result = found(model, picture, seen((100, 100, 300, 120, 0.9)), says(dark_left))
-    assert result.detection_texts == ["abc"]
-    (corners,) = result.detection_keypoints
+    assert result["detection_texts"] == ["abc"]
+    (corners,) = result["detection_keypoints"]
     assert corners[0][0] > corners[2][0], "the first vertex is lower"
     assert corners[0][1] > corners[2][1], "and further right than the third"
 
@@ -147,8 +149,8 @@ def test_short_texts_stand_as_the_long_ones_do(model):
     for _, top, _, bottom, _ in cores:
         picture[top - 10 : bottom + 10, 240:320] = 0
     result = found(model, picture, seen(*cores, (100, 400, 160, 420, 0.9)), says(reading))
-    assert sorted(result.detection_texts) == ["a", *["abc"] * 5]
-    short = result.detection_keypoints[result.detection_texts.index("a")]
+    assert sorted(result["detection_texts"]) == ["a", *["abc"] * 5]
+    short = result["detection_keypoints"][result["detection_texts"].index("a")]
     assert short[0][1] > short[2][1], "turned as the others are"
 
 
@@ -156,8 +158,8 @@ def test_a_tall_place_is_read_downwards(model):
     picture = plain(736, 736, GRAY)
     picture[90:160, 90:140] = 0  # the upper end
     result = found(model, picture, seen((100, 100, 120, 300, 0.9)), says(dark_left))
-    assert result.detection_texts == ["abc"]
-    (corners,) = np.array(result.detection_keypoints)
+    assert result["detection_texts"] == ["abc"]
+    (corners,) = np.array(result["detection_keypoints"])
     assert corners[1][0] - corners[0][0] > 150, "from the first vertex to the second it reads down"
 
 
@@ -168,7 +170,7 @@ def many(count):
 def test_many_lines_are_read_in_bounded_batches(model):
     rec = says(lambda _: ([1], 0.95))
     result = found(model, plain(736, 736), seen(*many(20)), rec)
-    assert len(result.detection_texts) == 20
+    assert len(result["detection_texts"]) == 20
     shapes = [lines.shape for asked in rec.asked for lines in asked.values()]
     assert sum(shape[0] for shape in shapes) == 20
     assert all(count == 1 or count * width <= 1920 for count, _, width, _ in shapes)

@@ -19,7 +19,7 @@ class Sface(SinglePassModel[Frame, None, Options, Embedding]):
     """One picture input, one output with the features."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._input, self._output = card.graphs["main"].single()
         self._picture = card.picture().format
 

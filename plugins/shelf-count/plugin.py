@@ -58,7 +58,7 @@ class ShelfCounter(Model[Frame, InventoryOptions, ShelfCount]):
     """Proposals of the model `products`, named by the model `embedding` and the resource `gallery`."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._numbers = card.parameters_as(ShelfParameters)
 
     def infer(self, item: Frame, options: InventoryOptions, tools: Tools, run: Run) -> ShelfCount:

@@ -17,7 +17,7 @@ from edged.ops.boxes import iou
 from edged.repository.repository import Repository
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.slot import DeviceSlot
-from edged.testing import FakeRun, conformance, frame_of
+from edged.testing import FakeRun, answer_of, conformance, frame_of
 from tests.shelf import on_ground, products, shelf
 
 HERE = Path(__file__).parent
@@ -55,12 +55,12 @@ def counter(models_root, gallery):
 
 def counted(counter, picture, **options):
     chosen = card_options(counter.card).model_copy(update=options)
-    return counter.infer(frame_of(picture), chosen, FakeRun(), Priority.REQUEST)
+    return answer_of(counter.card, counter.infer(frame_of(picture), chosen, FakeRun(), Priority.REQUEST))
 
 
 def found(result, boxes):
     """How many of the true boxes are answered."""
-    answered = np.array(result.detection_boxes, np.float32).reshape(-1, 4)
+    answered = np.array(result["detection_boxes"], np.float32).reshape(-1, 4)
     return int((iou(boxes.astype(np.float32), answered).max(axis=1) > 0.5).sum())
 
 
@@ -69,13 +69,13 @@ def test_a_shelf_is_counted_by_product(counter, things, form):
     picture, names, boxes = shelf(things, *form)
     result = counted(counter, picture)
     expected = Counter("unknown" if name == STRANGER else name for name in names)
-    wrong = sum((expected - Counter(result.product_count)).values())
+    wrong = sum((expected - Counter(result["product_count"])).values())
     assert wrong <= len(names) // 20  # a product may be missed, none may get another's name
-    assert sum((Counter(result.product_count) - expected).values()) <= 1
+    assert sum((Counter(result["product_count"]) - expected).values()) <= 1
     assert found(result, boxes) >= len(names) * 0.95
-    assert result.ori_img_shape == list(picture.shape[:2])
-    assert sum(result.product_count.values()) == len(result.detection_boxes)
-    assert all(a >= b for a, b in pairwise(result.detection_scores))
+    assert result["ori_img_shape"] == list(picture.shape[:2])
+    assert sum(result["product_count"].values()) == len(result["detection_boxes"])
+    assert all(a >= b for a, b in pairwise(result["detection_scores"]))
 
 
 def test_small_products_are_found_in_tiles(counter, things):
@@ -90,26 +90,25 @@ def test_class_ids_are_those_of_the_skus_in_order(counter, things):
     picture, _, _ = shelf(things, 2, 4, 200, 3)
     result = counted(counter, picture)
     known = ["unknown", *sorted(things.keys() - {STRANGER})]
-    assert [known[i] for i in result.detection_classes] == result.detection_class_names
+    assert [known[i] for i in result["detection_classes"]] == result["detection_class_names"]
 
 
 def test_a_strict_distance_makes_everything_unknown(counter, things):
     picture, _, _ = shelf(things, 2, 4, 200, 3)
-    assert set(counted(counter, picture, max_distance=0.05).product_count) == {"unknown"}
+    assert set(counted(counter, picture, max_distance=0.05)["product_count"]) == {"unknown"}
 
 
 def test_an_empty_wall_has_no_products(counter):
     result = counted(counter, np.full((480, 640, 3), 190, np.uint8))
-    assert (result.detection_boxes, result.product_count) == ([], {})
+    assert (result["detection_boxes"], result["product_count"]) == ([], {})
 
 
 class Detector:
     """Sees the same in every tile."""
 
     def infer(self, item, run, **options):
-        return Detections(
-            [[10.0, 20.0, 50.0, 40.0], [0.0, 0.0, 90.0, 90.0]], [0.5, 0.9], [1, 0], ["cup", "person"]
-        )
+        boxes = np.array([[20.0, 10.0, 40.0, 50.0], [0.0, 0.0, 90.0, 90.0]])
+        return Detections(boxes, np.array([0.5, 0.9]), np.array([1, 0]), ["person", "cup"])
 
 
 class Look:
@@ -132,8 +131,9 @@ class Enrolled:
 
 @pytest.mark.parametrize(("skus", "name"), [(("a", "b"), "a"), ((), "unknown")])
 def test_it_keeps_the_promises_of_a_model(skus, name):
-    (model,) = (discover([HERE.parent], entry_points=False).models["shelf-count"],)
+    model = discover([HERE.parent], entry_points=False).models["shelf-count"]
     parts = {"products": Detector(), "embedding": Look()}
-    result = conformance(model, {}, resources={"gallery": Enrolled(*skus)}, models=parts)
-    assert result.detection_class_names == [name]  # and the person is no product
-    assert result.product_count == {name: 1}
+    found = conformance(model, {}, resources={"gallery": Enrolled(*skus)}, models=parts)
+    result = answer_of(model.card, found)
+    assert result["detection_class_names"] == [name]  # and the person is no product
+    assert result["product_count"] == {name: 1}

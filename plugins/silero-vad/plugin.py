@@ -44,7 +44,7 @@ class SileroVad(StreamModel[AudioClip, Options, VoiceActivity, Memory]):
     """A small network over the spectrum with an LSTM behind it, window by window."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._parameters = card.parameters_as(WindowParameters)
         self._rate = np.array(self._parameters.rate, np.int64)
 

@@ -22,6 +22,7 @@ from edged import (
     Pixels,
     Register,
     Run,
+    Shape,
     Tools,
     hookimpl,
 )
@@ -46,10 +47,13 @@ class Span(Model[Frame, Options, Enlarged]):
     """A SPAN of one factor, over a graph for pictures of any size."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._input, self._output = card.graphs["main"].single()
         self._colour = card.picture().colour
         self._numbers = card.parameters_as(SpanParameters)
+
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        return {self._output: (1, 3, None, None)}
 
     def build_graph(self, name: str, files: Mapping[str, Path]) -> Any:
         named = {path.suffix: path for path in files.values()}

@@ -30,7 +30,7 @@ class SpeechFeatures(Model[AudioClip, Options, SpeechVector]):
     """The mean over the time in which somebody speaks."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._parameters = card.parameters_as(PartParameters)
 
     def infer(self, item: AudioClip, options: Options, tools: Tools, run: Run) -> SpeechVector:

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from edged import AudioClip, Options
+from edged.answers.finding import Finding
 from edged.contracts.errors import NotUsable
 from edged.contracts.services import service
 from edged.contracts.slot import Priority
+from edged.contracts.speech import Clips
 from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.ops.clips import CutRules, voiced_parts
 from edged.requests.recording import clips
-from edged.testing import FakeRun, conformance
+from edged.testing import FakeRun, answer_of, conformance
 
 SILENCE = AudioClip(np.zeros(2 * RATE, np.float32), RATE, 0)
 
@@ -55,10 +57,9 @@ def test_silence_around_the_voice_does_not_count(vectors, media):
 
 def test_the_answer_is_one_string(vectors, media):
     clip = first_clip(vectors, media("mandarin.wav"))
-    joined = service(vectors.card.service).contract.joined
-    assert joined is not None
-    answer = joined.join([(0, vector(vectors, clip)), (9, vector(vectors, SILENCE))], Options())
-    numbers = [float(one) for one in answer.split(",")]
-    assert np.allclose(numbers, vector(vectors, clip).mean, rtol=1e-4)
+    said, silent = vector(vectors, clip), vector(vectors, SILENCE)
+    of = service(vectors.card.service)
+    answer = Finding(of, Clips([(0, said), (9, silent)]), Options()).answer()
+    assert np.allclose([float(one) for one in answer.split(",")], said.mean, rtol=1e-4)
     with pytest.raises(NotUsable, match="nobody speaks"):
-        joined.join([(0, vector(vectors, SILENCE))], Options())
+        answer_of(vectors.card, silent)

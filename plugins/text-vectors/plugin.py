@@ -50,7 +50,7 @@ class Bert(Model[TextPair, TextOptions, TextVectors]):
     """One pass over both texts."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._parameters = card.parameters_as(TextParameters)
 
     def build_graph(self, name: str, files: Mapping[str, Path]) -> Any:

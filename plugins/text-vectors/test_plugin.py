@@ -25,7 +25,7 @@ from edged.repository.repository import Repository
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import open_session
 from edged.runtimes.slot import DeviceSlot
-from edged.testing import FakeRun, FakeSession, conformance
+from edged.testing import FakeRun, FakeSession, answer_of, conformance
 
 HERE = Path(__file__).parent
 PLAIN, PADDED = TextOptions(padded=False), TextOptions(padded=True)
@@ -70,7 +70,8 @@ def fed(bert):
 
 
 def vectors(instance, first, second="", length=512, options=PLAIN):
-    return instance.infer(TextPair("7", first, second, length), options, FakeRun(), Priority.REQUEST)
+    item = TextPair("7", first, second, length)
+    return answer_of(instance.card, instance.infer(item, options, FakeRun(), Priority.REQUEST))
 
 
 def table(text):
@@ -83,22 +84,23 @@ def cosine(a, b):
 
 def test_the_contract(either):
     item = TextPair("7", WEATHER, "", 512)
-    result = conformance(either.model, either.tools.sessions, item, resources=either.tools.resources)
-    states = table(result.all_hidden_outputs)
-    assert result.id == "7"
-    assert states.shape == (17, result.dimension)  # [CLS], 15 characters, [SEP]
-    assert np.array_equal(table(result.first_token_output)[0], states[0])
-    assert result.truncated is None
+    found = conformance(either.model, either.tools.sessions, item, resources=either.tools.resources)
+    result = answer_of(either.card, found)
+    states = table(result["all_hidden_outputs"])
+    assert result["id"] == "7"
+    assert states.shape == (17, result["dimension"])  # [CLS], 15 characters, [SEP]
+    assert np.array_equal(table(result["first_token_output"])[0], states[0])
+    assert "truncated" not in result
 
 
 def test_bert_has_a_pooler_and_bge_uses_the_first_vector(instance_of):
     found = vectors(instance_of("bge-small-zh"), WEATHER)
-    assert found.dimension == 512
-    first = table(found.first_token_output)[0]
-    assert np.allclose(table(found.pool_output)[0], first / np.linalg.norm(first), atol=1e-6)
+    assert found["dimension"] == 512
+    first = table(found["first_token_output"])[0]
+    assert np.allclose(table(found["pool_output"])[0], first / np.linalg.norm(first), atol=1e-6)
     found = vectors(instance_of("bert-base-zh"), WEATHER)
-    assert found.dimension == 768
-    assert np.abs(table(found.pool_output)).max() <= 1  # tanh
+    assert found["dimension"] == 768
+    assert np.abs(table(found["pool_output"])).max() <= 1  # tanh
 
 
 def test_bge_knows_what_means_the_same(instance_of):
@@ -109,7 +111,7 @@ def test_bge_knows_what_means_the_same(instance_of):
         "股票市场今天大幅下跌",
         "上证指数暴跌,投资者恐慌",
     ]
-    router, forgotten, stocks, panic = (table(vectors(bge, text).pool_output)[0] for text in texts)
+    router, forgotten, stocks, panic = (table(vectors(bge, text)["pool_output"])[0] for text in texts)
     same, other = [router @ forgotten, stocks @ panic], [router @ stocks, forgotten @ panic]
     assert min(same) > max(other) + 0.1
 
@@ -139,8 +141,8 @@ def test_the_graph_is_the_one_that_was_published(bert, weight_store, tmp_path):
         },
     )
     found = vectors(bert, WEATHER, "外面晴空万里", length=128, options=PADDED)
-    assert cosine(table(found.all_hidden_outputs)[:count], states[0, :count]) > 0.98
-    assert cosine(table(found.pool_output)[0], pooled[0]) > 0.95
+    assert cosine(table(found["all_hidden_outputs"])[:count], states[0, :count]) > 0.98
+    assert cosine(table(found["pool_output"])[0], pooled[0]) > 0.95
 
 
 def reference(published, ids, kinds):
@@ -215,10 +217,10 @@ def test_both_runtimes_and_any_length(models_root, bert, precision):
 
 def test_padding_changes_nothing_but_the_number_of_vectors(either):
     plain, padded = vectors(either, WEATHER, length=40), vectors(either, WEATHER, length=40, options=PADDED)
-    states = table(padded.all_hidden_outputs)
+    states = table(padded["all_hidden_outputs"])
     assert len(states) == 40
-    assert np.allclose(states[:17], table(plain.all_hidden_outputs), atol=1e-3)
-    assert np.allclose(table(padded.pool_output), table(plain.pool_output), atol=1e-3)
+    assert np.allclose(states[:17], table(plain["all_hidden_outputs"]), atol=1e-3)
+    assert np.allclose(table(padded["pool_output"]), table(plain["pool_output"]), atol=1e-3)
 
 
 @pytest.mark.parametrize("length", [3, 4, 20, 21, 512])
@@ -232,7 +234,7 @@ def test_the_tokens_are_those_of_the_library(library, fed, first, second, length
     assert found.inputs["input_ids"].tolist() == [wanted.ids]
     assert found.inputs["token_type_ids"].tolist() == [wanted.type_ids]
     assert found.inputs["attention_mask"].tolist() == [wanted.attention_mask]
-    assert found.truncated == (bool(wanted.overflowing) or None)
+    assert found.truncated == bool(wanted.overflowing)
 
 
 def test_a_long_text_holds_up_no_other_thread(fed):
@@ -258,7 +260,7 @@ def test_a_long_text_holds_up_no_other_thread(fed):
 )
 def test_any_text(either, text):
     found = vectors(either, text, "\u0007")
-    assert np.isfinite(table(found.all_hidden_outputs)).all()
+    assert np.isfinite(table(found["all_hidden_outputs"])).all()
 
 
 def test_a_tokenizer_that_is_none(bert, tmp_path):
@@ -319,13 +321,13 @@ def bge_base(tmp_path_factory, weight_store):
 @pytest.mark.parametrize("precision", ["f32", "auto"])
 def test_bge_base_over_a_graph_of_its_form(bge_base, precision):
     found = vectors(bge_base(precision), "你好", "世界", length=9, options=PADDED)
-    states = table(found.all_hidden_outputs)
-    assert (states.shape, found.dimension, found.truncated) == ((9, 768), 768, None)
+    states = table(found["all_hidden_outputs"])
+    assert (states.shape, found["dimension"], "truncated" in found) == ((9, 768), 768, False)
     scale = np.linspace(-1, 1, 768)
     assert np.allclose(states[0], (101 + 1) * scale, rtol=0.01)  # [CLS] and its place in the mask
     assert np.allclose(states[6], (102 + 1 + 1) * scale, rtol=0.01)  # the last [SEP], which is of the second
     assert not states[7:].any()
-    assert np.allclose(table(found.pool_output)[0], scale / np.linalg.norm(scale), atol=1e-3)
+    assert np.allclose(table(found["pool_output"])[0], scale / np.linalg.norm(scale), atol=1e-3)
 
 
 def test_bge_base_was_not_fetched_yet():

@@ -66,7 +66,7 @@ class Whisper(Model[AudioClip, HearingOptions, Heard]):
     """Encoder, and a decoder that writes token by token."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._parameters = card.parameters_as(HearingParameters)
 
     def build_graph(self, name: str, files: Mapping[str, Path]) -> Any:

@@ -33,7 +33,7 @@ class Yamnet(Model[AudioClip, DetectionThreshold, YesNo]):
     """The likeliest kind of music in the window of the clip where it is likeliest."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._parameters = card.parameters_as(FamilyParameters)
         self._input, self._output = card.graphs["main"].single()
 

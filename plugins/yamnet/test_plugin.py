@@ -7,7 +7,7 @@ from edged import AudioClip, DetectionThreshold
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.media.sound import RATE, SoundLimits, open_sound
-from edged.testing import FakeRun, conformance
+from edged.testing import FakeRun, answer_of, conformance
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,10 @@ def test_the_labels_of_the_contract(yamnet, media):
     clip = AudioClip(samples(media("guitar.wav")), RATE, 0)
     sessions = yamnet.tools.sessions
     result = conformance(yamnet.model, sessions, clip, models=yamnet.tools.models)
-    assert result.value(DetectionThreshold(language="zh", threshold=0.3)) == '{"class":"是"}\n'
-    assert result.value(DetectionThreshold(language="en", threshold=0.3)) == '{"class":"Yes"}\n'
-    assert result.value(DetectionThreshold(language="en", threshold=0.9999)) == '{"class":"No"}\n'
+
+    def labelled(**options):
+        return answer_of(yamnet.card, result, **options)
+
+    assert labelled(language="zh", threshold=0.3) == {"0": '{"class":"是"}\n'}
+    assert labelled(language="en", threshold=0.3) == {"0": '{"class":"Yes"}\n'}
+    assert labelled(language="en", threshold=0.9999) == {"0": '{"class":"No"}\n'}

@@ -37,7 +37,7 @@ class Yolox(SinglePassModel[Frame, Placement, DetectionOptions, Detections]):
     """Any YOLOX with one picture input and one output [1, cells, 5 + classes], of any size and labels."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._input, self._output = card.graphs["main"].single()
         self._picture = card.picture().format
         self._size = card.picture().fixed_size
@@ -57,7 +57,7 @@ class Yolox(SinglePassModel[Frame, Placement, DetectionOptions, Detections]):
         on_canvas = boxes.decode_anchor_free(raw[0, cells, :4], cells, self._size, self._strides)
         xyxy = context.to_source(on_canvas)
         best = boxes.nms(xyxy, scores, classes, options.iou_threshold)[: options.max_detections]
-        return Detections.finite(xyxy[best], scores[best], classes[best], self._names)
+        return Detections(xyxy[best], scores[best], classes[best], self._names)
 
 
 @hookimpl

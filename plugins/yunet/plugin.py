@@ -17,6 +17,7 @@ from edged import (
     FaceDetectionOptions,
     Faces,
     Frame,
+    InferenceError,
     Model,
     ModelCard,
     Parameters,
@@ -53,7 +54,7 @@ class Yunet(Model[Frame, FaceDetectionOptions, Faces]):
     """A YuNet of free size. A canvas has the shape of the picture, so that little is padding."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._numbers = card.parameters_as(YunetParameters)
         graph = card.graphs["main"]
         (self._input,) = graph.inputs
@@ -101,6 +102,10 @@ class Yunet(Model[Frame, FaceDetectionOptions, Faces]):
         strides = self._numbers.strides
         read = [np.concatenate([outputs[f"{part}_{s}"] for s in strides], axis=1)[0] for part in PARTS]
         face, fit, raw, points = read
+        if len(raw) != cells:
+            raise InferenceError(
+                f"the graph of {self.card.id} gives {len(raw)} cells for a canvas of {cells}"
+            )
         return np.sqrt(np.clip(face, 0, 1) * np.clip(fit, 0, 1))[:, 0], raw, points
 
 

@@ -10,6 +10,7 @@ from edged import CardError, FaceDetectionOptions, InferenceError, ModelCard, To
 from edged.discovery import discover
 from edged.media.picture import PictureLimits, decode_picture
 from edged.ops.boxes import iou
+from edged.runtimes.checked import checked
 from edged.testing import FakeRun, FakeSession, conformance, frame_of
 
 HERE = Path(__file__).parent
@@ -50,7 +51,7 @@ def gray(height, width):
 def found(model, frame, *cells, **options):
     session = says(cells)
     return model.infer(
-        frame, OPTIONS.model_copy(update=options), Tools({"main": session}), FakeRun()
+        frame, OPTIONS.model_copy(update=options), Tools(checked({"main": session}, model)), FakeRun()
     ), session
 
 
@@ -85,11 +86,15 @@ def test_nothing_found_is_empty(model):
 
 
 def test_a_graph_or_card_that_is_not_a_yunet_is_named(model):
-    short = FakeSession(
-        lambda _: {name: np.zeros((1, 3, 4), np.float32) for name in CARD.graphs["main"].outputs}
-    )
-    with pytest.raises(InferenceError, match="yunet does not give one face a cell"):
-        model.infer(gray(64, 64), OPTIONS, Tools({"main": short}), FakeRun())
+    names = CARD.graphs["main"].outputs
+    for widths, reason in (
+        (dict.fromkeys(WIDTHS, 4), r"yunet gives .* of shape \(1, 3, 4\)"),
+        (WIDTHS, "yunet gives 9 cells for a canvas of 2100"),
+    ):
+        said = {name: np.zeros((1, 3, widths[name.split("_")[0]]), np.float32) for name in names}
+        short = FakeSession(lambda _, said=said: said)
+        with pytest.raises(InferenceError, match=reason):
+            model.infer(gray(64, 64), OPTIONS, Tools(checked({"main": short}, model)), FakeRun())
     graph = CARD.graphs["main"].model_copy(update={"outputs": ("cls_8",)})
     with pytest.raises(CardError, match="outputs cls, obj, bbox and kps"):
         type(model)(CARD.model_copy(update={"graphs": {"main": graph}}))

@@ -53,7 +53,7 @@ class ZipformerCtc(Model[AudioClip, RecognitionOptions, Transcript]):
     """The likeliest token of each frame, without blanks and repetitions."""
 
     def __init__(self, card: ModelCard) -> None:
-        self.card = card
+        super().__init__(card)
         self._parameters = card.parameters_as(StreamingParameters)
 
     def build_graph(self, name: str, files: Mapping[str, Path]) -> Any:

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pybase64
 
-from edged.contracts.face import EnhancementOptions
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.discovery import discover
@@ -83,7 +81,7 @@ def main(paths):
     models = discover([ROOT / "plugins"], entry_points=False).models
     repository = Repository(ROOT / "models", models, Concurrency(2, 1), Counters(), lambda _: slot)
     finder, restorer = (repository.acquire(name, precision="f32") for name in ("yunet", "ffdnet-span"))
-    options = EnhancementOptions.model_validate({**restorer.card.options, "image_format": "png"})
+    options = card_options(restorer.card)
     cut = [part for path in paths for part in parts(finder, cv2.imread(path))]
     print(f"{len(cut)} faces\n\n| damage | PSNR of the face | gain | least gain | SSIM | gain |")
     print("|---|---|---|---|---|---|")
@@ -91,9 +89,7 @@ def main(paths):
         rows = []
         for bgr, face in cut:
             bad = damage(bgr)
-            result = restorer.infer(PictureFrame(bad, 0.0), options, NoDeadline(), Priority.JOB)
-            data = np.frombuffer(pybase64.b64decode(result.out_image), np.uint8)
-            good = cv2.imdecode(data, cv2.IMREAD_COLOR)
+            good = restorer.infer(PictureFrame(bad, 0.0), options, NoDeadline(), Priority.JOB).pixels
             was, before, after = bgr[face], bad[face], good[face]
             rows.append((psnr(before, was), psnr(after, was), ssim(before, was), ssim(after, was)))
         p0, p1, s0, s1 = np.array(rows).T

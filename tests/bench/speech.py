@@ -17,6 +17,7 @@ import numpy as np
 from conftest import ROOT
 from edged.contracts.items import AudioClip
 from edged.contracts.model import Model
+from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.flow.counters import Counters
@@ -61,9 +62,10 @@ def measured(name: str, variant: str, beam: int) -> dict[str, float]:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     instance = opened(name, variant)
 
+    options = card_options(instance.card).model_copy(update={"beam": beam})
+
     def text(clip: AudioClip) -> str:
-        options = instance.model.card.options | {"beam": beam}
-        heard = instance.infer(clip, _options(options), FakeRun(), Priority.JOB)
+        heard = instance.infer(clip, options, FakeRun(), Priority.JOB)
         return "".join(sentences(simplified(heard.text)))
 
     text(clips["mandarin.wav"])  # the first run is slow
@@ -82,12 +84,6 @@ def measured(name: str, variant: str, beam: int) -> dict[str, float]:
         "long": (time.monotonic() - began) / long.seconds,
         "mb": grown / 1024,
     }
-
-
-def _options(values):
-    from edged.contracts.parts import HearingOptions
-
-    return HearingOptions.model_validate(values)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from edged.contracts.errors import CardError
 from edged.contracts.image import DetectionOptions
 
 CARD = {
+    "api": 2,
     "id": "a-model",
     "service": "object-detection",
     "rank": 1,
@@ -91,6 +92,18 @@ def test_a_graph_that_is_quantized_has_int8_alone(tmp_path):
     with pytest.raises(CardError, match="`quantized` has no variant onnxruntime-f32"):
         card(tmp_path, graphs={"main": graph})
     card(tmp_path, graphs={"main": {**graph, "variants": ["onnxruntime-int8"]}})
+
+
+@pytest.mark.parametrize("said", [{"api": 1}, {"api": 3}, {}])
+def test_a_card_of_another_edition_is_refused_with_the_page_that_tells_what_to_change(tmp_path, said):
+    path = tmp_path / "card.yaml"
+    path.write_text(yaml.safe_dump({**{k: v for k, v in CARD.items() if k != "api"}, **said}))
+    with pytest.raises(CardError) as caught:
+        ModelCard.load(path)
+    assert caught.value.faults == (
+        f"{path}: api: this edged knows edition 2 of the plugin contract, and the card is of "
+        f"{said.get('api', 1)}; docs/plugins.md tells what to change",
+    )
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "id: [", "\x00"])

@@ -14,6 +14,7 @@ from tests.e2e.box import EDGED, ROOT
 
 LABELS = ", ".join(f"thing {i}" for i in range(80))
 OWN_CARD = """
+api: 2
 id: my-detector
 service: object-detection
 rank: 9

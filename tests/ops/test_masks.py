@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from edged.ops.masks import map_of, mask_iou, mask_of, pasted, resized, rle_counts, runs, winners
+from edged.ops.masks import (
+    mask_iou,
+    part_counts,
+    pasted,
+    pasted_part,
+    resized,
+    rle_counts,
+    runs,
+    winners,
+)
+from tests.masks import map_of, mask_of
 
 
 def slow_counts(mask):
@@ -45,10 +55,39 @@ def test_runs_follow_rows_whatever_lies_in_memory():
     assert rle_counts(mask[:, ::2]) == slow_counts(mask[:, ::2])
 
 
-@pytest.mark.parametrize("counts", [[3], [2, 3], [-1, 5], [0, 4, 1]])
-def test_runs_that_do_not_add_up_are_refused(counts):
-    with pytest.raises(ValueError, match="no map of 2 x 2"):
-        mask_of(counts, (2, 2))
+def in_picture(inside, corner, size):
+    """The mask of the whole picture, of which a part is given."""
+    whole = np.zeros(size, bool)
+    whole[corner[0] : corner[0] + inside.shape[0], corner[1] : corner[1] + inside.shape[1]] = inside
+    return whole
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.9, 1])
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (7, 11), (2, 40)])
+def test_runs_of_a_part_are_those_of_the_whole_picture(size, share):
+    rng = np.random.default_rng(size[0] * 100 + size[1])
+    for _ in range(60):
+        top, left = rng.integers(0, size)
+        height, width = rng.integers(0, [size[0] - top + 1, size[1] - left + 1])
+        if rng.random() < 0.3:
+            left, width = 0, size[1]  # rows as wide as the picture: a run goes on in the next one
+        inside = rng.random((height, width)) < share
+        expected = rle_counts(in_picture(inside, (top, left), size))
+        assert part_counts(inside, (int(top), int(left)), size) == expected
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_part_that_is_pasted_lies_where_it_lies_in_the_whole_picture(seed):
+    rng = np.random.default_rng(seed)
+    corner = rng.uniform(-30, 60, 2)
+    box = np.concatenate([corner, corner + rng.uniform(0.3, 90, 2)])
+    size, patch = (40, 50), rng.random((7, 9))
+    top, left, inside = pasted_part(patch, box, size, 0.6)
+    assert min(top, left) >= 0
+    assert (top + inside.shape[0], left + inside.shape[1]) <= size
+    whole = pasted(patch, box, size, 0.6)
+    np.testing.assert_array_equal(in_picture(inside, (top, left), size), whole)
+    assert part_counts(inside, (top, left), size) == rle_counts(whole)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -58,11 +97,6 @@ def test_runs_of_a_map_come_back(seed):
     assert (counts > 0).all()
     assert (values[1:] != values[:-1]).all()
     np.testing.assert_array_equal(map_of(counts, values, numbers.shape), numbers)
-
-
-def test_a_map_wants_one_value_a_run():
-    with pytest.raises(ValueError, match="2 runs have 1 values"):
-        map_of([2, 2], [1], (2, 2))
 
 
 def test_planes_in_another_size_keep_their_place():

@@ -5,9 +5,9 @@ import threading
 import cv2
 import numpy as np
 import pytest
-from edged.pipeline import live
 
 from edged.media.frame import PictureFrame
+from edged.streams import live
 from edged.streams.live import FRESH_S, LONGEST_SIDE, LiveView, LiveViews
 
 CAT = {"detection_boxes": [[100, 100, 300, 300]], "detection_scores": [0.9], "detection_class_names": ["cat"]}

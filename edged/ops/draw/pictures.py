@@ -7,10 +7,10 @@ import numpy as np
 
 from edged.contracts.items import Pixels
 from edged.ops.draw.pen import NEUTRAL, Colour, Pen, listed, readable
+from edged.ops.embedding import BORDER
 
 _SAME: Colour = (60, 140, 20)
 _DIFFERENT: Colour = (40, 40, 200)
-_BORDER = 80  # of a similarity, from which on two pictures are the same
 _READABLE, _LARGEST = 320, 1280  # pixels of height
 _GAP = 250  # the light of what is between them
 
@@ -37,7 +37,7 @@ def beside(pictures: Sequence[Pixels], lines: Sequence[Line]) -> Pixels:
 
 def alike(similarity: float) -> Line:
     """A similarity of 0 to 100: green for the same, red for different ones."""
-    return f"similarity {similarity:.4g}", _SAME if similarity >= _BORDER else _DIFFERENT
+    return f"similarity {similarity:.4g}", _SAME if similarity >= BORDER else _DIFFERENT
 
 
 def measure(name: str, value: float) -> Line:

@@ -2,21 +2,21 @@
 
 import numpy as np
 import pytest
-from edged.repository.agreement import agreement
 
-from edged.contracts.image import SceneClassification, TextRow, Texts
-from edged.contracts.masks import ForegroundMask, InstanceMasks, Rle, Segmentation
+from edged.answers.kinds import agreement
+from edged.contracts.image import Detections, SceneClassification, TextRow, Texts
+from edged.contracts.masks import Foreground, InstanceMasks, Opacity, PartMask, Segmentation
 from edged.contracts.parts import Embedding, Faces
-from edged.ops.masks import rle_counts
+from tests.answers.examples import LAST, RESULTS
 
 
 def read(*rows):
     """Texts of rows (text, x), each 40 x 20 pixels."""
     made = [
-        TextRow([[x, 0], [x + 40, 0], [x + 40, 20], [x, 20]], 0.9, text, range(len(text)), 0.9)
+        TextRow(np.array([[x, 0], [x + 40, 0], [x + 40, 20], [x, 20]]), 0.9, text, range(len(text)), 0.9)
         for text, x in rows
     ]
-    return Texts.from_rows(made, (100, 1000), ["background", "text"])
+    return Texts(made, (100, 1000), ["background", "text"])
 
 
 @pytest.mark.parametrize(
@@ -41,24 +41,17 @@ def test_two_that_find_nothing_agree():
 
 def test_scenes_agree_when_the_most_probable_one_is_the_same():
     names = ["beach", "church", "cliff", "field", "street", "tower"]
-    beach, church = (SceneClassification.from_array(p, names) for p in np.eye(6)[:2])
-    nearly = SceneClassification.from_array(np.array([0.4, 0, 0, 0.3, 0.2, 0.1]), names)
+    beach, church = (SceneClassification(p, names) for p in np.eye(6)[:2])
+    nearly = SceneClassification(np.array([0.4, 0, 0, 0.3, 0.2, 0.1]), names)
     assert agreement([beach, church, church, church], [nearly, church, church, beach]) == 0.75
 
 
 def outlined(*rows):
     """Objects of rows (left, width of the mask), each in a box of 4 x 10 pixels of a picture of 4 x 40."""
-    masks = []
-    for left, width in rows:
-        line = np.isin(np.arange(40), range(left, left + width))
-        masks.append(Rle(rle_counts(np.stack([line] * 4)), [4, 40]))
-    return InstanceMasks(
-        detection_boxes=[[0, left, 4, left + 10] for left, _ in rows],
-        detection_scores=[0.9] * len(rows),
-        detection_classes=[3] * len(rows),
-        detection_class_names=["car"] * len(rows),
-        detection_masks=masks,
-    )
+    boxes = np.array([[left, 0, left + 10, 4] for left, _ in rows], np.float32).reshape(-1, 4)
+    found = Detections(boxes, np.full(len(rows), 0.9), np.full(len(rows), 3), {3: "car"})
+    masks = [PartMask(0, left, np.ones((4, width), np.bool_)) for left, width in rows]
+    return InstanceMasks.of(found, masks, (4, 40))
 
 
 @pytest.mark.parametrize(
@@ -94,8 +87,7 @@ def test_faces_agree_by_their_boxes_and_vectors_by_their_cosine():
 
 def test_maps_agree_by_the_overlap_of_their_classes():
     def pixels(*rows):
-        preds = np.array(rows)
-        return Segmentation(np.ones(preds.shape), preds)
+        return Segmentation(np.moveaxis(np.eye(16)[np.array(rows)], -1, 0), (10, 40), range(16))
 
     same, other = pixels([0, 0, 15, 15]), pixels([0, 0, 0, 15])
     assert agreement([same], [same]) == 1
@@ -104,9 +96,18 @@ def test_maps_agree_by_the_overlap_of_their_classes():
 
 
 def test_people_agree_by_the_overlap_of_their_masks():
-    def mask(*row):
-        return ForegroundMask("0", np.array([row]))
+    def people(*row):
+        """Somebody in the parts of a row that are 1, each as high as the picture."""
+        boxes = [np.array([20 * i, 0, 20 * i + 20, 20]) for i, there in enumerate(row) if there]
+        return Foreground([Opacity(np.ones((1, 1)), box) for box in boxes], (1, 4), (20, 80))
 
-    assert agreement([mask(0, 0)], [mask(0, 0)]) == 1
-    assert agreement([mask(0, 1, 1)], [mask(0, 1, 0)]) == pytest.approx(0.5)
-    assert agreement([mask(0, 0)], [mask(0, 1)]) == 0
+    assert agreement([people(0, 0, 0, 0)], [people(0, 0, 0, 0)]) == 1
+    assert agreement([people(0, 1, 1, 0)], [people(0, 1, 0, 0)]) == pytest.approx(0.5)
+    assert agreement([people(0, 0, 0, 0)], [people(0, 1, 0, 0)]) == 0
+
+
+@pytest.mark.parametrize("name", sorted(RESULTS))
+def test_a_result_agrees_with_itself_and_of_no_results_nobody_knows(name):
+    results = [RESULTS[name](n) for n in range(1, LAST + 1)]
+    assert agreement(results, results) in (1, None)
+    assert agreement([], []) is None
