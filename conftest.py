@@ -14,8 +14,8 @@ from edged.flow.counters import Counters
 from edged.pipeline.slot import DeviceSlot
 from edged.repository.instance import Instance
 from edged.repository.repository import Repository
-from edged.repository.weights import WeightStore
 from edged.runtimes.devices import Concurrency
+from edged.weights.store import WeightStore
 
 ROOT = Path(__file__).parent
 MODELS = Path(os.environ.get("EDGED_TEST_MODELS", ROOT / "models"))

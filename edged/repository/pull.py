@@ -11,16 +11,16 @@ from edged.contracts.card import ModelCard, VariantName
 from edged.contracts.errors import CardError, EdgedError, RepositoryError, VariantError
 from edged.contracts.model import AnyModel, Part, Tools
 from edged.contracts.slot import Report
+from edged.derive.build import GraphSources
+from edged.derive.files import SHARED, Samples, derive
+from edged.derive.manifest import Manifest, Measured
 from edged.repository.agreement import agreement
-from edged.repository.build import GraphSources
-from edged.repository.derive import SHARED, Samples, derive
-from edged.repository.manifest import Manifest, Measured
 from edged.repository.resources import open_resources
 from edged.repository.tune import Pictures, Trial, feeds, pictures, trial
 from edged.repository.variants import variants_of
-from edged.repository.weights import WeightStore
 from edged.runtimes.devices import Concurrency, Device, devices
 from edged.runtimes.opening import open_session, split
+from edged.weights.store import WeightStore
 
 log = logging.getLogger(__name__)
 

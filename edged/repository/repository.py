@@ -12,18 +12,18 @@ from edged.contracts.errors import EdgedError, NotReady, RepositoryError, Varian
 from edged.contracts.message import ModelFacts
 from edged.contracts.model import AnyModel, Part, Tools
 from edged.contracts.slot import Report, Slot
+from edged.derive.manifest import Manifest
 from edged.flow.counters import Counters
 from edged.repository.instance import Instance, UsedModel
-from edged.repository.manifest import Manifest
 from edged.repository.parts import used_models
 from edged.repository.pull import Pull
 from edged.repository.resources import open_gallery, open_resources
 from edged.repository.sessions import Held, SharedSessions, Watch, unwatched
 from edged.repository.shared import Shared
 from edged.repository.variants import ANYTHING, Candidate, Wish, candidates, variants_of
-from edged.repository.weights import WeightStore
 from edged.runtimes.devices import Concurrency, devices
 from edged.runtimes.opening import split
+from edged.weights.store import WeightStore
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from edged.contracts.model import AnyModel, Part
 from edged.repository.gallery import FolderGallery
-from edged.repository.weights import WeightStore
+from edged.weights.store import WeightStore
 
 GALLERY = "gallery"
 """Name of the gallery among a model's resources."""

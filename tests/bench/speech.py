@@ -25,9 +25,9 @@ from edged.ops.mandarin import sentences, simplified
 from edged.pipeline.slot import DeviceSlot
 from edged.repository.instance import Instance
 from edged.repository.repository import Repository
-from edged.repository.weights import WeightStore
 from edged.runtimes.devices import Concurrency
 from edged.testing import FakeRun
+from edged.weights.store import WeightStore
 from tests.speech import SAID, errors, listed_media
 
 RUNTIMES = ("openvino-int8", "onnxruntime-int8")

@@ -18,11 +18,11 @@ from edged.contracts.image import Classification
 from edged.contracts.model import Prepared, SinglePassModel
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
+from edged.derive.manifest import Manifest, sha256
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
 from edged.pipeline.slot import DeviceSlot
 from edged.repository import pull as pull_module
-from edged.repository.manifest import Manifest, sha256
 from edged.repository.repository import Repository
 from edged.repository.tune import NoDeadline
 from edged.runtimes.devices import Concurrency, devices

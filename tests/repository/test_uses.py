@@ -12,11 +12,11 @@ from edged.contracts.model import Model, Prepared, SinglePassModel
 from edged.contracts.parts import Embedding
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
+from edged.derive.build import GraphSources
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
 from edged.pipeline.serve import ServiceSettings, named
 from edged.pipeline.slot import DeviceSlot
-from edged.repository.build import GraphSources
 from edged.repository.repository import Repository
 from edged.repository.tune import NoDeadline
 from edged.runtimes.devices import Concurrency
