@@ -18,7 +18,7 @@ from edged.http.sources import Sources
 from edged.http.status import Status
 from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.unit import MqttUnit
-from edged.opening import open_repository, resolve_source
+from edged.opening import make_opener, resolve_source
 from edged.pipeline.clipbox import Waiting
 from edged.pipeline.frames import Feed
 from edged.pipeline.hearing import SoundFeed
@@ -28,7 +28,7 @@ from edged.pipeline.requests import RequestQueue
 from edged.pipeline.scheduler import Scheduler
 from edged.pipeline.serve import ServiceUnit
 from edged.pipeline.served import ServiceTable
-from edged.repository.repository import Repository
+from edged.repository.opener import Opener
 from edged.status import status
 from edged.streams.camera import CameraSource
 from edged.streams.gates import Gate
@@ -62,7 +62,7 @@ class Wiring:
         self._states: dict[str, StreamState] = {}
         self._events: dict[tuple[str, str], bytes] = {}
         """The last message by stream and service, of those that the broker retains."""
-        self._repository: tuple[Any, Repository] | None = None
+        self._opener: tuple[Any, Opener] | None = None
         self._settings: Config | None = None
 
     def wishes(self, settings: Config) -> dict[str, Wish]:
@@ -103,12 +103,12 @@ class Wiring:
             if (mqtt := self.mqtt()) is not None:
                 mqtt.publications.forget_result(*gone)
 
-    def repository(self, settings: Config) -> Repository:
-        """The repository; another one only when its settings change."""
+    def opener(self, settings: Config) -> Opener:
+        """What opens the models; another one only when its settings change."""
         key = (settings.paths, settings.runtime)
-        if self._repository is None or self._repository[0] != key:
-            self._repository = (key, open_repository(settings, self.counters))
-        return self._repository[1]
+        if self._opener is None or self._opener[0] != key:
+            self._opener = (key, make_opener(settings, self.counters))
+        return self._opener[1]
 
     def mqtt(self) -> MqttUnit | None:
         """The connection to the broker, while it runs."""
@@ -206,15 +206,13 @@ class Wiring:
 
     def _service(self, settings: Config, name: str) -> Callable[[], Unit]:
         wanted = settings.wanted_services()[name]
-        return lambda: ServiceUnit(
-            name, wanted, self.repository(settings), self.table, self._services_changed
-        )
+        return lambda: ServiceUnit(name, wanted, self.opener(settings), self.table, self._services_changed)
 
     def _stream(self, settings: Config, name: str, stream: StreamSettings) -> Unit:
         frames = self.units.get("frames", Scheduler)
         if frames is None:
             raise NotReady("the workers do not run")
-        source = resolve_source(stream.source, self.repository(settings))
+        source = resolve_source(stream.source, self.opener(settings).catalogue)
         opened = stream.model_copy(update={"source": source})
         to_broker: Sink = partial(self._publish_result, stream.events())
         sinks = (*self._sinks, to_broker)

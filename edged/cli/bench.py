@@ -22,13 +22,13 @@ from edged.media.frame import PictureFrame
 from edged.media.picture import PictureLimits, decode_picture, encode_jpeg
 from edged.media.sound import SoundLimits, open_sound
 from edged.media.video import sample_frames
-from edged.opening import open_repository
+from edged.opening import make_opener
 from edged.pipeline.outlet import Outlet
 from edged.pipeline.requests import RequestRoute, RequestSettings
 from edged.pipeline.route import StreamRoute
 from edged.pipeline.serve import open_service
 from edged.pipeline.served import Served, ServiceTable
-from edged.repository.repository import Repository
+from edged.repository.catalogue import Catalogue
 from edged.runtimes.opening import OpenSession
 
 app = typer.Typer()
@@ -57,9 +57,9 @@ def bench(
     settings = configuration.load(config or default_config())
     asked = {key: value for key, value in (("model", model), ("precision", precision)) if value is not None}
     counters, log, items = Counters(), _RunLog(), given or []
-    repository = open_repository(settings, counters, log.watch)
-    served = open_service(name, settings.service(name).model_copy(update=asked), repository)
-    request, pictures = _request(served, items, repository)
+    opener = make_opener(settings, counters, log.watch)
+    served = open_service(name, settings.service(name).model_copy(update=asked), opener)
+    request, pictures = _request(served, items, opener.catalogue)
     route = _route(served, readable(settings.requests, items), counters, request)
     kinds: dict[str, Callable[[], object]] = {"bare runtime": log.bare(route), "request": route}
     if pictures:
@@ -111,7 +111,7 @@ class _Watched:
         return self._session.run(inputs)
 
 
-def _request(served: Served, items: list[str], repository: Repository) -> tuple[bytes, list[bytes]]:
+def _request(served: Served, items: list[str], catalogue: Catalogue) -> tuple[bytes, list[bytes]]:
     """The request to time, and the pictures in it where a camera may feed the service."""
     known = served.service
     if items:
@@ -122,7 +122,7 @@ def _request(served: Served, items: list[str], repository: Repository) -> tuple[
         raise NotUsable(
             f"{card.id} brings no clip; name what {known.name} shall answer, as for `edged infer`"
         )
-    frames = sample_frames(repository.file(card.id, card.calibration.media[0]), 3)
+    frames = sample_frames(catalogue.file(card.id, card.calibration.media[0]), 3)
     jpeg = encode_jpeg(frames[len(frames) // 2])
     return request_of(known, [], {"image": pybase64.b64encode_as_string(jpeg)}), [jpeg]
 

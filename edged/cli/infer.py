@@ -16,7 +16,7 @@ from edged.contracts.request import Answer, RequestJob, refusal
 from edged.contracts.services import Service, service
 from edged.flow.counters import Counters
 from edged.media.picture import PictureLimits, decode_picture, encode_jpeg, encode_png
-from edged.opening import open_repository
+from edged.opening import make_opener
 from edged.ops.draw import annotate
 from edged.pipeline.requests import RequestRoute
 from edged.pipeline.serve import open_service
@@ -81,8 +81,7 @@ def _answered(
     wanted = settings.service(known.name)
     wanted = wanted.model_copy(update={k: v for k, v in asked.items() if v is not None})
     counters, serving = Counters(), ServiceTable()
-    repository = open_repository(settings, counters)
-    serving.put(open_service(known.name, wanted, repository))
+    serving.put(open_service(known.name, wanted, make_opener(settings, counters)))
     route = RequestRoute(serving, readable(settings.requests, items), counters)
     return route.answer(RequestJob(known.name, payload, time.monotonic(), lambda _: None))
 

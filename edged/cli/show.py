@@ -11,10 +11,9 @@ from edged.cli.terminal import default_config, print_json, say, table
 from edged.config import Config
 from edged.contracts.errors import ConfigError, EdgedError, NotReady
 from edged.contracts.services import SERVICES, Service, service
-from edged.flow.counters import Counters
-from edged.opening import open_repository
+from edged.opening import open_catalogue
 from edged.pipeline.serve import named
-from edged.repository.repository import Repository
+from edged.repository.catalogue import Catalogue
 from edged.runtimes.devices import devices as find_devices
 from edged.streams.microphone import microphones as find_microphones
 
@@ -29,17 +28,17 @@ def check(config: ConfigPath = None) -> None:
     """Check config.yaml and list every fault at once; exit 0 when there is none, 2 otherwise."""
     path = config or default_config()
     settings = configuration.load(path)
-    if faults := list(_model_faults(settings, open_repository(settings, Counters()))):
+    if faults := list(_model_faults(settings, open_catalogue(settings))):
         raise ConfigError(*(f"{path}: {fault}" for fault in faults))
     say(f"{path} is fine: {len(settings.wanted_services())} services, {len(settings.streams)} streams")
 
 
-def _model_faults(settings: Config, repository: Repository) -> Iterator[str]:
+def _model_faults(settings: Config, catalogue: Catalogue) -> Iterator[str]:
     """What no plugin can fulfil, installed or not."""
     for name, wanted in settings.wanted_services().items():
         try:
-            model, uses = named(name, wanted, repository)
-            repository.used(model or repository.best(name), uses)
+            model, uses = named(name, wanted, catalogue)
+            catalogue.used(model or catalogue.best(name), uses)
         except EdgedError as error:
             yield f"services.{name}{'.' if isinstance(error, ConfigError) else ': '}{error}"
 
@@ -48,8 +47,8 @@ def _model_faults(settings: Config, repository: Repository) -> Iterator[str]:
 def services(as_json: AsJson = False, config: ConfigPath = None) -> None:
     """List the 25 services and what fulfils each of them."""
     settings = configuration.load(config or default_config())
-    repository = open_repository(settings, Counters())
-    facts = [_service_facts(known, settings, repository) for known in SERVICES.values()]
+    catalogue = open_catalogue(settings)
+    facts = [_service_facts(known, settings, catalogue) for known in SERVICES.values()]
     if as_json:
         print_json(facts)
         return
@@ -59,7 +58,7 @@ def services(as_json: AsJson = False, config: ConfigPath = None) -> None:
     table("services", columns, rows)
 
 
-def _service_facts(known: Service, settings: Config, repository: Repository) -> dict[str, Any]:
+def _service_facts(known: Service, settings: Config, catalogue: Catalogue) -> dict[str, Any]:
     """One row; model, variant and device are what would run, null where nothing would."""
     wanted = settings.service(known.name)
     facts: dict[str, Any] = {
@@ -72,23 +71,23 @@ def _service_facts(known: Service, settings: Config, repository: Repository) -> 
         "verified": False,
     }
     try:
-        model, uses = named(known.name, wanted, repository)
-        model = model or _likely(known.name, repository)
-        facts |= {"model": model, "verified": repository.card(model).verified}
-        facts["installed"] = repository.installed(model, uses)
-        choice = repository.choice(model, wanted.device, wanted.precision)
+        model, uses = named(known.name, wanted, catalogue)
+        model = model or _likely(known.name, catalogue)
+        facts |= {"model": model, "verified": catalogue.card(model).verified}
+        facts["installed"] = catalogue.installed(model, uses)
+        choice = catalogue.choice(model, wanted.device, wanted.precision)
         facts |= {"variant": choice.variant, "device": choice.device}
     except EdgedError:
         pass  # the nulls say it
     return facts
 
 
-def _likely(name: str, repository: Repository) -> str:
+def _likely(name: str, catalogue: Catalogue) -> str:
     """The model that would serve: the first installed by rank, else the one to pull."""
     try:
-        return repository.preferred(name)
+        return catalogue.preferred(name)
     except NotReady:
-        return repository.best(name)
+        return catalogue.best(name)
 
 
 @app.command()

@@ -1,12 +1,11 @@
 """What a model needs beside its sessions: files of its card that it reads once, and the shop's gallery."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from edged.contracts.model import AnyModel, Part
 from edged.repository.gallery import FolderGallery
-from edged.weights.store import WeightStore
 
 GALLERY = "gallery"
 """Name of the gallery among a model's resources."""
@@ -18,12 +17,9 @@ def open_gallery(model: AnyModel, parts: Mapping[str, Part], folder: Path, cache
     return {} if use is None else {GALLERY: FolderGallery(folder, parts[use.embedding], cache, use.sides)}
 
 
-def open_resources(model: AnyModel, store: WeightStore) -> dict[str, Any]:
-    """The card's resources as the model reads them.
+def open_resources(model: AnyModel, verified: Callable[[str], Path]) -> dict[str, Any]:
+    """The card's resources as the model reads them, of files that `verified` finds by their name.
 
-    Raises `RepositoryError` where a file is missing or not what it should be, `CardError` as the model does.
+    Raises what `verified` raises, and `CardError` as the model does.
     """
-    card = model.card
-    return {
-        name: model.open_resource(name, store.verified(card, file)) for name, file in card.resources.items()
-    }
+    return {name: model.open_resource(name, verified(file)) for name, file in model.card.resources.items()}

@@ -12,12 +12,9 @@ from edged import Detections, Embedding, GalleryIndex, ModelCard
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.discovery import discover
-from edged.flow.counters import Counters
 from edged.ops.boxes import iou
-from edged.pipeline.slot import DeviceSlot
-from edged.repository.repository import Repository
-from edged.runtimes.devices import Concurrency
 from edged.testing import FakeRun, conformance, frame_of
+from tests.opened import pulled
 from tests.shelf import on_ground, products, shelf
 
 HERE = Path(__file__).parent
@@ -45,12 +42,7 @@ def gallery(things, tmp_path_factory):
 @pytest.fixture(scope="module")
 def counter(models_root, gallery):
     models = discover([HERE.parent], entry_points=False).models
-    slot = DeviceSlot(1)
-    repository = Repository(
-        models_root, models, Concurrency(1, 1), Counters(), lambda _: slot, gallery=gallery
-    )
-    repository.pull("shelf-count", lambda *_: None)
-    return repository.acquire("shelf-count", precision="f32")
+    return pulled(models_root, models, "shelf-count", gallery=gallery).acquire("shelf-count", precision="f32")
 
 
 def counted(counter, picture, **options):

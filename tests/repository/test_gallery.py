@@ -14,9 +14,9 @@ from edged.contracts.items import PixelFormat
 from edged.contracts.parts import Embedding
 from edged.repository import gallery as gallery_module
 from edged.repository.gallery import FolderGallery, enrolled
-from edged.repository.tune import NoDeadline
+from edged.testing import FakeRun
 
-RUN = NoDeadline()
+RUN = FakeRun()
 
 
 class MeanColour:
@@ -122,7 +122,7 @@ def test_no_folder_is_an_empty_gallery(tmp_path):
 
 
 def test_a_request_that_runs_out_of_time_leaves_what_was_done(of):
-    class Impatient(NoDeadline):
+    class Impatient(FakeRun):
         left = 2
 
         def check(self):
