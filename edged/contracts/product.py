@@ -24,8 +24,8 @@ class InventoryOptions(DetectionOptions):
 class ShelfCount(Detections):
     """Answer of inventory-counting: every `detection_` list has one entry a product; all may be empty.
 
-    `detection_classes` are 0 for an unknown product, else the number of its SKU, from 1, among those that are
-    enrolled, in alphabetical order.
+    `detection_classes` are 0 for an unknown product, else the id of its SKU, from 1: it is given when the SKU
+    is enrolled, stays whatever is enrolled or removed later, and is never given to another.
     """
 
     __pydantic_config__ = RESULT

@@ -5,16 +5,22 @@ from pathlib import Path
 from typing import Any
 
 from edged.contracts.model import AnyModel, Part
-from edged.repository.gallery import FolderGallery
+from edged.repository.gallery import FolderGallery, sku_ids
 
 GALLERY = "gallery"
 """Name of the gallery among a model's resources."""
 
 
 def open_gallery(model: AnyModel, parts: Mapping[str, Part], folder: Path, cache: Path) -> dict[str, Any]:
-    """The gallery in `folder`, for a model whose card names one; its vectors are kept in `cache`."""
+    """The gallery in `folder`, for a model whose card names one; its vectors are kept in `cache`.
+
+    Its SKUs have their ids from now on. Raises `RepositoryError` when the table of ids is damaged.
+    """
     use = model.card.gallery
-    return {} if use is None else {GALLERY: FolderGallery(folder, parts[use.embedding], cache, use.sides)}
+    if use is None:
+        return {}
+    sku_ids(folder)
+    return {GALLERY: FolderGallery(folder, parts[use.embedding], cache, use.sides)}
 
 
 def open_resources(model: AnyModel, verified: Callable[[str], Path]) -> dict[str, Any]:

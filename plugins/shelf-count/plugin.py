@@ -7,6 +7,7 @@ enough.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,8 @@ class ShelfCounter(Model[Frame, InventoryOptions, ShelfCount]):
             run.progress(position / len(xyxy))
             classes[position] = _named(_crop(picture, box), index, options.max_distance, tools, run)
         found = Detections.from_arrays(xyxy, scores, classes, (UNKNOWN, *index.skus))
+        ids = (0, *index.ids)
+        found = replace(found, detection_classes=[ids[i] for i in found.detection_classes])
         return ShelfCount.from_detections(found, (item.height, item.width))
 
     def _products(
@@ -127,7 +130,7 @@ def _crop(picture: Pixels, box: Floats) -> Frame:
 
 
 def _named(crop: Frame, index: GalleryIndex, farthest: float, tools: Tools, run: Run) -> int:
-    """Class of a product: 0 when it is unknown, else the number of its SKU from 1."""
+    """Position of a product's name: 0 when it is unknown, else that of its SKU from 1."""
     if not index.skus:
         return 0
     vector = tools.models["embedding"].infer(crop, run).vector

@@ -1,5 +1,6 @@
 """Shelves with known products, through the real detector, embedding and gallery."""
 
+import json
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -78,11 +79,12 @@ def test_small_products_are_found_in_tiles(counter, things):
     assert found(counted(counter, picture), boxes) >= 86
 
 
-def test_class_ids_are_those_of_the_skus_in_order(counter, things):
+def test_class_ids_are_those_of_the_skus_in_order(counter, things, gallery):
     picture, _, _ = shelf(things, 2, 4, 200, 3)
     result = counted(counter, picture)
     known = ["unknown", *sorted(things.keys() - {STRANGER})]
     assert [known[i] for i in result.detection_classes] == result.detection_class_names
+    assert json.loads((gallery / "ids.json").read_text()) == {sku: i for i, sku in enumerate(known) if i}
 
 
 def test_a_strict_distance_makes_everything_unknown(counter, things):
@@ -116,16 +118,18 @@ class Enrolled:
 
     def __init__(self, *skus):
         vectors = np.eye(2, dtype=np.float32)[: len(skus)]
-        self._index = GalleryIndex(skus, vectors.reshape(-1, 2), np.arange(len(skus)))
+        ids = tuple(range(7, 7 - len(skus), -1))
+        self._index = GalleryIndex(skus, ids, vectors.reshape(-1, 2), np.arange(len(skus)))
 
     def index(self, run):
         return self._index
 
 
-@pytest.mark.parametrize(("skus", "name"), [(("a", "b"), "a"), ((), "unknown")])
-def test_it_keeps_the_promises_of_a_model(skus, name):
+@pytest.mark.parametrize(("skus", "id_", "name"), [(("a", "b"), 7, "a"), ((), 0, "unknown")])
+def test_it_keeps_the_promises_of_a_model(skus, id_, name):
     (model,) = (discover([HERE.parent], entry_points=False).models["shelf-count"],)
     parts = {"products": Detector(), "embedding": Look()}
     result = conformance(model, {}, resources={"gallery": Enrolled(*skus)}, models=parts)
     assert result.detection_class_names == [name]  # and the person is no product
+    assert result.detection_classes == [id_]
     assert result.product_count == {name: 1}

@@ -252,10 +252,15 @@ def test_products_are_enrolled_and_listed(edged, tmp_path):
         cv2.imwrite(str(path), np.full((20, 10, 3), colour, np.uint8))
     done = edged("enroll", "cola 0,5", front, side)
     assert done.returncode == 0
-    assert "has 2 pictures" in done.stderr
+    assert "id 1, has 2 pictures" in " ".join(done.stderr.split())
     assert edged("enroll", "cola 0,5", front).returncode == 0  # the same picture again is no other
     assert edged("enroll", "水", side).returncode == 0
-    assert json.loads(edged("gallery", "--json").stdout) == {"cola 0,5": 2, "水": 1}
+    assert edged("enroll", "beer", side).returncode == 0
+    assert json.loads(edged("gallery", "--json").stdout) == [
+        {"id": 3, "sku": "beer", "pictures": 1},
+        {"id": 1, "sku": "cola 0,5", "pictures": 2},
+        {"id": 2, "sku": "水", "pictures": 1},
+    ]
     assert len(list((tmp_path / "gallery" / "cola 0,5").iterdir())) == 2
 
 
@@ -266,6 +271,7 @@ def test_what_cannot_be_enrolled_is_said_and_leaves_nothing(edged, tmp_path):
     for args, sentence in (
         (("unknown", good), "'unknown' is no name for a product"),
         (("a/b", good), "without /"),
+        (("ids.json", good), "'ids.json' is no name for a product"),
         (("cola", good, bad), "bad.png: "),
         (("cola", tmp_path / "missing.png"), "missing.png cannot be read: No such file"),
     ):

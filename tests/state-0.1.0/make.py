@@ -17,6 +17,7 @@ import onnx
 from edged.mqtt.doubles import identity
 from edged.mqtt.journal import Addressed, Journal, Request
 from edged.repository.manifest import sha256
+from edged.repository.repository import Repository
 from onnx import TensorProto, helper
 
 from edged.contracts.request import Answer
@@ -24,7 +25,6 @@ from edged.control import Switches
 from edged.discovery import discover
 from edged.flow.counters import Counters
 from edged.pipeline.slot import DeviceSlot
-from edged.repository.repository import Repository
 from edged.runtimes.devices import Concurrency
 
 SERVICE = "image-classification"
