@@ -1,6 +1,7 @@
 """A variant that went stale is derived again from the weights that are kept, without a network."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -157,3 +158,12 @@ def test_a_folder_that_cannot_be_written_is_said(models, caplog, monkeypatch):
     with pytest.raises(VariantError, match="edged pull small"):
         models.opener.acquire("small")
     assert "small: cannot be derived again: read-only" in caplog.text
+
+
+def test_who_asks_at_once_waits_and_derives_once(models, registry, caplog):
+    wishes = ("auto", "f32", "int8")
+    with caplog.at_level("INFO"), ThreadPoolExecutor(len(wishes)) as pool:
+        list(pool.map(lambda precision: models.opener.acquire("small", precision=precision), wishes))
+    derived = [r.getMessage() for r in caplog.records if r.getMessage().startswith("small: derived ")]
+    assert sum(" in " in line for line in derived) == len(VARIANTS)
+    assert_as_new(models, registry)
