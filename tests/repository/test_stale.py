@@ -119,10 +119,11 @@ def test_only_what_had_been_derived(models, registry, folder):
     assert registry.sent == []
 
 
-def test_a_manifest_of_another_form_is_stale_too(models, registry, folder):
+def test_what_has_a_manifest_of_another_form_is_stale_too(models, registry, folder):
     for variant in VARIANTS:
         path = folder / variant / "manifest.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), "new": "field"}))
+        fields = json.loads(path.read_text())
+        path.write_text(json.dumps({**fields, "recipe": {"made_by": fields["recipe"]}}))
         assert Manifest.load(folder / variant) is None
     assert models.catalogue.installed("small")
     models.opener.acquire("small")
