@@ -30,7 +30,7 @@ FLOORS = (
     {"hookspecs", "discovery", "pipeline"},
     {"requests"},
     {"streams", "mqtt", "http", "jsonl"},
-    {"config", "secrets", "health", "status", "control", "opening", "wiring", "daemon", "testing"},
+    {"config", "mend", "secrets", "health", "status", "control", "opening", "wiring", "daemon", "testing"},
     {"cli"},
 )
 SIDEWAYS = {("media", "ops"), ("media", "flow")}

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from edged.contracts.errors import NotFound
 from edged.contracts.message import Envelope, StreamMessage
 from edged.contracts.model import Options
 from edged.contracts.result import result_schema
+from edged.contracts.spelling import hint
 
 Listens = Literal["utterance", "growing", "always"]
 """To what a service listens on a microphone: to each utterance once somebody has spoken, to it while it grows
@@ -163,9 +163,8 @@ def service(name: str) -> Service:
     try:
         return SERVICES[name]
     except KeyError:
-        close = get_close_matches(name, SERVICES, 3, 0.4)
-        hint = f"did you mean {', '.join(close)}?" if close else "`edged services` lists all of them"
-        raise NotFound(f"no service is called {name!r}; {hint}") from None
+        meant = hint(name, SERVICES, "`edged services` lists all of them")
+        raise NotFound(f"no service is called {name!r}; {meant}") from None
 
 
 _CLASSIFICATION = Types(image.ImageInput, Options, image.Classification)
