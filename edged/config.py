@@ -49,6 +49,13 @@ class StreamSettings(CameraSettings):
         """Whether its sound is wanted, not its pictures."""
         return any(known.takes_sound for run in self.run if (known := _known(run.service)) is not None)
 
+    @property
+    def model(self) -> str | None:
+        """Id of the model with which its source, a clip, is pulled; none for any other source."""
+        return (
+            self.source.removeprefix("models:").split("/")[0] if self.source.startswith("models:") else None
+        )
+
     def events(self) -> frozenset[str]:
         """The services of which only changes are published."""
         return frozenset(run.service for run in self.run if (run.publish or self.publish).on == "change")

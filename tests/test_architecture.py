@@ -46,6 +46,7 @@ PLUGINS_MAY_IMPORT = {"edged", "edged.ops", "edged.media", "edged.builders"}
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "manager", "handler"}
 MOST_LINES = {"daemon.py": 200}
 BOUNDARIES = {
+    "edged/cli/pull.py": "one model that is pulled, by the code of its plugin",
     "edged/discovery.py": "a plugin is loaded",
     "edged/repository/instance.py": "one inference",
     "edged/streams/supervise.py": "one source",

@@ -115,6 +115,7 @@ requests.fetch.prts: this key is unknown; did you mean ports
 requests.fetch.ports.1: Input should be a valid integer
 requests.fetch.ports.2: Input should be a valid integer
 requests.fetch.allow_networks.0: Input is not a valid IPv4 network
+requests.fetch.allow_networks.0: Input is not a valid IPv6 network
 streams.do+or: a name
 streams.do+or.sorce: this key is unknown; did you mean source
 streams.do+or.gate.motion.min_are: this key is unknown; did you mean min_area

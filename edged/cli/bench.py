@@ -12,7 +12,8 @@ import typer
 
 from edged import config as configuration
 from edged.cli.items import readable, request_of
-from edged.cli.terminal import default_config, print_json, say, table
+from edged.cli.options import ConfigPath
+from edged.cli.terminal import print_json, say, table
 from edged.contracts.errors import EdgedError, NotUsable
 from edged.contracts.items import PixelFormat
 from edged.contracts.model import Tensors
@@ -51,10 +52,11 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of five calls of each kind, at most.")] = 30,
     model: Annotated[str | None, typer.Option(help="Id of the model; else as configured.")] = None,
     precision: Annotated[str | None, typer.Option(help="f32, bf16 or int8; else as configured.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Path of config.yaml.")] = None,
+    *,
+    config: ConfigPath,
 ) -> None:
     """Time a service stage by stage, and the whole against the bare runtime's own loop, in the same run."""
-    settings = configuration.load(config or default_config())
+    settings = configuration.load(config)
     asked = {key: value for key, value in (("model", model), ("precision", precision)) if value is not None}
     counters, log, items = Counters(), _RunLog(), given or []
     opener = make_opener(settings, counters, log.watch)

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from edged import config as configuration
-from edged.cli.terminal import default_config, print_json, say, table
+from edged.cli.options import AsJson, ConfigPath
+from edged.cli.terminal import print_json, say, table
 from edged.contracts.errors import BadRequest, NotFound, NotMedia, TooLarge
 from edged.contracts.product import UNKNOWN
 from edged.media.picture import PictureLimits, decode_picture
@@ -23,8 +24,6 @@ LONGEST_NAME = 100
 PLAIN_SUFFIX = ".jpg"
 """Of a picture whose own name has none that the gallery reads; what it is, is read from its bytes."""
 
-ConfigPath = Annotated[Path | None, typer.Option(help="Path of config.yaml.")]
-
 
 @app.command()
 def enroll(
@@ -32,13 +31,13 @@ def enroll(
     pictures: Annotated[
         list[Path], typer.Argument(metavar="PICTURE...", help="The product, filling the picture.")
     ],
-    config: ConfigPath = None,
+    config: ConfigPath,
 ) -> None:
     """Teach a product: copy pictures of it into the gallery. A running daemon knows it with its next answer.
 
     Three to five pictures from the sides that a shelf shows are good; cut away what is not the product.
     """
-    gallery = configuration.load(config or default_config()).paths.gallery
+    gallery = configuration.load(config).paths.gallery
     folder = gallery / _checked(sku)
     data = [(picture, _read(picture)) for picture in pictures]
     sku_ids(gallery)  # what is there already comes first
@@ -51,19 +50,16 @@ def enroll(
     except OSError as error:
         raise NotFound(f"{folder} cannot be written: {error.strerror}") from error
     number = numbered(gallery, [sku])[sku]
-    say(f"[bold]{sku}[/], id {number}, has {_counts(gallery)[sku]} pictures in {folder}")
+    say(f"{sku}, id {number}, has {_counts(gallery)[sku]} pictures in {folder}")
 
 
 @app.command()
-def gallery(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
-    config: ConfigPath = None,
-) -> None:
+def gallery(*, as_json: AsJson = False, config: ConfigPath) -> None:
     """List the products that are enrolled, each with its id in answers.
 
     To forget one, delete its folder: should it come back, it has the same id.
     """
-    folder = configuration.load(config or default_config()).paths.gallery
+    folder = configuration.load(config).paths.gallery
     ids, counts = sku_ids(folder), sorted(_counts(folder).items())
     if as_json:
         print_json([{"id": ids.get(sku), "sku": sku, "pictures": count} for sku, count in counts])

@@ -1,61 +1,66 @@
-"""`edged check`, `services`, `devices`, `microphones`, `schema`: look, change nothing."""
+"""`edged check`, `services`, `models`, `devices`, `microphones`, `schema`: look, change nothing."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from edged import config as configuration
-from edged.cli.terminal import default_config, print_json, say, table
+from edged.cli.options import AsJson, ConfigPath
+from edged.cli.terminal import print_json, say, table
 from edged.config import Config
 from edged.contracts.errors import ConfigError, EdgedError, NotReady
 from edged.contracts.services import SERVICES, Service, service
 from edged.opening import open_catalogue
 from edged.pipeline.serve import named
 from edged.repository.catalogue import Catalogue
+from edged.repository.variants import variants_of
 from edged.runtimes.devices import devices as find_devices
+from edged.runtimes.opening import split
 from edged.streams.microphone import microphones as find_microphones
 
 app = typer.Typer()
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-ConfigPath = Annotated[Path | None, typer.Option(help="Path of config.yaml.")]
-
 
 @app.command()
-def check(config: ConfigPath = None) -> None:
+def check(config: ConfigPath) -> None:
     """Check config.yaml and list every fault at once; exit 0 when there is none, 2 otherwise."""
-    path = config or default_config()
-    settings = configuration.load(path)
-    if faults := list(_model_faults(settings, open_catalogue(settings))):
-        raise ConfigError(*(f"{path}: {fault}" for fault in faults))
-    say(f"{path} is fine: {len(settings.wanted_services())} services, {len(settings.streams)} streams")
+    settings, faults = configuration.examine(config)
+    if settings is not None:
+        faults += [f"{config}: {fault}" for fault in _model_faults(settings)]
+    if settings is None or faults:
+        raise ConfigError(*faults)
+    say(f"{config} is fine: {len(settings.wanted_services())} services, {len(settings.streams)} streams")
 
 
-def _model_faults(settings: Config, catalogue: Catalogue) -> Iterator[str]:
+def _model_faults(settings: Config) -> Iterator[str]:
     """What no plugin can fulfil, installed or not."""
-    for name, wanted in settings.wanted_services().items():
+    known = {n: wanted for n, wanted in settings.wanted_services().items() if n in SERVICES}
+    sources = {name: stream.model for name, stream in settings.streams.items() if stream.model}
+    if not known and not sources:
+        return
+    catalogue = open_catalogue(settings)
+    for name, wanted in known.items():
         try:
             model, uses = named(name, wanted, catalogue)
             catalogue.used(model or catalogue.best(name), uses)
         except EdgedError as error:
             yield f"services.{name}{'.' if isinstance(error, ConfigError) else ': '}{error}"
+    for name, source in sources.items():
+        try:
+            catalogue.card(source)
+        except EdgedError as error:
+            yield f"streams.{name}.source: {error}"
 
 
 @app.command()
-def services(as_json: AsJson = False, config: ConfigPath = None) -> None:
+def services(*, as_json: AsJson = False, config: ConfigPath) -> None:
     """List the 25 services and what fulfils each of them."""
-    settings = configuration.load(config or default_config())
+    settings = configuration.load(config)
     catalogue = open_catalogue(settings)
     facts = [_service_facts(known, settings, catalogue) for known in SERVICES.values()]
-    if as_json:
-        print_json(facts)
-        return
     columns = ("service", "group", "model", "variant", "device", "installed", "verified")
-    shown = {None: "-", True: "yes", False: "no"}
-    rows = [[shown[v] if isinstance(v := row[c], bool | None) else v for c in columns] for row in facts]
-    table("services", columns, rows)
+    _show("services", columns, facts, as_json)
 
 
 def _service_facts(known: Service, settings: Config, catalogue: Catalogue) -> dict[str, Any]:
@@ -88,6 +93,28 @@ def _likely(name: str, catalogue: Catalogue) -> str:
         return catalogue.preferred(name)
     except NotReady:
         return catalogue.best(name)
+
+
+@app.command()
+def models(*, as_json: AsJson = False, config: ConfigPath) -> None:
+    """List the models that the plugins offer, and what is installed of them."""
+    catalogue = open_catalogue(configuration.load(config))
+    facts = [
+        {
+            "model": card.id,
+            "service": card.service,
+            "rank": card.rank,
+            "licence": card.licence.id,
+            "installed": catalogue.installed(card.id),
+            "verified": card.verified,
+            "runtimes": sorted({split(variant)[0] for variant in variants_of(card)}),
+            "variants": [v.variant for v in catalogue.variants(card.id) if v.derived],
+            "uses": catalogue.used(card.id),
+        }
+        for card in catalogue.cards
+    ]
+    columns = ("model", "service", "rank", "licence", "installed", "verified", "runtimes", "variants", "uses")
+    _show("models", columns, facts, as_json)
 
 
 @app.command()
@@ -125,3 +152,22 @@ def schema(name: Annotated[str, typer.Argument(metavar="SERVICE")]) -> None:
             "stream_message": known.message_schema(),
         }
     )
+
+
+def _show(title: str, columns: Sequence[str], facts: Sequence[Mapping[str, object]], as_json: bool) -> None:
+    """Facts as JSON, or those of them that `columns` name as a table."""
+    if as_json:
+        print_json(facts)
+    else:
+        table(title, columns, [[_cell(row[column]) for column in columns] for row in facts])
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(value)
+    return str(value)
