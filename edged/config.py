@@ -205,7 +205,12 @@ def examine(path: Path) -> tuple[Config | None, list[str]]:
     lines = (
         f"{place}: {line}" if place else line for place, fault in faults.items() for line in fault.split("\n")
     )
-    return config, [f"{path}: {_USER_INFO.sub('://', line)}" for line in lines]
+    return config, [located(path, line) for line in lines]
+
+
+def located(path: Path, fault: str) -> str:
+    """A fault as it may be shown: with its file, without what a URL says of its user."""
+    return f"{path}: {_USER_INFO.sub('://', fault)}"
 
 
 def _parsed(path: Path) -> object:

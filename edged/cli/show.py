@@ -27,7 +27,7 @@ def check(config: ConfigPath) -> None:
     """Check config.yaml and list every fault at once; exit 0 when there is none, 2 otherwise."""
     settings, faults = configuration.examine(config)
     if settings is not None:
-        faults += [f"{config}: {fault}" for fault in _model_faults(settings)]
+        faults += [configuration.located(config, fault) for fault in _model_faults(settings)]
     if settings is None or faults:
         raise ConfigError(*faults)
     say(f"{config} is fine: {len(settings.wanted_services())} services, {len(settings.streams)} streams")

@@ -140,11 +140,26 @@ def test_an_error_answer_is_json_and_exit_1(edged, args, code, says):
 def test_check_lists_every_fault_at_once(edged, tmp_path):
     assert edged("check").returncode == 0
     bad = tmp_path / "bad.yaml"
-    bad.write_text("nodes: x\nstreams: {door: {run: [ocrr]}}\nmqtt: {url: 'http://x'}\n")
-    done = edged("check", "--config", bad)
+    bad.write_text(
+        "nodes: x+y\nstreams: {door: {run: [ocrr]}, side: {sorce: 'models:picodet/a.mp4', run: [ocr]}}\n"
+        "mqtt: {url: 'http://x'}\n"
+        "service: {object-detection: {modl: yolo-nano, optons: {score_treshold: 1}}}\n"
+    )
+    done = edged("check", "-c", bad)
     assert (done.returncode, done.stdout) == (2, "")
-    for part in ("nodes", "streams.door.source", "mqtt.url", str(bad)):
-        assert part in done.stderr
+    for part in (
+        "nodes: this key is unknown; did you mean node?",
+        "node: a name is one level of MQTT topics",
+        "streams.door.source: this key is missing",
+        "streams.door.run.0: no service is called 'ocrr'; did you mean ocr?",
+        "streams.side.source: no model is called 'picodet'; did you mean picodet-416",
+        "mqtt.url",
+        "service: this key is unknown; did you mean services?",
+        "services.object-detection.modl: this key is unknown; did you mean model?",
+        "services.object-detection.options.score_treshold: this key is unknown; did you mean score_",
+        "services.object-detection: no model is called 'yolo-nano'; did you mean yolox-nano",
+    ):
+        assert f"{bad}: {part}" in done.stderr, part
 
 
 def test_check_finds_models_that_cannot_fulfil_a_service(edged, tmp_path):
