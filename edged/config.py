@@ -30,6 +30,8 @@ _QUOTED = re.compile(r"""'(?P<single>[^']*)'|"(?P<double>[^"]*)\"""")
 """What YAML's sentences quote of the file."""
 ANY_SOURCE = "rtsp://camera"
 """In the place of a source that is missing: it can feed whatever a stream may run."""
+_BOOLEAN, _WORD = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:str"
+"""What YAML takes a plain value for."""
 _SIGNS = 2
 """Quotes so short are signs that YAML wants, no values."""
 _USER_INFO = re.compile(r"://\S*@")
@@ -166,11 +168,13 @@ def _sound_faults(stream: StreamSettings) -> Iterator[tuple[str, str]]:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML that refuses a key given twice: the first one would be lost in silence."""
+    """YAML whose keys are words (`on` is `true` in YAML 1.1), and that refuses one given twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == _BOOLEAN:
+                key_node.tag = _WORD
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(

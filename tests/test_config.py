@@ -1,5 +1,6 @@
 """config.yaml: every fault at once, with file, key and reason; the shipped one is the reference."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,58 @@ def test_no_fault_hides_another(tmp_path):
     assert [one for one in told if not any(one.startswith(line) for line in wanted)] == []
 
 
+SOUND = """
+node: shop
+http: {listen: 127.0.0.1:1, token: 0123456789abcdef}
+requests: {picture: {max_pixels: 9}, fetch: {ports: [80, 81]}}
+services: {ocr: {device: cpu, options: {}}, image-similarity: {uses: {embedding: mine}}}
+streams:
+  door:
+    source: rtsp://cam/1
+    gate: {motion: {min_area: .1}}
+    run: [ocr, {object-detection: {every: 2s, options: {max_detections: 3}, publish: {"on": change}}}]
+  mic: {source: 'mic:', run: [{service: music-detection}]}
+"""
+
+
+def places(tree, way=()):
+    """The way to each value in a tree."""
+    inside = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, value in inside:
+        yield (*way, key)
+        yield from places(value, (*way, key))
+
+
+def spoilt(tree, way, by):
+    """The tree with another value, or with another key where it is misspelt."""
+    (key, *rest), copy = way, tree.copy()
+    if rest:
+        copy[key] = spoilt(tree[key], rest, by)
+    elif by == "misspelt" and isinstance(tree, dict):
+        copy[f"{key[:-1]}q"] = copy.pop(key)
+    else:
+        copy[key] = by
+    return copy
+
+
+def told(tmp_path, tree):
+    config, lines = examine(written(tmp_path, yaml.safe_dump(tree)))
+    assert config is not None
+    return set(lines)
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_two_faults_are_told_like_each_alone(tmp_path, seed):
+    chance, tree = random.Random(seed), yaml.safe_load(SOUND)
+    one, other = chance.sample(list(places(tree)), 2)
+    if one[: len(other)] == other or other[: len(one)] == one:
+        return  # what is taken away as a whole has no faults
+    by, by_other = chance.choices([5, "x", "misspelt", {"a": 1}, None], k=2)
+    first = spoilt(tree, one, by)
+    alone = told(tmp_path, first) | told(tmp_path, spoilt(tree, other, by_other))
+    assert alone - told(tmp_path, spoilt(first, other, by_other)) == set()
+
+
 def test_what_is_sound_is_read_beside_what_is_not(tmp_path):
     text = "nodes: shop\nservice: {ocr: {modell: mine, device: 5}}\nstreams: {a: {source: x.mp4}, b: 3}\n"
     config, told = examine(written(tmp_path, text))
@@ -156,6 +209,13 @@ def test_what_is_sound_is_read_beside_what_is_not(tmp_path):
     assert config.services["ocr"].model == "mine"
     assert config.services["ocr"].device == "auto"
     assert not config.streams
+
+
+def test_on_is_a_word(tmp_path):
+    text = "streams: {no: {source: a.mp4, run: [{ocr: {publish: {on: change}}}], publish: {on: %s}}}"
+    stream = load(written(tmp_path, text % "change")).streams["no"]
+    assert (stream.publish.on, stream.events()) == ("change", {"ocr"})
+    assert "streams.no.publish.on: Input should be 'every' or 'change'" in faults(tmp_path, text % "never")
 
 
 def test_a_stream_may_be_called_as_a_key(tmp_path):
