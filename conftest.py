@@ -10,20 +10,13 @@ from pydantic import TypeAdapter
 
 from edged.contracts.card import ModelCard, Weights
 from edged.discovery import discover
-from edged.flow.counters import Counters
 from edged.repository.instance import Instance
-from edged.repository.repository import Repository
-from edged.repository.weights import WeightStore
-from edged.runtimes.devices import Concurrency
-from edged.runtimes.slot import DeviceSlot
+from edged.weights.store import WeightStore
+from tests.opened import models_in, silent
 
 ROOT = Path(__file__).parent
 MODELS = Path(os.environ.get("EDGED_TEST_MODELS", ROOT / "models"))
 """Shared by runs; `make run` uses the same folder."""
-
-
-def _ignore(task: str, done: int, total: int) -> None:
-    """Nobody looks at the progress."""
 
 
 @pytest.fixture(scope="session")
@@ -47,25 +40,24 @@ def yolox_card() -> ModelCard:
 @pytest.fixture(scope="session")
 def yolox_onnx(weight_store: WeightStore, yolox_card: ModelCard) -> Path:
     """The real weights of yolox-nano."""
-    return weight_store.ensure(yolox_card, ["yolox_nano.onnx"], _ignore)["yolox_nano.onnx"]
+    return weight_store.ensure(yolox_card, ["yolox_nano.onnx"], silent)["yolox_nano.onnx"]
 
 
 @pytest.fixture(scope="session")
 def bikes(weight_store: WeightStore, yolox_card: ModelCard) -> Path:
     """A clip of 250 frames, 640 x 272: a street with cars, people and bicycles."""
-    return weight_store.ensure(yolox_card, ["bikes.mp4"], _ignore)["bikes.mp4"]
+    return weight_store.ensure(yolox_card, ["bikes.mp4"], silent)["bikes.mp4"]
 
 
 @pytest.fixture(scope="session")
 def instance_of(models_root: Path) -> Callable[..., Instance]:
     """Pull a model of `plugins/` and open it: `instance_of("yolox-nano", precision="f32")`."""
     models = discover([ROOT / "plugins"], entry_points=False).models
-    slot = DeviceSlot(1)
-    repository = Repository(models_root, models, Concurrency(1, 1), Counters(), lambda _: slot)
+    found = models_in(models_root, models)
 
     def pulled(model: str, precision: str = "auto") -> Instance:
-        repository.pull(model, _ignore)
-        return repository.acquire(model, precision=precision, strict=precision != "auto")
+        found.puller.pull(model, silent)
+        return found.opener.acquire(model, precision=precision, strict=precision != "auto")
 
     return pulled
 
@@ -76,4 +68,4 @@ def media(weight_store: WeightStore, yolox_card: ModelCard) -> Callable[[str], P
     listed = yaml.safe_load((ROOT / "tests" / "media.yaml").read_text())
     media = TypeAdapter(dict[str, Weights]).validate_python(listed)
     card = yolox_card.model_copy(update={"weights": media})
-    return lambda name: weight_store.ensure(card, [name], _ignore)[name]
+    return lambda name: weight_store.ensure(card, [name], silent)[name]

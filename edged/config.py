@@ -4,16 +4,17 @@ import os
 import re
 from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field
 
 from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES, service
 from edged.contracts.settings import FOLDER, Seconds, Settings
 from edged.http.settings import HttpSettings
+from edged.mend import mended, shown_key
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.topics import node_fault, stream_fault
 from edged.requests.settings import RequestSettings
@@ -28,6 +29,10 @@ from edged.streams.rule import PublishSettings
 
 _QUOTED = re.compile(r"""'(?P<single>[^']*)'|"(?P<double>[^"]*)\"""")
 """What YAML's sentences quote of the file."""
+ANY_SOURCE = "rtsp://camera"
+"""In the place of a source that is missing: it can feed whatever a stream may run."""
+_BOOLEAN, _WORD = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:str"
+"""What YAML takes a plain value for."""
 _SIGNS = 2
 """Quotes so short are signs that YAML wants, no values."""
 _USER_INFO = re.compile(r"://\S*@")
@@ -46,6 +51,13 @@ class StreamSettings(CameraSettings):
     def listens(self) -> bool:
         """Whether its sound is wanted, not its pictures."""
         return any(known.takes_sound for run in self.run if (known := _known(run.service)) is not None)
+
+    @property
+    def model(self) -> str | None:
+        """Id of the model with which its source, a clip, is pulled; none for any other source."""
+        return (
+            self.source.removeprefix("models:").split("/")[0] if self.source.startswith("models:") else None
+        )
 
     def events(self) -> frozenset[str]:
         """The services of which only changes are published."""
@@ -87,13 +99,6 @@ class Config(Settings):
     health_every: Seconds = 30.0
     """Seconds between two messages on `edged/<node>/health`."""
 
-    @model_validator(mode="after")
-    def _names(self) -> Self:
-        faults = list(_name_faults(self))
-        if faults:
-            raise ValueError("\n".join(faults))
-        return self
-
     def service(self, name: str) -> ServiceSettings:
         """How a service is fulfilled, also one that is not named."""
         return self.services.get(name, ServiceSettings())
@@ -104,26 +109,29 @@ class Config(Settings):
         return {name: self.service(name) for name in dict.fromkeys([*self.services, *fed])}
 
 
-def _name_faults(config: Config) -> Iterator[str]:
+def _name_faults(config: Config) -> Iterator[tuple[str, str]]:
+    """Names that there are not and that do not fit, with the place of each."""
     if fault := node_fault(config.node):
-        yield f"node: {fault}"
+        yield "node", fault
     for name, settings in config.services.items():
         yield from _service_faults(f"services.{name}", name, settings.options)
     for name, stream in config.streams.items():
         if fault := stream_fault(name):
-            yield f"streams.{name}: {fault}"
+            yield f"streams.{name}", fault
         for i, run in enumerate(stream.run):
             yield from _service_faults(f"streams.{name}.run.{i}", run.service, run.options)
             if fault := _run_fault(run.service, stream):
-                yield f"streams.{name}.run.{i}: {fault}"
-        yield from (f"streams.{name}.{fault}" for fault in _sound_faults(stream))
+                yield f"streams.{name}.run.{i}", fault
+        yield from ((f"streams.{name}.{at}", fault) for at, fault in _sound_faults(stream))
 
 
-def _service_faults(where: str, name: str, options: Mapping[str, Any]) -> Iterator[str]:
+def _service_faults(where: str, name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     try:
-        yield from option_faults(service(name), options, f"{where}.options")
+        faults = option_faults(service(name), options)
     except EdgedError as error:
-        yield f"{where}: {error}"
+        yield where, str(error)
+    else:
+        yield from ((f"{where}.options.{at}", fault) for at, fault in faults.items())
 
 
 def _known(name: str) -> Service | None:
@@ -146,29 +154,31 @@ def _run_fault(name: str, stream: StreamSettings) -> str | None:
     return None
 
 
-def _sound_faults(stream: StreamSettings) -> Iterator[str]:
+def _sound_faults(stream: StreamSettings) -> Iterator[tuple[str, str]]:
     """Settings of pictures on a microphone, and the other way round."""
     if not stream.listens:
         if stream.gate.voice:
-            yield "gate.voice: is for services that listen, and those of this stream look"
+            yield "gate.voice", "is for services that listen, and those of this stream look"
         return
     for name in sorted(stream.gate.model_fields_set - {"voice"}):
-        yield f"gate.{name}: is for services that look, and those of this stream listen"
+        yield f"gate.{name}", "is for services that look, and those of this stream listen"
     for publish in (stream.publish, *(run.publish for run in stream.run if run.publish)):
         if publish.snapshot:
-            yield "publish.snapshot: there is no picture of sound"
+            yield "publish.snapshot", "there is no picture of sound"
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML that refuses a key given twice: the first one would be lost in silence."""
+    """YAML whose keys are words (`on` is `true` in YAML 1.1), and that refuses one given twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == _BOOLEAN:
+                key_node.tag = _WORD
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {_key(key)} stands twice", key_node.start_mark
+                    None, None, f"the key {shown_key(key)} stands twice", key_node.start_mark
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
@@ -176,8 +186,40 @@ class _Loader(yaml.SafeLoader):
 
 def load(path: Path) -> Config:
     """Read config.yaml. Raises `ConfigError` that lists every fault with file, key and reason."""
+    config, faults = examine(path)
+    if config is None or faults:
+        raise ConfigError(*faults)
+    return config
+
+
+def examine(path: Path) -> tuple[Config | None, list[str]]:
+    """What is sound of config.yaml, none where nothing is, and every fault with file, key and reason.
+
+    Raises `ConfigError` for what is no YAML.
+    """
+    inside = path.parent == Path(__file__).parent  # the one that comes in the wheel: write beside the user
+    folder = Path.cwd() if inside else path.parent
+    faults: dict[str, str] = {}
+    tree = with_secrets(_with_environment(_parsed(path), "", faults), Config, folder, faults)
+    config = mended(Config, tree, {FOLDER: folder}, faults, {"source": ANY_SOURCE})
+    if config is not None:
+        for place, fault in _name_faults(config):
+            faults.setdefault(place, fault)
+        config = _anchored(config, folder)
+    lines = (
+        f"{place}: {line}" if place else line for place, fault in faults.items() for line in fault.split("\n")
+    )
+    return config, [located(path, line) for line in lines]
+
+
+def located(path: Path, fault: str) -> str:
+    """A fault as it may be shown: with its file, without what a URL says of its user."""
+    return f"{path}: {_USER_INFO.sub('://', fault)}"
+
+
+def _parsed(path: Path) -> object:
     try:
-        raw = yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506 - a SafeLoader with one more check
+        return yaml.load(path.read_text("utf-8"), _Loader) or {}  # noqa: S506 - a SafeLoader with one more check
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {_yaml_fault(error)}") from None
     except OSError as error:
@@ -186,17 +228,6 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: is not text in UTF-8") from error
     except (ValueError, TypeError, LookupError, AttributeError):  # what PyYAML raises beside its own
         raise ConfigError(f"{path}: a `!!tag` does not fit its value, or a key is a list") from None
-    inside = path.parent == Path(__file__).parent  # the one that comes in the wheel: write beside the user
-    folder = Path.cwd() if inside else path.parent
-    faults: list[str] = []
-    tree = with_secrets(_with_environment(raw or {}, "", faults), Config, folder, faults)
-    try:
-        config = Config.model_validate(tree, context={FOLDER: folder})
-    except ValidationError as error:
-        faults += [line for e in error.errors(include_url=False) for line in _lines(dict(e))]
-    if faults:
-        raise ConfigError(*(f"{path}: {_USER_INFO.sub('://', fault)}" for fault in faults))
-    return _anchored(config, folder)
 
 
 def _yaml_fault(error: yaml.YAMLError) -> str:
@@ -213,24 +244,7 @@ def _sign(found: re.Match[str]) -> str:
     return found[0] if len(inside) <= _SIGNS or inside.startswith("<") else "..."
 
 
-def _key(key: object) -> str:
-    """A key as it may be shown; `password:x` without a space is YAML for one key, which holds the value."""
-    name, colon, _ = str(key).partition(":")
-    return f"{name}: (want a space after the colon)" if colon else name
-
-
-def _lines(error: Mapping[str, Any]) -> list[str]:
-    where = ".".join(map(_key, error["loc"]))
-    message = error["msg"].removeprefix("Value error, ")
-    match error["type"]:
-        case "extra_forbidden":
-            message = "this key is unknown"
-        case "missing":
-            message = "this key is missing"
-    return [f"{where}: {line}" if where else line for line in message.split("\n")]
-
-
-def _with_environment(value: Any, where: str, faults: list[str]) -> Any:
+def _with_environment(value: Any, where: str, faults: dict[str, str]) -> Any:
     """The tree with `${VAR}` replaced by the environment's, in every string."""
     if isinstance(value, dict):
         return {k: _with_environment(v, f"{where}.{k}".lstrip("."), faults) for k, v in value.items()}
@@ -241,7 +255,8 @@ def _with_environment(value: Any, where: str, faults: list[str]) -> Any:
 
     def replaced(found: re.Match[str]) -> str:
         if (known := os.environ.get(found[1])) is None:
-            faults.append(f"{where}: the environment has no variable {found[1]}")
+            told = f"the environment has no variable {found[1]}"
+            faults[where] = f"{faults[where]}\n{told}" if where in faults else told
         return known or ""
 
     return re.sub(r"\$\{(\w+)\}", replaced, value)

@@ -4,13 +4,13 @@ import json
 import os
 import threading
 from collections.abc import Callable, Collection, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from edged.contracts.errors import BadRequest, ConfigError, EdgedError, NotFound, NotReady
+from edged.contracts.spelling import hint
 from edged.core import Core
 
 Verb = Callable[[dict[str, Any]], str]
@@ -141,9 +141,8 @@ class Control:
         if name is None:
             raise BadRequest('name the stream: {"stream": "..."}')
         if name not in (known := self._streams()):
-            close = get_close_matches(name, known, 3, 0.4)
-            hint = f"did you mean {', '.join(close)}?" if close else f"there are {', '.join(known) or 'none'}"
-            raise NotFound(f"no stream is called {name!r}; {hint}")
+            meant = hint(name, known, f"there are {', '.join(known) or 'none'}")
+            raise NotFound(f"no stream is called {name!r}; {meant}")
         return name
 
 

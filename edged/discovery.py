@@ -35,7 +35,7 @@ CARD = "card.yaml"
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
+class Plugins:
     """What the plugins offer, and the plugins that could not be used."""
 
     models: dict[str, AnyModel] = field(default_factory=dict)
@@ -56,45 +56,43 @@ class _Offer:
     decoders: list[tuple[str, Decoder]] = field(default_factory=list)
 
 
-def discover(folders: Iterable[Path], entry_points: bool = True) -> Catalogue:
+def discover(folders: Iterable[Path], entry_points: bool = True) -> Plugins:
     """Take in the plugins in `folders` (each holds one folder a plugin) and of the installed packages.
 
     Never raises for a plugin's fault: it is left out, logged, and stands in `failures`. Nothing replaces
     anything: of two models with one id the later plugin is left out.
     """
-    catalogue = Catalogue()
-    places = [place for folder in folders for place in _places(folder, catalogue)]
+    plugins = Plugins()
+    places = [place for folder in folders for place in _places(folder, plugins)]
     coded = [place for place in places if (place / "plugin.py").is_file()]
     for place in coded:
-        _take(catalogue, str(place), partial(_from_code, place))
+        _take(plugins, str(place), partial(_from_code, place))
     for entry in metadata.entry_points(group=GROUP) if entry_points else ():
-        _take(
-            catalogue, f"{entry.dist.name if entry.dist else '?'}: {entry.name}", partial(_installed, entry)
-        )
+        _take(plugins, f"{entry.dist.name if entry.dist else '?'}: {entry.name}", partial(_installed, entry))
     for place in places:
         if place not in coded:
-            _take(catalogue, str(place), partial(_from_card, place, catalogue.decoders))
-    return catalogue
+            _take(plugins, str(place), partial(_from_card, place, plugins.decoders))
+    return plugins
 
 
-def _take(catalogue: Catalogue, source: str, load: Callable[[], _Offer]) -> None:
+def _take(plugins: Plugins, source: str, load: Callable[[], _Offer]) -> None:
     try:
         offer = load()
-        _check(catalogue, offer)
+        _check(plugins, offer)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the boundary of a plugin
-        _fail(catalogue, source, error)
+        _fail(plugins, source, error)
         return
     for model in offer.models:
-        catalogue.models[model.card.id] = model
-        catalogue.sources[model.card.id] = source
-    catalogue.decoders.update(offer.decoders)
+        plugins.models[model.card.id] = model
+        plugins.sources[model.card.id] = source
+    plugins.decoders.update(offer.decoders)
 
 
-def _fail(catalogue: Catalogue, source: str, error: BaseException) -> None:
+def _fail(plugins: Plugins, source: str, error: BaseException) -> None:
     known = isinstance(error, EdgedError)
     failure = PluginError(str(error) if known else f"{type(error).__name__}: {error}{_position(error)}")
     failure.__cause__ = error
-    catalogue.failures[source] = failure
+    plugins.failures[source] = failure
     log.error("the plugin %s is left out: %s", source, failure)
 
 
@@ -110,10 +108,10 @@ def _position(error: BaseException) -> str:
     return found
 
 
-def _places(folder: Path, catalogue: Catalogue) -> Iterator[Path]:
+def _places(folder: Path, plugins: Plugins) -> Iterator[Path]:
     """The plugins' folders within a folder; hidden ones and those that begin with `_` are none."""
     if not folder.is_dir():
-        _fail(catalogue, str(folder), PluginError("there is no such folder"))
+        _fail(plugins, str(folder), PluginError("there is no such folder"))
         return
     for place in sorted(folder.iterdir()):
         if not place.is_dir() or place.name.startswith((".", "_")):
@@ -121,7 +119,7 @@ def _places(folder: Path, catalogue: Catalogue) -> Iterator[Path]:
         if any((place / name).is_file() for name in ("plugin.py", CARD)):
             yield place
         else:
-            _fail(catalogue, str(place), PluginError("the folder has neither plugin.py nor card.yaml"))
+            _fail(plugins, str(place), PluginError("the folder has neither plugin.py nor card.yaml"))
 
 
 def _from_code(place: Path) -> _Offer:
@@ -195,9 +193,9 @@ def _signatures() -> Iterator[str]:
             yield f"{name}({', '.join(inspect.signature(hook).parameters)})"
 
 
-def _check(catalogue: Catalogue, offer: _Offer) -> None:
+def _check(plugins: Plugins, offer: _Offer) -> None:
     """Raises `PluginError` or `CardError` when anything of an offer cannot be taken."""
-    taken = dict(catalogue.sources)
+    taken = dict(plugins.sources)
     for model in offer.models:
         if not isinstance(model, Model | StreamModel) or not isinstance(
             getattr(model, "card", None), ModelCard
@@ -211,7 +209,7 @@ def _check(catalogue: Catalogue, offer: _Offer) -> None:
             card_options(card)
         except NotFound as error:
             raise CardError(f"{card.folder / 'card.yaml'}: service: {error}") from error
-    names = set(catalogue.decoders)
+    names = set(plugins.decoders)
     for name, _ in offer.decoders:
         if name in names:
             raise PluginError(f"the decoder name {name!r} is taken")

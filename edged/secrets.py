@@ -27,17 +27,17 @@ def places(of: Any) -> Iterator[Place]:
             yield from ((_EACH, *rest) if several else rest for rest in places(argument))
 
 
-def with_secrets(tree: Any, of: type[BaseModel], folder: Path, faults: list[str]) -> Any:
+def with_secrets(tree: Any, of: type[BaseModel], folder: Path, faults: dict[str, str]) -> Any:
     """The tree of config.yaml, not validated yet, with the texts of the files that its secrets name.
 
-    A relative path starts at `folder`. Files that cannot be read are added to `faults`, with their key.
+    A relative path starts at `folder`. Files that cannot be read are added to `faults`, by place.
     """
     for place in places(of):
         tree = _replaced(tree, place, "", folder, faults)
     return tree
 
 
-def _replaced(value: Any, place: Place, where: str, folder: Path, faults: list[str]) -> Any:
+def _replaced(value: Any, place: Place, where: str, folder: Path, faults: dict[str, str]) -> Any:
     if not place:
         is_file = isinstance(value, str) and value.startswith(_FILE)
         return _text(value, where, folder, faults) if is_file else value
@@ -53,16 +53,16 @@ def _replaced(value: Any, place: Place, where: str, folder: Path, faults: list[s
     return value
 
 
-def _text(value: str, where: str, folder: Path, faults: list[str]) -> str:
+def _text(value: str, where: str, folder: Path, faults: dict[str, str]) -> str:
     path = folder / value.removeprefix(_FILE)
     try:
         text = path.read_text("utf-8").rstrip("\r\n")
     except OSError as error:
-        faults.append(f"{where}: {path}: {error.strerror}")
+        faults[where] = f"{path}: {error.strerror}"
     except UnicodeDecodeError:
-        faults.append(f"{where}: {path}: is not text in UTF-8")
+        faults[where] = f"{path}: is not text in UTF-8"
     else:
         if text:
             return text
-        faults.append(f"{where}: {path}: is empty")
+        faults[where] = f"{path}: is empty"
     return value

@@ -15,8 +15,8 @@ from edged.http.sources import Sources
 from edged.http.status import Status
 from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.unit import MqttUnit
-from edged.opening import open_repository, resolve_source
-from edged.repository.repository import Repository
+from edged.opening import make_opener, resolve_source
+from edged.repository.opener import Opener
 from edged.requests.queue import RequestQueue
 from edged.serving.scheduler import Scheduler
 from edged.serving.unit import ServiceSettings, ServiceUnit
@@ -46,7 +46,7 @@ class Wiring:
         self._verbs = verbs
         self._switched_off = switched_off
         self._services_changed = services_changed
-        self._repository: tuple[Any, Repository] | None = None
+        self._opener: tuple[Any, Opener] | None = None
         self._settings: Config | None = None
 
     def wishes(self, settings: Config) -> dict[str, Wish]:
@@ -86,12 +86,12 @@ class Wiring:
             {(name, service) for name, stream in streams.items() for service in stream.events()}
         )
 
-    def repository(self, settings: Config) -> Repository:
-        """The repository; another one only when its settings change."""
+    def opener(self, settings: Config) -> Opener:
+        """What opens the models; another one only when its settings change."""
         key = (settings.paths, settings.runtime)
-        if self._repository is None or self._repository[0] != key:
-            self._repository = (key, open_repository(settings, self._core.counters))
-        return self._repository[1]
+        if self._opener is None or self._opener[0] != key:
+            self._opener = (key, make_opener(settings, self._core.counters))
+        return self._opener[1]
 
     def status(self) -> Status:
         """How everything is, under the configuration that was applied last."""
@@ -135,14 +135,14 @@ class Wiring:
         return unit
 
     def _service(self, settings: Config, name: str, wanted: ServiceSettings) -> Unit:
-        repository = self.repository(settings)
-        return ServiceUnit(name, wanted, repository, self._core.table, self._services_changed)
+        opener = self.opener(settings)
+        return ServiceUnit(name, wanted, opener, self._core.table, self._services_changed)
 
     def _stream(self, settings: Config, name: str, stream: StreamSettings) -> Unit:
         workers = self._core.workers()
         if workers is None:
             raise NotReady("the workers do not run")
-        source = resolve_source(stream.source, self.repository(settings))
+        source = resolve_source(stream.source, self.opener(settings).catalogue)
         make = self._microphone if stream.listens else self._camera
         return make(settings.node, name, stream.model_copy(update={"source": source}), workers)
 

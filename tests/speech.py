@@ -7,7 +7,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from edged.contracts.card import ModelCard, Weights
-from edged.repository.weights import WeightStore
+from edged.weights.store import WeightStore
 
 ROOT = Path(__file__).parent.parent
 SAID = {

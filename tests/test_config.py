@@ -1,12 +1,13 @@
 """config.yaml: every fault at once, with file, key and reason; the shipped one is the reference."""
 
+import random
 from pathlib import Path
 
 import pytest
 import yaml
 from pydantic import BaseModel
 
-from edged.config import Config, load
+from edged.config import Config, examine, load
 from edged.contracts.errors import ConfigError
 
 SHIPPED = Path(__file__).parent.parent / "config.yaml"
@@ -68,6 +69,168 @@ streams:
         "max_detections",
     ):
         assert part in said, part
+
+
+EVERYTHING_WRONG = """
+nodes: a/b
+healt_every: 0
+mqtt: {urll: "mqtt://x", tls: {cca: x.pem}}
+http: {lisen: 1.2.3.4:80, tokn: x}
+service:
+  object-detection: {device: 5, optionss: {score_threshold: 7, colour: red, max_detection: 3}}
+  objct-detection: {}
+  image-similarity: {uses: 3, modl: x}
+requests: {sound: {max_second: 5}, fetch: {prts: [80], ports: [80, x, y], allow_networks: [nowhere]}}
+streams:
+  "do+or":
+    sorce: rtsp://cam/1
+    gate: {motion: {min_are: .1}, fps: -1}
+    publsh: {on: change}
+    run: [{object-detection: {evry: 2s, options: {max_detections: 0}}}, ocrr, {ocr: {publish: {onn: x}}}]
+  back: {run: [face-similarity, objct-detection], publish: {onn: all}}
+  side: {source: 5, run: object-detection}
+  roof: {source: 'mic:', run: [ocr], publish: {snapshots: true}}
+"""
+TOLD = """
+nodes: this key is unknown; did you mean node?
+node: a name is one level of MQTT topics
+healt_every: this key is unknown; did you mean health_every?
+health_every: Input should be greater than 0
+mqtt.urll: this key is unknown; did you mean url?
+mqtt.tls.cca: this key is unknown; did you mean ca?
+mqtt.tls: `ca`:
+http.lisen: this key is unknown; did you mean listen?
+http.tokn: this key is unknown; did you mean token?
+http: `token` wants at least 16 characters of ASCII without spaces; `openssl rand -hex 24` makes one
+service: this key is unknown; did you mean services?
+services.object-detection.device: Input should be a valid string
+services.object-detection.optionss: this key is unknown; did you mean options?
+services.object-detection.options.score_threshold: Input should be less than or equal to 1
+services.object-detection.options.colour: this key is unknown; there are score_threshold
+services.object-detection.options.max_detection: this key is unknown; did you mean max_detections?
+services.objct-detection: no service is called 'objct-detection'; did you mean object-detection
+services.image-similarity.uses: Input should be a valid dictionary
+services.image-similarity.modl: this key is unknown; did you mean model?
+requests.sound.max_second: this key is unknown; did you mean max_seconds
+requests.fetch.prts: this key is unknown; did you mean ports
+requests.fetch.ports.1: Input should be a valid integer
+requests.fetch.ports.2: Input should be a valid integer
+requests.fetch.allow_networks.0: Input is not a valid IPv4 network
+requests.fetch.allow_networks.0: Input is not a valid IPv6 network
+streams.do+or: a name
+streams.do+or.sorce: this key is unknown; did you mean source
+streams.do+or.gate.motion.min_are: this key is unknown; did you mean min_area
+streams.do+or.gate.fps: Input should be greater than 0
+streams.do+or.publsh: this key is unknown; did you mean publish?
+streams.do+or.run.0.evry: this key is unknown; did you mean every?
+streams.do+or.run.0.options.max_detections: Input should be greater than or equal to 1
+streams.do+or.run.1: no service is called 'ocrr'; did you mean ocr
+streams.do+or.run.2.publish.onn: this key is unknown; did you mean on?
+streams.do+or.run.2.publish.on: Input should be 'every' or 'change'
+streams.back.publish.on: Input should be 'every' or 'change'
+streams.back.source: this key is missing
+streams.back.publish.onn: this key is unknown; did you mean on?
+streams.back.run.0: face-similarity compares two pictures
+streams.back.run.1: no service is called 'objct-detection'; did you mean object-detection
+streams.side.source: Input should be a valid string
+streams.side.run: Input should be a valid tuple
+streams.roof.publish.snapshots: this key is unknown; did you mean snapshot?
+streams.roof.run.0: ocr wants pictures, and the source is a microphone
+"""
+
+
+def test_no_fault_hides_another(tmp_path):
+    said = faults(tmp_path, EVERYTHING_WRONG)
+    start = f"{tmp_path / 'config.yaml'}: "
+    told = {line.removeprefix(start) for line in said.splitlines()}
+    wanted = TOLD.strip().splitlines()
+    assert [line for line in wanted if not any(one.startswith(line) for one in told)] == []
+    assert [one for one in told if not any(one.startswith(line) for line in wanted)] == []
+
+
+SOUND = """
+node: shop
+http: {listen: 127.0.0.1:1, token: 0123456789abcdef}
+requests: {picture: {max_pixels: 9}, fetch: {ports: [80, 81]}}
+services: {ocr: {device: cpu, options: {}}, image-similarity: {uses: {embedding: mine}}}
+streams:
+  door:
+    source: rtsp://cam/1
+    gate: {motion: {min_area: .1}}
+    run: [ocr, {object-detection: {every: 2s, options: {max_detections: 3}, publish: {"on": change}}}]
+  mic: {source: 'mic:', run: [{service: music-detection}]}
+"""
+
+
+def places(tree, way=()):
+    """The way to each value in a tree."""
+    inside = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, value in inside:
+        yield (*way, key)
+        yield from places(value, (*way, key))
+
+
+def spoilt(tree, way, by):
+    """The tree with another value, or with another key where it is misspelt."""
+    (key, *rest), copy = way, tree.copy()
+    if rest:
+        copy[key] = spoilt(tree[key], rest, by)
+    elif by == "misspelt" and isinstance(tree, dict):
+        copy[f"{key[:-1]}q"] = copy.pop(key)
+    else:
+        copy[key] = by
+    return copy
+
+
+def told(tmp_path, tree):
+    config, lines = examine(written(tmp_path, yaml.safe_dump(tree)))
+    assert config is not None
+    return set(lines)
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_two_faults_are_told_like_each_alone(tmp_path, seed):
+    chance, tree = random.Random(seed), yaml.safe_load(SOUND)
+    one, other = chance.sample(list(places(tree)), 2)
+    if one[: len(other)] == other or other[: len(one)] == one:
+        return  # what is taken away as a whole has no faults
+    by, by_other = chance.choices([5, "x", "misspelt", {"a": 1}, None], k=2)
+    first = spoilt(tree, one, by)
+    alone = told(tmp_path, first) | told(tmp_path, spoilt(tree, other, by_other))
+    assert alone - told(tmp_path, spoilt(first, other, by_other)) == set()
+
+
+def test_what_is_sound_is_read_beside_what_is_not(tmp_path):
+    text = "nodes: shop\nservice: {ocr: {modell: mine, device: 5}}\nstreams: {a: {source: x.mp4}, b: 3}\n"
+    config, told = examine(written(tmp_path, text))
+    assert config is not None
+    assert len(told) == 6
+    assert config.node == "shop"
+    assert config.services["ocr"].model == "mine"
+    assert config.services["ocr"].device == "auto"
+    assert not config.streams
+
+
+def test_on_is_a_word(tmp_path):
+    text = "streams: {no: {source: a.mp4, run: [{ocr: {publish: {on: change}}}], publish: {on: %s}}}"
+    stream = load(written(tmp_path, text % "change")).streams["no"]
+    assert (stream.publish.on, stream.events()) == ("change", {"ocr"})
+    assert "streams.no.publish.on: Input should be 'every' or 'change'" in faults(tmp_path, text % "never")
+
+
+def test_a_stream_may_be_called_as_a_key(tmp_path):
+    said = faults(tmp_path, "streams: {gate: {source: a.mp4, run: [ocr], gate: {fs: 3}, fps: 3}}")
+    assert "streams.gate.gate.fs: this key is unknown; did you mean fps?" in said
+    assert "streams.gate.fps: this key is unknown; there are source, loop," in said
+
+
+def test_a_variable_that_is_missing_is_told_once(tmp_path):
+    said = faults(tmp_path, "streams: {a: {source: '${EDGED_A}${EDGED_B}', run: [ocrr]}}")
+    assert [line.partition("yaml: ")[2] for line in said.splitlines()] == [
+        "streams.a.source: the environment has no variable EDGED_A",
+        "streams.a.source: the environment has no variable EDGED_B",
+        "streams.a.run.0: no service is called 'ocrr'; did you mean ocr?",
+    ]
 
 
 @pytest.mark.parametrize(

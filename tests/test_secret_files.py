@@ -50,10 +50,8 @@ def test_a_file_that_holds_no_secret_is_named_beside_all_other_faults(tmp_path, 
     with pytest.raises(ConfigError) as raised:
         loaded(tmp_path, "mqtt: {username: me, password: 'file:secret', colour: red}")
     config = tmp_path / "config.yaml"
-    assert str(raised.value).splitlines() == [
-        f"{config}: mqtt.password: {path}: {says}",
-        f"{config}: mqtt.colour: this key is unknown",
-    ]
+    told = [line.partition("; there are ")[0] for line in str(raised.value).splitlines()]
+    assert told == [f"{config}: mqtt.password: {path}: {says}", f"{config}: mqtt.colour: this key is unknown"]
 
 
 @pytest.mark.parametrize("mqtt", ["x", "[file:x]", "{password: [file:x]}", "{password: {file: x}}", "null"])
@@ -78,7 +76,7 @@ class House(Settings):
 
 def test_secrets_are_found_in_mappings_and_lists(tmp_path):
     (tmp_path / "key").write_text("hunter2")
-    faults: list[str] = []
+    faults: dict[str, str] = {}
     tree = {
         "cameras": {"a": {"source": "file:key", "key": "file:key"}, "b": {"key": "file:none"}},
         "doors": [{"key": "as it is"}, {"key": "file:key"}],
@@ -86,4 +84,4 @@ def test_secrets_are_found_in_mappings_and_lists(tmp_path):
     found = with_secrets(tree, House, tmp_path, faults)
     assert found["cameras"]["a"] == {"source": "file:key", "key": "hunter2"}
     assert [door["key"] for door in found["doors"]] == ["as it is", "hunter2"]
-    assert faults == [f"cameras.b.key: {tmp_path}/none: No such file or directory"]
+    assert faults == {"cameras.b.key": f"{tmp_path}/none: No such file or directory"}

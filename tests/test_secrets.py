@@ -164,6 +164,11 @@ FAULTY = {
     "a stream that is its URL": "streams: {door: 'rtsp://me:%s@camera/1'}",
     "a source for a service": "streams: {door: {source: a.mp4, run: ['rtsp://me:%s@camera/1']}}",
     "a source that is a list": "streams: {door: {source: ['rtsp://me:%s@camera/1'], run: []}}",
+    "a misspelt password": "mqtt: {pasword: %s, url: 'http://x'}",
+    "a misspelt section": "mqt: {urll: 'mqtt://me:%s@host:99999'}",
+    "a misspelt source": "streams: {door: {sorce: ['rtsp://me:%s@camera/1'], run: [ocrr]}}",
+    "a model that is a URL": "services: {ocr: {model: 'rtsp://me:%s@camera/1'}}",
+    "a clip that is a URL": "streams: {door: {source: 'models:rtsp://me:%s@camera/1', run: [ocr]}}",
     "a stream without a service": "streams: {door: {source: 'rtsp://me:a/b@%s@camera/1', run: []}}",
 }
 

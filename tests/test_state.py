@@ -13,9 +13,9 @@ import pytest
 
 from edged.control import OFF
 from edged.daemon import Daemon
+from edged.derive.manifest import Manifest, Measured, Recipe
 from edged.flow.counters import Counters
 from edged.mqtt.address import WORLD, Address
-from edged.repository.manifest import Manifest, Measured, Recipe
 from edged.requests.doubles import identity
 from edged.requests.journal import Journal
 from edged.requests.layout import VERSION

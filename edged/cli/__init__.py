@@ -28,7 +28,7 @@ def version(
         raise typer.Exit
 
 
-for _module in ("run", "infer", "store", "gallery", "show", "bench"):  # each adds its commands to `app`
+for _module in ("run", "infer", "pull", "gallery", "show", "bench"):  # each adds its commands to `app`
     app.add_typer(import_module(f"edged.cli.{_module}").app)
 
 
@@ -38,10 +38,10 @@ def main() -> None:
         app()
     except ConfigError as error:
         for fault in error.faults:
-            say(f"[red]{fault}[/]")
+            say(fault, "red")
         sys.exit(2)
     except EdgedError as error:
-        say(f"[red]{error}[/]")
+        say(str(error), "red")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -12,7 +12,8 @@ import typer
 
 from edged import config as configuration
 from edged.cli.items import readable, request_of
-from edged.cli.terminal import default_config, print_json, say, table
+from edged.cli.options import ConfigPath
+from edged.cli.terminal import print_json, say, table
 from edged.contracts.errors import EdgedError, NotUsable
 from edged.contracts.items import PixelFormat
 from edged.contracts.model import Tensors
@@ -22,8 +23,8 @@ from edged.media.frame import PictureFrame
 from edged.media.picture import PictureLimits, decode_picture, encode_jpeg
 from edged.media.sound import SoundLimits, open_sound
 from edged.media.video import sample_frames
-from edged.opening import open_repository
-from edged.repository.repository import Repository
+from edged.opening import make_opener
+from edged.repository.catalogue import Catalogue
 from edged.requests.settings import RequestSettings
 from edged.requests.steps import Steps
 from edged.runtimes.opening import OpenSession
@@ -54,15 +55,16 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of five calls of each kind, at most.")] = 30,
     model: Annotated[str | None, typer.Option(help="Id of the model; else as configured.")] = None,
     precision: Annotated[str | None, typer.Option(help="f32, bf16 or int8; else as configured.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Path of config.yaml.")] = None,
+    *,
+    config: ConfigPath,
 ) -> None:
     """Time a service stage by stage, and the whole against the bare runtime's own loop, in the same run."""
-    settings = configuration.load(config or default_config())
+    settings = configuration.load(config)
     asked = {key: value for key, value in (("model", model), ("precision", precision)) if value is not None}
     counters, log, items = Counters(), _RunLog(), given or []
-    repository = open_repository(settings, counters, log.watch)
-    served = open_service(name, settings.service(name).model_copy(update=asked), repository)
-    request, pictures = _request(served, items, repository)
+    opener = make_opener(settings, counters, log.watch)
+    served = open_service(name, settings.service(name).model_copy(update=asked), opener)
+    request, pictures = _request(served, items, opener.catalogue)
     route = _route(served, readable(settings.requests, items), counters, request)
     kinds: dict[str, Callable[[], object]] = {"bare runtime": log.bare(route), "request": route}
     if pictures:
@@ -114,7 +116,7 @@ class _Watched:
         return self._session.run(inputs)
 
 
-def _request(served: Served, items: list[str], repository: Repository) -> tuple[bytes, list[bytes]]:
+def _request(served: Served, items: list[str], catalogue: Catalogue) -> tuple[bytes, list[bytes]]:
     """The request to time, and the pictures in it where a camera may feed the service."""
     known = served.service
     if items:
@@ -125,7 +127,7 @@ def _request(served: Served, items: list[str], repository: Repository) -> tuple[
         raise NotUsable(
             f"{card.id} brings no clip; name what {known.name} shall answer, as for `edged infer`"
         )
-    frames = sample_frames(repository.file(card.id, card.calibration.media[0]), 3)
+    frames = sample_frames(catalogue.file(card.id, card.calibration.media[0]), 3)
     jpeg = encode_jpeg(frames[len(frames) // 2])
     return request_of(known, [], {"image": pybase64.b64encode_as_string(jpeg)}), [jpeg]
 

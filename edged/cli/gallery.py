@@ -9,11 +9,13 @@ from typing import Annotated
 import typer
 
 from edged import config as configuration
-from edged.cli.terminal import default_config, print_json, say, table
+from edged.cli.options import AsJson, ConfigPath
+from edged.cli.terminal import print_json, say, table
 from edged.contracts.errors import BadRequest, NotFound, NotMedia, TooLarge
 from edged.contracts.product import UNKNOWN
 from edged.media.picture import PictureLimits, decode_picture
-from edged.repository.gallery import SUFFIXES, enrolled
+from edged.repository.gallery import SUFFIXES, enrolled, sku_ids
+from edged.repository.skus import FILE, numbered
 
 app = typer.Typer()
 
@@ -22,8 +24,6 @@ LONGEST_NAME = 100
 PLAIN_SUFFIX = ".jpg"
 """Of a picture whose own name has none that the gallery reads; what it is, is read from its bytes."""
 
-ConfigPath = Annotated[Path | None, typer.Option(help="Path of config.yaml.")]
-
 
 @app.command()
 def enroll(
@@ -31,15 +31,16 @@ def enroll(
     pictures: Annotated[
         list[Path], typer.Argument(metavar="PICTURE...", help="The product, filling the picture.")
     ],
-    config: ConfigPath = None,
+    config: ConfigPath,
 ) -> None:
     """Teach a product: copy pictures of it into the gallery. A running daemon knows it with its next answer.
 
     Three to five pictures from the sides that a shelf shows are good; cut away what is not the product.
     """
-    gallery = configuration.load(config or default_config()).paths.gallery
+    gallery = configuration.load(config).paths.gallery
     folder = gallery / _checked(sku)
     data = [(picture, _read(picture)) for picture in pictures]
+    sku_ids(gallery)  # what is there already comes first
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for picture, body in data:
@@ -48,21 +49,23 @@ def enroll(
             shutil.copyfile(picture, target)
     except OSError as error:
         raise NotFound(f"{folder} cannot be written: {error.strerror}") from error
-    say(f"[bold]{sku}[/] has {_counts(gallery)[sku]} pictures in {folder}")
+    number = numbered(gallery, [sku])[sku]
+    say(f"{sku}, id {number}, has {_counts(gallery)[sku]} pictures in {folder}")
 
 
 @app.command()
-def gallery(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
-    config: ConfigPath = None,
-) -> None:
-    """List the products that are enrolled. To forget one, delete its folder."""
-    folder = configuration.load(config or default_config()).paths.gallery
-    counts = _counts(folder)
+def gallery(*, as_json: AsJson = False, config: ConfigPath) -> None:
+    """List the products that are enrolled, each with its id in answers.
+
+    To forget one, delete its folder: should it come back, it has the same id.
+    """
+    folder = configuration.load(config).paths.gallery
+    ids, counts = sku_ids(folder), sorted(_counts(folder).items())
     if as_json:
-        print_json(counts)
+        print_json([{"id": ids.get(sku), "sku": sku, "pictures": count} for sku, count in counts])
         return
-    table(f"gallery in {folder}", ("SKU", "pictures"), sorted(counts.items()))
+    rows = [(sku, ids.get(sku, "-"), count) for sku, count in counts]
+    table(f"gallery in {folder}", ("SKU", "id", "pictures"), rows)
 
 
 def _counts(folder: Path) -> Counter[str]:
@@ -71,7 +74,7 @@ def _counts(folder: Path) -> Counter[str]:
 
 def _checked(sku: str) -> str:
     if (
-        sku in ("", UNKNOWN)
+        sku in ("", UNKNOWN, FILE)
         or sku[0] == "."
         or "/" in sku
         or len(sku) > LONGEST_NAME
@@ -79,7 +82,7 @@ def _checked(sku: str) -> str:
     ):
         raise BadRequest(
             f"{sku!r} is no name for a product: 1 to {LONGEST_NAME} printable characters without /, not "
-            f"beginning with a dot, and not {UNKNOWN!r}"
+            f"beginning with a dot, and neither {UNKNOWN!r} nor {FILE!r}"
         )
     return sku
 

@@ -9,7 +9,8 @@ import typer
 
 from edged import config as configuration
 from edged.cli.items import readable, request_of
-from edged.cli.terminal import default_config, print_json, say
+from edged.cli.options import ConfigPath
+from edged.cli.terminal import print_json, say
 from edged.contracts.errors import BadRequest, EdgedError, NotFound
 from edged.contracts.items import Pixels
 from edged.contracts.request import Answer, RequestJob, refusal
@@ -17,7 +18,7 @@ from edged.contracts.service import Service
 from edged.contracts.services import service
 from edged.flow.counters import Counters
 from edged.media.picture import encode_jpeg, encode_png
-from edged.opening import open_repository
+from edged.opening import make_opener
 from edged.requests.steps import Steps
 from edged.serving.table import ServiceTable
 from edged.serving.unit import open_service
@@ -38,7 +39,8 @@ def infer(
     model: Annotated[str | None, typer.Option(help="Id of the model; else as configured.")] = None,
     precision: Annotated[str | None, typer.Option(help="f32, bf16 or int8; else as configured.")] = None,
     device: Annotated[str | None, typer.Option(help="One of `edged devices`; else as configured.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Path of config.yaml.")] = None,
+    *,
+    config: ConfigPath,
 ) -> None:
     """Answer one request: prints the JSON answer; exit 0 on success, 1 on an error answer."""
     asked = {"model": model, "precision": precision, "device": device}
@@ -50,7 +52,7 @@ def infer(
         if save is not None and not known.takes_pictures:
             raise BadRequest(f"{name} has no picture to draw into; leave --save out")
         body = request_of(known, items, _request_file(request), metric)
-        answer = _answered(known, body, config or default_config(), asked, items)
+        answer = _answered(known, body, config, asked, items)
     except EdgedError as error:
         answer = refusal({}, error.code, str(error))
     print_json(orjson.loads(answer.body))
@@ -81,12 +83,10 @@ def _answered(
     wanted = settings.service(known.name)
     wanted = wanted.model_copy(update={k: v for k, v in asked.items() if v is not None})
     counters, serving = Counters(), ServiceTable()
-    repository = open_repository(settings, counters)
-    serving.put(open_service(known.name, wanted, repository))
+    serving.put(open_service(known.name, wanted, make_opener(settings, counters)))
     steps = Steps(serving, readable(settings.requests, items), counters)
-    return steps.all_at_once(
-        RequestJob(known.name, payload, time.monotonic(), lambda _: None, wants_drawing=True)
-    )
+    job = RequestJob(known.name, payload, time.monotonic(), lambda _: None, wants_drawing=True)
+    return steps.all_at_once(job)
 
 
 def _save(drawing: Pixels, target: Path) -> None:

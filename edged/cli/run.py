@@ -2,14 +2,14 @@
 
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edged import log
-from edged.cli.store import pull_wanted
-from edged.cli.terminal import default_config, say, table
+from edged.cli.options import ConfigPath
+from edged.cli.pull import pull_missing
+from edged.cli.terminal import say, table
 from edged.contracts.settings import seconds
 from edged.flow.counters import Counters
 from edged.jsonl import JsonLines
@@ -34,7 +34,8 @@ def _duration(text: str) -> float:
 
 @app.command()
 def run(
-    config: Annotated[Path | None, typer.Option(help="Path of config.yaml.")] = None,
+    *,
+    config: ConfigPath,
     for_: Annotated[
         float | None, typer.Option("--for", parser=_duration, help="End after 15s, 2m, ...")
     ] = None,
@@ -44,14 +45,13 @@ def run(
 ) -> None:
     """Run the daemon: prints every result message as one JSON line, and a summary at the end."""
     log.set_up(verbose)
-    path = config or default_config()
     if pull:
-        pull_wanted(path)
+        pull_missing(config)
     counters = Counters()
     lines = JsonLines(counters)
     from edged.daemon import Daemon  # noqa: PLC0415 - the other commands do without its servers
 
-    daemon = Daemon(path, counters, () if quiet else (lines,))
+    daemon = Daemon(config, counters, () if quiet else (lines,))
     daemon.handle_signals()
     lines.start()
     threading.Thread(target=_introduce, args=(daemon,), name="introduce", daemon=True).start()
@@ -78,14 +78,13 @@ def _introduce(daemon: "Daemon") -> None:
     table("services", ("service", "model", "variant", "device"), rows)
     for name, state in units.states().items():
         if state not in ("running", "loading"):
-            say(f"[yellow]{name}: {state}[/]")
+            say(f"{name}: {state}", "yellow")
     if states.get("http") == "running":
-        say(f"page:   [bold]http://{settings.http.listen}[/]")
-    say(f"broker: [bold]{settings.mqtt.address}[/]   subscribe to:")
-    say(f"  edged/{settings.node}/stream/#     results of {', '.join(settings.streams) or 'no stream'}")
-    say(
-        f"  edged/{settings.node}/response/#   answers to requests on edged/{settings.node}/request/<service>"
-    )
+        say(f"page:   http://{settings.http.listen}")
+    topics = f"edged/{settings.node}"
+    say(f"broker: {settings.mqtt.address}   subscribe to:")
+    say(f"  {topics}/stream/#     results of {', '.join(settings.streams) or 'no stream'}")
+    say(f"  {topics}/response/#   answers to requests on {topics}/request/<service>")
 
 
 def _summary(daemon: "Daemon") -> None:

@@ -1,67 +1,71 @@
-"""`edged check`, `services`, `devices`, `microphones`, `schema`: look, change nothing."""
+"""`edged check`, `services`, `models`, `devices`, `microphones`, `schema`: look, change nothing."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from edged import config as configuration
 from edged.answers.schema import answer_schema, message_schema
-from edged.cli.terminal import default_config, print_json, say, table
+from edged.cli.options import AsJson, ConfigPath
+from edged.cli.terminal import print_json, say, table
 from edged.config import Config
 from edged.contracts.errors import ConfigError, EdgedError, NotReady
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES, service
-from edged.flow.counters import Counters
-from edged.opening import open_repository
-from edged.repository.repository import Repository
+from edged.opening import open_catalogue
+from edged.repository.catalogue import Catalogue
+from edged.repository.variants import variants_of
 from edged.runtimes.devices import devices as find_devices
+from edged.runtimes.opening import split
 from edged.serving.unit import named
 from edged.streams.microphone import microphones as find_microphones
 
 app = typer.Typer()
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-ConfigPath = Annotated[Path | None, typer.Option(help="Path of config.yaml.")]
-
 
 @app.command()
-def check(config: ConfigPath = None) -> None:
+def check(config: ConfigPath) -> None:
     """Check config.yaml and list every fault at once; exit 0 when there is none, 2 otherwise."""
-    path = config or default_config()
-    settings = configuration.load(path)
-    if faults := list(_model_faults(settings, open_repository(settings, Counters()))):
-        raise ConfigError(*(f"{path}: {fault}" for fault in faults))
-    say(f"{path} is fine: {len(settings.wanted_services())} services, {len(settings.streams)} streams")
+    settings, faults = configuration.examine(config)
+    if settings is not None:
+        faults += [configuration.located(config, fault) for fault in _model_faults(settings)]
+    if settings is None or faults:
+        raise ConfigError(*faults)
+    say(f"{config} is fine: {len(settings.wanted_services())} services, {len(settings.streams)} streams")
 
 
-def _model_faults(settings: Config, repository: Repository) -> Iterator[str]:
+def _model_faults(settings: Config) -> Iterator[str]:
     """What no plugin can fulfil, installed or not."""
-    for name, wanted in settings.wanted_services().items():
+    known = {n: wanted for n, wanted in settings.wanted_services().items() if n in SERVICES}
+    sources = {name: stream.model for name, stream in settings.streams.items() if stream.model}
+    if not known and not sources:
+        return
+    catalogue = open_catalogue(settings)
+    for name, wanted in known.items():
         try:
-            model, uses = named(name, wanted, repository)
-            repository.used(model or repository.best(name), uses)
+            model, uses = named(name, wanted, catalogue)
+            catalogue.used(model or catalogue.best(name), uses)
         except EdgedError as error:
             yield f"services.{name}{'.' if isinstance(error, ConfigError) else ': '}{error}"
+    for name, source in sources.items():
+        try:
+            catalogue.card(source)
+        except EdgedError as error:
+            yield f"streams.{name}.source: {error}"
 
 
 @app.command()
-def services(as_json: AsJson = False, config: ConfigPath = None) -> None:
+def services(*, as_json: AsJson = False, config: ConfigPath) -> None:
     """List the 25 services and what fulfils each of them."""
-    settings = configuration.load(config or default_config())
-    repository = open_repository(settings, Counters())
-    facts = [_service_facts(known, settings, repository) for known in SERVICES.values()]
-    if as_json:
-        print_json(facts)
-        return
+    settings = configuration.load(config)
+    catalogue = open_catalogue(settings)
+    facts = [_service_facts(known, settings, catalogue) for known in SERVICES.values()]
     columns = ("service", "group", "model", "variant", "device", "installed", "verified")
-    shown = {None: "-", True: "yes", False: "no"}
-    rows = [[shown[v] if isinstance(v := row[c], bool | None) else v for c in columns] for row in facts]
-    table("services", columns, rows)
+    _show("services", columns, facts, as_json)
 
 
-def _service_facts(known: Service, settings: Config, repository: Repository) -> dict[str, Any]:
+def _service_facts(known: Service, settings: Config, catalogue: Catalogue) -> dict[str, Any]:
     """One row; model, variant and device are what would run, null where nothing would."""
     wanted = settings.service(known.name)
     facts: dict[str, Any] = {
@@ -74,23 +78,45 @@ def _service_facts(known: Service, settings: Config, repository: Repository) -> 
         "verified": False,
     }
     try:
-        model, uses = named(known.name, wanted, repository)
-        model = model or _likely(known.name, repository)
-        facts |= {"model": model, "verified": repository.card(model).verified}
-        facts["installed"] = repository.installed(model, uses)
-        choice = repository.choice(model, wanted.device, wanted.precision)
+        model, uses = named(known.name, wanted, catalogue)
+        model = model or _likely(known.name, catalogue)
+        facts |= {"model": model, "verified": catalogue.card(model).verified}
+        facts["installed"] = catalogue.installed(model, uses)
+        choice = catalogue.choice(model, wanted.device, wanted.precision)
         facts |= {"variant": choice.variant, "device": choice.device}
     except EdgedError:
         pass  # the nulls say it
     return facts
 
 
-def _likely(name: str, repository: Repository) -> str:
+def _likely(name: str, catalogue: Catalogue) -> str:
     """The model that would serve: the first installed by rank, else the one to pull."""
     try:
-        return repository.preferred(name)
+        return catalogue.preferred(name)
     except NotReady:
-        return repository.best(name)
+        return catalogue.best(name)
+
+
+@app.command()
+def models(*, as_json: AsJson = False, config: ConfigPath) -> None:
+    """List the models that the plugins offer, and what is installed of them."""
+    catalogue = open_catalogue(configuration.load(config))
+    facts = [
+        {
+            "model": card.id,
+            "service": card.service,
+            "rank": card.rank,
+            "licence": card.licence.id,
+            "installed": catalogue.installed(card.id),
+            "verified": card.verified,
+            "runtimes": sorted({split(variant)[0] for variant in variants_of(card)}),
+            "variants": [v.variant for v in catalogue.variants(card.id) if v.derived],
+            "uses": catalogue.used(card.id),
+        }
+        for card in catalogue.cards
+    ]
+    columns = ("model", "service", "rank", "licence", "installed", "verified", "runtimes", "variants", "uses")
+    _show("models", columns, facts, as_json)
 
 
 @app.command()
@@ -128,3 +154,22 @@ def schema(name: Annotated[str, typer.Argument(metavar="SERVICE")]) -> None:
             "stream_message": message_schema(known),
         }
     )
+
+
+def _show(title: str, columns: Sequence[str], facts: Sequence[Mapping[str, object]], as_json: bool) -> None:
+    """Facts as JSON, or those of them that `columns` name as a table."""
+    if as_json:
+        print_json(facts)
+    else:
+        table(title, columns, [[_cell(row[column]) for column in columns] for row in facts])
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(value)
+    return str(value)

@@ -3,33 +3,77 @@
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import orjson
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from edged.contracts.slot import Report
 
 console = Console(stderr=True, highlight=False)
+_GAP = 2
+"""Blanks between two columns of a table."""
 
 
-def say(markup: str) -> None:
-    """One line for people."""
-    console.print(markup, soft_wrap=True)
+def say(text: str, style: str = "") -> None:
+    """One line for people, as it is."""
+    console.print(text, style=style, markup=False, soft_wrap=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for people."""
-    shown = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for position, column in enumerate(columns):
-        shown.add_column(column, no_wrap=position == 0)  # a name is there to be copied
-    for row in rows:
-        shown.add_row(*(escape(str(cell)) for cell in row))
+    """A table for people, in which what has no blanks, such as a name, is never cut nor folded.
+
+    A terminal that is too narrow for it gets the rows one below another; a pipe gets one line a row.
+    """
+    cells = [[" ".join(str(cell).split()) for cell in row] for row in rows]
+    say(title, "bold")
+    if not console.is_terminal:
+        _print_lines([columns, *cells])
+        return
+    widths = _widths(columns, cells, console.width)
+    if widths is None:
+        _print_records(columns, cells)
+        return
+    shown = Table(box=None, pad_edge=False)
+    for position, (column, width) in enumerate(zip(columns, widths, strict=True)):
+        shown.add_column(column, width=width, no_wrap=position == 0)
+    for row in cells:
+        shown.add_row(*map(escape, row))
     console.print(shown)
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """Widths at which the columns fit side by side, those with blanks folded; none where they do not."""
+    texts = list(zip(columns, *rows, strict=True))
+    widths = [max(map(cell_len, column)) for column in texts]
+    folded = [max(cell_len(word) for text in column for word in [*text.split(), ""]) for column in texts]
+    least = [widths[0], *folded[1:]]
+    room -= (len(columns) - 1) * _GAP
+    if sum(least) > room:
+        return None
+    while sum(widths) > room:
+        widest = max(range(len(widths)), key=lambda i: (widths[i] > least[i]) * widths[i])
+        widths[widest] -= 1
+    return widths
+
+
+def _print_lines(rows: Iterable[Sequence[str]]) -> None:
+    kept = list(rows)
+    widths = [max(map(cell_len, column)) for column in zip(*kept, strict=True)]
+    for row in kept:
+        say((" " * _GAP).join(map(set_cell_size, row, widths)).rstrip())
+
+
+def _print_records(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    for first, *rest in rows:
+        said = [f"{column}: {cell}" for column, cell in zip(columns[1:], rest, strict=True) if cell]
+        say(first, "bold")
+        console.print(Padding(escape("; ".join(said)), (0, 0, 0, 2), expand=False))
 
 
 def print_json(value: Any, indent: bool = True) -> None:
@@ -52,11 +96,3 @@ def progress_bars() -> Iterator[Report]:
             progress.update(tasks[task], completed=done, total=total)
 
         yield report
-
-
-def default_config() -> Path:
-    """config.yaml of this folder, else of the system, else the one that comes with edged."""
-    packaged = Path(__file__).parent.parent / "config.yaml"
-    checkout = Path(__file__).parent.parent.parent / "config.yaml"
-    places = (Path("config.yaml"), Path("/etc/edged/config.yaml"), packaged, checkout)
-    return next((place for place in places if place.is_file()), Path("config.yaml"))

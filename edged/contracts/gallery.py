@@ -15,6 +15,8 @@ class GalleryIndex:
 
     skus: tuple[str, ...]
     """[n]: names, in alphabetical order."""
+    ids: tuple[int, ...]
+    """[n]: the id of each, from 1; it never changes, and no other name ever gets it."""
     vectors: NDArray[np.float32]
     """[m, d]: one vector of length 1 a picture."""
     owners: NDArray[np.intp]

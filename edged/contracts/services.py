@@ -1,13 +1,13 @@
 """The table of the 25 services, and of the parts."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 
 from edged.contracts import face, image, masks, pairs, parts, product, speech, text, video
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import NotFound
 from edged.contracts.model import Options
 from edged.contracts.service import Service
+from edged.contracts.spelling import hint
 
 
 def any_service(name: str) -> Service:
@@ -25,9 +25,8 @@ def service(name: str) -> Service:
     try:
         return SERVICES[name]
     except KeyError:
-        close = get_close_matches(name, SERVICES, 3, 0.4)
-        hint = f"did you mean {', '.join(close)}?" if close else "`edged services` lists all of them"
-        raise NotFound(f"no service is called {name!r}; {hint}") from None
+        meant = hint(name, SERVICES, "`edged services` lists all of them")
+        raise NotFound(f"no service is called {name!r}; {meant}") from None
 
 
 _AS_RUNS = {"mask_encoding": "rle"}

@@ -1,6 +1,7 @@
 """What the settings of all floors are made of."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +14,16 @@ from pydantic import (
     SecretStr,
     ValidationInfo,
 )
+from pydantic_core import ErrorDetails
+
+from edged.contracts.spelling import close, hint
 
 FOLDER = "folder"
 """Key of pydantic's validation context: the folder at which relative paths start."""
+UNKNOWN, MISSING = "extra_forbidden", "missing"
+"""What pydantic calls a key that there is not, and one that must be there."""
+_LIKENESS = 0.6
+"""From which on a key is taken for another one that was misspelt."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
@@ -49,3 +57,20 @@ class Settings(BaseModel):
     """Base of all settings: frozen, so that they can be compared; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def meant(key: str, known: Collection[str]) -> str | None:
+    """The key that was meant by an unknown one, if one is close enough."""
+    found = close(key, known, _LIKENESS)
+    return found[0] if found else None
+
+
+def worded(fault: ErrorDetails, known: Collection[str]) -> str:
+    """A fault that pydantic found, in our words; `known`: for an unknown key those that there are."""
+    match fault["type"]:
+        case "extra_forbidden":
+            there_are = f"there are {', '.join(known) or 'none'}"
+            return f"this key is unknown; {hint(str(fault['loc'][-1]), known, there_are, _LIKENESS)}"
+        case "missing":
+            return "this key is missing"
+    return fault["msg"].removeprefix("Value error, ")

@@ -1,1 +1,1 @@
-"""Weights, variants, tuning, instances: from a card to something that infers."""
+"""What is installed and best, and instances of it that are shared."""

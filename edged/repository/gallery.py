@@ -24,6 +24,7 @@ from edged.contracts.model import Part, Run
 from edged.contracts.product import UNKNOWN
 from edged.media.frame import PictureFrame
 from edged.media.picture import PictureLimits, decode_picture
+from edged.repository.skus import numbered
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class FolderGallery:
         self._digests: dict[_Enrolled, str | None] = {}
         """None: the file is no picture that can be used."""
         self._seen: tuple[_Enrolled, ...] | None = None
-        self._index = _indexed({})
+        self._index = _indexed({}, {})
         self._looked_at = float("-inf")
 
     def index(self, run: Run) -> GalleryIndex:
@@ -89,7 +90,8 @@ class FolderGallery:
         vectors = {
             one: vector for one in seen if (vector := self._vector(one, self._vectors, run)) is not None
         }
-        self._index, self._seen = _indexed(vectors), seen
+        ids = numbered(self._folder, (one.sku for one in vectors))
+        self._index, self._seen = _indexed(vectors, ids), seen
         used = {digest for digest in self._digests.values() if digest}
         self._vectors = {digest: vector for digest, vector in self._vectors.items() if digest in used}
         _store(self._cache, self._vectors)
@@ -155,11 +157,30 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-def _indexed(vectors: Mapping[_Enrolled, NDArray[np.float32]]) -> GalleryIndex:
+def sku_ids(folder: Path) -> dict[str, int]:
+    """As `numbered`, of the SKUs in a gallery's folder that have a picture that can be used."""
+    ids = numbered(folder, ())
+    new = set[str]()
+    for one in enrolled(folder):
+        if one.sku not in ids and one.sku not in new and _usable(folder / one.sku / one.name):
+            new.add(one.sku)
+    return numbered(folder, new) if new else ids
+
+
+def _usable(path: Path) -> bool:
+    try:
+        decode_picture(path.read_bytes(), PictureLimits(), 0.0)
+    except (OSError, EdgedError):
+        return False
+    return True
+
+
+def _indexed(vectors: Mapping[_Enrolled, NDArray[np.float32]], ids: Mapping[str, int]) -> GalleryIndex:
     skus = tuple(sorted({one.sku for one in vectors}))
     number = {sku: position for position, sku in enumerate(skus)}
     return GalleryIndex(
         skus,
+        tuple(ids[sku] for sku in skus),
         np.concatenate(list(vectors.values())) if vectors else np.zeros((0, 0), np.float32),
         np.array([number[one.sku] for one, views in vectors.items() for _ in views], np.intp),
     )

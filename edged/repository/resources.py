@@ -1,29 +1,31 @@
 """What a model needs beside its sessions: files of its card that it reads once, and the shop's gallery."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from edged.contracts.model import AnyModel, Part
-from edged.repository.gallery import FolderGallery
-from edged.repository.weights import WeightStore
+from edged.repository.gallery import FolderGallery, sku_ids
 
 GALLERY = "gallery"
 """Name of the gallery among a model's resources."""
 
 
 def open_gallery(model: AnyModel, parts: Mapping[str, Part], folder: Path, cache: Path) -> dict[str, Any]:
-    """The gallery in `folder`, for a model whose card names one; its vectors are kept in `cache`."""
-    use = model.card.gallery
-    return {} if use is None else {GALLERY: FolderGallery(folder, parts[use.embedding], cache, use.sides)}
+    """The gallery in `folder`, for a model whose card names one; its vectors are kept in `cache`.
 
-
-def open_resources(model: AnyModel, store: WeightStore) -> dict[str, Any]:
-    """The card's resources as the model reads them.
-
-    Raises `RepositoryError` where a file is missing or not what it should be, `CardError` as the model does.
+    Its SKUs have their ids from now on. Raises `RepositoryError` when the table of ids is damaged.
     """
-    card = model.card
-    return {
-        name: model.open_resource(name, store.verified(card, file)) for name, file in card.resources.items()
-    }
+    use = model.card.gallery
+    if use is None:
+        return {}
+    sku_ids(folder)
+    return {GALLERY: FolderGallery(folder, parts[use.embedding], cache, use.sides)}
+
+
+def open_resources(model: AnyModel, verified: Callable[[str], Path]) -> dict[str, Any]:
+    """The card's resources as the model reads them, of files that `verified` finds by their name.
+
+    Raises what `verified` raises, and `CardError` as the model does.
+    """
+    return {name: model.open_resource(name, verified(file)) for name, file in model.card.resources.items()}

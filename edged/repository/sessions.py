@@ -11,8 +11,8 @@ import numpy as np
 from edged.contracts.card import Graph, ModelCard, PictureInput, VariantName
 from edged.contracts.model import Tensors
 from edged.contracts.slot import Priority, Slot
-from edged.repository.fold import channels
-from edged.repository.manifest import Manifest
+from edged.derive.fold import channels
+from edged.derive.manifest import Manifest
 from edged.repository.shared import Shared
 from edged.repository.variants import Candidate
 from edged.runtimes.devices import Concurrency

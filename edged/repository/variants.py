@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from edged.contracts.card import ModelCard, VariantName
-from edged.repository.manifest import Manifest
+from edged.derive.manifest import Manifest
 from edged.runtimes.devices import Device
 from edged.runtimes.opening import split
 

@@ -1,17 +1,19 @@
 """Which service is fulfilled by which instance, with which options: what both routes look up."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from edged.answers.finding import Finding
 from edged.contracts.errors import ConfigError, NotFound, NotReady
 from edged.contracts.model import Options
 from edged.contracts.service import Service
 from edged.contracts.services import service
+from edged.contracts.settings import MISSING, worded
 from edged.repository.instance import Instance
 
 
@@ -40,22 +42,21 @@ def merged(of: Service, base: Mapping[str, Any], patch: Mapping[str, Any], where
     try:
         return of.options.model_validate({**base, **patch})
     except ValidationError as error:
-        raise ConfigError(
-            *(f"{where}.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        ) from error
+        raise ConfigError(*(f"{where}.{at}: {fault}" for at, fault in _faults(of, error.errors()))) from error
 
 
-def option_faults(of: Service, patch: Mapping[str, Any], where: str) -> list[str]:
-    """What is wrong with options that are only some of the service's."""
+def option_faults(of: Service, patch: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with options that are only some of the service's, by place."""
     try:
         of.options.model_validate(patch)
     except ValidationError as error:
-        return [
-            f"{where}.{'.'.join(map(str, e['loc']))}: {e['msg']}"
-            for e in error.errors()
-            if e["type"] != "missing"
-        ]
-    return []
+        return dict(_faults(of, (fault for fault in error.errors() if fault["type"] != MISSING)))
+    return {}
+
+
+def _faults(of: Service, found: Iterable[ErrorDetails]) -> Iterator[tuple[str, str]]:
+    for fault in found:
+        yield ".".join(map(str, fault["loc"])), worded(fault, of.options.model_fields)
 
 
 class ServiceTable:

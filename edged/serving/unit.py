@@ -12,8 +12,9 @@ from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.services import service
 from edged.contracts.settings import Settings
 from edged.flow.backoff import delays
+from edged.repository.catalogue import Catalogue, Uses
 from edged.repository.instance import Instance
-from edged.repository.repository import Repository, Uses
+from edged.repository.opener import Opener
 from edged.serving.table import Served, ServiceTable, merged
 
 log = logging.getLogger(__name__)
@@ -40,20 +41,20 @@ class ServiceSettings(Settings):
     """Options of the service that replace those of the model's card."""
 
 
-def named(name: str, wanted: ServiceSettings, repository: Repository) -> tuple[str | None, Uses]:
+def named(name: str, wanted: ServiceSettings, catalogue: Catalogue) -> tuple[str | None, Uses]:
     """The model that the settings name for a service, if they do, and those that it shall use.
 
     Raises `RepositoryError` for a model that there is not, `ConfigError` for one of something else.
     """
     if wanted.model is None:
         return None, tuple(sorted(wanted.uses.items()))
-    given = repository.card(wanted.model)
+    given = catalogue.card(wanted.model)
     if given.service == name:
         return given.id, tuple(sorted(wanted.uses.items()))
-    offered = [card for card in repository.cards if card.service == name]
+    offered = [card for card in catalogue.cards if card.service == name]
     for card in offered:
         for part, usual in card.uses.items():
-            if repository.card(usual).service == given.service:
+            if catalogue.card(usual).service == given.service:
                 return card.id, tuple(sorted({**wanted.uses, part: given.id}.items()))
     those = ", ".join(card.id for card in offered) or "none"
     raise ConfigError(
@@ -61,18 +62,18 @@ def named(name: str, wanted: ServiceSettings, repository: Repository) -> tuple[s
     )
 
 
-def open_service(name: str, wanted: ServiceSettings, repository: Repository) -> Served:
-    """Open and warm up what fulfils a service; give it back with `repository.release(served.instance)`.
+def open_service(name: str, wanted: ServiceSettings, opener: Opener) -> Served:
+    """Open and warm up what fulfils a service; give it back with `opener.release(served.instance)`.
 
     Raises `NotFound` for a service that this version lacks, `NotReady` when no model of it is installed,
     `ConfigError` for a wrong model, options or `uses`, `VariantError` when nothing opens on this machine.
     """
-    known = service(name)
-    model, uses = named(name, wanted, repository)
-    model = model or repository.preferred(name, uses)
-    card = repository.card(model)
+    known, catalogue = service(name), opener.catalogue
+    model, uses = named(name, wanted, catalogue)
+    model = model or catalogue.preferred(name, uses)
+    card = catalogue.card(model)
     options = merged(known, card.options, wanted.options, f"services.{name}.options")
-    instance = repository.acquire(model, wanted.device, wanted.precision, wanted.strict, uses)
+    instance = opener.acquire(model, wanted.device, wanted.precision, wanted.strict, uses)
     return Served(known, instance, options, wanted.pai_spelling)
 
 
@@ -83,13 +84,13 @@ class ServiceUnit:
         self,
         name: str,
         settings: ServiceSettings,
-        repository: Repository,
+        opener: Opener,
         table: ServiceTable,
         changed: Callable[[], None],
     ) -> None:
         self._service = service(name)
         self._settings = settings
-        self._repository = repository
+        self._opener = opener
         self._table = table
         self._changed = changed
         self._state = "loading"
@@ -110,7 +111,7 @@ class ServiceUnit:
             instance, self._instance = self._instance, None
         self._table.withdraw(self._service.name, None)
         if instance is not None:
-            self._repository.release(instance)
+            self._opener.release(instance)
         self._changed()
 
     def state(self) -> str:
@@ -125,7 +126,7 @@ class ServiceUnit:
         """Try until the service is up or not wanted any more: a missing model may be pulled meanwhile."""
         for delay_s in delays():
             try:
-                self._announce(open_service(self._service.name, self._settings, self._repository))
+                self._announce(open_service(self._service.name, self._settings, self._opener))
             except EdgedError as error:
                 self._fail(str(error))
             except Exception as error:
@@ -150,4 +151,4 @@ class ServiceUnit:
                 self._state = "running"
                 self._table.put(served)
                 return
-        self._repository.release(served.instance)
+        self._opener.release(served.instance)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from edged.answers.kind import State
 from edged.contracts.settings import Settings, seconds
@@ -29,16 +29,6 @@ class PublishSettings(Settings):
     are gone. Empty: all classes."""
     snapshot: bool = False
     """With each message also an annotated JPEG on `.../snapshot`."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _on_is_a_word(cls, value: object) -> object:
-        """YAML 1.1 reads the key `on` as `true`."""
-        return (
-            {"on" if key is True else key: v for key, v in value.items()}
-            if isinstance(value, dict)
-            else value
-        )
 
 
 @dataclass(frozen=True, slots=True)

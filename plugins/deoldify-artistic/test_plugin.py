@@ -19,24 +19,17 @@ from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.flow.counters import Counters
 from edged.media.picture import PictureLimits, decode_picture
-from edged.repository.repository import Repository
 from edged.requests.settings import RequestSettings
 from edged.requests.steps import Steps
 from edged.runtimes.checked import checked
-from edged.runtimes.devices import Concurrency
-from edged.runtimes.slot import DeviceSlot
 from edged.serving.table import ServiceTable
 from edged.serving.unit import ServiceSettings, open_service
 from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
+from tests.opened import models_in, pulled
 
 HERE = Path(__file__).parent
 CARD = ModelCard.load(HERE / "card.yaml")
 PNG = PictureOptions(image_format="png")
-
-
-def opened(folder, models):
-    slot = DeviceSlot(1)
-    return Repository(folder, models, Concurrency(1, 1), Counters(), lambda _: slot)
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +61,8 @@ def painter(tmp_path_factory, model):
     fields = CARD.model_dump(mode="json")
     fields |= {"weights": {path.name: weights}, "folder": str(folder)}
     kind = type(model)
-    repository = opened(folder / "models", {CARD.id: kind(ModelCard.model_validate(fields))})
-    repository.pull(CARD.id, lambda *_: None)
-    return repository
+    own = kind(ModelCard.model_validate(fields))
+    return pulled(folder / "models", {CARD.id: own}, CARD.id)
 
 
 def coloured(instance, bgr):
@@ -117,9 +109,9 @@ def test_a_graph_that_paints_nothing_is_said_to(model, wrong):
 
 def test_without_the_weights_the_answer_is_503_and_the_line_that_mends_it(model, tmp_path):
     assert not CARD.verified
-    repository, table = opened(tmp_path, {CARD.id: model}), ServiceTable()
+    opener, table = models_in(tmp_path, {CARD.id: model}).opener, ServiceTable()
     with pytest.raises(NotReady, match="edged pull deoldify-artistic") as error:
-        open_service(CARD.service, ServiceSettings(), repository)
+        open_service(CARD.service, ServiceSettings(), opener)
     table.withdraw(CARD.service, str(error.value))
     route = Steps(table, RequestSettings(), Counters())
     job = RequestJob(CARD.service, b'{"image": "aGVsbG8="}', time.monotonic(), lambda _: None)

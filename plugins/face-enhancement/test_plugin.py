@@ -12,12 +12,9 @@ from onnx import TensorProto, helper
 from edged import EnhancementOptions, Enlarged, Faces, ModelCard, PixelFormat, Tools
 from edged.contracts.slot import Priority
 from edged.discovery import discover
-from edged.flow.counters import Counters
 from edged.media.picture import PictureLimits, decode_picture
-from edged.repository.repository import Repository
-from edged.runtimes.devices import Concurrency
-from edged.runtimes.slot import DeviceSlot
 from edged.testing import FakeRun, FakeSession, conformance, frame_of
+from tests.opened import pulled
 
 HERE = Path(__file__).parent
 CARD, UPSTREAM = ModelCard.load(HERE / "card.yaml"), ModelCard.load(HERE / "gfpgan.yaml")
@@ -173,13 +170,9 @@ def test_gfpgan_goes_the_whole_way_on_a_small_graph(models, tmp_path):
     }
     fields["graphs"] = {**fields["graphs"]}
     of = ModelCard.model_validate(fields)
-    slot = DeviceSlot(1)
     model = type(models["gfpgan"])(of)
-    repository = Repository(
-        tmp_path / "models", {of.id: model}, Concurrency(1, 1), Counters(), lambda _: slot
-    )
-    repository.pull(of.id, lambda *_: None)
-    session = repository.acquire(of.id, precision="f32").tools.sessions["main"]
+    opener = pulled(tmp_path / "models", {of.id: model}, of.id)
+    session = opener.acquire(of.id, precision="f32").tools.sessions["main"]
     tools = Tools({"main": session}, models={"faces": Found((60, 40, 140, 140))})
     bgr = np.full((200, 240, 3), 200, np.uint8)
     after = model.infer(frame_of(bgr), OPTIONS, tools, FakeRun()).pixels

@@ -10,13 +10,10 @@ from edged import CardError, DetectionOptions, InferenceError, ModelCard, Tensor
 from edged.contracts.card import Weights
 from edged.contracts.slot import Priority
 from edged.discovery import discover
-from edged.flow.counters import Counters
-from edged.repository.repository import Repository
 from edged.runtimes.checked import checked
-from edged.runtimes.devices import Concurrency
-from edged.runtimes.slot import DeviceSlot
 from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 from tests.masks import mask_of
+from tests.opened import pulled
 
 HERE = Path(__file__).parent
 CARD = ModelCard.load(HERE / "card.yaml")
@@ -145,12 +142,7 @@ def test_from_files_like_the_makers_to_masks(model, tmp_path):
     write_ir(tmp_path)
     weights = {name: known(tmp_path / name) for name in CARD.weights}
     brought = type(model)(CARD.model_copy(update={"weights": weights}))
-    slot = DeviceSlot(1)
-    repository = Repository(
-        tmp_path / "models", {CARD.id: brought}, Concurrency(1, 1), Counters(), lambda _: slot
-    )
-    repository.pull(CARD.id, lambda *_: None)
-    instance = repository.acquire(CARD.id)
+    instance = pulled(tmp_path / "models", {CARD.id: brought}, CARD.id).acquire(CARD.id)
     assert instance.facts.variant == "openvino-int8"
     picture = np.zeros((50, 80, 3), np.uint8)
     assert len(instance.infer(frame_of(picture), OPTIONS, FakeRun(), Priority.REQUEST)) == 0

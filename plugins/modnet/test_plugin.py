@@ -12,15 +12,12 @@ from onnx import TensorProto, helper, numpy_helper
 from edged import Detections, ForegroundOptions, InferenceError, ModelCard, Tools
 from edged.contracts.slot import Priority
 from edged.discovery import discover
-from edged.flow.counters import Counters
 from edged.media.picture import PictureLimits, decode_picture
 from edged.ops.masks import mask_iou
-from edged.repository.repository import Repository
 from edged.runtimes.checked import checked
-from edged.runtimes.devices import Concurrency
-from edged.runtimes.slot import DeviceSlot
 from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 from tests.masks import mask_of
+from tests.opened import pulled
 
 HERE = Path(__file__).parent
 CARD = ModelCard.load(HERE / "card.yaml")
@@ -202,16 +199,10 @@ def test_the_upstream_model_goes_the_same_way(models, tmp_path):
     of = ModelCard.model_validate(fields)
     assert not UPSTREAM.verified
     people = type(models["pp-humanseg"])(of)
-    slot = DeviceSlot(1)
-    repository = Repository(
-        tmp_path / "models", {of.id: people}, Concurrency(1, 1), Counters(), lambda _: slot
-    )
-    repository.pull(of.id, lambda *_: None)
+    instance = pulled(tmp_path / "models", {of.id: people}, of.id).acquire(of.id)
     bgr = np.zeros((100, 100, 3), np.uint8)
     bgr[:, :50, 2] = 255
     options = of.options_as(ForegroundOptions).model_copy(update={"person_threshold": 0.0})
-    result = answered(
-        of, repository.acquire(of.id).infer(frame_of(bgr), options, FakeRun(), Priority.REQUEST)
-    )
+    result = answered(of, instance.infer(frame_of(bgr), options, FakeRun(), Priority.REQUEST))
     assert result["mask"][:, :48].all()
     assert not result["mask"][:, 52:].any()

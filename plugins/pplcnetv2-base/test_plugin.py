@@ -8,8 +8,8 @@ import openvino
 import pytest
 
 from edged.media.picture import PictureLimits, decode_picture
-from edged.repository.weights import WeightStore
 from edged.testing import answer_of, conformance
+from edged.weights.store import WeightStore
 
 MODEL = "pplcnetv2-base"
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)

@@ -69,7 +69,8 @@ class ShelfCounter(Model[Frame, InventoryOptions, ShelfCount]):
             run.check()
             run.progress(position / len(xyxy))
             classes[position] = _named(item.part(box), index, options.max_distance, tools, run)
-        return ShelfCount(xyxy, scores, classes, (UNKNOWN, *index.skus), (item.height, item.width))
+        names = {0: UNKNOWN, **dict(zip(index.ids, index.skus, strict=True))}
+        return ShelfCount(xyxy, scores, classes, names, (item.height, item.width))
 
     def _products(self, item: Frame, options: InventoryOptions, tools: Tools, run: Run) -> Proposals:
         """One box a product, best score first."""
@@ -108,7 +109,7 @@ class ShelfCounter(Model[Frame, InventoryOptions, ShelfCount]):
 
 
 def _named(crop: Frame, index: GalleryIndex, farthest: float, tools: Tools, run: Run) -> int:
-    """Class of a product: 0 when it is unknown, else the number of its SKU from 1."""
+    """Position of a product's name: 0 when it is unknown, else that of its SKU from 1."""
     if not index.skus:
         return 0
     vector = tools.models["embedding"].infer(crop, run).vector

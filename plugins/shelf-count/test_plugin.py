@@ -1,5 +1,6 @@
 """Shelves with known products, through the real detector, embedding and gallery."""
 
+import json
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -12,12 +13,9 @@ from edged import Detections, Embedding, GalleryIndex, ModelCard
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.discovery import discover
-from edged.flow.counters import Counters
 from edged.ops.boxes import iou
-from edged.repository.repository import Repository
-from edged.runtimes.devices import Concurrency
-from edged.runtimes.slot import DeviceSlot
 from edged.testing import FakeRun, answer_of, conformance, frame_of
+from tests.opened import pulled
 from tests.shelf import on_ground, products, shelf
 
 HERE = Path(__file__).parent
@@ -45,12 +43,7 @@ def gallery(things, tmp_path_factory):
 @pytest.fixture(scope="module")
 def counter(models_root, gallery):
     models = discover([HERE.parent], entry_points=False).models
-    slot = DeviceSlot(1)
-    repository = Repository(
-        models_root, models, Concurrency(1, 1), Counters(), lambda _: slot, gallery=gallery
-    )
-    repository.pull("shelf-count", lambda *_: None)
-    return repository.acquire("shelf-count", precision="f32")
+    return pulled(models_root, models, "shelf-count", gallery=gallery).acquire("shelf-count", precision="f32")
 
 
 def counted(counter, picture, **options):
@@ -86,11 +79,12 @@ def test_small_products_are_found_in_tiles(counter, things):
     assert found(counted(counter, picture), boxes) >= 86
 
 
-def test_class_ids_are_those_of_the_skus_in_order(counter, things):
+def test_class_ids_are_those_of_the_skus_in_order(counter, things, gallery):
     picture, _, _ = shelf(things, 2, 4, 200, 3)
     result = counted(counter, picture)
     known = ["unknown", *sorted(things.keys() - {STRANGER})]
     assert [known[i] for i in result["detection_classes"]] == result["detection_class_names"]
+    assert json.loads((gallery / "ids.json").read_text()) == {sku: i for i, sku in enumerate(known) if i}
 
 
 def test_a_strict_distance_makes_everything_unknown(counter, things):
@@ -123,17 +117,19 @@ class Enrolled:
 
     def __init__(self, *skus):
         vectors = np.eye(2, dtype=np.float32)[: len(skus)]
-        self._index = GalleryIndex(skus, vectors.reshape(-1, 2), np.arange(len(skus)))
+        ids = tuple(range(7, 7 - len(skus), -1))
+        self._index = GalleryIndex(skus, ids, vectors.reshape(-1, 2), np.arange(len(skus)))
 
     def index(self, run):
         return self._index
 
 
-@pytest.mark.parametrize(("skus", "name"), [(("a", "b"), "a"), ((), "unknown")])
-def test_it_keeps_the_promises_of_a_model(skus, name):
+@pytest.mark.parametrize(("skus", "id_", "name"), [(("a", "b"), 7, "a"), ((), 0, "unknown")])
+def test_it_keeps_the_promises_of_a_model(skus, id_, name):
     model = discover([HERE.parent], entry_points=False).models["shelf-count"]
     parts = {"products": Detector(), "embedding": Look()}
     found = conformance(model, {}, resources={"gallery": Enrolled(*skus)}, models=parts)
     result = answer_of(model.card, found)
     assert result["detection_class_names"] == [name]  # and the person is no product
+    assert result["detection_classes"].tolist() == [id_]
     assert result["product_count"] == {name: 1}

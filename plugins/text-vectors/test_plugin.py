@@ -19,13 +19,11 @@ from edged import CardError, ModelCard, TextOptions, TextPair, Tools
 from edged.contracts.slot import Priority
 from edged.contracts.text import MOST_CHARACTERS
 from edged.discovery import discover
-from edged.flow.counters import Counters
 from edged.ops.numbers import joined
-from edged.repository.repository import Repository
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import open_session
-from edged.runtimes.slot import DeviceSlot
 from edged.testing import FakeRun, FakeSession, answer_of, conformance
+from tests.opened import pulled
 
 HERE = Path(__file__).parent
 PLAIN, PADDED = TextOptions(padded=False), TextOptions(padded=True)
@@ -310,12 +308,8 @@ def bge_base(tmp_path_factory, weight_store):
     }
     kind: Any = type(discover([HERE.parent], entry_points=False).models[card.id])
     own = ModelCard.model_validate(card.model_dump(mode="json") | {"weights": weights, "folder": str(folder)})
-    slot = DeviceSlot(1)
-    repository = Repository(
-        folder / "models", {card.id: kind(own)}, Concurrency(1, 1), Counters(), lambda _: slot
-    )
-    repository.pull(card.id, lambda *_: None)
-    return lambda precision: repository.acquire(card.id, precision=precision)
+    opener = pulled(folder / "models", {card.id: kind(own)}, card.id)
+    return lambda precision: opener.acquire(card.id, precision=precision)
 
 
 @pytest.mark.parametrize("precision", ["f32", "auto"])

@@ -13,12 +13,10 @@ import numpy as np
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.discovery import discover
-from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
-from edged.repository.repository import Repository
-from edged.repository.tune import NoDeadline
 from edged.runtimes.devices import Concurrency
-from edged.runtimes.slot import DeviceSlot
+from edged.testing import FakeRun
+from tests.opened import models_in
 
 ROOT = Path(__file__).parent.parent.parent
 MARGIN = 2.5
@@ -77,10 +75,9 @@ def ssim(a, b):
 
 
 def main(paths):
-    slot = DeviceSlot(1)
     models = discover([ROOT / "plugins"], entry_points=False).models
-    repository = Repository(ROOT / "models", models, Concurrency(2, 1), Counters(), lambda _: slot)
-    finder, restorer = (repository.acquire(name, precision="f32") for name in ("yunet", "ffdnet-span"))
+    opener = models_in(ROOT / "models", models, Concurrency(2, 1)).opener
+    finder, restorer = (opener.acquire(name, precision="f32") for name in ("yunet", "ffdnet-span"))
     options = card_options(restorer.card)
     cut = [part for path in paths for part in parts(finder, cv2.imread(path))]
     print(f"{len(cut)} faces\n\n| damage | PSNR of the face | gain | least gain | SSIM | gain |")
@@ -89,7 +86,7 @@ def main(paths):
         rows = []
         for bgr, face in cut:
             bad = damage(bgr)
-            good = restorer.infer(PictureFrame(bad, 0.0), options, NoDeadline(), Priority.JOB).pixels
+            good = restorer.infer(PictureFrame(bad, 0.0), options, FakeRun(), Priority.JOB).pixels
             was, before, after = bgr[face], bad[face], good[face]
             rows.append((psnr(before, was), psnr(after, was), ssim(before, was), ssim(after, was)))
         p0, p1, s0, s1 = np.array(rows).T
@@ -102,7 +99,7 @@ def main(paths):
 
 def parts(finder, bgr):
     """Pictures around each face, and where in them the face is."""
-    found = finder.infer(PictureFrame(bgr, 0.0), card_options(finder.card), NoDeadline(), Priority.JOB)
+    found = finder.infer(PictureFrame(bgr, 0.0), card_options(finder.card), FakeRun(), Priority.JOB)
     for x1, y1, x2, y2 in found.boxes.round().astype(int).tolist():
         side = int(max(x2 - x1, y2 - y1) * MARGIN / 2)
         middle_x, middle_y = (x1 + x2) // 2, (y1 + y2) // 2

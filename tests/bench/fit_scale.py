@@ -21,14 +21,12 @@ from edged.contracts.items import Pixels
 from edged.contracts.model import Options
 from edged.contracts.slot import Priority
 from edged.discovery import discover
-from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
 from edged.ops.embedding import BORDER, Scale, fit_border
 from edged.repository.instance import Instance
-from edged.repository.repository import Repository
-from edged.repository.tune import NoDeadline
 from edged.runtimes.devices import Concurrency
-from edged.runtimes.slot import DeviceSlot
+from edged.testing import FakeRun
+from tests.opened import pulled
 
 ROOT = Path(__file__).parent.parent.parent
 Floats = NDArray[np.float32]
@@ -138,15 +136,12 @@ def _histogram(cosines: Floats) -> dict[str, int]:
 
 
 def _opened(model: str) -> Instance:
-    slot = DeviceSlot(1)
     models = discover([ROOT / "plugins"], entry_points=False).models
-    repository = Repository(ROOT / "models", models, Concurrency(2, 1), Counters(), lambda _: slot)
-    repository.pull(model, lambda task, done, total: None)
-    return repository.acquire(model, precision="auto")
+    return pulled(ROOT / "models", models, model, concurrency=Concurrency(2, 1)).acquire(model)
 
 
 def _vector(instance: Instance, bgr: Pixels) -> Floats:
-    result = instance.infer(PictureFrame(bgr, 0.0), Options(), NoDeadline(), Priority.JOB)
+    result = instance.infer(PictureFrame(bgr, 0.0), Options(), FakeRun(), Priority.JOB)
     return np.asarray(result.vector, np.float32)
 
 

@@ -28,7 +28,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from edged.opening import open_repository
+from edged.opening import open_catalogue
 from edged.runtimes.devices import usable_cores
 from tests.bench.mqtt_client import MqttClient
 from tests.broker import free_port, until
@@ -119,11 +119,9 @@ def _edged(stack: ExitStack, folder: Path, model: str, models: Path, workers: in
 def _net(folder: Path, model: str, models: Path, config: Path) -> list[str]:
     """Graph, labels and side of what edged runs, and all cores, for the peers to run the same."""
     from edged import config as configuration
-    from edged.flow.counters import Counters
 
-    settings = configuration.load(config)
-    repository = open_repository(settings, Counters())
-    chosen, card = repository.choice(model), repository.card(model)
+    catalogue = open_catalogue(configuration.load(config))
+    chosen, card = catalogue.choice(model), catalogue.card(model)
     labels = folder / "labels.json"
     labels.write_text(json.dumps(card.class_names()))
     graph = next((models / model / chosen.variant).glob("main.xml"))

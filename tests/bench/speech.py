@@ -20,15 +20,13 @@ from edged.contracts.model import Model
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.discovery import discover
-from edged.flow.counters import Counters
 from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.ops.mandarin import sentences, simplified
 from edged.repository.instance import Instance
-from edged.repository.repository import Repository
-from edged.repository.weights import WeightStore
 from edged.runtimes.devices import Concurrency
-from edged.runtimes.slot import DeviceSlot
 from edged.testing import FakeRun
+from edged.weights.store import WeightStore
+from tests.opened import pulled
 from tests.speech import SAID, errors, listed_media
 
 RUNTIMES = ("openvino-int8", "onnxruntime-int8")
@@ -44,10 +42,7 @@ def opened(name: str, variant: str) -> Instance:
     }
     model.card = model.card.model_copy(update={"graphs": graphs})
     assert isinstance(model, Model)
-    slot = DeviceSlot(1)
-    repository = Repository(ROOT / "models", models, Concurrency(1, THREADS), Counters(), lambda _: slot)
-    repository.pull(name, lambda *_: None)
-    return repository.acquire(name)
+    return pulled(ROOT / "models", models, name, concurrency=Concurrency(1, THREADS)).acquire(name)
 
 
 def clip_of(path: Path) -> AudioClip:

@@ -141,11 +141,26 @@ def test_an_error_answer_is_json_and_exit_1(edged, args, code, says):
 def test_check_lists_every_fault_at_once(edged, tmp_path):
     assert edged("check").returncode == 0
     bad = tmp_path / "bad.yaml"
-    bad.write_text("nodes: x\nstreams: {door: {run: [ocrr]}}\nmqtt: {url: 'http://x'}\n")
-    done = edged("check", "--config", bad)
+    bad.write_text(
+        "nodes: x+y\nstreams: {door: {run: [ocrr]}, side: {sorce: 'models:picodet/a.mp4', run: [ocr]}}\n"
+        "mqtt: {url: 'http://x'}\n"
+        "service: {object-detection: {modl: yolo-nano, optons: {score_treshold: 1}}}\n"
+    )
+    done = edged("check", "-c", bad)
     assert (done.returncode, done.stdout) == (2, "")
-    for part in ("nodes", "streams.door.source", "mqtt.url", str(bad)):
-        assert part in done.stderr
+    for part in (
+        "nodes: this key is unknown; did you mean node?",
+        "node: a name is one level of MQTT topics",
+        "streams.door.source: this key is missing",
+        "streams.door.run.0: no service is called 'ocrr'; did you mean ocr?",
+        "streams.side.source: no model is called 'picodet'; did you mean picodet-416",
+        "mqtt.url",
+        "service: this key is unknown; did you mean services?",
+        "services.object-detection.modl: this key is unknown; did you mean model?",
+        "services.object-detection.options.score_treshold: this key is unknown; did you mean score_",
+        "services.object-detection: no model is called 'yolo-nano'; did you mean yolox-nano",
+    ):
+        assert f"{bad}: {part}" in done.stderr, part
 
 
 def test_check_finds_models_that_cannot_fulfil_a_service(edged, tmp_path):
@@ -253,10 +268,15 @@ def test_products_are_enrolled_and_listed(edged, tmp_path):
         cv2.imwrite(str(path), np.full((20, 10, 3), colour, np.uint8))
     done = edged("enroll", "cola 0,5", front, side)
     assert done.returncode == 0
-    assert "has 2 pictures" in done.stderr
+    assert "id 1, has 2 pictures" in " ".join(done.stderr.split())
     assert edged("enroll", "cola 0,5", front).returncode == 0  # the same picture again is no other
     assert edged("enroll", "水", side).returncode == 0
-    assert json.loads(edged("gallery", "--json").stdout) == {"cola 0,5": 2, "水": 1}
+    assert edged("enroll", "beer", side).returncode == 0
+    assert json.loads(edged("gallery", "--json").stdout) == [
+        {"id": 3, "sku": "beer", "pictures": 1},
+        {"id": 1, "sku": "cola 0,5", "pictures": 2},
+        {"id": 2, "sku": "水", "pictures": 1},
+    ]
     assert len(list((tmp_path / "gallery" / "cola 0,5").iterdir())) == 2
 
 
@@ -267,6 +287,7 @@ def test_what_cannot_be_enrolled_is_said_and_leaves_nothing(edged, tmp_path):
     for args, sentence in (
         (("unknown", good), "'unknown' is no name for a product"),
         (("a/b", good), "without /"),
+        (("ids.json", good), "'ids.json' is no name for a product"),
         (("cola", good, bad), "bad.png: "),
         (("cola", tmp_path / "missing.png"), "missing.png cannot be read: No such file"),
     ):

@@ -1,6 +1,7 @@
 """The gallery: read again when it changes, each picture embedded once, a bad one left out."""
 
 import os
+import shutil
 import threading
 from types import SimpleNamespace
 
@@ -14,9 +15,9 @@ from edged.contracts.items import PixelFormat
 from edged.contracts.parts import Embedding
 from edged.repository import gallery as gallery_module
 from edged.repository.gallery import FolderGallery, enrolled
-from edged.repository.tune import NoDeadline
+from edged.testing import FakeRun
 
-RUN = NoDeadline()
+RUN = FakeRun()
 
 
 class MeanColour:
@@ -60,6 +61,7 @@ def of(shop, tmp_path):
 def test_a_folder_is_a_product(of):
     index = of(MeanColour()).index(RUN)
     assert index.skus == ("cola", "water")
+    assert index.ids == (1, 2)
     assert index.owners.tolist() == [0, 0, 1]
     np.testing.assert_allclose(index.vectors[2], [1, 0, 0], atol=0.02)
 
@@ -78,6 +80,18 @@ def test_only_what_is_new_is_embedded(of, shop):
     os.utime(shop / "milk" / "a.png", ns=(1, 1))
     assert gallery.index(RUN).vectors[2][1] > 0.8
     assert embedding.asked == 5
+
+
+def test_ids_stay_whatever_comes_and_goes(of, shop):
+    gallery = of(MeanColour())
+    assert gallery.index(RUN).ids == (1, 2)
+    put(shop, "beer", "a.png", (200, 200, 200))
+    assert (gallery.index(RUN).skus, gallery.index(RUN).ids) == (("beer", "cola", "water"), (3, 1, 2))
+    shutil.rmtree(shop / "cola")
+    assert (gallery.index(RUN).skus, gallery.index(RUN).ids) == (("beer", "water"), (3, 2))
+    assert of(MeanColour()).index(RUN).ids == (3, 2)  # and after a new start
+    put(shop, "cola", "b.png", (0, 0, 200))
+    assert gallery.index(RUN).ids == (3, 1, 2)
 
 
 def test_a_new_start_finds_the_vectors(of):
@@ -122,7 +136,7 @@ def test_no_folder_is_an_empty_gallery(tmp_path):
 
 
 def test_a_request_that_runs_out_of_time_leaves_what_was_done(of):
-    class Impatient(NoDeadline):
+    class Impatient(FakeRun):
         left = 2
 
         def check(self):

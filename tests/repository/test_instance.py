@@ -13,7 +13,7 @@ from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.repository.instance import Instance
 from edged.repository.shared import Shared
-from edged.repository.tune import NoDeadline
+from edged.testing import FakeRun
 from tests.graphs import card, write_graph
 
 FACTS = ModelFacts(name="small", variant="onnxruntime-f32", device="cpu")
@@ -84,7 +84,7 @@ def build(tmp_path):
 
 
 def infer(instance, item, priority=Priority.FRAME):
-    return instance.infer(item, Options(), NoDeadline(), priority)
+    return instance.infer(item, Options(), FakeRun(), priority)
 
 
 def test_each_stage_is_timed(build):

@@ -18,16 +18,14 @@ from edged.contracts.image import Classification
 from edged.contracts.model import Prepared, SinglePassModel
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
-from edged.flow.counters import Counters
+from edged.derive.manifest import Manifest, sha256
 from edged.media.frame import PictureFrame
-from edged.repository import pull as pull_module
-from edged.repository.manifest import Manifest, sha256
-from edged.repository.repository import Repository
-from edged.repository.tune import NoDeadline
+from edged.repository import workshop
 from edged.runtimes.devices import Concurrency, devices
-from edged.runtimes.slot import DeviceSlot
+from edged.testing import FakeRun
 from tests.graphs import card, normalised, pixels, scores, write_graph
 from tests.media.clips import write_clip
+from tests.opened import models_in, silent
 
 F32 = ("onnxruntime-f32", "openvino-f32")
 
@@ -74,14 +72,9 @@ def of(files):
 def build(tmp_path):
     def make(*cards, root="models", kind=Small):
         models = {c.id: kind(c) for c in cards}
-        slot = DeviceSlot(2)
-        return Repository(tmp_path / root, models, Concurrency(2, 1), Counters(), lambda _: slot)
+        return models_in(tmp_path / root, models, Concurrency(2, 1))
 
     return make
-
-
-def silent(*_):
-    """Nobody watches the progress."""
 
 
 def frame(seed: int = 0) -> PictureFrame:
@@ -89,19 +82,19 @@ def frame(seed: int = 0) -> PictureFrame:
 
 
 def infer(instance, item):
-    return instance.infer(item, card_options(instance.card), NoDeadline(), Priority.FRAME)
+    return instance.infer(item, card_options(instance.card), FakeRun(), Priority.FRAME)
 
 
 def test_before_the_pull(build, of):
     repository = build(of)
-    assert not repository.installed("small")
+    assert not repository.catalogue.installed("small")
     with pytest.raises(NotReady, match="edged pull small"):
-        repository.acquire("small")
+        repository.opener.acquire("small")
     with pytest.raises(NotReady, match="edged pull small"):
-        repository.preferred("image-classification")
+        repository.catalogue.preferred("image-classification")
     with pytest.raises(NotReady, match="edged pull small"):
-        repository.choice("small")
-    assert {row.why_not for row in repository.variants("small")} == {
+        repository.catalogue.choice("small")
+    assert {row.why_not for row in repository.catalogue.variants("small")} == {
         "not derived; `edged pull small` derives it where it can be"
     }
 
@@ -109,25 +102,25 @@ def test_before_the_pull(build, of):
 def test_from_the_pull_to_an_answer(build, of):
     repository = build(of)
     seen = []
-    assert repository.pull("small", lambda *step: seen.append(step)) == {}
+    assert repository.puller.pull("small", lambda *step: seen.append(step)) == {}
     assert ("small: derive variants", 3, 3) in seen
-    assert repository.installed("small")
-    assert repository.preferred("image-classification") == "small"
-    assert repository.file("small", "clip.mp4").read_bytes()
+    assert repository.catalogue.installed("small")
+    assert repository.catalogue.preferred("image-classification") == "small"
+    assert repository.catalogue.file("small", "clip.mp4").read_bytes()
 
-    instance = repository.acquire("small")
+    instance = repository.opener.acquire("small")
     given = frame().pixels(of.picture().format)[None]
     assert infer(instance, frame()).class_ == scores(normalised(given)).argmax()
     assert instance.facts.name == "small"
     assert instance.facts.variant in F32
     assert instance.facts.device == "cpu"
-    assert instance.facts.variant == repository.choice("small").variant
+    assert instance.facts.variant == repository.catalogue.choice("small").variant
 
 
 def test_every_variant_is_measured_against_f32(build, of):
     repository = build(of)
-    repository.pull("small", silent)
-    rows = {row.variant: row for row in repository.variants("small")}
+    repository.puller.pull("small", silent)
+    rows = {row.variant: row for row in repository.catalogue.variants("small")}
     for name in F32:
         assert rows[name].derived
         assert rows[name].agreement == 1.0
@@ -139,53 +132,53 @@ def test_every_variant_is_measured_against_f32(build, of):
 
 def test_a_second_pull_does_nothing(build, of, tmp_path):
     repository = build(of)
-    repository.pull("small", silent)
+    repository.puller.pull("small", silent)
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file() and p.name != ".lock"}
-    repository.pull("small", silent)
+    repository.puller.pull("small", silent)
     after = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file() and p.name != ".lock"}
     assert before == after
 
 
 def test_only_some_variants(build, of):
     repository = build(of)
-    repository.pull("small", silent, variants=["openvino-f32"])
-    assert [row.variant for row in repository.variants("small") if row.derived] == ["openvino-f32"]
+    repository.puller.pull("small", silent, variants=["openvino-f32"])
+    assert [row.variant for row in repository.catalogue.variants("small") if row.derived] == ["openvino-f32"]
     with pytest.raises(RepositoryError, match="no variant openvino-int8; it has"):
-        repository.pull("small", silent, variants=["openvino-int8"])
+        repository.puller.pull("small", silent, variants=["openvino-int8"])
 
 
 def test_from_a_folder_and_nowhere_else(build, of, files, tmp_path):
-    build(of).pull("small", silent, folder=files)
+    build(of).puller.pull("small", silent, folder=files)
     with pytest.raises(OriginError):
-        build(of, root="other").pull("small", silent, folder=tmp_path / "empty")
+        build(of, root="other").puller.pull("small", silent, folder=tmp_path / "empty")
 
 
 def test_a_variant_that_cannot_be_derived_is_left_out(build, of, monkeypatch):
-    real = pull_module.derive
+    real = workshop.derive
 
     def without_openvino(card, variant, *rest):
         if variant.startswith("openvino"):
             raise VariantError("no room")
         return real(card, variant, *rest)
 
-    monkeypatch.setattr(pull_module, "derive", without_openvino)
+    monkeypatch.setattr(workshop, "derive", without_openvino)
     repository = build(of)
-    assert repository.pull("small", silent) == {"openvino-f32": "no room", "openvino-bf16": "no room"}
-    assert repository.acquire("small").facts.variant == "onnxruntime-f32"
+    assert repository.puller.pull("small", silent) == {"openvino-f32": "no room", "openvino-bf16": "no room"}
+    assert repository.opener.acquire("small").facts.variant == "onnxruntime-f32"
 
 
 def test_others_are_compared_with_the_f32_that_is_there(build, of, monkeypatch):
-    real = pull_module.derive
+    real = workshop.derive
 
     def without_onnxruntime(card, variant, *rest):
         if variant.startswith("onnxruntime"):
             raise VariantError("no room")
         return real(card, variant, *rest)
 
-    monkeypatch.setattr(pull_module, "derive", without_onnxruntime)
+    monkeypatch.setattr(workshop, "derive", without_onnxruntime)
     repository = build(of)
-    repository.pull("small", silent)
-    rows = {row.variant: row for row in repository.variants("small")}
+    repository.puller.pull("small", silent)
+    rows = {row.variant: row for row in repository.catalogue.variants("small")}
     assert rows["openvino-f32"].agreement == 1.0
 
 
@@ -196,12 +189,12 @@ def test_int8_is_calibrated_and_measured(build, of):
         }
     )
     repository = build(with_int8)
-    assert repository.pull("small", silent, variants=["onnxruntime-int8"]) == {}
-    rows = {row.variant: row for row in repository.variants("small")}
+    assert repository.puller.pull("small", silent, variants=["onnxruntime-int8"]) == {}
+    rows = {row.variant: row for row in repository.catalogue.variants("small")}
     assert rows["onnxruntime-f32"].derived  # what it is compared with
     assert not rows["openvino-f32"].derived
     assert rows["onnxruntime-int8"].agreement is not None
-    instance = repository.acquire("small", precision="int8", strict=True)
+    instance = repository.opener.acquire("small", precision="int8", strict=True)
     assert instance.facts.variant == "onnxruntime-int8"
 
 
@@ -209,11 +202,11 @@ def test_what_is_int8_as_published_needs_no_f32_and_is_measured(build, of):
     published = {"quantized": True, "variants": ("onnxruntime-int8",)}
     graph = of.graphs["main"].model_copy(update=published)
     repository = build(of.model_copy(update={"graphs": {"main": graph}}))
-    assert repository.pull("small", silent) == {}
-    (row,) = repository.variants("small")
+    assert repository.puller.pull("small", silent) == {}
+    (row,) = repository.catalogue.variants("small")
     assert (row.derived, row.agreement, row.why_not) == (True, None, "")
     assert (row.ms or 0) > 0
-    assert repository.acquire("small").facts.variant == "onnxruntime-int8"
+    assert repository.opener.acquire("small").facts.variant == "onnxruntime-int8"
 
 
 @pytest.mark.parametrize("variant", F32)
@@ -234,8 +227,8 @@ def test_a_graph_of_free_size_is_warmed_up(build, of, tmp_path, variant):
             self.card = of
 
     repository = build(found.model_copy(update={"weights": weights}), kind=Free)
-    repository.pull("small", silent)
-    session = repository.acquire("small").tools.sessions["main"]
+    repository.puller.pull("small", silent)
+    session = repository.opener.acquire("small").tools.sessions["main"]
     given = pixels(3, 2, (20, 30))
     expected = scores(given.transpose(0, 3, 1, 2))
     np.testing.assert_allclose(session.run({"pictures": given})["scores"], expected, rtol=1e-3, atol=1e-2)
@@ -245,78 +238,78 @@ def test_a_pull_without_any_variant_fails(build, of, monkeypatch):
     def never(*_):
         raise VariantError("no room")
 
-    monkeypatch.setattr(pull_module, "derive", never)
+    monkeypatch.setattr(workshop, "derive", never)
     with pytest.raises(VariantError, match="onnxruntime-f32: no room"):
-        build(of).pull("small", silent)
+        build(of).puller.pull("small", silent)
 
 
 def test_a_card_that_lies_fails_the_pull(build, of):
     graph = of.graphs["main"].model_copy(update={"outputs": ("logits",)})
     with pytest.raises(CardError, match="logits"):
-        build(of.model_copy(update={"graphs": {"main": graph}})).pull("small", silent)
+        build(of.model_copy(update={"graphs": {"main": graph}})).puller.pull("small", silent)
 
 
 def test_a_model_that_fails_on_the_frames_fails_the_pull(build, of, monkeypatch):
     monkeypatch.setattr(Small, "postprocess", lambda *_: 1 / 0)
     with pytest.raises(InferenceError, match="ZeroDivisionError"):
-        build(of).pull("small", silent)
+        build(of).puller.pull("small", silent)
 
 
 def test_without_a_clip_nothing_is_measured(build, of):
     bare = of.model_copy(update={"calibration": None})
     repository = build(bare)
-    assert repository.pull("small", silent) == {}
-    assert {row.agreement for row in repository.variants("small")} == {None}
-    repository.release(repository.acquire("small"))
+    assert repository.puller.pull("small", silent) == {}
+    assert {row.agreement for row in repository.catalogue.variants("small")} == {None}
+    repository.opener.release(repository.opener.acquire("small"))
 
 
 @pytest.fixture
 def pulled(build, of):
     repository = build(of)
-    repository.pull("small", silent)
+    repository.puller.pull("small", silent)
     return repository
 
 
 def test_who_asks_for_the_same_gets_the_same(pulled):
-    a, b = pulled.acquire("small"), pulled.acquire("small")
+    a, b = pulled.opener.acquire("small"), pulled.opener.acquire("small")
     assert a is b
-    other = pulled.acquire("small", precision="f32")
+    other = pulled.opener.acquire("small", precision="f32")
     assert other is not a
     if other.facts.variant == a.facts.variant:
         assert other.tools.sessions["main"] is a.tools.sessions["main"]
     for instance in (a, b, other):
-        pulled.release(instance)
-    assert len(pulled._instances) == len(pulled._sessions) == 0
+        pulled.opener.release(instance)
+    assert len(pulled.opener._instances) == len(pulled.opener._sessions) == 0
 
 
 def test_two_models_share_the_session_of_one_graph(build, of):
     twin = of.model_copy(update={"id": "twin"})
     repository = build(of, twin)
     for name in ("small", "twin"):
-        repository.pull(name, silent, variants=["onnxruntime-f32"])
-    a, b = repository.acquire("small"), repository.acquire("twin")
+        repository.puller.pull(name, silent, variants=["onnxruntime-f32"])
+    a, b = repository.opener.acquire("small"), repository.opener.acquire("twin")
     assert a.tools.sessions["main"] is b.tools.sessions["main"]
-    repository.release(a)
+    repository.opener.release(a)
     infer(b, frame())
 
 
 def test_an_instance_outlives_its_release_while_it_infers(pulled):
-    instance = pulled.acquire("small")
-    pulled.release(instance)
+    instance = pulled.opener.acquire("small")
+    pulled.opener.release(instance)
     infer(instance, frame())
 
 
 def test_many_threads_open_it_once(pulled, monkeypatch):
     opened = []
-    real = pulled._sessions._opened
+    real = pulled.opener._sessions._opened
 
     def counting(*args):
         opened.append(args)
         return real(*args)
 
-    monkeypatch.setattr(pulled._sessions, "_opened", counting)
+    monkeypatch.setattr(pulled.opener._sessions, "_opened", counting)
     got = []
-    threads = [threading.Thread(target=lambda: got.append(pulled.acquire("small"))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: got.append(pulled.opener.acquire("small"))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -326,10 +319,10 @@ def test_many_threads_open_it_once(pulled, monkeypatch):
 
 
 def test_what_does_not_open_is_skipped_with_its_reason(pulled, of, tmp_path):
-    best = pulled.choice("small").variant
+    best = pulled.catalogue.choice("small").variant
     (path,) = (tmp_path / "models" / "small" / best).glob("main.[ox][nm]*")
     path.write_bytes(b"damaged")
-    instance = pulled.acquire("small")
+    instance = pulled.opener.acquire("small")
     assert instance.facts.variant != best
     assert "edged pull small" in instance.skipped[f"{best} on cpu"]
     infer(instance, frame())
@@ -339,29 +332,32 @@ def test_asked_for_against_real(pulled, caplog):
     if any("bf16" in d.capabilities for d in devices()):
         pytest.skip("this CPU has bf16")
     with caplog.at_level("WARNING"):
-        instance = pulled.acquire("small", precision="bf16")
+        instance = pulled.opener.acquire("small", precision="bf16")
     assert instance.asked.precision == "bf16"
     assert instance.facts.variant in F32
     assert "no bf16 instructions" in instance.skipped["openvino-bf16 on cpu"]
     assert any("asked for device auto, precision bf16" in r.getMessage() for r in caplog.records)
     with pytest.raises(VariantError, match="no bf16 instructions"):
-        pulled.acquire("small", precision="bf16", strict=True)
+        pulled.opener.acquire("small", precision="bf16", strict=True)
 
 
 def test_strict_on_a_device_that_is_not_here(pulled):
     with pytest.raises(VariantError, match="device npu"):
-        pulled.acquire("small", device="npu", strict=True)
-    assert pulled.acquire("small", device="npu").facts.device == "cpu"
+        pulled.opener.acquire("small", device="npu", strict=True)
+    assert pulled.opener.acquire("small", device="npu").facts.device == "cpu"
 
 
 def test_a_card_that_changed_after_the_pull(build, of, pulled):
     graph = of.graphs["main"].model_copy(update={"batch_axis": 0})
     changed = build(of.model_copy(update={"graphs": {"main": graph}}))
-    assert not changed.installed("small")
-    with pytest.raises(VariantError, match="edged pull small"):
-        changed.acquire("small")
-    changed.pull("small", silent)
-    changed.acquire("small")
+    assert not changed.catalogue.up_to_date("small")
+    rows = changed.catalogue.variants("small")
+    assert {row.why_not for row in rows if row.derived} == {
+        "derived for another state of graphs; run `edged pull small`"
+    }
+    changed.puller.pull("small", silent)
+    assert changed.catalogue.up_to_date("small")
+    changed.opener.acquire("small")
 
 
 def test_a_measurement_from_another_machine_is_made_anew(build, of, pulled, tmp_path):
@@ -370,29 +366,29 @@ def test_a_measurement_from_another_machine_is_made_anew(build, of, pulled, tmp_
     assert manifest is not None
     foreign = tuple(m.model_copy(update={"identity": "elsewhere"}) for m in manifest.measured)
     manifest.model_copy(update={"measured": foreign}).save(folder)
-    rows = {row.variant: row for row in pulled.variants("small")}
+    rows = {row.variant: row for row in pulled.catalogue.variants("small")}
     assert rows["onnxruntime-f32"].ms is None
-    pulled.pull("small", silent)
-    rows = {row.variant: row for row in pulled.variants("small")}
+    pulled.puller.pull("small", silent)
+    rows = {row.variant: row for row in pulled.catalogue.variants("small")}
     assert rows["onnxruntime-f32"].ms is not None
 
 
 def test_a_model_that_nobody_knows(pulled):
     with pytest.raises(RepositoryError, match="did you mean small"):
-        pulled.card("smal")
+        pulled.catalogue.card("smal")
     with pytest.raises(NotReady, match="no plugin has a model for ocr"):
-        pulled.best("ocr")
+        pulled.catalogue.best("ocr")
 
 
 def test_models_are_listed_by_rank(build, of):
     second = of.model_copy(update={"id": "another", "rank": 2})
     repository = build(second, of)
-    assert [c.id for c in repository.cards] == ["small", "another"]
-    assert repository.best("image-classification") == "small"
-    repository.pull("another", silent, variants=["onnxruntime-f32"])
-    assert repository.preferred("image-classification") == "another"
+    assert [c.id for c in repository.catalogue.cards] == ["small", "another"]
+    assert repository.catalogue.best("image-classification") == "small"
+    repository.puller.pull("another", silent, variants=["onnxruntime-f32"])
+    assert repository.catalogue.preferred("image-classification") == "another"
 
 
 def test_a_read_only_repository_serves(pulled, monkeypatch):
     monkeypatch.setattr("pathlib.Path.mkdir", lambda *_, **__: (_ for _ in ()).throw(OSError("read-only")))
-    infer(pulled.acquire("small"), frame())
+    infer(pulled.opener.acquire("small"), frame())

@@ -12,15 +12,13 @@ from edged.contracts.model import Model, Prepared, SinglePassModel
 from edged.contracts.parts import Embedding
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
-from edged.flow.counters import Counters
+from edged.derive.build import GraphSources
 from edged.media.frame import PictureFrame
-from edged.repository.build import GraphSources
-from edged.repository.repository import Repository
-from edged.repository.tune import NoDeadline
 from edged.runtimes.devices import Concurrency
-from edged.runtimes.slot import DeviceSlot
 from edged.serving.unit import ServiceSettings, named
+from edged.testing import FakeRun
 from tests.graphs import card, write_graph
+from tests.opened import models_in, silent
 
 VARIANTS = {"variants": ["onnxruntime-f32", "openvino-f32"]}
 PART = {"service": "image-embedding", "labels": [], "calibration": None}
@@ -66,10 +64,6 @@ def only_graph(path, graph=VARIANTS, **changes):
     return found.model_copy(update={"weights": {path.name: found.weights[path.name]}})
 
 
-def silent(*_):
-    """Nobody watches the progress."""
-
-
 @pytest.fixture
 def parts(tmp_path):
     write_graph(tmp_path / "small.onnx")
@@ -89,9 +83,8 @@ def whole(tmp_path, **changes):
 @pytest.fixture
 def repository(tmp_path, parts):
     def of(*models):
-        slot = DeviceSlot(2)
         known = {m.card.id: m for m in [*parts, *models]}
-        return Repository(tmp_path / "models", known, Concurrency(2, 1), Counters(), lambda _: slot)
+        return models_in(tmp_path / "models", known, Concurrency(2, 1))
 
     return of
 
@@ -101,55 +94,55 @@ def dark() -> PictureFrame:
 
 
 def infer(instance):
-    return instance.infer(dark(), card_options(instance.card), NoDeadline(), Priority.FRAME)
+    return instance.infer(dark(), card_options(instance.card), FakeRun(), Priority.FRAME)
 
 
 def test_a_pull_brings_the_models_that_are_used(repository, tmp_path):
     models = repository(whole(tmp_path))
-    assert not models.installed("whole")
+    assert not models.catalogue.installed("whole")
     with pytest.raises(NotReady, match="edged pull whole"):
-        models.preferred("image-classification")
-    assert models.pull("whole", silent) == {}
-    assert models.installed("first")
-    assert models.installed("whole")
-    assert not models.installed("second")
+        models.catalogue.preferred("image-classification")
+    assert models.puller.pull("whole", silent) == {}
+    assert models.catalogue.installed("first")
+    assert models.catalogue.installed("whole")
+    assert not models.catalogue.installed("second")
 
 
 def test_a_model_without_graphs_runs_as_what_it_uses(repository, tmp_path):
     models = repository(whole(tmp_path))
-    models.pull("whole", silent)
-    instance = models.acquire("whole", precision="f32")
+    models.puller.pull("whole", silent)
+    instance = models.opener.acquire("whole", precision="f32")
     assert (instance.facts.name, instance.facts.device) == ("whole", "cpu")
     assert instance.facts.variant.endswith("f32")
-    assert models.choice("whole").variant == models.choice("first").variant
+    assert models.catalogue.choice("whole").variant == models.catalogue.choice("first").variant
     assert infer(instance).class_name == "first"  # the id of what it used
-    models.release(instance)
+    models.opener.release(instance)
 
 
 def test_what_is_used_by_several_is_open_once(repository, tmp_path):
     models = repository(whole(tmp_path), whole(tmp_path, id="twin", rank=2))
-    models.pull("whole", silent)
-    a, b = models.acquire("whole"), models.acquire("twin")
-    alone = models.acquire("first")
+    models.puller.pull("whole", silent)
+    a, b = models.opener.acquire("whole"), models.opener.acquire("twin")
+    alone = models.opener.acquire("first")
     assert a.tools.models["embedding"]._instance is alone
     assert b.tools.models["embedding"]._instance is alone
     for instance in (a, b, alone):
-        models.release(instance)
-    assert len(models._instances) == 0
-    assert len(models._sessions._open) == 0
+        models.opener.release(instance)
+    assert len(models.opener._instances) == 0
+    assert len(models.opener._sessions._open) == 0
 
 
 def test_the_configuration_puts_another_in_its_place(repository, tmp_path):
     models = repository(whole(tmp_path))
     instead = (("embedding", "second"),)
     with pytest.raises(NotReady, match="second is not installed; run `edged pull second`"):
-        models.acquire("whole", uses=instead)
-    models.pull("second", silent)
-    assert models.installed("whole", instead)
-    instance = models.acquire("whole", uses=instead)
+        models.opener.acquire("whole", uses=instead)
+    models.puller.pull("second", silent)
+    assert models.catalogue.installed("whole", instead)
+    instance = models.opener.acquire("whole", uses=instead)
     assert instance.tools.models["embedding"].card.id == "second"
-    models.release(instance)
-    assert len(models._instances) == 0
+    models.opener.release(instance)
+    assert len(models.opener._instances) == 0
 
 
 @pytest.mark.parametrize(
@@ -170,16 +163,16 @@ def test_what_cannot_be_used_is_named(repository, tmp_path, uses, sentence):
     nested = whole(tmp_path, id="nested", service="image-embedding", labels=[])
     models = repository(whole(tmp_path), whole(tmp_path, id="twin", rank=2), nested)
     with pytest.raises(ConfigError, match=sentence):
-        models.acquire("whole", uses=tuple(uses.items()))
+        models.opener.acquire("whole", uses=tuple(uses.items()))
 
 
 def test_a_failure_gives_back_what_was_opened(repository, tmp_path):
     broken = whole(tmp_path, uses={"embedding": "first", "other": "second"})
     models = repository(broken)
-    models.pull("first", silent)
+    models.puller.pull("first", silent)
     with pytest.raises(NotReady, match="second"):
-        models.acquire("whole")
-    assert len(models._instances) == 0
+        models.opener.acquire("whole")
+    assert len(models.opener._instances) == 0
 
 
 def test_a_card_has_graphs_or_uses_others(tmp_path, parts):
@@ -207,13 +200,13 @@ def disguised(tmp_path, parts):
 def test_a_graph_is_built_once_at_pull(repository, disguised):
     model = disguised(Builder, builder=1)
     models = repository(model)
-    assert models.pull("built", silent) == {}
+    assert models.puller.pull("built", silent) == {}
     assert model.built == 1  # for both variants
-    assert infer(models.acquire("built", precision="f32")).vector.shape == (4,)
-    models.pull("built", silent)
+    assert infer(models.opener.acquire("built", precision="f32")).vector.shape == (4,)
+    models.puller.pull("built", silent)
     assert model.built == 1
-    assert repository(disguised(Builder, builder=1)).installed("built")
-    assert not repository(disguised(Builder, builder=2)).installed("built")  # another recipe
+    assert repository(disguised(Builder, builder=1)).catalogue.up_to_date("built")
+    assert not repository(disguised(Builder, builder=2)).catalogue.up_to_date("built")  # another recipe
 
 
 def test_a_builder_that_fails_says_of_which_files(disguised, tmp_path):
@@ -233,29 +226,28 @@ def test_a_builder_that_fails_says_of_which_files(disguised, tmp_path):
 
 def test_a_card_with_a_builder_wants_code(repository, disguised):
     with pytest.raises(CardError, match="the plugin builds none"):
-        repository(disguised(Vector, builder=1)).pull("built", silent)
+        repository(disguised(Vector, builder=1)).puller.pull("built", silent)
 
 
 def test_a_part_in_the_place_of_a_model_is_used_by_the_first_that_can(repository, tmp_path):
     lone = Brightest(card(tmp_path / "small.onnx", id="lone", rank=1))
     models = repository(lone, whole(tmp_path, rank=2), whole(tmp_path, id="later", rank=3))
     service = "image-classification"
-    assert named(service, ServiceSettings(model="second"), models) == ("whole", (("embedding", "second"),))
-    assert named(service, ServiceSettings(model="later"), models) == ("later", ())
-    assert named(service, ServiceSettings(uses={"embedding": "second"}), models) == (
-        None,
-        (("embedding", "second"),),
-    )
+    instead = (("embedding", "second"),)
+    assert named(service, ServiceSettings(model="second"), models.catalogue) == ("whole", instead)
+    assert named(service, ServiceSettings(model="later"), models.catalogue) == ("later", ())
+    wanted = ServiceSettings(uses={"embedding": "second"})
+    assert named(service, wanted, models.catalogue) == (None, instead)
     with pytest.raises(ConfigError, match="model: second is for image-embedding; for ocr there is none"):
-        named("ocr", ServiceSettings(model="second"), models)
+        named("ocr", ServiceSettings(model="second"), models.catalogue)
 
 
 def test_what_cannot_use_a_part_is_not_preferred(repository, tmp_path):
     alone = only_graph(tmp_path / "small.onnx", id="lone", rank=1, service="image-classification")
     models = repository(Brightest(alone), whole(tmp_path, rank=2))
     for model in ("lone", "whole", "second"):
-        models.pull(model, silent)
-    assert models.preferred("image-classification") == "lone"
-    assert models.preferred("image-classification", (("embedding", "second"),)) == "whole"
+        models.puller.pull(model, silent)
+    assert models.catalogue.preferred("image-classification") == "lone"
+    assert models.catalogue.preferred("image-classification", (("embedding", "second"),)) == "whole"
     with pytest.raises(ConfigError, match=r"uses\.voice"):
-        models.preferred("image-classification", (("voice", "second"),))
+        models.catalogue.preferred("image-classification", (("voice", "second"),))

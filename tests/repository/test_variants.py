@@ -2,7 +2,7 @@
 
 import pytest
 
-from edged.repository.manifest import Manifest, Measured, recipe
+from edged.derive.manifest import Manifest, Measured, recipe
 from edged.repository.variants import Candidate, Wish, candidates
 from edged.runtimes.devices import Device
 from tests.graphs import card, write_graph

@@ -17,14 +17,14 @@ import onnx
 from edged.mqtt.doubles import identity
 from edged.mqtt.journal import Addressed, Journal, Request
 from edged.pipeline.slot import DeviceSlot
+from edged.repository.manifest import sha256
+from edged.repository.repository import Repository
 from onnx import TensorProto, helper
 
 from edged.contracts.request import Answer
 from edged.control import Switches
 from edged.discovery import discover
 from edged.flow.counters import Counters
-from edged.repository.manifest import sha256
-from edged.repository.repository import Repository
 from edged.runtimes.devices import Concurrency
 
 SERVICE = "image-classification"

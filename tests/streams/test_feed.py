@@ -268,7 +268,7 @@ def test_the_live_view_has_the_newest_answer_and_bare_frames_while_nothing_is_re
 
 
 def test_a_service_of_a_stream_may_have_a_rule_of_its_own(outlet):
-    run = RunSettings.model_validate({"object-detection": {"publish": {True: "change"}}})
+    run = RunSettings.model_validate({"object-detection": {"publish": {"on": "change"}}})
     runs = [run, RunSettings(service="ocr")]
     feed = Feed(outlet.outlet, runs, ServiceTable(), Scheduler("frames", 1, Counters()), PublishSettings())
     assert [lane.publisher._settings.on for lane in feed._lanes] == ["change", "every"]

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edged.contracts.errors import CardError
-from edged.repository.fold import fold_onnx, fold_openvino
+from edged.derive.fold import fold_onnx, fold_openvino
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import open_session
 from tests.graphs import card, normalised, pixels, scores, write_graph

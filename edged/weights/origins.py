@@ -20,10 +20,10 @@ from typing import IO
 
 from edged.contracts.card import Origin
 from edged.contracts.errors import ChecksumError, OriginError
-from edged.repository.index import Archive, PipSettings, archives, pip_settings
-from edged.repository.npm import pack
-from edged.repository.transfer import CHUNK, Landing, disk, download, forget, land
-from edged.repository.web import BLOCK, RangedFile, RangesRefused, Web
+from edged.weights.index import Archive, PipSettings, archives, pip_settings
+from edged.weights.npm import pack
+from edged.weights.transfer import CHUNK, Landing, disk, download, forget, land
+from edged.weights.web import BLOCK, RangedFile, RangesRefused, Web
 
 log = logging.getLogger(__name__)
 

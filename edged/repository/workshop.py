@@ -1,97 +1,94 @@
-"""Bring a model to this machine: fetch its weights, derive its variants, and try each of them here."""
+"""Where the variants of a model are made for this machine, and tried on the pictures of its card."""
 
 import fcntl
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edged.answers.kinds import agreement
 from edged.contracts.card import ModelCard, VariantName
 from edged.contracts.errors import CardError, EdgedError, RepositoryError, VariantError
+from edged.contracts.message import ModelFacts
 from edged.contracts.model import AnyModel, Part, Tools
-from edged.contracts.slot import Report
-from edged.repository.build import GraphSources
-from edged.repository.derive import SHARED, Samples, derive
-from edged.repository.manifest import Manifest, Measured
+from edged.contracts.services import card_options
+from edged.contracts.slot import Priority, Report
+from edged.derive.build import GraphSources
+from edged.derive.files import SHARED, Samples, derive
+from edged.derive.manifest import Manifest, Measured
+from edged.derive.tune import Inference, Pictures, Trial, feeds, pictures, trial
+from edged.flow.counters import Counters
+from edged.repository.instance import Instance
 from edged.repository.resources import open_resources
-from edged.repository.tune import Pictures, Trial, feeds, pictures, trial
 from edged.repository.variants import variants_of
-from edged.repository.weights import WeightStore
 from edged.runtimes.devices import Concurrency, Device, devices
 from edged.runtimes.opening import open_session, split
 
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Pull:
-    """One model that is being brought here. Used by one thread; other processes wait for it."""
+@dataclass(frozen=True)
+class Workshop:
+    """One model on its way to variants. Used by one thread; other threads and processes wait for it."""
 
     model: AnyModel
-    store: WeightStore
+    parts: Mapping[str, Part]
+    """The models that it uses, open."""
+    files: Mapping[str, Path]
+    """Its weights and media, verified."""
     root: Path
     """Folder of the model in the repository."""
     concurrency: Concurrency
     """With which the variants are measured."""
     report: Report
-    parts: Mapping[str, Part] = field(default_factory=dict)
-    """The models that it uses, open."""
-    media: Sequence[Path] = ()
-    """What to calibrate and measure on, once it is here."""
 
-    def run(
-        self, folder: Path | None = None, only: Iterable[VariantName] | None = None
-    ) -> dict[VariantName, str]:
-        """Fetch, derive and measure; what is up to date is left alone.
+    def run(self, only: Iterable[VariantName] | None = None) -> dict[VariantName, str]:
+        """Derive and measure; what is up to date is left alone.
 
-        `folder`: where files are looked for instead of the origins; `only`: other variants are left out, but
-        for the one that they are compared with. Returns why not, by variant that could not be derived.
-        Raises `OriginError`, `ChecksumError`, `CardError`, and `VariantError` when no variant could.
+        `only`: other variants are left out, but for the one that they are compared with. Returns why not, by
+        variant that could not be derived. Raises `CardError`, and `VariantError` when no variant could.
         """
-        card = self.model.card
-        sources = self.store.ensure(card, list(card.weights), self.report, folder)
-        self.media = [sources[name] for name in card.calibration.media] if card.calibration else []
+        wanted = _in_order(self.model.card, only)
         self.root.mkdir(parents=True, exist_ok=True)
-        with _alone(self.root), GraphSources(self.model, sources) as graphs:
-            failures = self._derive_all(graphs, _in_order(card, only))
+        with _alone(self.root), GraphSources(self.model, self.files) as graphs:
+            failures = self._derive_all(graphs, wanted)
             self._measure_all()
         return failures
 
     def _derive_all(self, sources: GraphSources, wanted: Sequence[VariantName]) -> dict[VariantName, str]:
         failures: dict[VariantName, str] = {}
         samples: Samples = {}
-        task = f"{self.model.card.id}: derive variants"
+        card, task = self.model.card, f"{self.model.card.id}: derive variants"
         for done, variant in enumerate(wanted):
             self.report(task, done, len(wanted))
             try:
                 if self._wants_samples(variant) and not samples:
                     samples = self._samples()
-                derive(self.model.card, variant, sources, samples, self.root)
+                derive(card, variant, sources, samples, self.root)
             except CardError:
                 raise
             except EdgedError as error:
                 failures[variant] = str(error)
-                log.warning("%s: %s is left out: %s", self.model.card.id, variant, error)
+                log.warning("%s: %s is left out: %s", card.id, variant, error)
         if not wanted:  # it has no graph of its own
             return failures
         self.report(task, len(wanted), len(wanted))
         if len(failures) == len(wanted):
-            raise VariantError(
-                f"no variant of {self.model.card.id} can be derived here: "
-                + "; ".join(f"{variant}: {why}" for variant, why in failures.items())
-            )
+            reasons = "; ".join(f"{variant}: {why}" for variant, why in failures.items())
+            raise VariantError(f"no variant of {card.id} can be derived here: {reasons}")
         return failures
 
     def _wants_samples(self, variant: VariantName) -> bool:
         graphs = self.model.card.graphs.values()
         calibrated = variant.endswith("int8") and not all(graph.quantized for graph in graphs)
-        return calibrated and not self._fresh(variant)
+        return calibrated and self._fresh(variant) is None
 
-    def _fresh(self, variant: VariantName) -> bool:
+    def _fresh(self, variant: VariantName) -> Manifest | None:
+        """The manifest of a variant that is derived and up to date."""
         manifest = Manifest.load(self.root / variant)
-        return manifest is not None and manifest.stale(self.model.card) is None
+        return manifest if manifest and manifest.stale(self.model.card) is None else None
 
     def _samples(self) -> Samples:
         """What the model feeds its graphs, for int8 to be calibrated on."""
@@ -101,35 +98,31 @@ class Pull:
         first = self._reference()
         if first is None:
             raise VariantError("there is no f32 variant to calibrate int8 with")
-        return feeds(self.model, self._tools(*first), found.calibration)
+        return feeds(partial(_inference, self.model), self._tools(*first), found.calibration)
 
     def _pictures(self) -> Pictures | None:
         calibration = self.model.card.calibration
-        return pictures(self.media, calibration.frames) if calibration else None
+        if calibration is None:
+            return None
+        return pictures([self.files[name] for name in calibration.media], calibration.frames)
 
     def _reference(self) -> tuple[VariantName, Device] | None:
         """The f32 variant that the others are compared with, on the CPU: the first that is derived."""
-        return next(
-            (
-                (variant, device)
-                for variant in _references(self.model.card)
-                for device in devices()
-                if device.name == "cpu" and device.runtime == split(variant)[0] and self._fresh(variant)
-            ),
-            None,
-        )
+        cpus = [device for device in devices() if device.name == "cpu"]
+        derived = (variant for variant in _references(self.model.card) if self._fresh(variant))
+        found = ((v, device) for v in derived for device in cpus if device.runtime == split(v)[0])
+        return next(found, None)
 
     def _tools(self, variant: VariantName, device: Device) -> Tools:
-        manifest = Manifest.load(self.root / variant)
+        folder = self.root / variant
+        manifest = Manifest.load(folder)
         if manifest is None:
             raise VariantError(f"{variant} is not derived")
         sessions = {
-            graph: open_session(
-                manifest.checked(graph, self.root / variant), variant, device.name, self.concurrency
-            )
+            graph: open_session(manifest.checked(graph, folder), variant, device.name, self.concurrency)
             for graph in manifest.files
         }
-        return Tools(sessions, open_resources(self.model, self.store), self.parts)
+        return Tools(sessions, open_resources(self.model, self.files.__getitem__), self.parts)
 
     def _measure_all(self) -> None:
         """Measure what was not yet measured on the devices of this machine."""
@@ -138,46 +131,64 @@ class Pull:
         if found is None or not found.judgement:
             return
         task = f"{self.model.card.id}: measure variants"
-        against = trial(self.model, self._tools(*first), found.judgement) if first else None
+        against = self._tried(*first, found) if first else None
         for done, (variant, device) in enumerate(missing):
             self.report(task, done, len(missing))
-            tried = against if (variant, device) == first else None
-            measured = self._measure(variant, device, against, found, tried)
-            manifest = Manifest.load(self.root / variant)
-            if manifest is not None:
+            try:
+                same = against if (variant, device) == first else None
+                measured = _measured(device, same or self._tried(variant, device, found), against)
+            except EdgedError as error:
+                measured = Measured(device=device.name, identity=device.identity, why_not=str(error))
+            if (manifest := self._fresh(variant)) is not None:
                 manifest.with_measured(measured).save(self.root / variant)
             log.info("%s: %s", self.model.card.id, _sentence(variant, measured))
         self.report(task, len(missing), len(missing))
 
     def _unmeasured(self) -> Iterator[tuple[VariantName, Device]]:
         for variant in variants_of(self.model.card):
-            manifest = Manifest.load(self.root / variant)
-            if manifest is None or manifest.stale(self.model.card):
-                continue
+            manifest = self._fresh(variant)
             for device in devices():
-                if device.runtime == split(variant)[0] and manifest.measurement(device) is None:
+                if device.runtime == split(variant)[0] and manifest and not manifest.measurement(device):
                     yield variant, device
 
-    def _measure(
-        self,
-        variant: VariantName,
-        device: Device,
-        against: Trial | None,
-        found: Pictures,
-        tried: Trial | None,
-    ) -> Measured:
-        """`against`: what f32 answers; none where there is no f32."""
-        try:
-            tried = tried or trial(self.model, self._tools(variant, device), found.judgement)
-        except EdgedError as error:
-            return Measured(device=device.name, identity=device.identity, why_not=str(error))
-        share = agreement(against.results, tried.results) if against else None
-        return Measured(
-            device=device.name,
-            identity=device.identity,
-            agreement=None if share is None else round(share, 4),
-            ms=round(tried.ms, 2),
-        )
+    def _tried(self, variant: VariantName, device: Device, found: Pictures) -> Trial:
+        return trial(partial(_inference, self.model), self._tools(variant, device), found.judgement)
+
+
+def _measured(device: Device, tried: Trial, against: Trial | None) -> Measured:
+    """`against`: what f32 answers; none where there is no f32."""
+    share = agreement(against.results, tried.results) if against else None
+    return Measured(
+        device=device.name,
+        identity=device.identity,
+        agreement=None if share is None else round(share, 4),
+        ms=round(tried.ms, 2),
+    )
+
+
+class _NoDeadline:
+    """A `Run` for work that nobody waits for."""
+
+    def progress(self, done: float) -> None:
+        """Nobody looks."""
+
+    def check(self) -> None:
+        """There is no deadline."""
+
+
+class _Nobody:
+    """A slot that nobody else wants."""
+
+    def hold(self, _: Priority) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+def _inference(model: AnyModel, tools: Tools) -> Inference:
+    """One inference as the daemon does it, with the card's options; a faulty model raises InferenceError."""
+    facts = ModelFacts(name=model.card.id, variant="", device="")
+    instance = Instance(model, tools, facts, _Nobody(), Counters())
+    options = card_options(model.card)
+    return lambda frame: instance.infer(frame, options, _NoDeadline(), Priority.JOB)
 
 
 def _references(card: ModelCard) -> list[VariantName]:

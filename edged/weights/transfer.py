@@ -14,7 +14,7 @@ from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
 from edged.contracts.errors import OriginError, RepositoryError
-from edged.repository.web import TRIES, Web, refusal, shown, whole_length
+from edged.weights.web import TRIES, Web, refusal, shown, whole_length
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from edged.contracts.card import ModelCard, Origin, Weights
 from edged.contracts.errors import ChecksumError, OriginError, RepositoryError
 from edged.contracts.slot import Report
-from edged.repository.origins import from_file, from_folder, from_https, from_npm, from_pypi
-from edged.repository.transfer import Landing, disk
-from edged.repository.web import shown
+from edged.weights.origins import from_file, from_folder, from_https, from_npm, from_pypi
+from edged.weights.transfer import Landing, disk
+from edged.weights.web import shown
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ import pytest
 
 from edged.contracts.errors import CardError, ChecksumError, VariantError
 from edged.contracts.model import Model
-from edged.repository import derive as derive_module
-from edged.repository.build import GraphSources
-from edged.repository.derive import derive
-from edged.repository.manifest import Manifest
+from edged.derive import files as derive_module
+from edged.derive.build import GraphSources
+from edged.derive.files import derive
+from edged.derive.manifest import Manifest
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import open_session
 from tests.graphs import MEAN, SIZE, STD, card, normalised, pixels, scores, write_graph
@@ -322,7 +322,7 @@ def test_nncf_cannot_phone_home():
     import subprocess
 
     code = (
-        "from edged.repository.quantize import _quiet_nncf\n"
+        "from edged.derive.quantize import _quiet_nncf\n"
         "with _quiet_nncf(): pass\n"
         "from nncf.telemetry import telemetry\n"
         "print(type(telemetry).__name__)"
@@ -332,7 +332,7 @@ def test_nncf_cannot_phone_home():
 
 
 def test_without_nncf_the_error_says_what_to_install(graph, root, monkeypatch):
-    monkeypatch.setattr("edged.repository.quantize.find_spec", lambda _: None)
+    monkeypatch.setattr("edged.derive.quantize.find_spec", lambda _: None)
     with pytest.raises(VariantError, match=r"edged\[quantize\]"):
         made(card(graph), "openvino-int8", root)
 

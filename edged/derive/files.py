@@ -10,10 +10,10 @@ from pathlib import Path
 from edged.contracts.card import ModelCard, Runtime, VariantName
 from edged.contracts.errors import VariantError
 from edged.contracts.model import Tensors
-from edged.repository.build import GraphSources
-from edged.repository.fold import fold_onnx, fold_openvino
-from edged.repository.manifest import Manifest, recipe, sha256
-from edged.repository.quantize import quantize_onnxruntime, quantize_openvino
+from edged.derive.build import GraphSources
+from edged.derive.fold import fold_onnx, fold_openvino
+from edged.derive.manifest import Manifest, recipe, sha256
+from edged.derive.quantize import quantize_onnxruntime, quantize_openvino
 from edged.runtimes.devices import tool_version
 from edged.runtimes.opening import split
 

@@ -9,10 +9,10 @@ import pytest
 
 from edged.contracts.card import ModelCard, Weights
 from edged.contracts.errors import ChecksumError, OriginError, RepositoryError
-from edged.repository import origins, transfer
-from edged.repository import web as web_module
-from edged.repository.weights import WeightStore
-from tests.repository.registry import sdist, wheel
+from edged.weights import origins, transfer
+from edged.weights import web as web_module
+from edged.weights.store import WeightStore
+from tests.weights.registry import sdist, wheel
 
 NAME, MEMBER = "net.onnx", "small/net.onnx"
 FILE = random.Random(0).randbytes(600_000)

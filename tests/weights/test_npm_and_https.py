@@ -11,14 +11,14 @@ import pytest
 
 from edged.contracts.card import ModelCard, Origin
 from edged.contracts.errors import OriginError
-from edged.repository import origins, transfer
-from edged.repository.npm import pack
-from edged.repository.origins import from_https, from_npm
-from edged.repository.transfer import Landing
-from edged.repository.web import Web
-from edged.repository.weights import WeightStore
-from tests.repository.registry import Registry
+from edged.weights import origins, transfer
+from edged.weights.npm import pack
+from edged.weights.origins import from_https, from_npm
+from edged.weights.store import WeightStore
+from edged.weights.transfer import Landing
+from edged.weights.web import Web
 from tests.tls import Authority
+from tests.weights.registry import Registry
 
 FILE = random.Random(0).randbytes(700_000)
 MEMBER = "package/model/net.tflite"
@@ -213,7 +213,7 @@ def test_what_is_not_there_and_who_is_not_trusted(secure, target, authority, mon
     with pytest.raises(OriginError, match="404"):
         by_url(secure, target, authority)
     origin = Origin(https=f"{secure.url}/files/net.tflite?token=s3cret")
-    monkeypatch.setattr("edged.repository.web.TRIES", 1)
+    monkeypatch.setattr("edged.weights.web.TRIES", 1)
     with pytest.raises(OriginError, match="certificate") as error:
         from_https(origin, landing(target), Web(timeout=20, pause=0))
     assert "s3cret" not in str(error.value)

@@ -1,0 +1,185 @@
+"""`edged pull`, and what `edged run --pull` fetches: weights and what is derived of them."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edged import config as configuration
+from edged.cli.options import AsJson, ConfigPath
+from edged.cli.terminal import print_json, progress_bars, say, table
+from edged.config import Config
+from edged.contracts.errors import ConfigError, EdgedError, NotReady
+from edged.opening import make_puller
+from edged.repository.catalogue import Catalogue
+from edged.repository.puller import Puller
+from edged.serving.unit import named
+
+log = logging.getLogger(__name__)
+app = typer.Typer()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a model that was wanted."""
+
+    model: str | None
+    """Its id; none where no model can be named for a service."""
+    service: str | None
+    """Which it is for; none for a model that there is not."""
+    had: bool
+    why_not: str | None = None
+    """One sentence that tells how it can be had, if it can; none: it was had."""
+
+
+@app.command()
+def pull(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Ids of `edged models`.")
+    ] = None,
+    default: Annotated[bool, typer.Option("--default", help="What config.yaml needs.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Every model that a plugin offers.")] = False,
+    from_: Annotated[
+        Path | None, typer.Option("--from", help="Take the files from this folder only.")
+    ] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept-licence", help="Also weights with a restrictive licence.")
+    ] = False,
+    as_json: AsJson = False,
+    *,
+    config: ConfigPath,
+) -> None:
+    """Fetch weights, check their SHA-256, derive the variants for this machine and measure them.
+
+    Goes on where a model cannot be had, and tells at the end which; exit status 1 when there was one.
+    """
+    settings = configuration.load(config)
+    pulls = _Pulls(make_puller(settings), from_, accept)
+    if all_:
+        pulls.models(card.id for card in pulls.catalogue.cards)
+    else:
+        pulls.models(names or ())
+        if default:
+            pulls.needed(settings)
+    if not (names or default or all_):
+        raise ConfigError("name a model, or say --default or --all; `edged models` lists them")
+    if as_json:
+        print_json([asdict(outcome) for outcome in pulls.outcomes])
+    pulls.tell()
+    if not all(outcome.had for outcome in pulls.outcomes):
+        raise typer.Exit(1)
+
+
+def pull_missing(config: Path) -> None:
+    """Pull what a configuration needs and is not there yet; what cannot be had is told, and no more."""
+    settings = configuration.load(config)
+    pulls = _Pulls(make_puller(settings), skip_installed=True)
+    pulls.needed(settings)
+    if not all(outcome.had for outcome in pulls.outcomes):
+        pulls.tell()
+
+
+class _Pulls:
+    """Pulls models one by one, each after those that it uses, and remembers what became of them."""
+
+    def __init__(
+        self,
+        puller: Puller,
+        folder: Path | None = None,
+        accept: bool = False,
+        skip_installed: bool = False,
+    ) -> None:
+        self._puller = puller
+        self.catalogue = puller.catalogue
+        self._folder = folder
+        self._accept = accept
+        self._skip_installed = skip_installed
+        self._by_model: dict[str, Outcome] = {}
+        self._unnamed: list[Outcome] = []
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """In the order in which they were tried."""
+        return [*self._by_model.values(), *self._unnamed]
+
+    def needed(self, settings: Config) -> None:
+        """The models that the services and the `models:` sources of the streams need."""
+        for name, service in settings.wanted_services().items():
+            try:
+                model, uses = named(name, service, self.catalogue)
+                self.models([*(other for _, other in uses), model or self.catalogue.best(name)])
+            except EdgedError as error:
+                self._unnamed.append(_failed(None, name, str(error)))
+        self.models(stream.model for stream in settings.streams.values() if stream.model)
+
+    def models(self, names: Iterable[str]) -> None:
+        """These models."""
+        for name in names:
+            if name not in self._by_model:
+                self._by_model[name] = self._outcome(name)
+
+    def tell(self) -> None:
+        """What was had and what was not, where one sentence that is told already does not say it."""
+        outcomes = self.outcomes
+        if len(outcomes) < 2:
+            return
+        had = sum(outcome.had for outcome in outcomes)
+        rows = [
+            (o.model or "-", o.service or "-", "yes" if o.had else "no", o.why_not or "") for o in outcomes
+        ]
+        table(f"{had} of {len(outcomes)} models were had", ("model", "service", "had", "why not"), rows)
+
+    def _outcome(self, name: str) -> Outcome:
+        service = None
+        try:
+            service = self.catalogue.card(name).service
+            self._pull(name)
+        except EdgedError as error:
+            return _failed(name, service, str(error))
+        except Exception as error:
+            log.exception("%s cannot be pulled", name)
+            return _failed(name, service, f"{type(error).__name__}: {error}")
+        return Outcome(name, service, had=True)
+
+    def _pull(self, name: str) -> None:
+        """Pull a model. Raises `NotReady` where its licence or a model that it uses is in the way."""
+        card, used = self.catalogue.card(name), self.catalogue.used(name)
+        self.models(used)
+        if missing := [other for other in used if not self._by_model[other].had]:
+            raise NotReady(f"it builds on {', '.join(missing)}, which could not be had")
+        if self._skip_installed and self.catalogue.installed(name):
+            return
+        licence = card.licence
+        say(f"{name}  {card.summary}  (licence of the weights: {licence.id})", "bold")
+        if not licence.permissive and not self._accept:
+            raise NotReady(
+                f"the licence {licence.id} is not permissive ({licence.note}); read it, then run "
+                f"`edged pull {name} --accept-licence`"
+            )
+        with progress_bars() as report:
+            self._puller.pull(name, report, self._folder)
+        if card.graphs:
+            _variants_table(self.catalogue, name)
+        else:
+            say(f"{name} builds on {', '.join(card.uses.values())}; it has no variants of its own")
+
+
+def _failed(model: str | None, service: str | None, why: str) -> Outcome:
+    say(f"{model or service}: {why}", "red")
+    return Outcome(model, service, had=False, why_not=why)
+
+
+def _variants_table(catalogue: Catalogue, name: str) -> None:
+    rows = [
+        (
+            v.variant,
+            "-" if v.ms is None else f"{v.ms:.1f}",
+            "-" if v.agreement is None else f"{v.agreement:.3f}",
+            v.why_not,
+        )
+        for v in catalogue.variants(name)
+    ]
+    table(f"variants of {name} on this machine", ("variant", "ms", "agreement with f32", "why not"), rows)

@@ -1,0 +1,172 @@
+"""Instances of models: opened when somebody asks, shared, closed with the last who lets go."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from edged.contracts.card import ModelCard, VariantName
+from edged.contracts.errors import EdgedError, NotReady, VariantError
+from edged.contracts.message import ModelFacts
+from edged.contracts.model import AnyModel, Part, Tools
+from edged.contracts.slot import Slot
+from edged.flow.counters import Counters
+from edged.repository.catalogue import Catalogue, Uses
+from edged.repository.instance import Instance, UsedModel
+from edged.repository.parts import used_models
+from edged.repository.resources import open_gallery, open_resources
+from edged.repository.sessions import Held, SharedSessions, Watch, unwatched
+from edged.repository.shared import Shared
+from edged.repository.variants import Wish, candidates
+from edged.repository.workshop import Workshop
+from edged.runtimes.devices import Concurrency, devices
+from edged.runtimes.opening import split
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    instance: Instance
+    held: Held
+    used: tuple[Instance, ...]
+    """Instances of other models that it holds."""
+
+
+class Opener:
+    """Opens the models of a catalogue, once for all who want the same. Safe from all threads."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        concurrency: Concurrency,
+        counters: Counters,
+        slot_for: Callable[[str], Slot],
+        *,
+        gallery: Path | None = None,
+        watch: Watch = unwatched,
+    ) -> None:
+        """`gallery`: folder of what the shop enrolled; none: `gallery` within the catalogue's. `watch`: as of
+        `SharedSessions`."""
+        self.catalogue = catalogue
+        self._gallery = gallery or catalogue.root / "gallery"
+        self._concurrency = concurrency
+        self._counters = counters
+        self._slot_for = slot_for
+        self._sessions = SharedSessions(catalogue.root, concurrency, watch)
+        self._instances: Shared[tuple[str, Wish], _Opened] = Shared()
+        self._deriving = threading.Lock()
+
+    def acquire(
+        self,
+        model: str,
+        device: str = "auto",
+        precision: str = "auto",
+        strict: bool = False,
+        uses: Uses = (),
+    ) -> Instance:
+        """A warm instance; each call wants one `release`. Those who ask for the same get the same.
+
+        Variants that went stale are derived again first. `uses`: as in `Wish`. Raises `NotReady` when the
+        model is not installed, `ConfigError` when it cannot use those models, `VariantError` with all reasons
+        when nothing opens.
+        """
+        wish = Wish(device, precision, strict, tuple(uses))
+        known = self.catalogue.model(model)
+        return self._instances.acquire((model, wish), lambda: self._open(known, wish)).instance
+
+    def release(self, instance: Instance) -> None:
+        """Give an instance back; the last one who does closes what nobody else uses."""
+        last = self._instances.release((instance.card.id, instance.asked))
+        if last is not None:
+            self._sessions.release(last.held)
+            for used in last.used:
+                self.release(used)
+
+    def acquire_used(self, card: ModelCard, wish: Wish, stack: ExitStack) -> dict[str, Instance]:
+        """The models that a model uses, open, by its names for them; `stack` gives them back."""
+        acquired = {}
+        for name, other in used_models(card, wish, self.catalogue.card).items():
+            acquired[name] = self.acquire(other, wish.device, wish.precision, wish.strict)
+            stack.callback(self.release, acquired[name])
+        return acquired
+
+    def _open(self, model: AnyModel, wish: Wish) -> _Opened:
+        """Open a model on top of those that it uses."""
+        card = model.card
+        stale = self.catalogue.stale(card)
+        if card.graphs and not stale and not self.catalogue.manifests(card):
+            raise NotReady(f"{card.id} is not installed; run `edged pull {card.id}`")
+        with ExitStack() as undo:
+            used = self.acquire_used(card, wish, undo)
+            parts = {name: UsedModel(instance) for name, instance in used.items()}
+            if stale:
+                self._derive_again(model, parts, stale)
+            if card.graphs:
+                held, facts, skipped = self._best(card, wish)
+            else:  # it runs as the first of those that it uses
+                first = next(iter(used.values()))
+                held, facts, skipped = Held({}, ()), first.facts.model_copy(update={"name": card.id}), {}
+            undo.callback(self._sessions.release, held)
+            tools, slot = self._tools(model, held, parts), self._slot_for(facts.device)
+            signatures = {graph: session.signature for graph, session in held.sessions.items()}
+            instance = Instance(
+                model, tools, facts, slot, self._counters, asked=wish, skipped=skipped, signatures=signatures
+            )
+            undo.pop_all()
+        _log_opened(instance)
+        return _Opened(instance, held, tuple(used.values()))
+
+    def _derive_again(self, model: AnyModel, parts: Mapping[str, Part], stale: Sequence[VariantName]) -> None:
+        """Derive variants from weights that are kept, one model at a time; without a network."""
+        card, catalogue = model.card, self.catalogue
+        log.info("%s: derived by another recipe, now again: %s", card.id, ", ".join(stale))
+        try:
+            with self._deriving:
+                files = {name: catalogue.store.verified(card, name) for name in card.weights}
+                root = catalogue.root / card.id
+                Workshop(model, parts, files, root, self._concurrency, _silent).run(stale)
+        except (EdgedError, OSError) as error:
+            log.warning("%s: cannot be derived again: %s", card.id, error)
+
+    def _best(self, card: ModelCard, wish: Wish) -> tuple[Held, ModelFacts, dict[str, str]]:
+        """The sessions of the best candidate that opens, what really runs, and why nothing better does."""
+        manifests = self.catalogue.manifests(card)
+        ranking = candidates(card, devices(), wish, manifests)
+        skipped = dict(ranking.skipped)
+        for candidate in ranking.candidates:
+            slot = self._slot_for(candidate.device)
+            try:
+                held = self._sessions.acquire(card, candidate, manifests[candidate.variant], slot)
+            except EdgedError as error:
+                skipped[str(candidate)] = str(error)
+                log.warning("%s: %s is skipped: %s", card.id, candidate, error)
+                continue
+            real = next(iter(held.sessions.values()))
+            variant = f"{split(candidate.variant)[0]}-{real.precision}"
+            return held, ModelFacts(name=card.id, variant=variant, device=real.device), skipped
+        reasons = "; ".join(f"{what}: {why}" for what, why in skipped.items())
+        raise VariantError(f"nothing of {card.id} opens here for {wish}: {reasons}")
+
+    def _tools(self, model: AnyModel, held: Held, parts: Mapping[str, Part]) -> Tools:
+        catalogue = self.catalogue
+        resources = {
+            **open_resources(model, partial(catalogue.store.verified, model.card)),
+            **open_gallery(model, parts, self._gallery, catalogue.root / ".galleries"),
+        }
+        return Tools(held.sessions, resources, parts)
+
+
+def _silent(task: str, done: int, total: int) -> None:
+    """Nobody looks."""
+
+
+def _log_opened(instance: Instance) -> None:
+    facts, asked = instance.facts, instance.asked
+    precision = facts.variant.partition("-")[2]
+    as_asked = asked.device in ("auto", facts.device) and asked.precision in ("auto", precision)
+    level = logging.INFO if as_asked else logging.WARNING
+    log.log(level, "%s: %s on %s (asked for %s)", facts.name, facts.variant, facts.device, asked)

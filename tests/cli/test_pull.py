@@ -1,0 +1,195 @@
+"""`edged pull` of many: what cannot be had stops nobody else, and is told with its reason."""
+
+import base64
+import hashlib
+
+import cv2
+import numpy as np
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from edged.cli import app
+from edged.contracts.errors import ConfigError, EdgedError
+from edged.repository.puller import Puller
+from tests.broker import free_port, until
+from tests.e2e.box import Client, running
+from tests.graphs import write_graph
+
+CARD = """
+id: {id}
+service: {service}
+rank: {rank}
+summary: means of channels [sic]
+source: made for tests
+licence: {licence}
+weights: {{{file}: {{sha256: {sha256}, size: {size}, origins: [{{file: {file}}}]}}}}
+graphs:
+  main:
+    weights: [{file}]
+    inputs: {{pictures: {{kind: picture, size: [8, 8], fit: stretch, colour: rgb}}}}
+    outputs: [scores]
+    variants: [onnxruntime-f32]
+decoder: classification
+parameters: {{activation: softmax}}
+labels: [a, b, c, d]
+"""
+FREE = "{id: Apache-2.0, permissive: true}"
+CLOSED = "{id: CC-BY-NC-4.0, permissive: false, note: stands on its page}"
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A configuration with the models `good`, `gone` without its file, and `closed` by its licence."""
+    data = write_graph(tmp_path / "good.onnx").read_bytes()
+    ways = {
+        "good": ("image-classification", "good.onnx", FREE),
+        "gone": ("image-classification", "gone.onnx", FREE),
+        "closed": ("scene-classification", "good.onnx", CLOSED),
+    }
+    for rank, (name, (service, file, licence)) in enumerate(ways.items()):
+        folder = tmp_path / "own" / name
+        folder.mkdir(parents=True)
+        text = CARD.format(
+            id=name,
+            service=service,
+            rank=rank + 50,
+            licence=licence,
+            file=file,
+            sha256=hashlib.sha256(data).hexdigest(),
+            size=len(data),
+        )
+        (folder / "card.yaml").write_text(text)
+        if file == "good.onnx":
+            (folder / file).write_bytes(data)
+    path = tmp_path / "config.yaml"
+    path.write_text("paths: {models: models, plugins: [own]}\n")
+    return path
+
+
+def edged(*args):
+    """The exit code, stdout and stderr of a command."""
+    done = CliRunner().invoke(app, [*map(str, args)])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+def installed(config):
+    rows = orjson.loads(edged("models", "--json", "-c", config)[1])
+    return {row["model"] for row in rows if row["installed"]}
+
+
+def test_the_rest_is_pulled_and_all_of_it_told(config):
+    code, out, err = edged("pull", "gone", "closed", "goood", "good", "-c", config)
+    assert (code, out) == (1, "")
+    assert installed(config) == {"good"}
+    table = err[err.index("1 of 4 models were had") :].splitlines()
+    assert [line.split()[:3] for line in table[2:]] == [
+        ["gone", "image-classification", "no"],
+        ["closed", "scene-classification", "no"],
+        ["goood", "-", "no"],
+        ["good", "image-classification", "yes"],
+    ]
+    assert "gone.onnx" in table[2]
+    assert "CC-BY-NC-4.0 is not permissive (stands on its page)" in table[3]
+    assert "`edged pull closed --accept-licence`" in table[3]
+    assert "did you mean good" in table[4]
+
+
+def test_as_data(config):
+    code, out, _ = edged("pull", "gone", "good", "good", "--json", "-c", config)
+    rows = orjson.loads(out)
+    assert code == 1
+    assert [(row["model"], row["service"], row["had"]) for row in rows] == [
+        ("gone", "image-classification", False),
+        ("good", "image-classification", True),
+    ]
+    assert "gone.onnx" in rows[0]["why_not"]
+    assert rows[1]["why_not"] is None
+
+
+def test_all_were_had(config):
+    code, out, err = edged("pull", "good", "closed", "--accept-licence", "-c", config)
+    assert (code, out) == (0, "")
+    assert "2 of 2 models were had" in err
+    assert installed(config) == {"good", "closed"}
+
+
+def test_of_one_a_sentence_is_enough(config):
+    code, _, err = edged("pull", "gone", "-c", config)
+    assert code == 1
+    assert "gone: gone.onnx of gone cannot be had" in err
+    assert "models were had" not in err
+
+
+def test_every_model_is_tried(config, tmp_path):
+    (tmp_path / "empty").mkdir()
+    code, out, _ = edged("pull", "--all", "--from", tmp_path / "empty", "--json", "-c", config)
+    told = {row["model"]: row for row in orjson.loads(out)}
+    assert code == 1
+    assert told.keys() == {row["model"] for row in orjson.loads(edged("models", "--json", "-c", config)[1])}
+    assert not [row for row in told.values() if not row["had"] and not row["why_not"]]
+    assert told["shelf-count"]["why_not"].startswith("it builds on picodet-416, pplcnetv2-features, which")
+
+
+def test_what_the_configuration_needs(config):
+    config.write_text(
+        config.read_text()
+        + "services: {image-classification: {model: good}, ocr: {model: ppocr}}\n"
+        + "streams: {door: {source: 'models:gone/clip.mp4', run: [image-classification]}}\n"
+    )
+    code, out, _ = edged("pull", "--default", "--json", "-c", config)
+    told = {(row["model"], row["service"]): row["had"] for row in orjson.loads(out)}
+    assert code == 1
+    assert told["good", "image-classification"]
+    assert not told["gone", "image-classification"]
+    assert not told[None, "ocr"]
+
+
+@pytest.mark.parametrize(
+    "error", [EdgedError("no room"), RuntimeError("[/] a plugin's own")], ids=["ours", "a plugin's"]
+)
+def test_whatever_goes_wrong_with_one(config, monkeypatch, error):
+    pull = Puller.pull
+
+    def failing(self, model, *args):
+        if model == "closed":
+            raise error
+        return pull(self, model, *args)
+
+    monkeypatch.setattr(Puller, "pull", failing)
+    code, out, _ = edged("pull", "closed", "good", "--accept-licence", "--json", "-c", config)
+    assert code == 1
+    assert [row["had"] for row in orjson.loads(out)] == [False, True]
+    assert str(error) in orjson.loads(out)[0]["why_not"]
+
+
+def test_nothing_named_is_a_wrong_use(config):
+    done = CliRunner().invoke(app, ["pull", "-c", str(config)])
+    assert isinstance(done.exception, ConfigError)
+
+
+def test_the_daemon_serves_what_could_be_pulled(config, tmp_path):
+    port = free_port()
+    config.write_text(
+        config.read_text()
+        + "services: {image-classification: {model: good}, scene-classification: {model: closed}}\n"
+        + f"node: box\nmqtt: {{embedded_port: {port}}}\nhttp: {{listen: null}}\n"
+    )
+    picture = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    body = orjson.dumps({"image": base64.b64encode(picture).decode()})
+    with running(config, port, "box", "--pull") as box:
+        until(lambda: box.said("subscribe to:"), "the daemon", 60)
+        assert box.said("1 of 2 models were had")
+        assert box.said("edged pull closed --accept-licence")
+        caller = Client(port, "me/answers/#")
+        try:
+            for number, service in enumerate(("image-classification", "scene-classification")):
+                caller.ask("box", service, body, f"me/answers/{service}", str(number).encode())
+            until(lambda: len(caller.heard) == 2, "two answers")
+        finally:
+            caller.close()
+        answers = {message.topic.split("/")[-1]: orjson.loads(message.payload) for message in caller.heard}
+    assert answers["image-classification"]["success"] is True
+    assert answers["scene-classification"]["error_code"] == 503
+    assert "edged pull closed" in answers["scene-classification"]["error_msg"]
