@@ -42,7 +42,7 @@ class FakeInstance:
 
     def infer(self, item, options, run, priority):
         box = np.array([[0, 0, item.width, item.height]], np.float32)
-        return Detections.from_arrays(box, np.array([0.9], np.float32), np.array([0]), ["person"])
+        return Detections(box, np.array([0.9], np.float32), np.array([0]), ["person"])
 
 
 class FakeIntake:

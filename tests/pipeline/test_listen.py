@@ -78,7 +78,7 @@ def test_only_the_beginning_is_listened_to(ask, tmp_path, given):
 
 @pytest.mark.parametrize(
     ("given", "says"),
-    [("-1", "play_duration"), (0, "more than 0"), ("1.5", "play_duration"), (True, "play_duration")],
+    [("-1", "play_duration"), (0, "1 or more"), ("1.5", "play_duration"), (True, "play_duration")],
 )
 def test_a_wrong_duration_is_named(ask, tmp_path, given, says):
     code, answer, _ = ask(wav(tmp_path / "a.wav", 1), input={"play_duration": given})

@@ -37,8 +37,8 @@ def sizes(item, options, run, priority):
     return FaceSimilarity(item.a.width * 1000 + item.b.width)
 
 
-def metric(item, options, run, priority):
-    return ProductMatch(l2_distance=1.0) if options.metric == "L2" else ProductMatch(cosine_similarity=0.5)
+def half_alike(item, options, run, priority):
+    return ProductMatch(0.5)
 
 
 def ask(name, body, infer=sizes, options=None, pai_spelling=False, **settings):
@@ -82,11 +82,11 @@ def test_each_picture_has_the_limit():
 def product(asked, **more):
     params = {"imagea": SMALL, "imageb": WIDE, "metric": asked, **more}
     body = {"function_name": "match", "function_params": params, "request_id": "r"}
-    return ask("product-comparison", body, metric, ComparisonOptions(metric="L2"))
+    return ask("product-comparison", body, half_alike, ComparisonOptions(metric="L2"))
 
 
 @pytest.mark.parametrize(
-    ("asked", "fields"), [("L2", {"l2_distance": 1.0}), ("Cosine", {"cosine_similarity": 0.5})]
+    ("asked", "fields"), [("L2", {"l2_distance": 1.0}), ("Cosine", {"cosine_similarity": 0.75})]
 )
 def test_the_request_names_the_metric(asked, fields):
     assert product(asked) == {"request_id": "r", "success": True, **fields}
@@ -95,7 +95,7 @@ def test_the_request_names_the_metric(asked, fields):
 def test_faults_within_the_parameters_are_named_with_their_place():
     assert "`function_params.metric`" in product("l2")["error_msg"]
     assert "`function_params.imagea`" in product("L2", imagea="aGVsbG8=")["error_msg"]
-    answer = ask("product-comparison", {"function_name": "compare", "function_params": {}}, metric)
+    answer = ask("product-comparison", {"function_name": "compare", "function_params": {}}, half_alike)
     assert "`function_name`" in answer["error_msg"]
     assert "`function_params.imagea` is missing" in answer["error_msg"]
 
@@ -103,7 +103,7 @@ def test_faults_within_the_parameters_are_named_with_their_place():
 @pytest.mark.parametrize("wanted", [True, False])
 def test_the_spelling_of_the_originals_examples(wanted):
     def one(*_):
-        return Detections([[0.0, 0.0, 1.0, 1.0]], [0.5], [0], ["cat"])
+        return Detections(np.array([[0.0, 0.0, 1.0, 1.0]]), np.array([0.5]), np.array([0]), ["cat"])
 
     options = DetectionOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=10)
     answer = ask("object-detection", {"image": SMALL}, one, options, pai_spelling=wanted)
