@@ -36,7 +36,7 @@ class House:
         return self.control.verbs()[verb](fields)
 
     def sees(self, stream, at=7.0):
-        self.views.add(stream).put(PictureFrame(np.zeros((300, 400, 3), np.uint8), at), "other", {})
+        self.views.add(stream).put(PictureFrame(np.zeros((300, 400, 3), np.uint8), at), "other", None)
 
 
 @pytest.fixture
