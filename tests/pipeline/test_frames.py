@@ -323,6 +323,16 @@ def test_pictures_are_all_told_on_change_and_counted_as_told(outlet):
     assert "results_suppressed/door" not in outlet.counts()
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_streams_have_the_spelling_of_the_originals_examples_too(outlet, wanted):
+    instance = SimpleNamespace(infer=one_box, facts=FACTS)
+    spelt = Served(service("object-detection"), instance, OPTIONS, pai_spelling=wanted)
+    StreamRoute(outlet.outlet, lambda: spelt, {}).handle(frame())
+    result = outlet.lines[0][2]["result"]
+    assert result["detection_class_names"] == ["cat"]
+    assert result.get("detection_classe_names") == (["cat"] if wanted else None)
+
+
 def test_an_answer_that_cannot_be_written_is_told_as_an_error(outlet):
     def vast(*_):
         return Segmentation(np.zeros((21, 4, 4), np.float32), (30, 50), [str(n) for n in range(21)])

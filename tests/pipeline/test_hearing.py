@@ -14,7 +14,15 @@ from edged.contracts.items import AudioClip, LiveClip
 from edged.contracts.message import ModelFacts, StreamMessage
 from edged.contracts.model import Options
 from edged.contracts.services import service
-from edged.contracts.speech import DetectionThreshold, RecognitionOptions, SpeechVector, Transcript, YesNo
+from edged.contracts.speech import (
+    DetectionThreshold,
+    LabelOptions,
+    RecognitionOptions,
+    SpeakerClass,
+    SpeechVector,
+    Transcript,
+    YesNo,
+)
 from edged.flow.counters import Counters
 from edged.media.chunks import CHUNK, SoundChunk
 from edged.media.sound import RATE, SoundLimits, open_sound
@@ -28,14 +36,21 @@ from edged.pipeline.served import Served, ServiceTable
 from edged.repository.instance import UsedModel
 from tests.broker import until
 
-LIVE, LANGUAGE, MUSIC, VECTOR = (
+LIVE, LANGUAGE, MUSIC, VECTOR, SPEAKER = (
     "speech-recognition-zh-live",
     "speech-detection-zh",
     "music-detection",
     "speech-vectorization-en",
+    "speaker-classification-zh",
 )
 YES = DetectionThreshold(language="en", threshold=0.5)
-OPTIONS = {LIVE: RecognitionOptions(beam=1), LANGUAGE: YES, MUSIC: YES, VECTOR: Options()}
+OPTIONS = {
+    LIVE: RecognitionOptions(beam=1),
+    LANGUAGE: YES,
+    MUSIC: YES,
+    VECTOR: Options(),
+    SPEAKER: LabelOptions(language="zh"),
+}
 BEGAN = 1_795_422_600.0
 
 
@@ -249,13 +264,17 @@ SAID, SILENT = Transcript(("hello",)), Transcript(())
 
 
 @pytest.mark.parametrize("on", ["every", "change"])
-def test_a_silent_microphone_publishes_nothing(room, on):
-    route = room.route(LIVE, [SILENT] * 5, PublishSettings(on=on))
+@pytest.mark.parametrize(
+    ("name", "silent"),
+    [(LIVE, SILENT), (SPEAKER, SpeakerClass(None)), (VECTOR, SpeechVector(np.zeros(0), 0.0))],
+)
+def test_a_silent_microphone_publishes_nothing(room, on, name, silent):
+    route = room.route(name, [silent] * 5, PublishSettings(on=on))
     for n in range(5):
         route.handle(clip(n, 3.0 * n))
-    assert room.told(LIVE) == []
+    assert room.told(name) == []
     assert room.counts()["results_suppressed/room"] == {"silent": 5}
-    assert room.counts()["frames_inferred/room"] == {LIVE: 5}
+    assert room.counts()["frames_inferred/room"] == {name: 5}
 
 
 @pytest.mark.parametrize("on", ["every", "change"])

@@ -41,13 +41,17 @@ def half_alike(item, options, run, priority):
     return ProductMatch(0.5)
 
 
-def ask(name, body, infer=sizes, options=None, pai_spelling=False, **settings):
+def answered(name, body, infer=sizes, options=None, *, pai_spelling=False, wants_drawing=False, **settings):
     table = ServiceTable()
     instance = SimpleNamespace(infer=infer, facts=FACTS, picture=None)
     table.put(Served(service(name), instance, options or FaceOptions(score_threshold=0.5), pai_spelling))
     route = RequestRoute(table, RequestSettings(**settings), Counters())
-    answer = route.answer(RequestJob(name, orjson.dumps(body), time.monotonic(), lambda _: None))
-    return orjson.loads(answer.body)
+    job = RequestJob(name, orjson.dumps(body), time.monotonic(), print, wants_drawing=wants_drawing)
+    return route.answer(job)
+
+
+def ask(*args, **more):
+    return orjson.loads(answered(*args, **more).body)
 
 
 def test_both_pictures_arrive_in_their_order():
@@ -98,6 +102,14 @@ def test_faults_within_the_parameters_are_named_with_their_place():
     answer = ask("product-comparison", {"function_name": "compare", "function_params": {}}, half_alike)
     assert "`function_name`" in answer["error_msg"]
     assert "`function_params.imagea` is missing" in answer["error_msg"]
+
+
+def test_both_pictures_are_in_the_drawing():
+    pair = {"imagea": SMALL, "imageb": jpeg(60, 30)}
+    drawing = answered("face-similarity", pair, lambda *_: FaceSimilarity(93), wants_drawing=True).draw()
+    height, width = drawing.shape[:2]
+    assert width / height == pytest.approx(100 / 30, rel=0.2)
+    assert drawing.std() > 1, "the pictures were of one colour"
 
 
 @pytest.mark.parametrize("wanted", [True, False])
