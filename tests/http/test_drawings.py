@@ -1,5 +1,6 @@
 """An answer and its drawing in one response; nobody else waits for a drawing."""
 
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import islice
@@ -17,6 +18,7 @@ from edged.contracts.services import service
 from edged.http.drawings import MOST_WAITING, DrawnAnswer
 from edged.http.openapi import openapi
 from edged.testing import frame_of
+from tests.broker import until
 from tests.http.conftest import JPEG
 
 PATH = "/api/predict/object-detection"
@@ -140,6 +142,24 @@ def test_while_drawings_wait_everything_else_is_answered(box):
     assert box.counters.counts()["http_drawings_dropped"] == {"busy": more}
 
 
+def test_nothing_is_drawn_for_who_has_left(box):
+    drawn = []
+    box.start()
+    box.intake.free.clear()
+    box.intake.draw = lambda: drawn.append(1)
+    sock = socket.create_connection(("127.0.0.1", box.unit.port), 30)
+    sock.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}" % DRAWN.encode())
+    until(lambda: box.intake.jobs, "the job arrives")
+    sock.close()
+    until(lambda: not box.unit._server.server_state.connections, "the server sees that the client left")
+    box.intake.free.set()
+    counted = lambda: box.counters.counts().get("http_requests", {})  # noqa: E731
+    until(lambda: counted().get("the client left before its answer"), "it is counted")
+    box.intake.draw = lambda: np.zeros((20, 30, 3), np.uint8)
+    assert box.post(DRAWN, ASKED).json["drawing"], "whatever was to be drawn before is done"
+    assert drawn == []
+
+
 def test_a_drawing_that_fails_costs_neither_the_answer_nor_its_place(box, caplog):
     box.start()
     box.intake.draw = lambda: 1 / 0
@@ -161,8 +181,7 @@ def test_a_drawing_that_hangs_does_not_hold_the_end_up(box):
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(box.post, DRAWN, ASKED)
         try:
-            while not box.unit._app._drawers._threads:
-                threading.Event().wait(0.01)
+            until(lambda: box.unit._app._drawers._threads, "it is being drawn")
             box.unit.stop()
             assert not box.unit._thread.is_alive()
         finally:
