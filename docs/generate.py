@@ -18,6 +18,7 @@ from edged.config import Config, StreamSettings
 from edged.contracts import message
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES
+from edged.discovery import discover
 from edged.serving.unit import ServiceSettings
 from edged.streams.lane import RunSettings
 from edged.streams.motion import MotionSettings
@@ -44,9 +45,12 @@ def _services() -> Iterator[str]:
     yield HEAD + "# The 25 services\n"
     yield "Every request may carry `request_id`, `reply_to` and `timeout_s` beside the fields below; any"
     yield "other field is refused by name. `edged schema SERVICE` prints the JSON Schemas of these tables.\n"
-    yield "| service | group | what it tells |\n|---|---|---|"
+    yield "| service | group | what it tells | in this version |\n|---|---|---|---|"
+    models = discover([HERE.parent / "plugins"], entry_points=False).models.values()
+    fulfilled = {model.card.service for model in models}
     for service in SERVICES.values():
-        yield f"| `{service.name}` | {service.group} | {service.summary} |"
+        there = "yes" if service.name in fulfilled else "no model yet: 503"
+        yield f"| `{service.name}` | {service.group} | {service.summary} | {there} |"
     for service in SERVICES.values():
         yield from _one_service(service)
 

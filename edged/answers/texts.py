@@ -7,7 +7,17 @@ from typing import Any
 import numpy as np
 
 from edged.answers.detections import Boxes, DetectionFields, f1
-from edged.answers.fields import PIXEL_DIGITS, PUBLISHED, SCORE_DIGITS, Floats, Stack, Vector, rounded
+from edged.answers.fields import (
+    PIXEL_DIGITS,
+    PUBLISHED,
+    SCORE_DIGITS,
+    Floats,
+    Numbers,
+    Stack,
+    Table,
+    Vector,
+    rounded,
+)
 from edged.answers.kind import Kind
 from edged.contracts.image import Texts
 from edged.contracts.items import Pixels
@@ -27,6 +37,13 @@ class TextFields(DetectionFields):
 
     __pydantic_config__ = PUBLISHED
 
+    detection_boxes: Table
+    """[n, 4]: top, left, bottom, right (y1, x1, y2, x2) around the vertices, pixels of the original upright
+    picture."""
+    detection_scores: Vector
+    """[n]: how surely there is text, 0 to 1."""
+    detection_classes: Numbers
+    """[n]: 1, which is text; 0 is background."""
     detection_keypoints: Stack
     """[n, 4, 2]: the vertices as y, x, clockwise from the text's own top left, pixels of the original upright
     picture."""

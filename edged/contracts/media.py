@@ -29,7 +29,12 @@ Microseconds = Annotated[
     int,
     PlainValidator(_microseconds),
     WithJsonSchema(
-        {"anyOf": [{"type": "string", "pattern": "^[0-9]{1,18}$"}, {"type": "integer", "minimum": 1}]}
+        {
+            "anyOf": [
+                {"type": "string", "pattern": "^0*[1-9][0-9]*$", "maxLength": len(str(LONGEST_US)) - 1},
+                {"type": "integer", "minimum": 1, "maximum": LONGEST_US - 1},
+            ]
+        }
     ),
 ]
 """A duration, at least 1: a whole number, or a string of its digits."""

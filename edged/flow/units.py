@@ -41,7 +41,7 @@ class Wish:
 
 
 class Units:
-    """The units that run now. Used by one thread at a time."""
+    """The units that run now. Changed by one thread at a time; asked by any."""
 
     def __init__(self) -> None:
         self._running: dict[str, tuple[Wish, Unit]] = {}
@@ -92,11 +92,11 @@ class Units:
 
     def states(self) -> dict[str, str]:
         """State of each unit, the failed ones too."""
-        return {**{n: unit.state() for n, (_, unit) in self._running.items()}, **self._failed}
+        return {**{n: unit.state() for n, (_, unit) in self._running.copy().items()}, **self._failed}
 
     def oldest_beat(self) -> float | None:
         """The oldest sign of life of all units; none when nothing runs."""
-        return min((unit.beat() for _, unit in self._running.values()), default=None)
+        return min((unit.beat() for _, unit in self._running.copy().values()), default=None)
 
     def get(self, name: str, kind: type[UnitT]) -> UnitT | None:
         """The running unit of that name and type."""

@@ -82,6 +82,7 @@ class PredictDesk:
         result = await answer
         if left(request.scope):
             self._counters.count("http_requests", "the client left before its answer")
+            drawing = False
         return await self._drawings.respond(result) if drawing else response(result)
 
     def close(self) -> None:

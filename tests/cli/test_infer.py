@@ -5,6 +5,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
+from edged.answers.schema import answer_schema
 from edged.cli import app
 from edged.contracts.services import service
 
@@ -29,7 +30,7 @@ def infer(instance_of, models_root, tmp_path_factory):
 def test_a_text_and_a_pair(infer):
     code, alone = infer(NAME, "你好")
     assert code == 0
-    Draft202012Validator(service(NAME).answer_schema()).validate(alone)
+    Draft202012Validator(answer_schema(service(NAME))).validate(alone)
     assert len(alone["all_hidden_outputs"].split(";")) == 4
     code, pair = infer(NAME, "你好", "世界")
     assert (code, len(pair["all_hidden_outputs"].split(";"))) == (0, 7)

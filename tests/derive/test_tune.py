@@ -21,7 +21,7 @@ def boxes(*rows):
     """Detections of rows (class, x1, y1, x2, y2)."""
     table = np.array(rows, float).reshape(-1, 5)
     names = [str(i) for i in range(10)]
-    return Detections.from_arrays(table[:, 1:], np.full(len(table), 0.9), table[:, 0].astype(int), names)
+    return Detections(table[:, 1:], np.full(len(table), 0.9), table[:, 0].astype(int), names)
 
 
 A, B = (0, 0, 0, 10, 10), (0, 50, 50, 60, 60)
@@ -44,19 +44,19 @@ A, B = (0, 0, 0, 10, 10), (0, 50, 50, 60, 60)
     ],
 )
 def test_agreement_of_boxes(reference, other, expected):
-    assert of_detections([boxes(*reference)], [boxes(*other)]) == pytest.approx(expected)
+    assert agreement([boxes(*reference)], [boxes(*other)]) == pytest.approx(expected)
 
 
 def test_agreement_of_boxes_is_over_all_items():
-    assert of_detections([boxes(A, B), boxes()], [boxes(A, B), boxes(A, B)]) == pytest.approx(4 / 6)
+    assert agreement([boxes(A, B), boxes()], [boxes(A, B), boxes(A, B)]) == pytest.approx(4 / 6)
 
 
 def named(class_: int) -> Classification:
-    return Classification.from_array(np.eye(3)[class_], ["a", "b", "c"])
+    return Classification(np.eye(3)[class_], ["a", "b", "c"])
 
 
 def test_agreement_of_classes():
-    assert of_classifications([named(0), named(1)], [named(0), named(2)]) == 0.5
+    assert agreement([named(0), named(1)], [named(0), named(2)]) == 0.5
 
 
 def test_the_metric_follows_the_type():
@@ -70,7 +70,7 @@ class Small(SinglePassModel):
     """The small graph as a classifier."""
 
     def __init__(self, of):
-        self.card = of
+        super().__init__(of)
         self.format = of.picture().format
 
     def preprocess(self, item, options):
@@ -78,7 +78,7 @@ class Small(SinglePassModel):
 
     def postprocess(self, outputs, context, options):
         raw = outputs["scores"][0]
-        return Classification.from_array(np.exp(raw) / np.exp(raw).sum(), self.card.labels)
+        return Classification(np.exp(raw) / np.exp(raw).sum(), self.card.labels)
 
 
 class FakeSession:

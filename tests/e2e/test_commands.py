@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
+from edged.answers.schema import answer_schema
 from edged.contracts.services import SERVICES, service
 from tests.e2e.box import EDGED, ROOT
 
@@ -94,7 +95,7 @@ def test_infer_answers_as_the_contract_says_and_draws(edged, media, tmp_path):
     done = edged("infer", "object-detection", media("astronaut.png"), "--save", "drawn.png")
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    Draft202012Validator(service("object-detection").answer_schema()).validate(answer)
+    Draft202012Validator(answer_schema(service("object-detection"))).validate(answer)
     assert answer["detection_class_names"][0] == "person"
     assert answer["detection_boxes"][0] == pytest.approx([20, 11, 507, 369], abs=12)
     drawn, original = cv2.imread(str(tmp_path / "drawn.png")), cv2.imread(str(media("astronaut.png")))

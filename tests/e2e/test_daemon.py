@@ -10,13 +10,14 @@ import pybase64
 import pytest
 from jsonschema import Draft202012Validator
 
+from edged.answers.schema import answer_schema
 from edged.contracts.message import FailedAnswer, Health, Info, StreamMessage, StreamState
 from edged.contracts.services import service
 from tests.broker import until
 from tests.e2e.box import CAMERA, config_text, running
 
 DETECTION = service("object-detection")
-ANSWER = Draft202012Validator(DETECTION.answer_schema())
+ANSWER = Draft202012Validator(answer_schema(DETECTION))
 
 
 def photo(bikes: Path) -> str:

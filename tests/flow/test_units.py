@@ -82,3 +82,25 @@ def test_a_unit_that_cannot_stop_does_not_keep_the_others():
     units.reconcile({})
     assert log[-1] == "-a"
     assert units.oldest_beat() is None
+
+
+def test_who_asks_while_units_start_gets_an_answer():
+    """Health is asked in another thread than the one that starts them."""
+    units = Units()
+
+    class Crowd(Fake):
+        """Others start whenever this one is asked."""
+
+        def state(self):
+            units.reconcile(crowd | wishes([], "b"))
+            return "running"
+
+        def beat(self):
+            units.reconcile(crowd)
+            return 7.0
+
+    crowd = {"a": Wish(1, lambda: Crowd("a"))}
+    units.reconcile(crowd)
+    assert units.states() == {"a": "running"}
+    assert units.states() == {"a": "running", "b": "running"}
+    assert units.oldest_beat() == 7.0

@@ -22,7 +22,8 @@ from edged.http.server import HttpUnit
 from edged.http.settings import HttpSettings
 from edged.http.sources import Sources
 from edged.http.status import MqttStatus, ServiceStatus, Status, StreamStatus
-from edged.media.picture import PictureLimits
+from edged.requests.queue import RequestQueue
+from edged.requests.settings import RequestSettings
 from edged.serving.table import Served, ServiceTable
 from edged.streams.live import LiveViews
 from edged.testing import frame_of
@@ -42,7 +43,7 @@ class FakeInstance:
 
     def infer(self, item, options, run, priority):
         box = np.array([[0, 0, item.width, item.height]], np.float32)
-        return Detections.from_arrays(box, np.array([0.9], np.float32), np.array([0]), ["person"])
+        return Detections(box, np.array([0.9], np.float32), np.array([0]), ["person"])
 
 
 class FakeIntake:
@@ -50,6 +51,7 @@ class FakeIntake:
 
     def __init__(self):
         self.jobs = []
+        self.draw = None
         self.full = False
         self.free = threading.Event()
         self.free.set()
@@ -64,7 +66,7 @@ class FakeIntake:
     def _answer(self, job):
         assert self.free.wait(60)
         body = orjson.dumps({"request_id": "r-1", "success": True, "bytes": len(job.payload)})
-        job.reply(Answer("r-1", body, 200, "fake"))
+        job.reply(Answer("r-1", body, 200, "fake", draw=self.draw))
 
 
 class Box:
@@ -80,7 +82,7 @@ class Box:
         self.services = [ServiceStatus(service="object-detection", model="fake", state="running")]
         self.unit = None
 
-    def sources(self, intake=None, picture=PictureLimits()):  # noqa: B008 - frozen
+    def sources(self, intake=None):
         return Sources(
             version="1.2.3",
             intake=intake or self.intake,
@@ -88,12 +90,11 @@ class Box:
             table=self.table,
             views=self.views,
             status=self.status,
-            picture=picture,
         )
 
     def start(self, **settings):
-        """Start on a free port; `intake` and `picture` replace those of `sources`."""
-        sources = self.sources(**{key: settings.pop(key) for key in ("intake", "picture") if key in settings})
+        """Start on a free port; `intake` replaces the one of `sources`."""
+        sources = self.sources(settings.pop("intake", None))
         self.unit = HttpUnit(HttpSettings(**{"listen": "127.0.0.1:0", **settings}), sources)
         self.unit.start()
         return self
@@ -164,6 +165,17 @@ def running(**settings):
         yield made.start(**settings)
     finally:
         made.stop()
+
+
+@pytest.fixture(scope="module")
+def real():
+    """The real queue and route; only the model is faked."""
+    box = Box()
+    queue = RequestQueue(box.table, RequestSettings(), 2, box.counters)
+    queue.start()
+    yield box.start(intake=queue)
+    box.stop()
+    queue.stop()
 
 
 @pytest.fixture(scope="module")

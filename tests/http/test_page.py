@@ -14,8 +14,11 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 
+from edged.answers.finding import Finding
 from edged.contracts.errors import NotReady
+from edged.contracts.image import DetectionOptions, Detections
 from edged.contracts.request import Answer, refusal
+from edged.contracts.services import service
 from edged.flow.counters import Counters
 from edged.http.page import FOLDER, INDEX
 from edged.http.server import HttpUnit
@@ -23,19 +26,18 @@ from edged.http.settings import HttpSettings
 from edged.http.sources import Sources
 from edged.http.status import MqttStatus, ServiceStatus, Status, StreamStatus
 from edged.media.frame import PictureFrame
-from edged.media.picture import PictureLimits
 from edged.serving.table import ServiceTable
 from edged.streams.live import LiveView
 from tests.broker import free_port, until
 from tests.http.browser import chromium, complaints, programs, resize
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
-CAT = {
-    "detection_boxes": [[60.0, 80.0, 180.0, 240.0]],
-    "detection_scores": [0.9],
-    "detection_classes": [15],
-    "detection_class_names": ["cat"],
-}
+FOUND = Finding(
+    service("object-detection"),
+    Detections(np.array([[80, 60, 240, 180]]), np.array([0.9]), np.array([15]), {15: "cat"}),
+    DetectionOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=10),
+)
+CAT = orjson.loads(orjson.dumps(FOUND.answer(), option=orjson.OPT_SERIALIZE_NUMPY))
 QUIET_S = 0.7
 """Nobody looks when nobody has asked for a picture for so long, while there are twenty new ones a second."""
 
@@ -60,6 +62,7 @@ class Box:
         self.views = {}
         self.asked = []
         self.answers = {"object-detection": CAT}
+        self.draw = lambda: FOUND.drawn([np.full((240, 320, 3), 90, np.uint8)])
         self.status = Status(
             node="shop-1",
             version="1.2.3",
@@ -90,7 +93,6 @@ class Box:
             table=ServiceTable(),
             views=self.views,
             status=lambda: self.status,
-            picture=PictureLimits(),
         )
         return HttpUnit(self._settings, sources)
 
@@ -110,7 +112,8 @@ class Box:
         if (answer := self.answers.get(job.service)) is None:
             job.reply(refusal(fields, NotReady.code, "no model of it is installed; run `edged pull tiny`"))
         else:
-            job.reply(Answer("r-1", orjson.dumps({"request_id": "r-1", "success": True, **answer}), 200))
+            body = orjson.dumps({"request_id": "r-1", "success": True, **answer})
+            job.reply(Answer("r-1", body, 200, draw=self.draw))
 
     def add_stream(self, name, state="online", why="", services=("object-detection",)):
         listens = any(service.startswith("speech") for service in services)
@@ -153,7 +156,7 @@ class Box:
             bgr = np.full((240, 320, 3), shade, np.uint8)
             for stream in self.status.streams:
                 if stream.state == "online" and (view := self.views.get(stream.name)):
-                    view.put(PictureFrame(bgr, time.time()), "object-detection", CAT)
+                    view.put(PictureFrame(bgr, time.time()), "object-detection", FOUND)
 
 
 class Page:
@@ -383,6 +386,7 @@ def test_a_chosen_picture_gives_json_and_drawing(box, shown, picture):
     page.sees("#attempt .json", '"detection_class_names": ["cat"]')
     page.sees(".said", "cat ·")
     until(lambda: len(page.colours("#attempt canvas")) > 1, "a box is drawn on the even gray")
+    assert len(box.asked) == 1, "the drawing came with the answer"
     page.one("[data-option=score_threshold]").send_keys("0.25\t")
     until(lambda: len(box.asked) == 2, "an option asks again")
     assert box.asked[0] == (
@@ -394,6 +398,16 @@ def test_a_chosen_picture_gives_json_and_drawing(box, shown, picture):
     assert """{"score_threshold": 0.25, "image": "'; base64 < 'my cat.png'""" in page.text(".curl")
     assert f"curl -sS {box.url}api/predict/object-detection" in page.text(".curl")
     assert "mosquitto_pub -q 1 -s -t edged/shop-1/request/object-detection" in page.text(".mqtt")
+
+
+def test_an_answer_without_a_drawing_says_why_not(box, shown, picture):
+    box.draw = None
+    page = shown()
+    page.choose(picture)
+    page.sees("#attempt .json", '"detection_class_names": ["cat"]')
+    page.sees(".said", "cat ·")
+    page.sees(".said", "not drawn: this service has no picture to draw into")
+    until(lambda: page.colours("#attempt canvas") == [90], "the picture itself stays")
 
 
 def test_a_dropped_picture_and_a_refusal(box, shown, picture):

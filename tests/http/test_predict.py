@@ -10,10 +10,8 @@ import pybase64
 import pytest
 
 from edged.contracts.message import FailedAnswer
-from edged.requests.queue import RequestQueue
-from edged.requests.settings import RequestSettings
 from tests.broker import until
-from tests.http.conftest import JPEG, Box
+from tests.http.conftest import JPEG
 
 PATH = "/api/predict/object-detection"
 IMAGE = pybase64.b64encode_as_string(JPEG)
@@ -34,17 +32,6 @@ def test_the_answer_of_the_pipeline_with_its_headers(box):
     assert (answer.headers["X-Request-Id"], answer.headers["X-Model"]) == ("r-1", "fake")
     (job,) = box.intake.jobs
     assert (job.service, job.payload) == ("object-detection", b"abc")
-
-
-@pytest.fixture(scope="module")
-def real():
-    """The real queue and route; only the model is faked."""
-    box = Box()
-    queue = RequestQueue(box.table, RequestSettings(), 2, box.counters)
-    queue.start()
-    yield box.start(intake=queue)
-    box.stop()
-    queue.stop()
 
 
 def test_a_picture_is_detected(real):

@@ -5,6 +5,7 @@ import orjson
 import pytest
 from jsonschema import Draft202012Validator
 
+from edged.answers.schema import answer_schema
 from edged.contracts.message import FailedAnswer
 from edged.contracts.services import service
 from edged.contracts.text import MOST_CHARACTERS, TextOptions
@@ -40,7 +41,7 @@ def test_the_answer_is_not_wrapped_and_its_request_id_stands_in_a_header(site):
         "mine",
         "bge-small-zh",
     )
-    Draft202012Validator(NAMED.answer_schema()).validate(answer.json)
+    Draft202012Validator(answer_schema(NAMED)).validate(answer.json)
     assert set(answer.json) == {"id", "pool_output", "first_token_output", "all_hidden_outputs", "dimension"}
     assert (answer.json["id"], answer.json["dimension"]) == ("7", 512)
     states = table(answer.json["all_hidden_outputs"])
@@ -98,8 +99,11 @@ def test_half_a_character_is_no_json(site, text):
 
 
 def test_there_is_nothing_to_draw_into(site):
-    refused = site.post("/api/annotate/text-vectorization", {"answer": {}})
-    assert (refused.code, "no picture" in refused.json["error_msg"]) == (404, True)
+    alone = site.post(PATH, ASKED)
+    both = site.post(f"{PATH}?drawing=true", ASKED)
+    assert both.code == 200
+    assert both.json["answer"] == alone.json
+    assert (both.json["drawing"], "no picture" in both.json["why_not"]) == (None, True)
 
 
 def test_the_example_of_the_document_is_answered(site):

@@ -4,6 +4,7 @@ import logging
 import threading
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 
 from edged.contracts.errors import InferenceError, NotUsable
@@ -33,18 +34,18 @@ class Recorder:
 
     def run(self, inputs):
         self.events.append("run")
-        return {"y": inputs["x"] + 1}
+        return {"scores": inputs["pictures"] + 1}
 
 
 class Plain(SinglePassModel):
     """Adds one, in three steps."""
 
     def preprocess(self, item, options):
-        return Prepared({"x": item}, "context")
+        return Prepared({"pictures": np.array([item])}, "context")
 
     def postprocess(self, outputs, context, options):
         assert context == "context"
-        return outputs["y"]
+        return outputs["scores"][0]
 
 
 class Loop(Model):
@@ -53,22 +54,18 @@ class Loop(Model):
     def infer(self, item, options, tools, run):
         for _ in range(2):
             run.check()
-            item = tools.sessions["main"].run({"x": item})["y"]
+            item = tools.sessions["main"].run({"pictures": np.array([item])})["scores"][0]
         return item
 
 
 class Faulty(Plain):
     """Fails as its item says."""
 
+    def preprocess(self, item, options):
+        return Prepared({"pictures": np.zeros(1)}, item)
+
     def postprocess(self, outputs, context, options):
-        raise outputs["y"]
-
-
-class Passing(Recorder):
-    """Answers with its input."""
-
-    def run(self, inputs):
-        return {"y": inputs["x"]}
+        raise context
 
 
 @pytest.fixture
@@ -76,8 +73,7 @@ def build(tmp_path):
     of = card(write_graph(tmp_path / "small.onnx"))
 
     def make(kind, session):
-        model, counters = kind(), Counters()
-        model.card = of
+        model, counters = kind(of), Counters()
         return Instance(model, Tools({"main": session}), FACTS, session, counters), counters
 
     return make
@@ -122,7 +118,7 @@ def test_waiting_for_the_slot_is_no_inference_time(build):
 
 
 def test_a_faulty_model_is_an_inference_error_and_is_counted(build, caplog):
-    instance, counters = build(Faulty, Passing())
+    instance, counters = build(Faulty, Recorder())
     for _ in range(5):
         with pytest.raises(InferenceError, match="small failed on this item: KeyError: 'oops'"):
             infer(instance, KeyError("oops"))
@@ -130,7 +126,7 @@ def test_a_faulty_model_is_an_inference_error_and_is_counted(build, caplog):
 
 
 def test_at_most_one_traceback_a_second(build, caplog):
-    instance, _ = build(Faulty, Passing())
+    instance, _ = build(Faulty, Recorder())
     instance._logged_at = float("-inf")
     now = [100.0]
     with pytest.MonkeyPatch.context() as patch:
@@ -145,13 +141,41 @@ def test_at_most_one_traceback_a_second(build, caplog):
 
 
 def test_an_error_of_ours_passes_as_it_is(build, caplog):
-    instance, counters = build(Faulty, Passing())
+    instance, counters = build(Faulty, Recorder())
     error = NotUsable("two faces")
     with pytest.raises(NotUsable) as raised:
         infer(instance, error)
     assert raised.value is error
     assert counters.counts() == {"inference_failed/small": {"NotUsable": 1}}
     assert not caplog.records
+
+
+def test_outputs_that_the_model_does_not_expect_are_found_for_it(build):
+    class Shaped(Plain):
+        def shapes(self, graph):
+            return {"scores": (1,)}
+
+    instance, counters = build(Shaped, Recorder())
+    assert infer(instance, 1) == 2
+    with pytest.raises(InferenceError, match=r"the graph 'main' of small gives 'scores' of shape \(1, 2\)"):
+        infer(instance, [1, 2])
+    with pytest.raises(InferenceError, match="not finite"):
+        infer(instance, np.nan)
+    assert counters.counts() == {"inference_failed/small": {"InferenceError": 2}}
+
+
+def test_a_graph_that_takes_one_picture_is_run_for_each_and_waits_for_its_turn_each_time(build):
+    class Several(Plain):
+        def preprocess(self, item, options):
+            return Prepared({"pictures": np.array(item)}, "context")
+
+        def postprocess(self, outputs, context, options):
+            return outputs["scores"].tolist()
+
+    session = Recorder()
+    instance, _ = build(Several, session)
+    assert infer(instance, [1, 5, 7]) == [2, 6, 8]
+    assert session.events == [("taken", Priority.FRAME), "run", "given back"] * 3
 
 
 def test_shared_makes_once_and_forgets_with_the_last():

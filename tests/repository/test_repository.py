@@ -34,7 +34,7 @@ class Small(SinglePassModel[Any, None, Any, Classification]):
     """The small graph as a classifier."""
 
     def __init__(self, of):
-        self.card = of
+        super().__init__(of)
         self.format = of.picture().format
 
     def preprocess(self, item, options):
@@ -42,7 +42,7 @@ class Small(SinglePassModel[Any, None, Any, Classification]):
 
     def postprocess(self, outputs, context, options):
         raw = outputs["scores"][0].astype(np.float64)
-        return Classification.from_array(np.exp(raw - raw.max()), self.card.labels)
+        return Classification(np.exp(raw - raw.max()), self.card.labels)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_from_the_pull_to_an_answer(build, of):
 
     instance = repository.opener.acquire("small")
     given = frame().pixels(of.picture().format)[None]
-    assert infer(instance, frame()).class_ == scores(normalised(given)).argmax()
+    assert infer(instance, frame()).best == scores(normalised(given)).argmax()
     assert instance.facts.name == "small"
     assert instance.facts.variant in F32
     assert instance.facts.device == "cpu"

@@ -38,17 +38,21 @@ def sizes(item, options, run, priority):
     return FaceSimilarity(item.a.width * 1000 + item.b.width)
 
 
-def metric(item, options, run, priority):
-    return ProductMatch(l2_distance=1.0) if options.metric == "L2" else ProductMatch(cosine_similarity=0.5)
+def half_alike(item, options, run, priority):
+    return ProductMatch(0.5)
 
 
-def ask(name, body, infer=sizes, options=None, pai_spelling=False, **settings):
+def answered(name, body, infer=sizes, options=None, *, pai_spelling=False, wants_drawing=False, **settings):
     table = ServiceTable()
     instance = SimpleNamespace(infer=infer, facts=FACTS, picture=None)
     table.put(Served(service(name), instance, options or FaceOptions(score_threshold=0.5), pai_spelling))
-    route = Steps(table, RequestSettings(**settings), Counters())
-    answer = route.answer(RequestJob(name, orjson.dumps(body), time.monotonic(), lambda _: None))
-    return orjson.loads(answer.body)
+    steps = Steps(table, RequestSettings(**settings), Counters())
+    job = RequestJob(name, orjson.dumps(body), time.monotonic(), print, wants_drawing=wants_drawing)
+    return steps.all_at_once(job)
+
+
+def ask(*args, **more):
+    return orjson.loads(answered(*args, **more).body)
 
 
 def test_both_pictures_arrive_in_their_order():
@@ -83,11 +87,11 @@ def test_each_picture_has_the_limit():
 def product(asked, **more):
     params = {"imagea": SMALL, "imageb": WIDE, "metric": asked, **more}
     body = {"function_name": "match", "function_params": params, "request_id": "r"}
-    return ask("product-comparison", body, metric, ComparisonOptions(metric="L2"))
+    return ask("product-comparison", body, half_alike, ComparisonOptions(metric="L2"))
 
 
 @pytest.mark.parametrize(
-    ("asked", "fields"), [("L2", {"l2_distance": 1.0}), ("Cosine", {"cosine_similarity": 0.5})]
+    ("asked", "fields"), [("L2", {"l2_distance": 1.0}), ("Cosine", {"cosine_similarity": 0.75})]
 )
 def test_the_request_names_the_metric(asked, fields):
     assert product(asked) == {"request_id": "r", "success": True, **fields}
@@ -96,15 +100,23 @@ def test_the_request_names_the_metric(asked, fields):
 def test_faults_within_the_parameters_are_named_with_their_place():
     assert "`function_params.metric`" in product("l2")["error_msg"]
     assert "`function_params.imagea`" in product("L2", imagea="aGVsbG8=")["error_msg"]
-    answer = ask("product-comparison", {"function_name": "compare", "function_params": {}}, metric)
+    answer = ask("product-comparison", {"function_name": "compare", "function_params": {}}, half_alike)
     assert "`function_name`" in answer["error_msg"]
     assert "`function_params.imagea` is missing" in answer["error_msg"]
+
+
+def test_both_pictures_are_in_the_drawing():
+    pair = {"imagea": SMALL, "imageb": jpeg(60, 30)}
+    drawing = answered("face-similarity", pair, lambda *_: FaceSimilarity(93), wants_drawing=True).draw()
+    height, width = drawing.shape[:2]
+    assert width / height == pytest.approx(100 / 30, rel=0.2)
+    assert drawing.std() > 1, "the pictures were of one colour"
 
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_the_spelling_of_the_originals_examples(wanted):
     def one(*_):
-        return Detections([[0.0, 0.0, 1.0, 1.0]], [0.5], [0], ["cat"])
+        return Detections(np.array([[0.0, 0.0, 1.0, 1.0]]), np.array([0.5]), np.array([0]), ["cat"])
 
     options = DetectionOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=10)
     answer = ask("object-detection", {"image": SMALL}, one, options, pai_spelling=wanted)

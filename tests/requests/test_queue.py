@@ -44,7 +44,7 @@ class FakeInstance:
         if self._infer:
             return self._infer(item, run)
         box = np.array([[0, 0, item.width, item.height]], np.float32)
-        return Detections.from_arrays(box, np.array([0.9], np.float32), np.array([0]), ["person"])
+        return Detections(box, np.array([0.9], np.float32), np.array([0]), ["person"])
 
 
 def table_with(instance):
@@ -53,13 +53,14 @@ def table_with(instance):
     return table
 
 
-def ask(body, name="object-detection", instance=None, age_s=0.0, **settings):
+def ask(body, name="object-detection", instance=None, age_s=0.0, wants_drawing=False, **settings):
     """The answer of one request, parsed; checks that it echoes and counts."""
     counters = Counters()
     route = Steps(table_with(instance or FakeInstance()), RequestSettings(**settings), counters)
     payload = body if isinstance(body, bytes) else orjson.dumps(body)
     answers = []
-    route.handle(RequestJob(name, payload, time.monotonic() - age_s, answers.append))
+    received_at = time.monotonic() - age_s
+    route.handle(RequestJob(name, payload, received_at, answers.append, wants_drawing=wants_drawing))
     (answer,) = answers
     parsed = orjson.loads(answer.body)
     assert parsed["request_id"] == answer.request_id
@@ -163,11 +164,21 @@ def test_a_defect_of_the_host_is_an_answer_too():
 def test_an_answer_over_the_limit_is_413_and_names_it():
     def many(item, run):
         boxes = np.zeros((500, 4), np.float32)
-        return Detections.from_arrays(boxes, np.ones(500), np.zeros(500, int), ["a"])
+        return Detections(boxes, np.ones(500), np.zeros(500, int), ["a"])
 
     answer = ask({"image": JPEG}, instance=FakeInstance(many), max_answer_bytes=1000)
     assert answer.code == 413
     assert "max_answer_bytes" in answer.error_msg
+    assert "`max_detections`" in answer.error_msg, "and the option that makes it shorter"
+
+
+def test_only_who_wants_it_gets_something_to_draw():
+    """What can draw holds the picture: nobody else may keep it."""
+    assert ask({"image": JPEG}).raw.draw is None
+    drawing = ask({"image": JPEG}, wants_drawing=True).raw.draw()
+    assert drawing.shape[2] == 3
+    assert drawing.std() > 1, "the picture was of one colour"
+    assert ask({"image": JPEG, "imgae": 1}, wants_drawing=True).raw.draw is None
 
 
 def test_too_many_bytes_and_pixels():

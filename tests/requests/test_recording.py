@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import orjson
 import pytest
+from jsonschema import Draft202012Validator
 
 from edged.contracts.request import RequestJob
 from edged.contracts.services import card_options, service
@@ -41,6 +42,11 @@ def wav(path, seconds):
     return path
 
 
+def fits_schema(play_duration):
+    schema = Draft202012Validator(service(MUSIC).request_schema())
+    return schema.is_valid({"input": {"url": "a.wav", "play_duration": play_duration}})
+
+
 @pytest.fixture
 def ask(table, settings):
     def asked(url, **fields):
@@ -72,17 +78,27 @@ def test_a_long_recording_is_heard_clip_by_clip(ask, tmp_path):
     assert reports[-1] == pytest.approx(1)
 
 
-@pytest.mark.parametrize("given", [25_000_000, "25000000"])
+@pytest.mark.parametrize("given", [25_000_000, "25000000", "025000000"])
 def test_only_the_beginning_is_listened_to(ask, tmp_path, given):
+    assert fits_schema(given)
     _, answer, _ = ask(wav(tmp_path / "silence.wav", 65), input={"play_duration": given})
     assert len(answer) == 2
 
 
 @pytest.mark.parametrize(
     ("given", "says"),
-    [("-1", "play_duration"), (0, "more than 0"), ("1.5", "play_duration"), (True, "play_duration")],
+    [
+        ("-1", "play_duration"),
+        (0, "1 or more"),
+        ("0", "1 or more"),
+        ("1.5", "play_duration"),
+        (True, "play_duration"),
+        (10**18, "play_duration"),
+        ("1" * 19, "play_duration"),
+    ],
 )
-def test_a_wrong_duration_is_named(ask, tmp_path, given, says):
+def test_a_wrong_duration_is_named_and_the_schema_refuses_it_too(ask, tmp_path, given, says):
+    assert not fits_schema(given)
     code, answer, _ = ask(wav(tmp_path / "a.wav", 1), input={"play_duration": given})
     assert code == 400
     assert says in answer["error_msg"]

@@ -3,14 +3,17 @@
 import time
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import orjson
+import pybase64
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from edged.answers.detections import DetectionFields
 from edged.contracts.errors import NotReady, NotUsable
-from edged.contracts.image import DetectionOptions, Detections
-from edged.contracts.masks import ForegroundMask, ForegroundOptions, Rle
+from edged.contracts.image import DetectionOptions, Detections, OutImage, PictureOptions
+from edged.contracts.masks import Foreground, ForegroundOptions, Opacity, Segmentation, SegmentationOptions
 from edged.contracts.message import ModelFacts, StreamMessage
 from edged.contracts.services import service
 from edged.contracts.slot import Priority
@@ -35,7 +38,7 @@ def served(infer, options=OPTIONS):
 
 
 def one_box(frame, options, run, priority):
-    return Detections.from_arrays(np.array([[1, 2, 3, 4.0]]), np.array([0.5]), np.array([0]), ["cat"])
+    return Detections(np.array([[1, 2, 3, 4.0]]), np.array([0.5]), np.array([0]), ["cat"])
 
 
 def boxes(*names):
@@ -47,7 +50,7 @@ def boxes(*names):
         known = ["person", "cat"]
         ids = np.array([known.index(name) for name in seen], int)
         xyxy = np.tile([5.0, 6.0, 30.0, 25.0], (len(seen), 1))
-        return Detections.from_arrays(xyxy, np.full(len(seen), 0.5), ids, known)
+        return Detections(xyxy, np.full(len(seen), 0.5), ids, known)
 
     return infer
 
@@ -76,7 +79,8 @@ def test_a_message_is_what_the_contract_says(outlet):
     assert first["schema"] == "edged/object-detection/1"
     assert first["frame"] == {"width": 50, "height": 30, "seq": 7}
     assert (first["seq"], second["seq"]) == (0, 1)
-    assert TypeAdapter(Detections).validate_python(first["result"]).detection_boxes == [[2, 1, 4, 3]]
+    fields = TypeAdapter(DetectionFields).validate_python(first["result"])
+    np.testing.assert_array_equal(fields.detection_boxes, [[2, 1, 4, 3]])
 
 
 def test_a_failed_item_is_published_as_an_error(outlet):
@@ -183,7 +187,7 @@ def test_messages_keep_only_the_wanted_classes_but_the_live_view_sees_all(outlet
     StreamMessage.model_validate(message)
     assert len(message["result"]["detection_boxes"]) == 1
     assert outlet.counts()["results_suppressed/door"] == {"classes": 1}
-    assert outlet.outlet.view._answers["object-detection"][1]["detection_class_names"] == ["cat"]
+    assert outlet.outlet.view._findings["object-detection"][1].result.class_names == ["cat"]
 
 
 def test_a_class_that_the_model_does_not_know_is_warned_about_once(outlet, caplog):
@@ -278,19 +282,68 @@ def test_times_are_utc_with_microseconds():
     assert iso_utc(0.5) == "1970-01-01T00:00:00.500000Z"
 
 
-@pytest.mark.parametrize(("patch", "encoding"), [({}, "rle"), ({"mask_encoding": "png"}, "png")])
-def test_a_stream_has_options_of_its_own(outlet, patch, encoding):
+@pytest.mark.parametrize("encoding", ["rle", "png"])
+def test_a_stream_has_options_of_its_own(outlet, encoding):
     asked = []
 
     def infer(frame, options, run, priority):
         asked.append(options)
-        return ForegroundMask("0", Rle([1500], [30, 50]))
+        left = Opacity(np.ones((2, 2), np.float32), np.array([0, 0, 25, 30], np.float32))
+        return Foreground([left], (8, 8), (30, 50))
 
     options = ForegroundOptions(
         output_size="input", mask_encoding="list", threshold=0.5, person_threshold=0.3
     )
     masks = Served(service("foreground-segmentation"), SimpleNamespace(infer=infer, facts=FACTS), options)
+    patch = {} if encoding == "rle" else {"mask_encoding": encoding}  # of streams runs are the default
     StreamRoute(outlet.outlet, lambda: masks, patch).handle(frame())
     assert asked[0].mask_encoding == encoding
     assert asked[0].output_size == "input"
-    assert outlet.lines[0][2]["result"]["mask"] == {"counts": [1500], "size": [30, 50]}
+    result = outlet.lines[0][2]["result"]
+    assert result["human_ratio"] == "0.500000"
+    if encoding == "rle":
+        assert result["mask"] == {"counts": [0, *[25] * 59, 25], "size": [30, 50]}
+    else:
+        mask = cv2.imdecode(np.frombuffer(pybase64.b64decode(result["mask"]), np.uint8), -1)
+        np.testing.assert_array_equal(mask, np.tile([[255] * 25 + [0] * 25], (30, 1)))
+
+
+def test_pictures_are_all_told_on_change_and_counted_as_told(outlet):
+    """They cannot be compared: none is the same as the one before."""
+    picture = OutImage(np.full((30, 50, 3), 90, np.uint8))
+    instance = SimpleNamespace(infer=lambda *_: picture, facts=FACTS)
+    colours = Served(service("image-colorization"), instance, PictureOptions(image_format="png"))
+    publish = PublishSettings(on="change", snapshot=True)
+    route = StreamRoute(outlet.outlet, lambda: colours, {}, publish)
+    for n in range(5):
+        route.handle(frame(seq=n))
+    assert [line[2]["frame"]["seq"] for line in outlet.lines] == [0, 1, 2, 3, 4]
+    shown = pybase64.b64decode(outlet.lines[4][2]["result"]["out_image"])
+    decoded = cv2.imdecode(np.frombuffer(shown, np.uint8), cv2.IMREAD_COLOR)
+    np.testing.assert_array_equal(decoded, picture.pixels)
+    assert "results_suppressed/door" not in outlet.counts()
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_streams_have_the_spelling_of_the_originals_examples_too(outlet, wanted):
+    instance = SimpleNamespace(infer=one_box, facts=FACTS)
+    spelt = Served(service("object-detection"), instance, OPTIONS, pai_spelling=wanted)
+    StreamRoute(outlet.outlet, lambda: spelt, {}).handle(frame())
+    result = outlet.lines[0][2]["result"]
+    assert result["detection_class_names"] == ["cat"]
+    assert result.get("detection_classe_names") == (["cat"] if wanted else None)
+
+
+def test_an_answer_that_cannot_be_written_is_told_as_an_error(outlet):
+    def vast(*_):
+        return Segmentation(np.zeros((21, 4, 4), np.float32), (30, 50), [str(n) for n in range(21)])
+
+    options = SegmentationOptions(output_size=(8000, 8000), mask_encoding="rle", return_all_probs=True)
+    instance = SimpleNamespace(infer=vast, facts=FACTS)
+    StreamRoute(
+        outlet.outlet, lambda: Served(service("semantic-segmentation"), instance, options), {}
+    ).handle(frame())
+    message = outlet.lines[0][2]
+    StreamMessage.model_validate(message)
+    assert message["error"]["code"] == 413
+    assert "`return_all_probs`" in message["error"]["message"]

@@ -10,10 +10,19 @@ import orjson
 import pytest
 
 from edged.contracts.errors import NotUsable
+from edged.contracts.items import AudioClip, LiveClip
 from edged.contracts.message import ModelFacts, StreamMessage
 from edged.contracts.model import Options
 from edged.contracts.services import service
-from edged.contracts.speech import DetectionThreshold, RecognitionOptions, SpeechVector, Transcript, YesNo
+from edged.contracts.speech import (
+    DetectionThreshold,
+    LabelOptions,
+    RecognitionOptions,
+    SpeakerClass,
+    SpeechVector,
+    Transcript,
+    YesNo,
+)
 from edged.flow.counters import Counters
 from edged.media.chunks import CHUNK, SoundChunk
 from edged.media.sound import RATE, SoundLimits, open_sound
@@ -21,18 +30,26 @@ from edged.repository.instance import UsedModel
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served, ServiceTable
 from edged.streams.hearing import SoundFeed
-from edged.streams.lane import RunSettings
+from edged.streams.lane import RunSettings, StreamRoute
 from edged.streams.publisher import Outlet
+from edged.streams.rule import PublishSettings
 from tests.broker import until
 
-LIVE, LANGUAGE, MUSIC, VECTOR = (
+LIVE, LANGUAGE, MUSIC, VECTOR, SPEAKER = (
     "speech-recognition-zh-live",
     "speech-detection-zh",
     "music-detection",
     "speech-vectorization-en",
+    "speaker-classification-zh",
 )
 YES = DetectionThreshold(language="en", threshold=0.5)
-OPTIONS = {LIVE: RecognitionOptions(beam=1), LANGUAGE: YES, MUSIC: YES, VECTOR: Options()}
+OPTIONS = {
+    LIVE: RecognitionOptions(beam=1),
+    LANGUAGE: YES,
+    MUSIC: YES,
+    VECTOR: Options(),
+    SPEAKER: LabelOptions(language="zh"),
+}
 BEGAN = 1_795_422_600.0
 
 
@@ -57,6 +74,13 @@ def room(instance_of):
     scheduler.start()
     feeds = []
 
+    def route(name, answers, publish):
+        """Of a service whose results are given, one a clip."""
+        results = iter(answers)
+        facts = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
+        instance = SimpleNamespace(infer=lambda *_: next(results), facts=facts)
+        return StreamRoute(outlet, lambda: Served(service(name), instance, OPTIONS[name]), {}, publish)
+
     def made(services, *, runs=(), voice_only=False):
         table = ServiceTable()
         for name, infer in services.items():
@@ -72,7 +96,7 @@ def room(instance_of):
     def told(name):
         return [line for service_name, line in list(lines) if service_name == name]
 
-    yield SimpleNamespace(make=made, told=told, counts=outlet.counters.counts)
+    yield SimpleNamespace(make=made, route=route, told=told, counts=outlet.counters.counts)
     for feed in feeds:
         feed.stop()
     scheduler.stop()
@@ -225,3 +249,67 @@ def test_a_slow_service_loses_the_oldest_utterances_and_says_so(room, talk):
     gate.set()
     until(lambda: len(room.told(LANGUAGE)) >= 8)
     assert set(room.counts()["frames_dropped/room"]) == {"busy"}
+
+
+# --- silence, and what is no event
+
+
+def clip(seq, start_s, seconds=2.0, *, final=True):
+    samples = np.zeros(int(seconds * RATE), np.float32)
+    return LiveClip(AudioClip(samples, RATE, int(start_s * 1e6)), BEGAN + start_s, seq, final)
+
+
+SAID, SILENT = Transcript(("hello",)), Transcript(())
+
+
+@pytest.mark.parametrize("on", ["every", "change"])
+@pytest.mark.parametrize(
+    ("name", "silent"),
+    [(LIVE, SILENT), (SPEAKER, SpeakerClass(None)), (VECTOR, SpeechVector(np.zeros(0), 0.0))],
+)
+def test_a_silent_microphone_publishes_nothing(room, on, name, silent):
+    route = room.route(name, [silent] * 5, PublishSettings(on=on))
+    for n in range(5):
+        route.handle(clip(n, 3.0 * n))
+    assert room.told(name) == []
+    assert room.counts()["results_suppressed/room"] == {"silent": 5}
+    assert room.counts()["frames_inferred/room"] == {name: 5}
+
+
+@pytest.mark.parametrize("on", ["every", "change"])
+def test_who_was_heard_in_part_is_taken_back_at_the_end(room, on):
+    """A partial result said something, the final one says nothing: who listens must learn it."""
+    route = room.route(LIVE, [SAID, SILENT, SILENT, SAID], PublishSettings(on=on))
+    route.handle(clip(7, 3.0, 1.0, final=False))
+    route.handle(clip(7, 3.0, 2.0))
+    until(lambda: len(room.told(LIVE)) == 2)  # under `change` it must settle
+    route.handle(clip(8, 9.0))
+    route.handle(clip(9, 12.0))
+    until(lambda: len(room.told(LIVE)) == 3)
+    for message in room.told(LIVE):
+        StreamMessage.model_validate(message)
+    told = [(m["clip"]["seq"], m["final"], m["result"]) for m in room.told(LIVE)]
+    assert told == [
+        (7, False, {"3000000": "hello"}),
+        (7, True, {"3000000": ""}),
+        (9, True, {"12000000": "hello"}),
+    ]
+    assert room.counts()["results_suppressed/room"] == {"silent": 1}
+
+
+def test_a_silent_part_of_an_utterance_is_not_told(room):
+    route = room.route(LIVE, [SILENT, SILENT], PublishSettings())
+    route.handle(clip(0, 0.0, 1.0, final=False))
+    route.handle(clip(0, 0.0, 2.0))
+    assert room.told(LIVE) == []
+
+
+def test_vectors_are_all_told_on_change(room):
+    vectors = [SpeechVector(np.array([0.5, 1.0]), 1.0)] * 4
+    vectors.insert(2, SpeechVector(np.zeros(0), 0.0))  # nobody speaks
+    route = room.route(VECTOR, vectors, PublishSettings(on="change"))
+    for n in range(5):
+        route.handle(clip(n, 3.0 * n))
+    assert [m["clip"]["seq"] for m in room.told(VECTOR)] == [0, 1, 3, 4]
+    assert {m["result"] for m in room.told(VECTOR)} == {"0.5,1"}
+    assert room.counts()["results_suppressed/room"] == {"silent": 1}

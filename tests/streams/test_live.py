@@ -6,12 +6,27 @@ import cv2
 import numpy as np
 import pytest
 
+from edged.answers import drawing
+from edged.answers.finding import Finding
+from edged.contracts.image import Classification, DetectionOptions, Detections
+from edged.contracts.model import Options
+from edged.contracts.services import service
 from edged.media.frame import PictureFrame
-from edged.streams import live
 from edged.streams.live import FRESH_S, LONGEST_SIDE, LiveView, LiveViews
 
-CAT = {"detection_boxes": [[100, 100, 300, 300]], "detection_scores": [0.9], "detection_class_names": ["cat"]}
-DOG = {"detection_boxes": [[100, 350, 300, 550]], "detection_scores": [0.9], "detection_class_names": ["dog"]}
+OPTIONS = DetectionOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=10)
+
+
+def seen(name, *box):
+    """One object in its box x1, y1, x2, y2."""
+    boxes = np.array([box], np.float32)
+    found = Detections(boxes, np.array([0.9]), np.array([0]), [name])
+    return Finding(service("object-detection"), found, OPTIONS)
+
+
+CAT = seen("cat", 100, 100, 300, 300)
+DOG = seen("dog", 350, 100, 550, 300)
+NOTHING = Finding(service("object-detection"), CAT.result.chosen([]), OPTIONS)
 
 
 def frame(at=0.0, size=(400, 640), shade=128):
@@ -34,7 +49,7 @@ def test_nothing_to_show():
     assert view.jpeg(wait_s=0.01) is None
 
 
-def test_the_answer_is_drawn():
+def test_the_finding_is_drawn():
     view = LiveView()
     view.put(frame(), "object-detection", CAT)
     shown = picture(view)
@@ -45,9 +60,10 @@ def test_the_answer_is_drawn():
 
 def test_answers_of_two_services_are_drawn_on_the_newest_frame_also_on_a_small_one():
     view = LiveView()
-    small = {**CAT, "detection_boxes": [[50, 50, 150, 100]]}
-    view.put(frame(0.0, (160, 200)), "object-detection", small)
-    view.put(frame(0.5, (160, 200)), "image-classification", {"class_probs": {"cat": 0.9}})
+    view.put(frame(0.0, (160, 200)), "object-detection", seen("cat", 50, 50, 100, 150))
+    kinds = Classification(np.array([0.1, 0.9]), ["dog", "cat"])
+    finding = Finding(service("image-classification"), kinds, Options())
+    view.put(frame(0.5, (160, 200)), "image-classification", finding)
     shown = picture(view)
     factor = shown.shape[0] // 160
     assert drawn_at(shown, 150 * factor, 75 * factor)
@@ -57,7 +73,7 @@ def test_answers_of_two_services_are_drawn_on_the_newest_frame_also_on_a_small_o
 def test_an_old_answer_is_not_drawn_on_a_new_frame():
     view = LiveView()
     view.put(frame(0.0), "object-detection", CAT)
-    view.put(frame(FRESH_S + 0.1), "other", {})
+    view.put(frame(FRESH_S + 0.1), "other", NOTHING)
     assert not drawn_at(picture(view), 300, 200)
 
 
@@ -71,9 +87,9 @@ def test_a_failure_takes_the_answer_away():
 def test_a_slow_service_does_not_bring_an_older_frame_back():
     view = LiveView()
     view.put(frame(1.0, shade=200), "object-detection", CAT)
-    view.put(frame(0.8, shade=20), "other", {})
+    view.put(frame(0.8, shade=20), "other", NOTHING)
     assert picture(view)[390, 630].mean() > 190
-    view.put(frame(-3600.0, shade=20), "other", {})  # the clock was set
+    view.put(frame(-3600.0, shade=20), "other", NOTHING)  # the clock was set
     assert picture(view)[390, 630].mean() < 30
 
 
@@ -97,8 +113,8 @@ def test_a_large_picture_is_made_smaller():
 
 def test_encoded_once_for_all_who_look_and_not_at_all_for_nobody(monkeypatch):
     encoded = []
-    real = live.encode_jpeg
-    monkeypatch.setattr(live, "encode_jpeg", lambda bgr: encoded.append(1) or real(bgr))
+    real = drawing.encode_jpeg
+    monkeypatch.setattr(drawing, "encode_jpeg", lambda bgr: encoded.append(1) or real(bgr))
     view = LiveView()
     for at in range(5):
         view.put(frame(at / 10), "object-detection", CAT)

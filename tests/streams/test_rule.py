@@ -6,6 +6,7 @@ import random
 import pytest
 from pydantic import ValidationError
 
+from edged.answers.kind import State
 from edged.streams.rule import NOTHING, SETTLE_S, Failed, PublishSettings, Rule
 
 NO, ONE, TWO = NOTHING, ("person",), ("person", "person")
@@ -49,6 +50,26 @@ def test_on_change_the_first_is_told_and_then_what_differs():
     story = Story(on="change").offers(ONE, ONE, ONE, TWO, TWO, TWO, ONE, ONE)
     assert story.told == [(0.0, ONE), (0.4, TWO), (0.7, ONE)]
     assert story.suppressed == ["unchanged", "unchanged", "flicker", "unchanged", "flicker"]
+
+
+def test_on_change_what_cannot_be_compared_is_all_told():
+    story = Story(on="change").offers(State.NEW, State.NEW, State.NEW)
+    assert states(story) == [State.NEW] * 3
+    assert story.suppressed == []
+
+
+def test_what_cannot_be_compared_obeys_the_interval():
+    story = Story(on="change", min_interval=1).offers(*[State.NEW] * 21)
+    assert [at for at, _ in story.told] == [0.0, 1.0, 2.0]
+    assert story.suppressed == ["min_interval"] * 18
+
+
+@pytest.mark.parametrize("on", ["every", "change"])
+def test_silence_is_no_result_and_no_state(on):
+    story = Story(on=on).offers(State.SILENT, ONE, State.SILENT, ONE, State.SILENT)
+    assert states(story) == ([ONE, ONE] if on == "every" else [ONE])
+    assert story.suppressed.count("silent") == 3
+    assert story.rule.due() is None
 
 
 def test_the_first_is_told_also_when_nothing_is_seen():

@@ -108,9 +108,8 @@ export class Attempt {
     const note = whyNot ? ` · not drawn: ${whyNot}` : "";
     this.#showAnswer(`${summary(answer)} · ${took} there and back${note}`, "good");
     if (!drawing) return;
-    const picture = await fetch(`data:image/jpeg;base64,${drawing}`);
-    const blob = await picture.blob();
-    if (!signal.aborted) await paint(this.#canvas, blob);
+    const bytes = Uint8Array.from(atob(drawing), (character) => character.charCodeAt(0));
+    await paint(this.#canvas, new Blob([bytes], { type: "image/jpeg" }));
   }
 
   #showAnswer(line, tone = "busy") {
