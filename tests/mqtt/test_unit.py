@@ -114,9 +114,7 @@ def test_a_refused_connection_is_not_a_connection(tmp_path, mosquitto, unit, ver
 def test_two_boxes_of_one_name_are_told_apart_in_the_log(unit, caplog, pipeline):
     first = unit(state="one")
     second = unit(state="two", wait=False)
-    says = (
-        f"as 'edged-{NODE}'? give each a `node` name of its own"  # not "...-any"
-    )
+    says = f"as 'edged-{NODE}'? give each a `node` name of its own"  # not "...-any"
     until(lambda: says in first.state() + second.state())
     assert says in caplog.text
 
