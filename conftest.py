@@ -18,7 +18,6 @@ ROOT = Path(__file__).parent
 MODELS = Path(os.environ.get("EDGED_TEST_MODELS", ROOT / "models"))
 """Shared by runs; `make run` uses the same folder."""
 
-
 NEEDS = {
     "models_root": "weights",
     "mosquitto": "broker",
