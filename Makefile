@@ -3,6 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup run quick test test-long check docs lock clean
 
+unexport PYTHONDONTWRITEBYTECODE # each worker, and each command that a test starts, would compile all anew
 BIN := .venv/bin
 STAMP := .venv/.installed
 PYTHON ?=
