@@ -1,8 +1,9 @@
 # `make` alone lists what there is. ARGS goes to the command: make test ARGS="-k mqtt", make run ARGS="--for 15s".
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs lock clean
+.PHONY: help setup run quick test test-long check docs lock clean
 
+unexport PYTHONDONTWRITEBYTECODE # each worker, and each command that a test starts, would compile all anew
 BIN := .venv/bin
 STAMP := .venv/.installed
 PYTHON ?=
@@ -10,7 +11,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 	--no-emit-index-url --no-header --upgrade
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv from the lock and install edged into it
 
@@ -20,9 +21,15 @@ $(STAMP): packaging/dev.lock packaging/setup.sh pyproject.toml
 run: setup ## fetch the default model and the demo clip, then run the daemon until Ctrl-C
 	@$(BIN)/edged run --pull $(ARGS)
 
-test: setup ## install what the tests need of the system where allowed, then run all tests
+quick: setup ## run the tests that need neither weights nor broker, browser, cameras, microphones; a minute
+	@$(BIN)/pytest -n 3 --dist worksteal -m quick $(ARGS)
+
+test: setup ## install what the tests need of the system where allowed, then run all tests; 8 minutes
 	@packaging/system-packages.sh
-	@$(BIN)/pytest -n 3 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-long: setup ## run what takes longer than is worth it each time
+	@$(BIN)/pytest -n 2 -m long $(ARGS)
 
 check: setup ## lint, format, types, house rules, documents
 	$(BIN)/ruff check

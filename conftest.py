@@ -18,6 +18,29 @@ ROOT = Path(__file__).parent
 MODELS = Path(os.environ.get("EDGED_TEST_MODELS", ROOT / "models"))
 """Shared by runs; `make run` uses the same folder."""
 
+NEEDS = {
+    "models_root": "weights",
+    "mosquitto": "broker",
+    "browser": "browser",
+    "gstreamer": "rtsp",
+    "null_sink": "sound",
+}
+"""A test that has the fixture, also by way of another one, gets the marker."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they need; what needs nothing and is not slow is quick. The dearest files go first.
+
+    Weights are pulled and variants derived then while the many small tests fill the other workers.
+    """
+    for item in items:
+        for need in {NEEDS[name] for name in getattr(item, "fixturenames", ()) if name in NEEDS}:
+            item.add_marker(need)
+        if not any(item.get_closest_marker(name) for name in (*NEEDS.values(), "slow", "long")):
+            item.add_marker("quick")
+    dear = {item.path for item in items if item.get_closest_marker("weights")}
+    items.sort(key=lambda item: item.path not in dear)
+
 
 @pytest.fixture(scope="session")
 def models_root() -> Path:

@@ -1,9 +1,13 @@
-"""Fixtures of the tests that need a broker or a microphone."""
+"""Fixtures of the tests that need a broker, a browser, an RTSP server or a microphone."""
+
+import os
 
 import pytest
 
 from tests.broker import Mosquitto
+from tests.http.browser import chromium, programs
 from tests.pulse import NullSink, require_pulseaudio
+from tests.streams.cameras import require_gstreamer
 
 
 @pytest.fixture
@@ -21,6 +25,22 @@ def mosquitto(tmp_path):
     yield make
     for one in made:
         one.stop()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """Chromium, the same one for all tests of a module."""
+    if programs() is None:
+        assert os.environ.get("CI") != "true", "chromium and chromedriver are needed"
+        pytest.skip("chromium and chromedriver are not installed")
+    with chromium(tmp_path_factory.mktemp("profile")) as driven:
+        yield driven
+
+
+@pytest.fixture
+def gstreamer():
+    """For a test that starts RTSP servers."""
+    require_gstreamer()
 
 
 @pytest.fixture

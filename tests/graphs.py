@@ -59,6 +59,32 @@ def write_graph(
     return path
 
 
+def write_int8(path: Path, dequantize: bool) -> tuple[Path, np.ndarray]:
+    """Write `x` [1, 8, 64] @ int8 weights -> `y` [1, 8, 40] as ONNX; the weights, decoded, come back, too.
+
+    They are decoded by a DequantizeLinear or by a Cast and a Mul.
+    """
+    integers = np.random.default_rng(2).integers(-127, 128, (64, 40), np.int8)
+    scale = np.array(0.02, np.float32)
+    decode = (
+        [helper.make_node("DequantizeLinear", ["integers", "scale"], ["weights"])]
+        if dequantize
+        else [
+            helper.make_node("Cast", ["integers"], ["numbers"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["numbers", "scale"], ["weights"]),
+        ]
+    )
+    graph = helper.make_graph(
+        [*decode, helper.make_node("MatMul", ["x", "weights"], ["y"])],
+        "int8",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 8, 64])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 8, 40])],
+        [numpy_helper.from_array(integers, "integers"), numpy_helper.from_array(scale, "scale")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
+    return path, integers.astype(np.float64) * float(scale)
+
+
 def scores(nchw: np.ndarray) -> np.ndarray:
     """What the graph answers."""
     return nchw.astype(np.float64).mean(axis=(2, 3)) @ MATRIX

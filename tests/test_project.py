@@ -125,17 +125,17 @@ def test_the_systemd_unit_runs_a_command_that_exists():
 
 
 def targets():
-    return set(re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
 
 
 def test_make_lists_its_targets():
     shown = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert set(re.findall(r"^make ([a-z]+)", shown, re.MULTILINE)) == targets() >= {"setup", "run", "test"}
+    assert set(re.findall(r"^make ([a-z-]+)", shown, re.MULTILINE)) == targets() >= {"setup", "run", "test"}
 
 
 def test_what_the_readme_and_ci_say_to_type_exists():
     said = README + (ROOT / ".ci" / "run").read_text("utf-8")
-    assert set(re.findall(r"(?:^|`)make ([a-z]+)", said, re.MULTILINE)) <= targets()
+    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", said, re.MULTILINE)) <= targets()
     commands = typer.main.get_group(app).commands
     assert set(re.findall(r"`edged ([a-z]+)", README)) == set(commands), "each command is in the README"
     for command, option in re.findall(r"`edged ([a-z]+)[^`|]*(--[a-z-]+)", README):
@@ -215,6 +215,19 @@ def test_the_readme_shows_a_subscriber_that_compiles():
 
 def test_the_changelog_has_this_version():
     assert f"\n## [{edged.__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+NOT_QUICK = {"instance_of", "media", "weight_store", "daemon", "mosquitto", "browser", "rtsp", "null_sink"}
+
+
+def test_quick_tests_need_nothing(request):
+    """Of all tests of this run."""
+    for item in request.session.items:
+        needs = NOT_QUICK.intersection(getattr(item, "fixturenames", ()))
+        marks = {mark.name for mark in item.iter_markers()}
+        assert not ("quick" in marks and needs), item.nodeid
+        assert "quick" in marks or marks & {"weights", "broker", "browser", "rtsp", "sound", "slow", "long"}
+        assert ("weights" in marks) >= ("instance_of" in needs), item.nodeid
 
 
 def test_setup_says_which_python_it_needs(tmp_path):

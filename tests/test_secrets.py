@@ -17,6 +17,7 @@ from tests.tls import Authority
 
 MARK = "hunter2"
 """Part of every secret here, so that one search finds them all."""
+pytestmark = pytest.mark.slow  # each runs the command, or a daemon
 
 CAMERAS = """
 streams:

@@ -23,6 +23,7 @@ from tests.e2e.box import Client, config_text
 
 ROOT = Path(__file__).parent.parent
 LIMIT_S = 500
+pytestmark = pytest.mark.slow
 FOLDERS = """
 import av, numpy, onnxruntime, openvino, orjson, paho.mqtt, pydantic, sysconfig, typer
 print(*{sysconfig.get_path(name) for name in ("purelib", "platlib")}, sep="\\n")
@@ -125,6 +126,7 @@ def test_what_runs_is_the_wheel(installed, edged):
     shown = subprocess.run(
         [installed / "python", "-c", "import edged; print(edged.__file__)"],
         cwd=installed,
+        env={"PATH": os.environ["PATH"]},
         capture_output=True,
         check=True,
         text=True,

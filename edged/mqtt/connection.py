@@ -129,7 +129,7 @@ class Connection:
                 return
 
     def _say(self, fault: str) -> None:
-        """One line for each change."""
+        """One line for each change, written before the state tells it: who sees the one finds the other."""
         if fault != self._state:
-            self._state = fault
             log.warning("%s: %s", self._member.client_id, fault)
+            self._state = fault

@@ -9,8 +9,8 @@ _FLOOR = 1e-9
 """Added before the logarithm."""
 _EPSILON = float(np.finfo(np.float32).eps)
 """Kaldi's floor of a power."""
-_LEAST = np.float32(1e-10)
-"""Power that counts as silence."""
+_SILENCE = np.float32(-10)
+"""Decimal logarithm of a power that counts as silence."""
 
 
 def frames(samples: NDArray[np.float32], length: int, hop: int) -> NDArray[np.float32]:
@@ -51,8 +51,9 @@ def slaney_mel(samples: NDArray[np.float32], *, rate: int = 16_000, bands: int =
     window = np.hanning(length + 1)[:-1].astype(np.float32)
     edges = _slaney(0.0, rate / 2, bands + 2)
     triangles = _triangles(rate, length, edges).astype(np.float32)
-    mels: NDArray[np.float32] = np.log10(np.maximum(_power(cut * window, length) @ triangles.T, _LEAST))
-    return mels
+    with np.errstate(divide="ignore"):  # a floor below the logarithm would be -10.000001 on some CPUs
+        mels: NDArray[np.float32] = np.log10(_power(cut * window, length) @ triangles.T)
+    return np.maximum(mels, _SILENCE)
 
 
 def kaldi_fbank(samples: NDArray[np.float32], *, rate: int = 16_000, bands: int = 80) -> NDArray[np.float32]:

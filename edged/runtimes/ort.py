@@ -24,6 +24,7 @@ _DTYPES = {
     "tensor(int64)": np.int64,
     "tensor(bool)": np.bool_,
 }
+_F32 = "1"
 _FATAL = 4  # what fails is raised to us; ONNX Runtime would write it to stderr as well
 
 
@@ -67,6 +68,8 @@ def _options(concurrency: Concurrency) -> onnxruntime.SessionOptions:
     options.log_severity_level = _FATAL
     # Threads that spin for work between two frames cost a fifth of the CPU at 5 frames a second.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # By default what flows into a product with int8 weights (DequantizeLinear, MatMul) is rounded to 8 bits.
+    options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", _F32)
     return options
 
 

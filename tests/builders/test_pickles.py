@@ -178,11 +178,20 @@ def test_every_cut_of_a_file_is_an_error_of_ours(tmp_path):
             pickled_arrays(path)
 
 
+SMALL = pickle.dumps({"a": np.arange(3), "b": [1.5, "x"]}, 4)
+
+
 @pytest.mark.filterwarnings("ignore:invalid escape sequence")  # Python warns of what protocol 0 may hold
-def test_every_changed_byte_is_read_or_an_error_of_ours(tmp_path):
-    whole = pickle.dumps({"a": np.arange(3), "b": [1.5, "x"]}, 4)
-    path = tmp_path / "changed.pkl"
-    changes = np.random.default_rng(7).integers(0, (len(whole), 256), (3000, 2))
+@pytest.mark.parametrize(
+    "changes",
+    [
+        np.random.default_rng(7).integers(0, (len(SMALL), 256), (3000, 2)),
+        pytest.param(np.argwhere(np.ones((len(SMALL), 256))), marks=pytest.mark.long),
+    ],
+    ids=["some", "all"],
+)
+def test_every_changed_byte_is_read_or_an_error_of_ours(tmp_path, changes):
+    whole, path = SMALL, tmp_path / "changed.pkl"
     for place, value in changes.tolist():
         path.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
         try:

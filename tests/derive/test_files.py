@@ -317,6 +317,7 @@ def test_batch_normalisation_is_fused_before_openvino_is_calibrated(graph, root)
     assert "BatchNorm" not in (root / "openvino-int8" / "main.xml").read_text()
 
 
+@pytest.mark.slow
 def test_nncf_cannot_phone_home():
     pytest.importorskip("nncf")
     import subprocess

@@ -14,7 +14,9 @@ from edged.media.video import sample_frames
 from tests.broker import until
 from tests.e2e.box import CAMERA
 
-DOCUMENT = yaml.safe_load((Path(__file__).parent.parent.parent / "docs" / "asyncapi.yaml").read_text("utf-8"))
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # every worker reads it when it collects
+TEXT = (Path(__file__).parent.parent.parent / "docs" / "asyncapi.yaml").read_text("utf-8")
+DOCUMENT = yaml.load(TEXT, LOADER)
 
 
 class Channel:

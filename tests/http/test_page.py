@@ -1,7 +1,6 @@
 """The page in a real browser, served by the real HTTP unit; only what it shows is made up."""
 
 import base64
-import os
 import re
 import threading
 import time
@@ -29,7 +28,7 @@ from edged.media.frame import PictureFrame
 from edged.serving.table import ServiceTable
 from edged.streams.live import LiveView
 from tests.broker import free_port, until
-from tests.http.browser import chromium, complaints, programs, resize
+from tests.http.browser import complaints, resize
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 FOUND = Finding(
@@ -232,15 +231,6 @@ def test_the_page_never_makes_html_of_text_and_names_no_other_server():
     for text in scripts:
         assert not re.search(r"(inner|outer)HTML|insertAdjacent|document\.write|\beval\(|https?://", text)
     assert not re.search(r"(src|href)=.?(https?:)?//", (FOLDER / INDEX).read_text())
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    if programs() is None:
-        assert os.environ.get("CI") != "true", "chromium and chromedriver are needed"
-        pytest.skip("chromium and chromedriver are not installed")
-    with chromium(tmp_path_factory.mktemp("profile")) as driven:
-        yield driven
 
 
 @pytest.fixture

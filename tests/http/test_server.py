@@ -292,6 +292,7 @@ def test_who_is_refused_and_gone_already_leaves_no_trace_in_the_log(box, monkeyp
             sock = socket.create_connection(address, 30)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST, not FIN
             sock.close()
+        assert box.get("/v2/health/live").code == 503, "whoever came before was taken in, too"
+    until(lambda: box.get("/v2/health/live").code == 200, "there is room again")
     until(lambda: not box.unit._server.server_state.connections, "all of them are gone")
-    assert box.get("/v2/health/live").code == 200
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []

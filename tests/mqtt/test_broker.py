@@ -22,6 +22,7 @@ from tests.broker import until
 NODE, SERVICE = "shop-1", "object-detection"
 REQUEST = f"edged/{NODE}/request/{SERVICE}"
 ROOT = Path(__file__).parent.parent.parent
+pytestmark = pytest.mark.broker
 
 
 @pytest.fixture

@@ -114,8 +114,23 @@ def test_a_refused_connection_is_not_a_connection(tmp_path, mosquitto, unit, ver
 def test_two_boxes_of_one_name_are_told_apart_in_the_log(unit, caplog, pipeline):
     first = unit(state="one")
     second = unit(state="two", wait=False)
-    until(lambda: "a `node` name of its own" in first.state() + second.state())
-    assert f"as 'edged-{NODE}'?" in caplog.text
+    says = f"as 'edged-{NODE}'? give each a `node` name of its own"  # not "...-any"
+    until(lambda: says in first.state() + second.state())
+    assert says in caplog.text
+
+
+def test_what_the_state_tells_stands_in_the_log_already(broker, unit, monkeypatch):
+    lines = []
+
+    def slowly(_, record):
+        time.sleep(0.5)
+        lines.append(record.getMessage())
+
+    monkeypatch.setattr(logging.StreamHandler, "emit", slowly)
+    broker.stop()
+    link = unit(wait=False)
+    until(lambda: "cannot reach" in link.state())
+    assert any("cannot reach" in line for line in lines)
 
 
 def test_a_broker_that_says_so_names_the_rival_at_once(unit):

@@ -79,6 +79,7 @@ np.savez(sys.argv[2], **power)
 """
 
 
+@pytest.mark.slow
 def test_slaney_mel_is_that_of_librosa(tmp_path):
     """Also the window, the mirrored ends and the frames' places.
 

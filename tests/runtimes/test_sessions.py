@@ -11,7 +11,7 @@ from edged.runtimes import ov, ov_core
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import open_session
 from edged.runtimes.signature import Port
-from tests.graphs import SIZE, scores, write_graph
+from tests.graphs import SIZE, scores, write_graph, write_int8
 
 TWO = Concurrency(workers=2, threads=1)
 BOTH = pytest.mark.parametrize("variant", ["onnxruntime-f32", "openvino-f32"])
@@ -130,6 +130,17 @@ def test_a_file_that_is_no_graph(tmp_path, variant):
 def test_a_device_that_is_not_here(graph, variant):
     with pytest.raises(VariantError, match="npu"):
         open_session(graph, variant, "npu", TWO)
+
+
+@pytest.mark.parametrize("dequantize", [False, True])
+@pytest.mark.parametrize("variant", ["onnxruntime-int8", "openvino-int8"])
+def test_what_flows_between_int8_weights_is_f32(tmp_path, variant, dequantize):
+    """On CPUs with VNNI either runtime rounds it to 8 bits, unless it is told not to."""
+    path, weights = write_int8(tmp_path / "int8.onnx", dequantize)
+    session = open_session(path, variant, "cpu", TWO)
+    given = np.random.default_rng(4).normal(size=(1, 8, 64)).astype(np.float32)
+    right = given.astype(np.float64) @ weights
+    assert np.abs(session.run({"x": given})["y"] - right).max() < 1e-5 * np.abs(right).max()
 
 
 def test_bf16_never_runs_as_f32_in_silence(graph, monkeypatch):

@@ -21,7 +21,7 @@ from edged.streams.microphone import SoundSource, microphone_name, microphones
 from edged.streams.recorder import Microphone
 from tests.broker import until
 from tests.media.sounds import encoded, pitch, tone
-from tests.streams.cameras import RtspServer, require_gstreamer, write_stream
+from tests.streams.cameras import RtspServer, write_stream
 
 SOON_S = 3.0
 """So soon a microphone that has vanished is missed."""
@@ -321,9 +321,8 @@ def test_portaudio_that_ends_its_process_at_once(sound_card):
 
 
 @pytest.fixture
-def camera(tmp_path):
+def camera(tmp_path, gstreamer):
     """An RTSP camera: `deaf`, and one that hears a tone; only its owner may listen."""
-    require_gstreamer()
     picture = write_stream(tmp_path / "a.h264", (48, 64))
     sound = tmp_path / "b.aac"
     sound.write_bytes(encoded(tone(10), "adts", "aac"))

