@@ -17,7 +17,7 @@ from edged.serving.table import Served
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Call:
     """Filled step by step, by one thread at a time."""
 

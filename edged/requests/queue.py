@@ -36,7 +36,7 @@ class RequestQueue:
         self._parked = Parked(table.is_loading, self._unpark, settings.max_waiting)
         self._workers = Scheduler("requests", workers, counters)
         self._workers.add("requests", self._new, self._begin, workers)
-        self._workers.add("loaded", self._loaded, self._open, workers)
+        self._workers.add("loading", self._loaded, self._open, workers)
         self._workers.add("fetched", self._fetched, self._finish, workers)
         # A recording may take minutes: one worker is left for what takes milliseconds.
         self._workers.add("recordings", self._recordings, self._finish, max(1, workers - 1))
@@ -54,7 +54,8 @@ class RequestQueue:
 
     def queued(self) -> dict[str, int]:
         """Requests waiting, by what for."""
-        return {**self._workers.queued(), **self._fetchers.queued(), "loading": len(self._parked)}
+        waiting = {**self._workers.queued(), **self._fetchers.queued()}
+        return {**waiting, "loading": waiting["loading"] + len(self._parked)}
 
     def start(self) -> None:
         """Start the threads."""

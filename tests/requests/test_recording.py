@@ -53,7 +53,7 @@ def ask(table, settings):
         body = orjson.dumps({"input": {"url": str(url), **fields.pop("input", {})}, **fields})
         reports = []
         job = RequestJob(MUSIC, body, time.monotonic(), print, lambda _, done: reports.append(done))
-        answer = Steps(table, settings, Counters()).answer(job)
+        answer = Steps(table, settings, Counters()).all_at_once(job)
         return answer.code, orjson.loads(answer.body), reports
 
     return asked

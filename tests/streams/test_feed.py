@@ -16,18 +16,17 @@ from edged.contracts.image import DetectionOptions, Detections, OutImage, Pictur
 from edged.contracts.masks import Foreground, ForegroundOptions, Opacity, Segmentation, SegmentationOptions
 from edged.contracts.message import ModelFacts, StreamMessage
 from edged.contracts.services import service
-from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
-from edged.serving.run import RunHandle
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served, ServiceTable
 from edged.streams.feed import Feed
-from edged.streams.lane import RunSettings, StreamRoute
+from edged.streams.lane import RunSettings
 from edged.streams.message import iso_utc
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
 from tests.broker import until
+from tests.streams.lanes import lane
 
 OPTIONS = DetectionOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=10)
 FACTS = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
@@ -69,9 +68,9 @@ def outlet():
 
 
 def test_a_message_is_what_the_contract_says(outlet):
-    route = StreamRoute(outlet.outlet, lambda: served(one_box), {})
-    route.handle(frame(seq=7))
-    route.handle(frame(seq=9))
+    route = lane(outlet.outlet, lambda: served(one_box), {})
+    route.work(frame(seq=7))
+    route.work(frame(seq=9))
     (stream, name, first), (_, _, second) = outlet.lines
     assert (stream, name) == ("door", "object-detection")
     StreamMessage.model_validate(first)
@@ -87,7 +86,7 @@ def test_a_failed_item_is_published_as_an_error(outlet):
     def refuses(*_):
         raise NotUsable("two faces")
 
-    StreamRoute(outlet.outlet, lambda: served(refuses), {}).handle(frame())
+    lane(outlet.outlet, lambda: served(refuses), {}).work(frame())
     message = outlet.lines[0][2]
     StreamMessage.model_validate(message)
     assert message["error"] == {"code": 422, "message": "two faces"}
@@ -99,7 +98,7 @@ def test_while_the_service_is_not_ready_frames_are_dropped_and_counted(outlet):
     def not_yet():
         raise NotReady("loading")
 
-    StreamRoute(outlet.outlet, not_yet, {}).handle(frame())
+    lane(outlet.outlet, not_yet, {}).work(frame())
     assert outlet.lines == []
     assert outlet.counts() == {"frames_dropped/door": {"service not ready": 1}}
 
@@ -112,10 +111,10 @@ def test_options_of_the_stream_follow_those_of_the_service(outlet):
         return one_box(item, options, run, priority)
 
     now = [served(remember)]
-    route = StreamRoute(outlet.outlet, lambda: now[0], {"score_threshold": 0.9})
-    route.handle(frame())
+    route = lane(outlet.outlet, lambda: now[0], {"score_threshold": 0.9})
+    route.work(frame())
     now[0] = served(remember, OPTIONS.model_copy(update={"max_detections": 3}))  # a reload
-    route.handle(frame())
+    route.work(frame())
     assert [(o.score_threshold, o.max_detections) for o in seen] == [(0.9, 10), (0.9, 3)]
 
 
@@ -140,8 +139,8 @@ def test_every_is_a_gate_of_its_own(outlet):
     feed = Feed(
         outlet.outlet, [RunSettings(service="object-detection", every=2.0)], ServiceTable(), scheduler
     )
-    (lane,) = feed._lanes
-    assert [lane.due.at(at / 2) for at in range(10)] == [at % 4 == 0 for at in range(10)]
+    (one,) = feed._lanes
+    assert [one._due.at(at / 2) for at in range(10)] == [at % 4 == 0 for at in range(10)]
 
 
 @pytest.mark.parametrize(
@@ -166,9 +165,9 @@ def names_told(outlet):
 
 def test_on_change_only_what_changes_is_told_and_seq_has_no_gap(outlet):
     infer = boxes(["cat"], ["cat"], [], ["cat"], ["person"], ["person"])
-    route = StreamRoute(outlet.outlet, lambda: served(infer), {}, PublishSettings(on="change"))
+    route = lane(outlet.outlet, lambda: served(infer), {}, PublishSettings(on="change"))
     for n in range(6):
-        route.handle(frame(seq=n))
+        route.work(frame(seq=n))
     assert names_told(outlet) == [["cat"], ["person"]]
     assert [line[2]["seq"] for line in outlet.lines] == [0, 1]
     assert [line[2]["frame"]["seq"] for line in outlet.lines] == [0, 5]
@@ -179,9 +178,9 @@ def test_on_change_only_what_changes_is_told_and_seq_has_no_gap(outlet):
 def test_messages_keep_only_the_wanted_classes_but_the_live_view_sees_all(outlet):
     one = served(boxes(["cat", "person"], ["cat"]))
     one.instance.card = SimpleNamespace(class_names=lambda: ("person", "cat"))
-    route = StreamRoute(outlet.outlet, lambda: one, {}, PublishSettings(classes=["person"]))
-    route.handle(frame())
-    route.handle(frame())
+    route = lane(outlet.outlet, lambda: one, {}, PublishSettings(classes=["person"]))
+    route.work(frame())
+    route.work(frame())
     assert names_told(outlet) == [["person"]]
     (message,) = (line[2] for line in outlet.lines)
     StreamMessage.model_validate(message)
@@ -193,9 +192,9 @@ def test_messages_keep_only_the_wanted_classes_but_the_live_view_sees_all(outlet
 def test_a_class_that_the_model_does_not_know_is_warned_about_once(outlet, caplog):
     one = served(boxes(["person"]))
     one.instance.card = SimpleNamespace(class_names=lambda: ("person", "cat"))
-    route = StreamRoute(outlet.outlet, lambda: one, {}, PublishSettings(classes=["prson"]))
+    route = lane(outlet.outlet, lambda: one, {}, PublishSettings(classes=["prson"]))
     for _ in range(3):
-        route.handle(frame())
+        route.work(frame())
     (said,) = caplog.messages
     assert "streams.door.publish.classes" in said
     assert "did you mean person?" in said
@@ -204,24 +203,24 @@ def test_a_class_that_the_model_does_not_know_is_warned_about_once(outlet, caplo
 def test_the_last_state_is_told_when_the_interval_ends_though_no_frame_comes(outlet):
     infer = boxes([], ["person"])
     settings = PublishSettings(on="change", min_interval=0.3)
-    route = StreamRoute(outlet.outlet, lambda: served(infer), {}, settings)
+    route = lane(outlet.outlet, lambda: served(infer), {}, settings)
     began = time.monotonic()
     for _ in range(3):
-        route.handle(frame())
+        route.work(frame())
     until(lambda: len(outlet.lines) == 2)
     assert time.monotonic() - began >= 0.3
     assert names_told(outlet) == [[], ["person"]]
 
 
 def test_what_waits_is_not_told_after_the_end(outlet):
-    route = StreamRoute(outlet.outlet, lambda: served(one_box), {}, PublishSettings(min_interval=3600))
+    route = lane(outlet.outlet, lambda: served(one_box), {}, PublishSettings(min_interval=3600))
     for _ in range(2):
-        route.handle(frame())
-    timer = route.publisher._timer
+        route.work(frame())
+    timer = route._publisher._timer
     assert timer.is_alive()
-    route.publisher.close()
+    route._publisher.close()
     timer.join(20)
-    route.publisher.offer(route._inferred(frame(), served(one_box), RunHandle(), Priority.FRAME))
+    route.work(frame())
     assert len(outlet.lines) == 1
 
 
@@ -233,9 +232,9 @@ def test_errors_begin_and_end(outlet):
             raise NotUsable("two faces")
         return one_box(*asked)
 
-    route = StreamRoute(outlet.outlet, lambda: served(sometimes), {}, PublishSettings(on="change"))
+    route = lane(outlet.outlet, lambda: served(sometimes), {}, PublishSettings(on="change"))
     for _ in range(5):
-        route.handle(frame())
+        route.work(frame())
     assert ["error" in line[2] for line in outlet.lines] == [False, True, False]
 
 
@@ -266,7 +265,7 @@ def test_the_live_view_has_the_newest_answer_and_bare_frames_while_nothing_is_re
     feed.put(frame())
     bare = view.jpeg()
     assert bare is not None
-    StreamRoute(outlet.outlet, lambda: served(one_box), {}).handle(frame())
+    lane(outlet.outlet, lambda: served(one_box), {}).work(frame())
     assert view.jpeg()[0] > bare[0]
     assert view.jpeg()[1] != bare[1], "a box is drawn"
 
@@ -275,7 +274,7 @@ def test_a_service_of_a_stream_may_have_a_rule_of_its_own(outlet):
     run = RunSettings.model_validate({"object-detection": {"publish": {"on": "change"}}})
     runs = [run, RunSettings(service="ocr")]
     feed = Feed(outlet.outlet, runs, ServiceTable(), Scheduler("frames", 1, Counters()), PublishSettings())
-    assert [lane.publisher._settings.on for lane in feed._lanes] == ["change", "every"]
+    assert [one._publisher._rule._settings.on for one in feed._lanes] == ["change", "every"]
 
 
 def test_times_are_utc_with_microseconds():
@@ -296,7 +295,7 @@ def test_a_stream_has_options_of_its_own(outlet, encoding):
     )
     masks = Served(service("foreground-segmentation"), SimpleNamespace(infer=infer, facts=FACTS), options)
     patch = {} if encoding == "rle" else {"mask_encoding": encoding}  # of streams runs are the default
-    StreamRoute(outlet.outlet, lambda: masks, patch).handle(frame())
+    lane(outlet.outlet, lambda: masks, patch).work(frame())
     assert asked[0].mask_encoding == encoding
     assert asked[0].output_size == "input"
     result = outlet.lines[0][2]["result"]
@@ -314,9 +313,9 @@ def test_pictures_are_all_told_on_change_and_counted_as_told(outlet):
     instance = SimpleNamespace(infer=lambda *_: picture, facts=FACTS)
     colours = Served(service("image-colorization"), instance, PictureOptions(image_format="png"))
     publish = PublishSettings(on="change", snapshot=True)
-    route = StreamRoute(outlet.outlet, lambda: colours, {}, publish)
+    route = lane(outlet.outlet, lambda: colours, {}, publish)
     for n in range(5):
-        route.handle(frame(seq=n))
+        route.work(frame(seq=n))
     assert [line[2]["frame"]["seq"] for line in outlet.lines] == [0, 1, 2, 3, 4]
     shown = pybase64.b64decode(outlet.lines[4][2]["result"]["out_image"])
     decoded = cv2.imdecode(np.frombuffer(shown, np.uint8), cv2.IMREAD_COLOR)
@@ -328,7 +327,7 @@ def test_pictures_are_all_told_on_change_and_counted_as_told(outlet):
 def test_streams_have_the_spelling_of_the_originals_examples_too(outlet, wanted):
     instance = SimpleNamespace(infer=one_box, facts=FACTS)
     spelt = Served(service("object-detection"), instance, OPTIONS, pai_spelling=wanted)
-    StreamRoute(outlet.outlet, lambda: spelt, {}).handle(frame())
+    lane(outlet.outlet, lambda: spelt, {}).work(frame())
     result = outlet.lines[0][2]["result"]
     assert result["detection_class_names"] == ["cat"]
     assert result.get("detection_classe_names") == (["cat"] if wanted else None)
@@ -340,9 +339,7 @@ def test_an_answer_that_cannot_be_written_is_told_as_an_error(outlet):
 
     options = SegmentationOptions(output_size=(8000, 8000), mask_encoding="rle", return_all_probs=True)
     instance = SimpleNamespace(infer=vast, facts=FACTS)
-    StreamRoute(
-        outlet.outlet, lambda: Served(service("semantic-segmentation"), instance, options), {}
-    ).handle(frame())
+    lane(outlet.outlet, lambda: Served(service("semantic-segmentation"), instance, options), {}).work(frame())
     message = outlet.lines[0][2]
     StreamMessage.model_validate(message)
     assert message["error"]["code"] == 413

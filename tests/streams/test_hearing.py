@@ -30,10 +30,11 @@ from edged.repository.instance import UsedModel
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served, ServiceTable
 from edged.streams.hearing import SoundFeed
-from edged.streams.lane import RunSettings, StreamRoute
+from edged.streams.lane import RunSettings
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
 from tests.broker import until
+from tests.streams.lanes import lane
 
 LIVE, LANGUAGE, MUSIC, VECTOR, SPEAKER = (
     "speech-recognition-zh-live",
@@ -79,7 +80,7 @@ def room(instance_of):
         results = iter(answers)
         facts = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
         instance = SimpleNamespace(infer=lambda *_: next(results), facts=facts)
-        return StreamRoute(outlet, lambda: Served(service(name), instance, OPTIONS[name]), {}, publish)
+        return lane(outlet, lambda: Served(service(name), instance, OPTIONS[name]), {}, publish, name)
 
     def made(services, *, runs=(), voice_only=False):
         table = ServiceTable()
@@ -270,7 +271,7 @@ SAID, SILENT = Transcript(("hello",)), Transcript(())
 def test_a_silent_microphone_publishes_nothing(room, on, name, silent):
     route = room.route(name, [silent] * 5, PublishSettings(on=on))
     for n in range(5):
-        route.handle(clip(n, 3.0 * n))
+        route.work(clip(n, 3.0 * n))
     assert room.told(name) == []
     assert room.counts()["results_suppressed/room"] == {"silent": 5}
     assert room.counts()["frames_inferred/room"] == {name: 5}
@@ -280,11 +281,11 @@ def test_a_silent_microphone_publishes_nothing(room, on, name, silent):
 def test_who_was_heard_in_part_is_taken_back_at_the_end(room, on):
     """A partial result said something, the final one says nothing: who listens must learn it."""
     route = room.route(LIVE, [SAID, SILENT, SILENT, SAID], PublishSettings(on=on))
-    route.handle(clip(7, 3.0, 1.0, final=False))
-    route.handle(clip(7, 3.0, 2.0))
+    route.work(clip(7, 3.0, 1.0, final=False))
+    route.work(clip(7, 3.0, 2.0))
     until(lambda: len(room.told(LIVE)) == 2)  # under `change` it must settle
-    route.handle(clip(8, 9.0))
-    route.handle(clip(9, 12.0))
+    route.work(clip(8, 9.0))
+    route.work(clip(9, 12.0))
     until(lambda: len(room.told(LIVE)) == 3)
     for message in room.told(LIVE):
         StreamMessage.model_validate(message)
@@ -299,8 +300,8 @@ def test_who_was_heard_in_part_is_taken_back_at_the_end(room, on):
 
 def test_a_silent_part_of_an_utterance_is_not_told(room):
     route = room.route(LIVE, [SILENT, SILENT], PublishSettings())
-    route.handle(clip(0, 0.0, 1.0, final=False))
-    route.handle(clip(0, 0.0, 2.0))
+    route.work(clip(0, 0.0, 1.0, final=False))
+    route.work(clip(0, 0.0, 2.0))
     assert room.told(LIVE) == []
 
 
@@ -309,7 +310,7 @@ def test_vectors_are_all_told_on_change(room):
     vectors.insert(2, SpeechVector(np.zeros(0), 0.0))  # nobody speaks
     route = room.route(VECTOR, vectors, PublishSettings(on="change"))
     for n in range(5):
-        route.handle(clip(n, 3.0 * n))
+        route.work(clip(n, 3.0 * n))
     assert [m["clip"]["seq"] for m in room.told(VECTOR)] == [0, 1, 3, 4]
     assert {m["result"] for m in room.told(VECTOR)} == {"0.5,1"}
     assert room.counts()["results_suppressed/room"] == {"silent": 1}

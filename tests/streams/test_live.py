@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from edged.answers import drawing
+from edged.answers.drawing import LONGEST_SIDE
 from edged.answers.finding import Finding
 from edged.contracts.image import Classification, DetectionOptions, Detections
 from edged.contracts.model import Options
 from edged.contracts.services import service
 from edged.media.frame import PictureFrame
-from edged.streams.live import FRESH_S, LONGEST_SIDE, LiveView, LiveViews
+from edged.streams.live import FRESH_S, LiveView, LiveViews
 
 OPTIONS = DetectionOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=10)
 

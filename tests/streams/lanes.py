@@ -1,0 +1,20 @@
+"""A lane of which only the service is faked."""
+
+from edged.streams.feed import FrameLane
+from edged.streams.lane import RunSettings
+from edged.streams.rule import PublishSettings
+
+
+class _Table:
+    """Knows one service: whatever `get` gives or raises."""
+
+    def __init__(self, get):
+        self._get = get
+
+    def get(self, name):
+        return self._get()
+
+
+def lane(outlet, get, options=(), publish=PublishSettings(), name="object-detection"):  # noqa: B008 - frozen
+    """One service of one stream; `get` gives what fulfils it. Items go to its `work`."""
+    return FrameLane(outlet, RunSettings(service=name, options=dict(options)), _Table(get), publish)
