@@ -8,6 +8,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
+from edged.cards import load_card
 from edged.contracts.card import ModelCard, Weights
 from edged.discovery import discover
 from edged.repository.instance import Instance
@@ -57,7 +58,7 @@ def weight_store(models_root: Path) -> WeightStore:
 @pytest.fixture(scope="session")
 def yolox_card() -> ModelCard:
     """The card of yolox-nano."""
-    return ModelCard.load(ROOT / "plugins" / "yolox-nano" / "card.yaml")
+    return load_card(ROOT / "plugins" / "yolox-nano" / "card.yaml")
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from types import ModuleType
 import pluggy
 
 from edged import hookspecs
+from edged.cards import load_card
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import CardError, EdgedError, NotFound, PluginError
 from edged.contracts.model import AnyModel, Model, StreamModel
@@ -152,7 +153,7 @@ def _code_of(plugin: object) -> ModuleType | type:
 
 def _from_card(place: Path, decoders: Mapping[str, Decoder]) -> _Offer:
     """A model made by the decoder that the card names."""
-    card = ModelCard.load(place / CARD)
+    card = load_card(place / CARD)
     decoder = decoders.get(card.decoder or "")
     if decoder is None:
         known = ", ".join(sorted(decoders)) or "none"
@@ -177,7 +178,7 @@ def _hooked(plugin: object, name: str, folder: Path) -> _Offer:
     def register(model: Decoder, *cards: str) -> None:
         if not callable(model):
             raise PluginError(f"`register` wants a model's class, not {model!r}")
-        offer.models.extend(model(ModelCard.load(folder / card)) for card in cards or (CARD,))
+        offer.models.extend(model(load_card(folder / card)) for card in cards or (CARD,))
 
     manager.hook.register_models(register=register)
     manager.hook.register_decoders(register=lambda name, decoder: offer.decoders.append((name, decoder)))

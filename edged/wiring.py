@@ -21,14 +21,8 @@ from edged.requests.queue import RequestQueue
 from edged.serving.scheduler import Scheduler
 from edged.serving.unit import ServiceSettings, ServiceUnit
 from edged.status import status
-from edged.streams.camera import CameraSource
-from edged.streams.feed import Feed
-from edged.streams.gates import Gate
-from edged.streams.hearing import SoundFeed
-from edged.streams.microphone import SoundSource
-from edged.streams.publisher import Outlet
-from edged.streams.supervise import Supervisor
-from edged.streams.unit import OffStream, StreamUnit
+from edged.stream_units import stream_unit
+from edged.streams.unit import OffStream
 
 
 class Wiring:
@@ -143,53 +137,8 @@ class Wiring:
         if workers is None:
             raise NotReady("the workers do not run")
         source = resolve_source(stream.source, self.opener(settings).catalogue)
-        make = self._microphone if stream.listens else self._camera
-        return make(settings.node, name, stream.model_copy(update={"source": source}), workers)
-
-    def _camera(self, node: str, name: str, stream: StreamSettings, workers: Scheduler) -> Unit:
-        core = self._core
-        outlet = Outlet(
-            node,
-            name,
-            core.telling.sinks(stream.events()),
-            core.counters,
-            (core.telling.snapshot,),
-            core.views.add(name),
-        )
-        feed = Feed(outlet, stream.run, core.table, workers, stream.publish)
-        supervisor = Supervisor(
-            name,
-            partial(CameraSource, name, stream, core.counters),
-            feed.put,
-            partial(core.telling.state, name),
-            core.counters,
-            gate=lambda: Gate(stream.gate).refusal,
-            stall_s=stream.stall_s,
-        )
-        return StreamUnit(feed, supervisor, partial(core.views.remove, name))
-
-    def _microphone(self, node: str, name: str, stream: StreamSettings, workers: Scheduler) -> Unit:
-        core = self._core
-        outlet = Outlet(node, name, core.telling.sinks(stream.events()), core.counters)
-        feed = SoundFeed(
-            outlet,
-            stream.run,
-            core.table,
-            workers,
-            stream.publish,
-            waiting=core.waiting,
-            voice_only=stream.gate.voice,
-        )
-        supervisor = Supervisor(
-            name,
-            partial(SoundSource, name, stream, core.counters),
-            feed.put,
-            partial(core.telling.state, name),
-            core.counters,
-            on_end=feed.end,
-            stall_s=stream.stall_s,
-        )
-        return StreamUnit(feed, supervisor)
+        opened = stream.model_copy(update={"source": source})
+        return stream_unit(self._core, settings.node, name, opened, workers)
 
 
 def _workers(settings: Config) -> int:

@@ -6,7 +6,8 @@ from pathlib import Path
 import yaml
 from pydantic import TypeAdapter
 
-from edged.contracts.card import ModelCard, Weights
+from edged.cards import load_card
+from edged.contracts.card import Weights
 from edged.weights.store import WeightStore
 
 ROOT = Path(__file__).parent.parent
@@ -34,5 +35,5 @@ def listed_media(store: WeightStore) -> Callable[[str], Path]:
     """What tests/media.yaml lists, fetched when it is asked for."""
     listed = yaml.safe_load((ROOT / "tests" / "media.yaml").read_text())
     media = TypeAdapter(dict[str, Weights]).validate_python(listed)
-    card = ModelCard.load(ROOT / "plugins" / "yolox-nano" / "card.yaml").model_copy(update={"weights": media})
+    card = load_card(ROOT / "plugins" / "yolox-nano" / "card.yaml").model_copy(update={"weights": media})
     return lambda name: store.ensure(card, [name], lambda *_: None)[name]

@@ -19,8 +19,8 @@ from packaging.utils import canonicalize_name
 import edged
 from edged import config
 from edged.answers.schema import answer_schema
+from edged.cards import load_card
 from edged.cli import app
-from edged.contracts.card import ModelCard
 from edged.contracts.services import SERVICES
 from edged.discovery import discover
 
@@ -170,7 +170,7 @@ def test_the_readme_shows_a_card_that_loads(tmp_path):
     card = block("yaml", "decoder: classification")
     card = card.replace("<sha256sum my_classifier.onnx>", "a" * 64).replace("<bytes>", "1")
     (tmp_path / "card.yaml").write_text(card)
-    assert ModelCard.load(tmp_path / "card.yaml").class_names() == ("ripe", "unripe")
+    assert load_card(tmp_path / "card.yaml").class_names() == ("ripe", "unripe")
 
 
 def rows_under(head):

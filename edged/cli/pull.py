@@ -23,7 +23,7 @@ app = typer.Typer()
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Pulled:
     """What became of a model that was wanted."""
 
     model: str | None
@@ -97,11 +97,11 @@ class _Pulls:
         self._folder = folder
         self._accept = accept
         self._skip_installed = skip_installed
-        self._by_model: dict[str, Outcome] = {}
-        self._unnamed: list[Outcome] = []
+        self._by_model: dict[str, Pulled] = {}
+        self._unnamed: list[Pulled] = []
 
     @property
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> list[Pulled]:
         """In the order in which they were tried."""
         return [*self._by_model.values(), *self._unnamed]
 
@@ -132,7 +132,7 @@ class _Pulls:
         ]
         table(f"{had} of {len(outcomes)} models were had", ("model", "service", "had", "why not"), rows)
 
-    def _outcome(self, name: str) -> Outcome:
+    def _outcome(self, name: str) -> Pulled:
         service = None
         try:
             service = self.catalogue.card(name).service
@@ -142,7 +142,7 @@ class _Pulls:
         except Exception as error:
             log.exception("%s cannot be pulled", name)
             return _failed(name, service, f"{type(error).__name__}: {error}")
-        return Outcome(name, service, had=True)
+        return Pulled(name, service, had=True)
 
     def _pull(self, name: str) -> None:
         """Pull a model. Raises `NotReady` where its licence or a model that it uses is in the way."""
@@ -167,9 +167,9 @@ class _Pulls:
             say(f"{name} builds on {', '.join(card.uses.values())}; it has no variants of its own")
 
 
-def _failed(model: str | None, service: str | None, why: str) -> Outcome:
+def _failed(model: str | None, service: str | None, why: str) -> Pulled:
     say(f"{model or service}: {why}", "red")
-    return Outcome(model, service, had=False, why_not=why)
+    return Pulled(model, service, had=False, why_not=why)
 
 
 def _variants_table(catalogue: Catalogue, name: str) -> None:

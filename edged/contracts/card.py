@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from edged.contracts.errors import CardError
@@ -13,10 +12,6 @@ from edged.contracts.items import Colour, Fit, PixelFormat
 Runtime = Literal["onnxruntime", "openvino"]
 Precision = Literal["f32", "bf16", "int8"]
 VariantName = Literal["openvino-f32", "openvino-bf16", "openvino-int8", "onnxruntime-f32", "onnxruntime-int8"]
-
-
-_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""That of libyaml, where PyYAML was built with it: all cards are read at each start, five times as fast."""
 
 
 class _Part(BaseModel):
@@ -270,7 +265,7 @@ class ModelCard(_Part):
     calibration: Calibration | None = None
     agreement: Agreement = Agreement()
     folder: Path = Field(default=Path(), exclude=True)
-    """Where the card stands; set by `load`."""
+    """Where the card stands."""
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -320,33 +315,18 @@ class ModelCard(_Part):
         try:
             return kind.model_validate(self.options)
         except ValidationError as error:
-            raise CardError(*_faults(self.folder / "card.yaml", error, "options")) from error
+            raise CardError(*card_faults(self.folder / "card.yaml", error, "options")) from error
 
     def parameters_as(self, kind: type[ParametersT]) -> ParametersT:
         """`parameters`, checked and typed. Raises `CardError` that names every wrong field."""
         try:
             return kind.model_validate(self.parameters)
         except ValidationError as error:
-            raise CardError(*_faults(self.folder / "card.yaml", error, "parameters")) from error
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read `path`. Raises `CardError` that names the file and every wrong field."""
-        try:
-            said = yaml.load(path.read_text("utf-8"), _YAML)  # noqa: S506 - a SafeLoader, either way
-            if (edition := said.get("api", 1)) != API:
-                raise CardError(
-                    f"{path}: api: this edged knows edition {API} of the plugin contract, and the card is of "
-                    f"{edition}; docs/plugins.md tells what to change"
-                )
-            return cls.model_validate({**said, "folder": path.parent})
-        except ValidationError as error:
-            raise CardError(*_faults(path, error)) from error
-        except (AttributeError, OSError, TypeError, ValueError, yaml.YAMLError) as error:
-            raise CardError(f"{path}: {error}") from error
+            raise CardError(*card_faults(self.folder / "card.yaml", error, "parameters")) from error
 
 
-def _faults(path: Path, error: ValidationError, *within: str) -> Iterator[str]:
+def card_faults(path: Path, error: ValidationError, *within: str) -> Iterator[str]:
+    """Each wrong field of a card, with the file; `within`: where the checked part stands in it."""
     for fault in error.errors(include_url=False):
         where = ".".join(map(str, (*within, *fault["loc"])))
         yield f"{path}: {where}: {fault['msg']}" if where else f"{path}: {fault['msg']}"

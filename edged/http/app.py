@@ -16,7 +16,7 @@ from starlette.routing import Route
 from edged.contracts.errors import EdgedError
 from edged.http.drawings import DrawingDesk
 from edged.http.failures import on_defect, on_edged_error, on_http_exception
-from edged.http.gate import Gate, Keys, Login
+from edged.http.guard import Guard, Keys, Login
 from edged.http.kserve import KServe
 from edged.http.live import LivePictures
 from edged.http.metrics import CONTENT_TYPE, exposition, registry
@@ -52,7 +52,7 @@ class App:
         self.routes = self._routes(Login(keys, self._bodies))
         """What stands behind the gate."""
         app = Starlette(routes=self.routes, exception_handlers=handlers)
-        self.gate = Gate(app, keys, sources.counters)
+        self.gate = Guard(app, keys, sources.counters)
         """The ASGI application."""
 
     def close(self) -> None:

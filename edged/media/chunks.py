@@ -31,7 +31,7 @@ class SoundChunk:
     """Samples between the opening of the source and its first one; gaps are sound that was lost."""
 
 
-class Cutter:
+class ChunkCutter:
     """Cuts sound of any lengths into chunks. One for each opening of a source."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edged.contracts.errors import SourceError
-from edged.media.chunks import CHUNK, Cutter, SoundChunk
+from edged.media.chunks import CHUNK, ChunkCutter, SoundChunk
 from edged.media.sound import RATE, Converter
 from edged.media.source import Pace, SourceOptions, is_file, opened, redact
 
@@ -22,7 +22,7 @@ def open_track(source: str, options: SourceOptions, stop: threading.Event) -> It
     Raises `SourceError`; a live source that ends is one.
     """
     played = _file_blocks if is_file(source) else _live_blocks
-    cutter = Cutter()
+    cutter = ChunkCutter()
     for samples in played(source, options, stop):
         yield from cutter.add(samples, time.time())
     yield from cutter.rest(time.time())

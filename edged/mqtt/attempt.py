@@ -23,7 +23,7 @@ from edged.contracts.errors import ConfigError
 from edged.mqtt import faults
 from edged.mqtt.carrier import MAX_INFLIGHT, Carrier, Events
 from edged.mqtt.membership import Membership
-from edged.mqtt.settings import Address, MqttSettings, Version
+from edged.mqtt.settings import BrokerAddress, MqttSettings, Version
 from edged.mqtt.tls import TlsSocket, client_context
 
 SHORT_LIVES = 3
@@ -59,7 +59,7 @@ class Attempt:
         self.granted = threading.Event()
         self.ended = threading.Event()
         self._settings = settings
-        self._address: Address = settings.address
+        self._address: BrokerAddress = settings.address
         self._member = member
         self._events = events
         self._tell_granted = granted

@@ -19,7 +19,7 @@ from pathlib import Path
 from edged.contracts.errors import ConfigError
 from edged.flow.backoff import delays
 from edged.mqtt.passwords import write_passwords
-from edged.mqtt.settings import Address, MqttSettings, Version
+from edged.mqtt.settings import BrokerAddress, MqttSettings, Version
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +49,8 @@ class EmbeddedBroker:
 
     def __init__(self, settings: MqttSettings, state_dir: Path) -> None:
         self._settings = settings
-        self._address: Address = settings.address
-        self._listen = Address(settings.embedded_listen, settings.embedded_port)
+        self._address: BrokerAddress = settings.address
+        self._listen = BrokerAddress(settings.embedded_listen, settings.embedded_port)
         self._folder = state_dir.absolute() / "broker"
         self._command: list[str] = []
         self._child: subprocess.Popen[bytes] | None = None
@@ -171,7 +171,7 @@ class EmbeddedBroker:
             child.wait()
 
 
-def _command(listen: Address, folder: Path, passwords: Path | None) -> list[str]:
+def _command(listen: BrokerAddress, folder: Path, passwords: Path | None) -> list[str]:
     """What to start. mosquitto keeps all promises, amqtt is better than nothing."""
     if (mosquitto := find_mosquitto()) is not None:
         config = folder / "mosquitto.conf"
@@ -193,7 +193,7 @@ def _command(listen: Address, folder: Path, passwords: Path | None) -> list[str]
     return ["setpriv", "--pdeathsig", "TERM", *command] if shutil.which("setpriv") else command
 
 
-def _check_port(listen: Address, address: Address) -> None:
+def _check_port(listen: BrokerAddress, address: BrokerAddress) -> None:
     """Raises `ConfigError` when nobody can listen there; `address` is how we would connect to who does."""
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     with socket.socket(family) as probe:
@@ -213,7 +213,7 @@ def _check_port(listen: Address, address: Address) -> None:
             ) from error
 
 
-def mosquitto_config(listen: Address, folder: Path, passwords: Path | None) -> str:
+def mosquitto_config(listen: BrokerAddress, folder: Path, passwords: Path | None) -> str:
     """Never drops or holds back a message, for the daemon itself says 429."""
     admission = (
         "allow_anonymous true" if passwords is None else f"allow_anonymous false\npassword_file {passwords}"
@@ -233,7 +233,7 @@ log_type warning
 """
 
 
-def _accepts(address: Address) -> bool:
+def _accepts(address: BrokerAddress) -> bool:
     try:
         socket.create_connection((address.host, address.port), timeout=0.5).close()
     except OSError:

@@ -9,7 +9,7 @@ from edged.mqtt import faults
 from edged.mqtt.attempt import Attempt
 from edged.mqtt.carrier import Events
 from edged.mqtt.membership import Membership
-from edged.mqtt.settings import Address, MqttSettings, Version
+from edged.mqtt.settings import BrokerAddress, MqttSettings, Version
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Connection:
 
     def __init__(self, settings: MqttSettings, member: Membership, events: Events) -> None:
         self._settings = settings
-        self._address: Address = settings.address
+        self._address: BrokerAddress = settings.address
         self._member = member
         self._events = events
         self._state = f"connecting to {self._address}"

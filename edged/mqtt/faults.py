@@ -5,14 +5,14 @@ import ssl
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edged.contracts.errors import ConfigError
-from edged.mqtt.settings import Address
+from edged.mqtt.settings import BrokerAddress
 from edged.mqtt.tls import tls_reason
 
 _WRONG_USER = (0x86, 0x87)
 """Bad user name or password; not authorized, which mosquitto says for both."""
 
 
-def unreachable(address: Address, error: Exception) -> str:
+def unreachable(address: BrokerAddress, error: Exception) -> str:
     """The socket could not be opened, or broke at once."""
     if isinstance(error, ConfigError):
         return str(error)
@@ -21,13 +21,13 @@ def unreachable(address: Address, error: Exception) -> str:
     return f"cannot reach the broker at {address}: {error}"
 
 
-def hung_up(address: Address) -> str:
+def hung_up(address: BrokerAddress) -> str:
     """Neither side said anything."""
     wants = "a certificate of ours (mqtt.tls.certificate)" if address.tls else "TLS (mqtts://)"
     return f"the broker at {address} closed the connection without a word; does it want {wants}?"
 
 
-def refused(address: Address, reason: ReasonCode, named: bool) -> str:
+def refused(address: BrokerAddress, reason: ReasonCode, named: bool) -> str:
     """The broker says no; `named`: we gave it a user."""
     why = str(reason)
     if reason.value in _WRONG_USER:
@@ -39,6 +39,6 @@ def refused(address: Address, reason: ReasonCode, named: bool) -> str:
     return f"the broker at {address} refuses us: {why}"
 
 
-def rival(address: Address, client_id: str) -> str:
+def rival(address: BrokerAddress, client_id: str) -> str:
     """Somebody else seems to be us."""
     return f"does another box connect to {address} as {client_id!r}? give each a `node` name of its own"

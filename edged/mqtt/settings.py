@@ -22,7 +22,7 @@ _USER = re.compile(r"[\w.@-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class BrokerAddress:
     """Where a broker listens."""
 
     host: str
@@ -121,12 +121,12 @@ class MqttSettings(Settings):
             )
 
     @property
-    def address(self) -> Address:
+    def address(self) -> BrokerAddress:
         """Where to connect to."""
         if self.url == EMBEDDED:
-            return Address(_NEAR.get(self.embedded_listen, self.embedded_listen), self.embedded_port)
+            return BrokerAddress(_NEAR.get(self.embedded_listen, self.embedded_listen), self.embedded_port)
         parts = urlsplit(self.url)
-        return Address(parts.hostname or "", _port(parts), parts.scheme == "mqtts")
+        return BrokerAddress(parts.hostname or "", _port(parts), parts.scheme == "mqtts")
 
 
 def _is_broker(url: str) -> bool:

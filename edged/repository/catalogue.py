@@ -10,7 +10,7 @@ from edged.contracts.errors import NotReady, RepositoryError
 from edged.contracts.model import AnyModel
 from edged.derive.manifest import FILE, Manifest
 from edged.repository.parts import used_models
-from edged.repository.variants import ANYTHING, Candidate, Ranking, Wish, candidates, variants_of
+from edged.repository.variants import ANYTHING, Candidate, Preference, Ranking, candidates, variants_of
 from edged.runtimes.devices import devices
 from edged.runtimes.opening import split
 from edged.weights.store import WeightStore
@@ -66,8 +66,8 @@ class Catalogue:
         return self.store.verified(self.card(model), name)
 
     def used(self, model: str, uses: Uses = ()) -> list[str]:
-        """Ids of the models that a model builds on; `uses`: as in `Wish`. Raises as `used_models`."""
-        return list(used_models(self.card(model), Wish(uses=tuple(uses)), self.card).values())
+        """Ids of the models that a model builds on; `uses`: as in `Preference`. Raises as `used_models`."""
+        return list(used_models(self.card(model), Preference(uses=tuple(uses)), self.card).values())
 
     def manifests(self, card: ModelCard) -> dict[VariantName, Manifest]:
         """Of the variants of a model that are derived, up to date or not."""
@@ -123,7 +123,7 @@ class Catalogue:
         card = self.card(model)
         if not card.graphs:
             return self.choice(self.used(model)[0], device, precision)
-        ranked = self._ranking(card, Wish(device, precision)).candidates
+        ranked = self._ranking(card, Preference(device, precision)).candidates
         if not ranked:
             raise NotReady(f"no variant of {model} is derived; run `edged pull {model}`")
         return ranked[0]
@@ -154,5 +154,5 @@ class Catalogue:
     def _fresh(self, card: ModelCard) -> list[VariantName]:
         return [v for v, manifest in self.manifests(card).items() if manifest.stale(card) is None]
 
-    def _ranking(self, card: ModelCard, wish: Wish = ANYTHING) -> Ranking:
+    def _ranking(self, card: ModelCard, wish: Preference = ANYTHING) -> Ranking:
         return candidates(card, devices(), wish, self.manifests(card))

@@ -26,7 +26,7 @@ from edged.contracts.model import (
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority, Slot
 from edged.flow.counters import Counters
-from edged.repository.variants import ANYTHING, Wish
+from edged.repository.variants import ANYTHING, Preference
 from edged.runtimes.checked import checked
 from edged.runtimes.signature import Signature
 
@@ -98,7 +98,7 @@ class Instance:
         slot: Slot,
         counters: Counters,
         *,
-        asked: Wish = ANYTHING,
+        asked: Preference = ANYTHING,
         skipped: Mapping[str, str] = MappingProxyType({}),
         signatures: Mapping[str, Signature] = MappingProxyType({}),
     ) -> None:

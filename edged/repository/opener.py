@@ -20,7 +20,7 @@ from edged.repository.parts import used_models
 from edged.repository.resources import open_gallery, open_resources
 from edged.repository.sessions import Held, SharedSessions, Watch, unwatched
 from edged.repository.shared import Shared
-from edged.repository.variants import Wish, candidates
+from edged.repository.variants import Preference, candidates
 from edged.repository.workshop import Workshop
 from edged.runtimes.devices import Concurrency, devices
 from edged.runtimes.opening import split
@@ -57,7 +57,7 @@ class Opener:
         self._counters = counters
         self._slot_for = slot_for
         self._sessions = SharedSessions(catalogue.root, concurrency, watch)
-        self._instances: Shared[tuple[str, Wish], _Opened] = Shared()
+        self._instances: Shared[tuple[str, Preference], _Opened] = Shared()
         self._deriving = threading.Lock()
 
     def acquire(
@@ -70,11 +70,11 @@ class Opener:
     ) -> Instance:
         """A warm instance; each call wants one `release`. Those who ask for the same get the same.
 
-        Variants that went stale are derived again first. `uses`: as in `Wish`. Raises `NotReady` when the
-        model is not installed, `ConfigError` when it cannot use those models, `VariantError` with all reasons
-        when nothing opens.
+        Variants that went stale are derived again first. `uses`: as in `Preference`. Raises `NotReady` when
+        the model is not installed, `ConfigError` when it cannot use those models, `VariantError` with all
+        reasons when nothing opens.
         """
-        wish = Wish(device, precision, strict, tuple(uses))
+        wish = Preference(device, precision, strict, tuple(uses))
         known = self.catalogue.model(model)
         return self._instances.acquire((model, wish), lambda: self._open(known, wish)).instance
 
@@ -86,7 +86,7 @@ class Opener:
             for used in last.used:
                 self.release(used)
 
-    def acquire_used(self, card: ModelCard, wish: Wish, stack: ExitStack) -> dict[str, Instance]:
+    def acquire_used(self, card: ModelCard, wish: Preference, stack: ExitStack) -> dict[str, Instance]:
         """The models that a model uses, open, by its names for them; `stack` gives them back."""
         acquired = {}
         for name, other in used_models(card, wish, self.catalogue.card).items():
@@ -94,7 +94,7 @@ class Opener:
             stack.callback(self.release, acquired[name])
         return acquired
 
-    def _open(self, model: AnyModel, wish: Wish) -> _Opened:
+    def _open(self, model: AnyModel, wish: Preference) -> _Opened:
         """Open a model on top of those that it uses."""
         card = model.card
         stale = self.catalogue.stale(card)
@@ -132,7 +132,7 @@ class Opener:
         except (EdgedError, OSError) as error:
             log.warning("%s: cannot be derived again: %s", card.id, error)
 
-    def _best(self, card: ModelCard, wish: Wish) -> tuple[Held, ModelFacts, dict[str, str]]:
+    def _best(self, card: ModelCard, wish: Preference) -> tuple[Held, ModelFacts, dict[str, str]]:
         """The sessions of the best candidate that opens, what really runs, and why nothing better does."""
         manifests = self.catalogue.manifests(card)
         ranking = candidates(card, devices(), wish, manifests)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import ConfigError
-from edged.repository.variants import Wish
+from edged.repository.variants import Preference
 
 
-def used_models(card: ModelCard, wish: Wish, card_of: Callable[[str], ModelCard]) -> dict[str, str]:
+def used_models(card: ModelCard, wish: Preference, card_of: Callable[[str], ModelCard]) -> dict[str, str]:
     """Ids of the models that a model builds on, by its names for them: its card's, or those that were wished.
 
     Raises `ConfigError` when one is wished under a name that the card does not have, or that fulfils

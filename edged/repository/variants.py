@@ -14,7 +14,7 @@ WORTH = 1.2
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Preference:
     """What the configuration asks for."""
 
     device: str = "auto"
@@ -30,7 +30,7 @@ class Wish:
         return f"device {self.device}, precision {self.precision}{', strictly' if self.strict else ''}"
 
 
-ANYTHING = Wish()
+ANYTHING = Preference()
 """Whatever is best."""
 
 
@@ -64,7 +64,7 @@ def variants_of(card: ModelCard) -> tuple[VariantName, ...]:
 
 
 def candidates(
-    card: ModelCard, devices: Sequence[Device], wish: Wish, manifests: Mapping[VariantName, Manifest]
+    card: ModelCard, devices: Sequence[Device], wish: Preference, manifests: Mapping[VariantName, Manifest]
 ) -> Ranking:
     """Rank the variants of a model on the devices of this machine.
 
@@ -90,7 +90,7 @@ class _Row:
 
 
 def _rows(
-    card: ModelCard, devices: Sequence[Device], wish: Wish, manifests: Mapping[VariantName, Manifest]
+    card: ModelCard, devices: Sequence[Device], wish: Preference, manifests: Mapping[VariantName, Manifest]
 ) -> Iterator[_Row]:
     for position, variant in enumerate(variants_of(card)):
         runtime, precision = split(variant)
@@ -158,7 +158,7 @@ def _best_f32(
     return min(times, default=None)
 
 
-def _not_there(rows: Sequence[_Row], wish: Wish) -> Iterator[str]:
+def _not_there(rows: Sequence[_Row], wish: Preference) -> Iterator[str]:
     if wish.device not in ("auto", *(row.candidate.device for row in rows)):
         yield f"device {wish.device}"
     if wish.precision not in ("auto", *(row.precision for row in rows)):

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from edged.contracts.errors import SourceError
 from edged.flow.counters import Counters
-from edged.media.chunks import Cutter, SoundChunk
+from edged.media.chunks import ChunkCutter, SoundChunk
 from edged.media.sound import RATE, Converter
 from edged.media.source import SourceOptions
 from edged.media.track import open_track
@@ -103,7 +103,7 @@ def open_microphone(name: str, lost: Callable[[str], None], stop: threading.Even
     sound was lost. Raises `SourceError` for a device that is not there, cannot be opened or vanishes.
     """
     with closing(_Recording(name)) as recording:
-        cutter, converter, due = Cutter(), Converter(), 0
+        cutter, converter, due = ChunkCutter(), Converter(), 0
         for block in recording.blocks(stop):
             if block.overflow:
                 lost("the driver had no room for more sound")

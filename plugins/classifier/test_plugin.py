@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edged import CardError, InferenceError, ModelCard, Options, Tools
+from edged import CardError, InferenceError, Options, Tools
+from edged.cards import load_card
 from edged.discovery import discover
 from edged.runtimes.checked import checked
 from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
@@ -27,7 +28,7 @@ def made(tmp_path):
             assert old in text
             text = text.replace(old, new)
         (tmp_path / "card.yaml").write_text(text, "utf-8")
-        card = ModelCard.load(tmp_path / "card.yaml")
+        card = load_card(tmp_path / "card.yaml")
         return discover([HERE.parent], entry_points=False).decoders[card.decoder](card)
 
     return make

@@ -9,9 +9,10 @@ import orjson
 import pybase64
 import pytest
 
-from edged import InferenceError, ModelCard, SegmentationOptions, TooLarge, Tools
+from edged import InferenceError, SegmentationOptions, TooLarge, Tools
 from edged.answers.finding import Finding
 from edged.answers.masks import Runs
+from edged.cards import load_card
 from edged.contracts.services import service
 from edged.contracts.slot import Priority
 from edged.discovery import discover
@@ -22,7 +23,7 @@ from edged.testing import FakeRun, FakeSession, conformance, frame_of
 from tests.masks import map_of
 
 HERE = Path(__file__).parent
-CARD = ModelCard.load(HERE / "card.yaml")
+CARD = load_card(HERE / "card.yaml")
 OPTIONS = CARD.options_as(SegmentationOptions)
 SERVICE = service(CARD.service)
 CAT, DOG, PERSON = 8, 12, 15

@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edged import InferenceError, ModelCard, PictureOptions, Tools
+from edged.cards import load_card
 from edged.contracts.errors import NotReady
 from edged.contracts.request import RequestJob
 from edged.contracts.slot import Priority
@@ -28,7 +29,7 @@ from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 from tests.opened import models_in, pulled
 
 HERE = Path(__file__).parent
-CARD = ModelCard.load(HERE / "card.yaml")
+CARD = load_card(HERE / "card.yaml")
 PNG = PictureOptions(image_format="png")
 
 

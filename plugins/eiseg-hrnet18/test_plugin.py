@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edged import CardError, DetectionOptions, Detections, InferenceError, ModelCard, Tools
+from edged import CardError, DetectionOptions, Detections, InferenceError, Tools
+from edged.cards import load_card
 from edged.contracts.errors import Cancelled
 from edged.contracts.slot import Priority
 from edged.discovery import discover
@@ -18,7 +19,7 @@ from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 from tests.masks import mask_of
 
 HERE = Path(__file__).parent
-CARD = ModelCard.load(HERE / "card.yaml")
+CARD = load_card(HERE / "card.yaml")
 OPTIONS = CARD.options_as(DetectionOptions)
 OUTPUT = CARD.graphs["mask"].outputs[0]
 BLACK, WHITE = 0, 255

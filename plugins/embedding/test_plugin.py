@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edged import InferenceError, ModelCard, Options, PixelFormat
+from edged import InferenceError, Options, PixelFormat
+from edged.cards import load_card
 from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.media.picture import PictureLimits, decode_picture
@@ -47,7 +48,7 @@ def test_features_without_direction_are_said_to_be(models, wrong):
 @pytest.mark.parametrize("name", ["dinov2-vits14", "pplcnetv2-features", "clip-vit-b16-image"])
 def test_a_fit_stands_beside_each_card_and_in_it(name):
     fit = json.loads((PLUGINS / name / "fit.json").read_text())
-    scale = ModelCard.load(PLUGINS / name / "card.yaml").parameters["scale"]
+    scale = load_card(PLUGINS / name / "card.yaml").parameters["scale"]
     assert scale == fit["scale"]
     assert scale[1] == [fit["border"], 80]
     assert fit["pictures"] >= 100

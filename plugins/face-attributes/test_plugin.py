@@ -6,13 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
-from edged import CardError, Faces, FacesOptions, InferenceError, ModelCard, Tools
+from edged import CardError, Faces, FacesOptions, InferenceError, Tools
+from edged.cards import load_card
 from edged.discovery import discover
 from edged.runtimes.checked import checked
 from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 
 HERE = Path(__file__).parent
-CARD = ModelCard.load(HERE / "card.yaml")
+CARD = load_card(HERE / "card.yaml")
 OPTIONS = CARD.options_as(FacesOptions)
 EYES = [[30, 30], [70, 30], [50, 60], [35, 80], [65, 80]]
 

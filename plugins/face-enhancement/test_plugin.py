@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from edged import EnhancementOptions, Enlarged, Faces, ModelCard, PixelFormat, Tools
+from edged.cards import load_card
 from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.media.picture import PictureLimits, decode_picture
@@ -17,7 +18,7 @@ from edged.testing import FakeRun, FakeSession, conformance, frame_of
 from tests.opened import pulled
 
 HERE = Path(__file__).parent
-CARD, UPSTREAM = ModelCard.load(HERE / "card.yaml"), ModelCard.load(HERE / "gfpgan.yaml")
+CARD, UPSTREAM = load_card(HERE / "card.yaml"), load_card(HERE / "gfpgan.yaml")
 OPTIONS = CARD.options_as(EnhancementOptions).model_copy(update={"image_format": "png"})
 RANDOM = np.random.default_rng(3)
 

@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
-from edged import CardError, FaceOptions, Faces, FramePair, ModelCard, NotUsable, Tools
+from edged import CardError, FaceOptions, Faces, FramePair, NotUsable, Tools
+from edged.cards import load_card
 from edged.discovery import discover
 from edged.ops.embedding import BORDER, Scale
 from edged.testing import FakeRun, conformance, frame_of
 
 HERE = Path(__file__).parent
-CARD = ModelCard.load(HERE / "card.yaml")
+CARD = load_card(HERE / "card.yaml")
 OPTIONS = CARD.options_as(FaceOptions)
 
 
@@ -31,7 +32,7 @@ def real(instance_of):
 @pytest.fixture(scope="module")
 def people(media, weight_store):
     """One picture each of six people; `driver` is a list of the same man over four seconds."""
-    yunet = ModelCard.load(HERE.parent / "yunet" / "card.yaml")
+    yunet = load_card(HERE.parent / "yunet" / "card.yaml")
     clip = weight_store.ensure(yunet, ["carphone.mp4"], lambda *_: None)["carphone.mp4"]
     with av.open(str(clip)) as container:
         driver = [f.to_ndarray(format="bgr24") for f in container.decode(video=0)][::30]

@@ -5,15 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edged import AudioClip, CardError, LabelOptions, ModelCard
+from edged import AudioClip, CardError, LabelOptions
 from edged.builders import hdf5_arrays
+from edged.cards import load_card
 from edged.contracts.slot import Priority
 from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.ops.clips import CutRules
 from edged.requests.recording import clips
 from edged.testing import FakeRun, answer_of, conformance
 
-CARD = ModelCard.load(Path(__file__).parent / "card.yaml")
+CARD = load_card(Path(__file__).parent / "card.yaml")
 OPTIONS = CARD.options_as(LabelOptions)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edged import CardError, DetectionOptions, InferenceError, ModelCard, Tensors, Tools
+from edged import CardError, DetectionOptions, InferenceError, Tensors, Tools
+from edged.cards import load_card
 from edged.contracts.card import Weights
 from edged.contracts.slot import Priority
 from edged.discovery import discover
@@ -16,7 +17,7 @@ from tests.masks import mask_of
 from tests.opened import pulled
 
 HERE = Path(__file__).parent
-CARD = ModelCard.load(HERE / "card.yaml")
+CARD = load_card(HERE / "card.yaml")
 OPTIONS = CARD.options_as(DetectionOptions)
 PERSON, CAR = 0, 2
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edged import AudioClip, DetectionThreshold, Heard, Model, ModelCard, RecognitionOptions, Tools
+from edged import AudioClip, DetectionThreshold, Heard, Model, RecognitionOptions, Tools
+from edged.cards import load_card
 from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.media.sound import RATE, SoundLimits, open_sound
@@ -112,6 +113,6 @@ def test_live_knows_more_characters():
 
 
 def test_the_cards_differ_in_the_vocabulary_alone():
-    cards = [ModelCard.load(HERE / name) for name in ("recognition.yaml", "live.yaml")]
+    cards = [load_card(HERE / name) for name in ("recognition.yaml", "live.yaml")]
     assert [card.parameters["level"] for card in cards] == [1, 2]
     assert cards[0].uses == cards[1].uses

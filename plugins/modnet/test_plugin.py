@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edged import Detections, ForegroundOptions, InferenceError, ModelCard, Tools
+from edged.cards import load_card
 from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.media.picture import PictureLimits, decode_picture
@@ -20,8 +21,8 @@ from tests.masks import mask_of
 from tests.opened import pulled
 
 HERE = Path(__file__).parent
-CARD = ModelCard.load(HERE / "card.yaml")
-UPSTREAM = ModelCard.load(HERE / "pp-humanseg.yaml")
+CARD = load_card(HERE / "card.yaml")
+UPSTREAM = load_card(HERE / "pp-humanseg.yaml")
 OPTIONS = CARD.options_as(ForegroundOptions)
 
 

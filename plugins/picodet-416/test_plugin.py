@@ -5,14 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edged import CardError, DetectionOptions, InferenceError, ModelCard, Tools
+from edged import CardError, DetectionOptions, InferenceError, Tools
+from edged.cards import load_card
 from edged.discovery import discover
 from edged.media.picture import PictureLimits, decode_picture
 from edged.runtimes.checked import checked
 from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 
 HERE = Path(__file__).parent
-CARD = ModelCard.load(HERE / "card.yaml")
+CARD = load_card(HERE / "card.yaml")
 OPTIONS = CARD.options_as(DetectionOptions)
 PERSON, CAR = 0, 2
 

@@ -11,11 +11,11 @@ from edged import (
     ComparisonOptions,
     Embedding,
     FramePair,
-    ModelCard,
     Options,
     PixelFormat,
     Tools,
 )
+from edged.cards import load_card
 from edged.contracts.slot import Priority
 from edged.discovery import discover
 from edged.media.picture import PictureLimits, decode_picture
@@ -23,7 +23,7 @@ from edged.testing import FakeRun, answer_of, conformance, frame_of
 
 HERE = Path(__file__).parent
 L2, COSINE = ComparisonOptions(metric="L2"), ComparisonOptions(metric="Cosine")
-DINO = ModelCard.load(HERE.parent / "dinov2-vits14" / "card.yaml")
+DINO = load_card(HERE.parent / "dinov2-vits14" / "card.yaml")
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edged import InferenceError, ModelCard, OcrOptions, Tools
+from edged import InferenceError, OcrOptions, Tools
+from edged.cards import load_card
 from edged.discovery import discover
 from edged.runtimes.checked import checked
 from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 
 PLUGINS = Path(__file__).parent.parent
-CARD = ModelCard.load(PLUGINS / "ppocrv6-small" / "card.yaml")
+CARD = load_card(PLUGINS / "ppocrv6-small" / "card.yaml")
 OPTIONS = CARD.options_as(OcrOptions)
 LETTERS = ("", "a", "b", "c", " ")
 WHITE, GRAY = 255, 128

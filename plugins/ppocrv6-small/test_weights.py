@@ -7,13 +7,14 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from edged import CardError, ModelCard, OcrOptions, PixelFormat, Tools
+from edged import CardError, OcrOptions, PixelFormat, Tools
+from edged.cards import load_card
 from edged.discovery import discover
 from edged.media.picture import PictureLimits, decode_picture
 from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 
 PLUGINS = Path(__file__).parent.parent
-CARDS = {name: ModelCard.load(PLUGINS / name / "card.yaml") for name in ("ppocrv6-small", "ppocrv6-tiny")}
+CARDS = {name: load_card(PLUGINS / name / "card.yaml") for name in ("ppocrv6-small", "ppocrv6-tiny")}
 
 SIGNS = [
     "人工智能边缘推理守护进程",

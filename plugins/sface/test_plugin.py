@@ -6,12 +6,13 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from edged import CardError, ModelCard
+from edged import CardError
+from edged.cards import load_card
 from edged.discovery import discover
 from edged.testing import FakeSession, conformance, frame_of
 
 HERE = Path(__file__).parent
-CARD = ModelCard.load(HERE / "card.yaml")
+CARD = load_card(HERE / "card.yaml")
 PUBLISHED = "face_recognition_sface_2021dec_int8bq.onnx"
 
 
@@ -45,7 +46,7 @@ def test_the_built_graph_gives_what_the_published_one_gives(model, published):
 
 
 def test_a_file_without_encoded_weights_is_refused(model, weight_store):
-    yunet = ModelCard.load(HERE.parent / "yunet" / "card.yaml")
+    yunet = load_card(HERE.parent / "yunet" / "card.yaml")
     (name,) = yunet.graphs["main"].weights
     with pytest.raises(CardError, match="no weights in int8"):
         model.build_graph("main", {name: weight_store.ensure(yunet, [name], lambda *_: None)[name]})

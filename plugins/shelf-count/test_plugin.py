@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edged import Detections, Embedding, GalleryIndex, ModelCard
+from edged import Detections, Embedding, GalleryIndex
+from edged.cards import load_card
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.discovery import discover
@@ -26,7 +27,7 @@ STRANGER = "rose"
 
 @pytest.fixture(scope="module")
 def things(models_root, weight_store):
-    card = ModelCard.load(HERE.parent / "pplcnetv2-base" / "card.yaml")
+    card = load_card(HERE.parent / "pplcnetv2-base" / "card.yaml")
     return products(lambda name: weight_store.ensure(card, [name], lambda *_: None)[name])
 
 

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edged import ModelCard, Options, PixelFormat, Tools
+from edged import Options, PixelFormat, Tools
+from edged.cards import load_card
 from edged.contracts.errors import Cancelled
 from edged.contracts.slot import Priority
 from edged.discovery import discover
@@ -14,7 +15,7 @@ from edged.media.picture import PictureLimits, decode_picture
 from edged.testing import FakeRun, FakeSession, conformance, frame_of
 
 HERE = Path(__file__).parent
-CARD = ModelCard.load(HERE / "card.yaml")
+CARD = load_card(HERE / "card.yaml")
 
 
 def doubled(fed):

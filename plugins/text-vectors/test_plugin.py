@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer
 
 from edged import CardError, ModelCard, TextOptions, TextPair, Tools
+from edged.cards import load_card
 from edged.contracts.slot import Priority
 from edged.contracts.text import MOST_CHARACTERS
 from edged.discovery import discover
@@ -27,7 +28,7 @@ from tests.opened import pulled
 
 HERE = Path(__file__).parent
 PLAIN, PADDED = TextOptions(padded=False), TextOptions(padded=True)
-BERT = ModelCard.load(HERE / "bert-base.yaml")
+BERT = load_card(HERE / "bert-base.yaml")
 WEATHER = "今天天气很好,我们去公园散步。"
 CLASSIC = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏"
 
@@ -280,7 +281,7 @@ def test_numbers_as_text():
 def bge_base(tmp_path_factory, weight_store):
     """BGE base over a small graph of its form, pulled from files: nobody has fetched its own yet."""
     folder = tmp_path_factory.mktemp("bge-base")
-    card = ModelCard.load(HERE / "bge-base.yaml")
+    card = load_card(HERE / "bge-base.yaml")
     tokenizer = weight_store.ensure(BERT, ["tokenizer.json"], lambda *_: None)["tokenizer.json"]
     (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
     names = ("input_ids", "attention_mask", "token_type_ids")
@@ -325,6 +326,6 @@ def test_bge_base_over_a_graph_of_its_form(bge_base, precision):
 
 
 def test_bge_base_was_not_fetched_yet():
-    card = ModelCard.load(HERE / "bge-base.yaml")
+    card = load_card(HERE / "bge-base.yaml")
     assert not card.verified
-    assert card.rank < min(BERT.rank, ModelCard.load(HERE / "bge-small.yaml").rank)
+    assert card.rank < min(BERT.rank, load_card(HERE / "bge-small.yaml").rank)

@@ -7,7 +7,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from edged import AudioClip, CardError, HearingOptions, ModelCard
+from edged import AudioClip, CardError, HearingOptions
+from edged.cards import load_card
 from edged.contracts.errors import Cancelled
 from edged.contracts.slot import Priority
 from edged.discovery import discover
@@ -17,7 +18,7 @@ from edged.runtimes.opening import open_session
 from edged.testing import FakeRun, conformance
 
 HERE = Path(__file__).parent
-TINY = ModelCard.load(HERE / "tiny.yaml")
+TINY = load_card(HERE / "tiny.yaml")
 TEXT = HearingOptions(task="text", language="zh", beam=1)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from edged import DetectionOptions, InferenceError, ModelCard, Tools
+from edged import DetectionOptions, InferenceError, Tools
+from edged.cards import load_card
 from edged.discovery import discover
 from edged.media.frame import VideoFrame
 from edged.media.picture import PictureLimits, decode_picture
@@ -16,7 +17,7 @@ from edged.runtimes.checked import checked
 from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 
 HERE = Path(__file__).parent
-CARD = ModelCard.load(HERE / "card.yaml")
+CARD = load_card(HERE / "card.yaml")
 OPTIONS = CARD.options_as(DetectionOptions)
 PERSON, BICYCLE, CAR = 0, 1, 2
 

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edged import CardError, FaceDetectionOptions, InferenceError, ModelCard, Tools
+from edged import CardError, FaceDetectionOptions, InferenceError, Tools
+from edged.cards import load_card
 from edged.discovery import discover
 from edged.media.picture import PictureLimits, decode_picture
 from edged.ops.boxes import iou
@@ -14,7 +15,7 @@ from edged.runtimes.checked import checked
 from edged.testing import FakeRun, FakeSession, conformance, frame_of
 
 HERE = Path(__file__).parent
-CARD = ModelCard.load(HERE / "card.yaml")
+CARD = load_card(HERE / "card.yaml")
 OPTIONS = CARD.options_as(FaceDetectionOptions)
 WIDTHS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
 

@@ -7,7 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edged import AudioClip, CardError, Model, ModelCard, RecognitionOptions, Tools
+from edged import AudioClip, CardError, Model, RecognitionOptions, Tools
+from edged.cards import load_card
 from edged.discovery import discover
 from edged.media.sound import RATE
 from edged.runtimes.devices import Concurrency
@@ -15,7 +16,7 @@ from edged.runtimes.opening import open_session
 from edged.testing import FakeRun, conformance
 
 HERE = Path(__file__).parent
-CARD = ModelCard.load(HERE / "card.yaml")
+CARD = load_card(HERE / "card.yaml")
 TOKENS = ("<blk>", "▁你", "好", "镕", "ABC")
 
 
@@ -144,7 +145,7 @@ def test_tokens_that_are_none(model, tmp_path, text):
 
 
 def test_the_cards_say_that_nobody_has_fetched_it():
-    live = ModelCard.load(HERE / "live.yaml")
+    live = load_card(HERE / "live.yaml")
     assert not CARD.verified
     assert not live.verified
     assert (CARD.service, live.service) == ("speech-recognition-zh", "speech-recognition-zh-live")

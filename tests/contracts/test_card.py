@@ -4,7 +4,8 @@ import pytest
 import yaml
 from pydantic import Field
 
-from edged.contracts.card import ModelCard, Parameters
+from edged.cards import load_card
+from edged.contracts.card import Parameters
 from edged.contracts.errors import CardError
 from edged.contracts.image import DetectionOptions
 
@@ -38,7 +39,7 @@ class Strides(Parameters):
 def card(tmp_path, **changes):
     path = tmp_path / "card.yaml"
     path.write_text(yaml.safe_dump({**CARD, **changes}))
-    return ModelCard.load(path)
+    return load_card(path)
 
 
 def test_it_says_what_to_feed_and_what_to_read(tmp_path):
@@ -99,7 +100,7 @@ def test_a_card_of_another_edition_is_refused_with_the_page_that_tells_what_to_c
     path = tmp_path / "card.yaml"
     path.write_text(yaml.safe_dump({**{k: v for k, v in CARD.items() if k != "api"}, **said}))
     with pytest.raises(CardError) as caught:
-        ModelCard.load(path)
+        load_card(path)
     assert caught.value.faults == (
         f"{path}: api: this edged knows edition 2 of the plugin contract, and the card is of "
         f"{said.get('api', 1)}; docs/plugins.md tells what to change",
@@ -110,12 +111,12 @@ def test_a_card_of_another_edition_is_refused_with_the_page_that_tells_what_to_c
 def test_a_file_that_is_no_card(tmp_path, text):
     (tmp_path / "card.yaml").write_text(text)
     with pytest.raises(CardError, match=r"card\.yaml"):
-        ModelCard.load(tmp_path / "card.yaml")
+        load_card(tmp_path / "card.yaml")
 
 
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(CardError, match=r"card\.yaml"):
-        ModelCard.load(tmp_path / "card.yaml")
+        load_card(tmp_path / "card.yaml")
 
 
 def test_missing_and_wrong_options_are_all_named(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edged.media.chunks import CHUNK, WINDOW, Cutter
+from edged.media.chunks import CHUNK, WINDOW, ChunkCutter
 from edged.media.sound import RATE
 
 NOON = 1.7e9
@@ -16,7 +16,7 @@ def ramp(begin, end):
 
 def cut(*ends, late=lambda i: 0.0, cutter=None):
     """Chunks of a ramp that comes in blocks with these ends, each so late."""
-    cutter = cutter or Cutter()
+    cutter = cutter or ChunkCutter()
     return [
         chunk
         for i, (begin, end) in enumerate(zip((0, *ends), ends, strict=False))
@@ -26,7 +26,7 @@ def cut(*ends, late=lambda i: 0.0, cutter=None):
 
 @pytest.mark.parametrize("ends", [(1, 7, 5000, 5001, 9999), (20_000,), range(160, 8000, 160)])
 def test_all_samples_come_once_in_order(ends):
-    cutter = Cutter()
+    cutter = ChunkCutter()
     chunks = cut(*ends, cutter=cutter)
     assert all(len(chunk.samples) == CHUNK for chunk in chunks)
     chunks += cutter.rest(NOON)
@@ -53,7 +53,7 @@ def test_a_clock_that_is_set_forward_or_back_is_followed():
 
 
 def test_a_gap_is_none_within_a_chunk():
-    cutter = Cutter()
+    cutter = ChunkCutter()
     cut(CHUNK + 100, cutter=cutter)
     cutter.lose(RATE)
     (chunk,) = cutter.add(ramp(0, CHUNK), NOON)

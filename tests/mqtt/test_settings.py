@@ -3,17 +3,17 @@
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from edged.mqtt.settings import Address, MqttSettings
+from edged.mqtt.settings import BrokerAddress, MqttSettings
 
 
 @pytest.mark.parametrize(
     ("url", "address"),
     [
-        ("embedded", Address("127.0.0.1", 1883)),
-        ("mqtt://broker", Address("broker", 1883)),
-        ("mqtt://broker:2883/", Address("broker", 2883)),
-        ("mqtts://broker", Address("broker", 8883, tls=True)),
-        ("mqtt://[::1]:1884", Address("::1", 1884)),
+        ("embedded", BrokerAddress("127.0.0.1", 1883)),
+        ("mqtt://broker", BrokerAddress("broker", 1883)),
+        ("mqtt://broker:2883/", BrokerAddress("broker", 2883)),
+        ("mqtts://broker", BrokerAddress("broker", 8883, tls=True)),
+        ("mqtt://[::1]:1884", BrokerAddress("::1", 1884)),
     ],
 )
 def test_urls(url, address):
@@ -64,9 +64,9 @@ def test_the_same_settings_are_equal_and_a_changed_password_is_seen():
 @pytest.mark.parametrize(
     ("listen", "connects_to"),
     [
-        ("0.0.0.0", Address("127.0.0.1", 1883)),
-        ("192.0.2.7", Address("192.0.2.7", 1883)),
-        ("::", Address("::1", 1883)),
+        ("0.0.0.0", BrokerAddress("127.0.0.1", 1883)),
+        ("192.0.2.7", BrokerAddress("192.0.2.7", 1883)),
+        ("::", BrokerAddress("::1", 1883)),
     ],
 )
 def test_the_embedded_broker_is_open_to_the_network_only_with_a_password(listen, connects_to):

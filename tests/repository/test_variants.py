@@ -3,7 +3,7 @@
 import pytest
 
 from edged.derive.manifest import Manifest, Measured, recipe
-from edged.repository.variants import Candidate, Wish, candidates
+from edged.repository.variants import Candidate, Preference, candidates
 from edged.runtimes.devices import Device
 from tests.graphs import card, write_graph
 
@@ -45,33 +45,33 @@ MEASURED = {
     ("wish", "measured", "expected"),
     [
         # nothing measured: the card's order
-        (Wish(), {}, ALL),
+        (Preference(), {}, ALL),
         # measured: the fastest that agrees
-        (Wish(), MEASURED, ("openvino-int8", "openvino-f32", "onnxruntime-f32")),
+        (Preference(), MEASURED, ("openvino-int8", "openvino-f32", "onnxruntime-f32")),
         # int8 that is slower than the fastest f32 of either runtime is passed over
         (
-            Wish(),
+            Preference(),
             {**MEASURED, "openvino_int8": (0.95, 9.0)},
             ("openvino-f32", "onnxruntime-f32"),
         ),
         # measured before not measured
-        (Wish(), {"onnxruntime_f32": (1.0, 12.0)}, ("onnxruntime-f32", *ALL[:3], "onnxruntime-int8")),
+        (Preference(), {"onnxruntime_f32": (1.0, 12.0)}, ("onnxruntime-f32", *ALL[:3], "onnxruntime-int8")),
         # an explicit precision is taken at its word, the rest is there to fall back on
         (
-            Wish(precision="int8"),
+            Preference(precision="int8"),
             MEASURED,
             ("onnxruntime-int8", "openvino-int8", "openvino-f32", "onnxruntime-f32"),
         ),
-        (Wish(precision="int8", strict=True), MEASURED, ("onnxruntime-int8", "openvino-int8")),
-        (Wish(precision="f32", strict=True), MEASURED, ("openvino-f32", "onnxruntime-f32")),
+        (Preference(precision="int8", strict=True), MEASURED, ("onnxruntime-int8", "openvino-int8")),
+        (Preference(precision="f32", strict=True), MEASURED, ("openvino-f32", "onnxruntime-f32")),
         # asked for by name, bf16 is tried again: opening it says why not
         (
-            Wish(precision="bf16"),
+            Preference(precision="bf16"),
             MEASURED,
             ("openvino-bf16", "openvino-int8", "openvino-f32", "onnxruntime-f32"),
         ),
-        (Wish(device="gpu", strict=True), MEASURED, ()),
-        (Wish(device="gpu"), MEASURED, ("openvino-int8", "openvino-f32", "onnxruntime-f32")),
+        (Preference(device="gpu", strict=True), MEASURED, ()),
+        (Preference(device="gpu"), MEASURED, ("openvino-int8", "openvino-f32", "onnxruntime-f32")),
     ],
 )
 def test_order_on_the_cpu(of, wish, measured, expected):
@@ -80,43 +80,43 @@ def test_order_on_the_cpu(of, wish, measured, expected):
 
 
 def test_reasons(of):
-    skipped = candidates(of, CPU, Wish(), derived(of, ALL[:4], **MEASURED)).skipped
+    skipped = candidates(of, CPU, Preference(), derived(of, ALL[:4], **MEASURED)).skipped
     assert skipped == {
         "openvino-bf16 on cpu": "no bf16 instructions",
         "onnxruntime-int8 on cpu": "not derived; `edged pull small` derives it where it can be",
     }
-    low = candidates(of, CPU, Wish(), derived(of, **MEASURED)).skipped["onnxruntime-int8 on cpu"]
+    low = candidates(of, CPU, Preference(), derived(of, **MEASURED)).skipped["onnxruntime-int8 on cpu"]
     assert low == "agrees with f32 by 0.50 only, and the card wants 0.90"
     slow = derived(of, **{**MEASURED, "openvino_int8": (0.95, 9.0)})
-    assert candidates(of, CPU, Wish(), slow).skipped["openvino-int8 on cpu"] == (
+    assert candidates(of, CPU, Preference(), slow).skipped["openvino-int8 on cpu"] == (
         "9.0 ms, not 1.2 times as fast as f32 with 10.0 ms"
     )
 
 
 def test_what_is_not_there_is_named(of):
-    found = candidates(of, CPU, Wish(device="gpu", precision="f16"), derived(of))
+    found = candidates(of, CPU, Preference(device="gpu", precision="f16"), derived(of))
     assert found.skipped["device gpu"] == "not offered by the model on this machine"
     assert found.skipped["precision f16"] == "not offered by the model on this machine"
     assert found.candidates
 
 
 def test_the_wished_device_goes_first_then_the_others(of):
-    found = candidates(of, [*CPU, GPU], Wish(device="gpu", precision="f32"), derived(of, **MEASURED))
+    found = candidates(of, [*CPU, GPU], Preference(device="gpu", precision="f32"), derived(of, **MEASURED))
     assert found.candidates[0] == Candidate("openvino-f32", "gpu")
     assert [c.device for c in found.candidates].index("cpu") == 3
-    strict = candidates(of, [*CPU, GPU], Wish("gpu", "f32", strict=True), derived(of, **MEASURED))
+    strict = candidates(of, [*CPU, GPU], Preference("gpu", "f32", strict=True), derived(of, **MEASURED))
     assert strict.candidates == (Candidate("openvino-f32", "gpu"),)
 
 
 def test_a_measurement_from_another_machine_does_not_count(of):
     elsewhere = [Device("cpu", d.runtime, "another CPU", d.capabilities, "1") for d in CPU]
-    found = candidates(of, elsewhere, Wish(), derived(of, **MEASURED))
+    found = candidates(of, elsewhere, Preference(), derived(of, **MEASURED))
     assert [c.variant for c in found.candidates] == list(ALL)
 
 
 def test_a_stale_variant_names_the_cure(of):
     other = of.model_copy(update={"graphs": {"main": of.graphs["main"].model_copy(update={"batch_axis": 0})}})
-    found = candidates(other, CPU, Wish(), derived(of))
+    found = candidates(other, CPU, Preference(), derived(of))
     assert not found.candidates
     assert found.skipped["openvino-f32 on cpu"] == (
         "derived for another state of graphs; run `edged pull small`"
@@ -126,5 +126,5 @@ def test_a_stale_variant_names_the_cure(of):
 def test_a_model_has_the_variants_that_all_its_graphs_have(of):
     second = of.graphs["main"].model_copy(update={"variants": ("onnxruntime-f32", "openvino-f32")})
     two = of.model_copy(update={"graphs": {**of.graphs, "second": second}})
-    found = candidates(two, CPU, Wish(), derived(two))
+    found = candidates(two, CPU, Preference(), derived(two))
     assert [c.variant for c in found.candidates] == ["openvino-f32", "onnxruntime-f32"]

@@ -98,7 +98,7 @@ class Login:
         return answer
 
 
-class Gate:
+class Guard:
     """Lets requests in to the application or refuses them; counts answers by code."""
 
     def __init__(self, app: ASGIApp, keys: Keys, counters: Counters) -> None:
