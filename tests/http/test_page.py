@@ -275,6 +275,27 @@ def test_the_page_of_a_new_box_says_what_to_do(box, shown, browser):
     page.only_asked_its_own_server(box.url)
 
 
+def test_an_answer_in_one_line(box, shown):
+    script = """const done = arguments[arguments.length - 1];
+        import("/static/words.js").then((words) => done(arguments[0].map(words.summary)));"""
+    face = {
+        "face_bbox": [[1, 2, 3, 4, 0.9]],
+        "face_gender": ["female"],
+        "face_age": [31.0],
+        "face_emo": ["Neutral"],
+    }
+    said = {
+        "no face": {name: [] for name in face},
+        "female": face,
+        "a picture": {"out_image": "/9j/4AAQ"},
+        "a class for each pixel": {"preds": [[0]], "probs": [[1.0]]},
+        "nothing found": {"detection_class_names": []},
+        "2 \u00d7 cat": {"detection_class_names": ["cat", "cat"]},
+    }
+    found = shown().browser.execute_async_script(script, list(said.values()))
+    assert found == list(said)
+
+
 def test_a_stream_is_shown_live(box, shown):
     box.add_stream("door")
     page = shown()

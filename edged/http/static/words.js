@@ -31,6 +31,9 @@ export function summary(answer) {
   if (answer.detection_texts) return answer.detection_texts.map((text) => `“${text}”`).join(" ") || "no text";
   if (answer.detection_class_names) return counted(answer.detection_class_names) || "nothing found";
   if (answer.class_probs) return likeliest(answer.class_probs);
+  if (answer.face_bbox) return counted(answer.face_gender) || "no face";
+  if (answer.out_image) return "a picture";
+  if (answer.preds) return "a class for each pixel";
   return Object.entries(answer)
     .filter(([name, value]) => !["request_id", "success"].includes(name) && typeof value !== "object")
     .map(([name, value]) => `${name} ${value}`)
