@@ -188,11 +188,11 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
-        self.lose_up = self.lose_down = False
         pairs, self._pairs = self._pairs, []
         for sock in pairs:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+        self.lose_up = self.lose_down = False  # not earlier: what is lost could still get through
 
     def close(self) -> None:
         self._server.close()
