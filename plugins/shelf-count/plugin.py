@@ -109,12 +109,12 @@ class ShelfCounter(Model[Frame, InventoryOptions, ShelfCount]):
 
 
 def _named(crop: Frame, index: GalleryIndex, farthest: float, tools: Tools, run: Run) -> int:
-    """Position of a product's name: 0 when it is unknown, else that of its SKU from 1."""
+    """Class of a product: 0 when it is unknown, else the id of its SKU."""
     if not index.skus:
         return 0
     vector = tools.models["embedding"].infer(crop, run).vector
     nearest, distance = embedding.nearest(vector[None], index.vectors)
-    return int(index.owners[nearest[0]]) + 1 if distance[0] <= farthest else 0
+    return index.ids[int(index.owners[nearest[0]])] if distance[0] <= farthest else 0
 
 
 @hookimpl

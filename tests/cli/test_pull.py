@@ -17,6 +17,7 @@ from tests.e2e.box import Client, running
 from tests.graphs import write_graph
 
 CARD = """
+api: 2
 id: {id}
 service: {service}
 rank: {rank}

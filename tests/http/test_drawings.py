@@ -75,7 +75,7 @@ def test_who_wants_no_drawing_gets_the_answer_alone(real, query):
         (PATH, {**ASKED, "imgae": 1}, 400),
         (PATH, {**ASKED, "image": "aGVsbG8="}, 415),
         ("/api/predict/objct-detection", ASKED, 404),
-        ("/api/predict/ocr", ASKED, 503),
+        ("/api/predict/ocr", ASKED, 404),
     ],
 )
 def test_a_failed_request_is_answered_as_without_a_drawing(real, path, body, code):

@@ -49,7 +49,7 @@ def test_a_picture_is_detected(real):
         (PATH, {"image": IMAGE, "imgae": 1}, 400, "`imgae`"),
         (PATH, {"image": "aGVsbG8="}, 415, "`image`"),
         ("/api/predict/objct-detection", {"image": IMAGE}, 404, "object-detection"),
-        ("/api/predict/ocr", {"image": IMAGE}, 503, "ocr"),
+        ("/api/predict/ocr", {"image": IMAGE}, 404, "ocr"),
         ("/api/predict/" + "x" * 3000, {"image": IMAGE}, 404, "no service"),
         ("/api/predict/a%0d%0ab", {"image": IMAGE}, 404, "no service"),
     ],

@@ -313,9 +313,16 @@ def test_base64_with_and_without_the_prefix():
     assert decode_base64(f"data:image/svg+xml;base64,{text}", "image", LIMITS) == b"any bytes"
 
 
-@pytest.mark.parametrize(
-    "text", ["no base64!", "YWJj\nYWJj", "YWJ", "ÄÖÜß", "data:text/html;base64,YWJj", "YW=Jj"]
-)
+@pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
+def test_base64_may_be_broken_into_lines_as_mime_does(prefix):
+    data = bytes(range(256))
+    text = base64.encodebytes(data).decode().replace("\n", "\r\n") + " "
+    assert decode_base64(prefix + text, "image", LIMITS) == data
+    exact = PictureLimits(max_bytes=len(data))
+    assert decode_base64(prefix + text, "image", exact) == data, "white space counts for nothing"
+
+
+@pytest.mark.parametrize("text", ["no base64!", "YWJ", "ÄÖÜß", "data:text/html;base64,YWJj", "YW=Jj"])
 def test_what_is_not_base64_names_the_field(text):
     with pytest.raises(BadRequest, match="`imagea` is not Base64"):
         decode_base64(text, "imagea", LIMITS)

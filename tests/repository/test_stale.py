@@ -38,7 +38,7 @@ class Small(SinglePassModel[Any, None, Any, Classification]):
 
     def postprocess(self, outputs, context, options):
         raw = outputs["scores"][0]
-        return Classification.from_array(np.exp(raw - raw.max()), self.card.labels)
+        return Classification(np.exp(raw - raw.max()), self.card.labels)
 
 
 @pytest.fixture
