@@ -89,7 +89,7 @@ from edged.contracts.video import (
 )
 from edged.hookspecs import Decoder, Register, RegisterDecoder, hookimpl
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "UNKNOWN",

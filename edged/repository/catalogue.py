@@ -115,7 +115,7 @@ class Catalogue:
         """
         offered = [card for card in self.cards if card.service == service]
         if not offered:
-            raise NotReady(f"no plugin has a model for {service}")
+            raise NotReady(f"{service} is not installed: no plugin has a model for it")
         return next((card.id for card in offered if card.verified), offered[0].id)
 
     def choice(self, model: str, device: str = "auto", precision: str = "auto") -> Candidate:

@@ -376,7 +376,7 @@ def test_a_measurement_from_another_machine_is_made_anew(build, of, pulled, tmp_
 def test_a_model_that_nobody_knows(pulled):
     with pytest.raises(RepositoryError, match="did you mean small"):
         pulled.catalogue.card("smal")
-    with pytest.raises(NotReady, match="no plugin has a model for ocr"):
+    with pytest.raises(NotReady, match="ocr is not installed: no plugin has a model for it"):
         pulled.catalogue.best("ocr")
 
 
