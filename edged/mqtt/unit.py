@@ -55,7 +55,7 @@ class MqttUnit:
             outbox=self._outbox,
             counters=counters,
         )
-        self._leftovers = Leftovers(self._requests, lambda: {facts.service for facts in info()})
+        self._leftovers = Leftovers(self._requests)
         self._control = ControlDesk(self._topics, verbs, self._outbox, counters)
         own = Events(self._up, self._lost, self._message, self._sender.published)
         self._main = Connection(settings, as_itself(self._topics, settings), own)

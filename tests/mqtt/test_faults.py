@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from edged.contracts.errors import QueueFull
 from edged.flow.counters import Counters
 from tests.broker import until
 
@@ -137,7 +138,7 @@ def test_an_unjournalled_request_is_delivered_again_after_a_kill_since_it_was_no
     assert sorted(customer.json()["echo"] for _ in range(50)) == list(range(50))
 
 
-def test_requests_of_the_last_run_wait_for_their_model(broker, client, unit, pipeline, tmp_path):
+def test_requests_of_the_last_run_wait_while_the_queue_is_full(broker, client, unit, pipeline, tmp_path):
     stuck = pipeline()
     stuck.open.clear()
     first = unit(stuck)
@@ -145,12 +146,20 @@ def test_requests_of_the_last_run_wait_for_their_model(broker, client, unit, pip
     customer.publish(REQUEST, {"n": 1}, "replies/me", b"1")
     until(lambda: len(stuck.jobs) == 1)
     first.stop()
-    work, loaded = pipeline(), threading.Event()
-    second = unit(work, ready=loaded)
+    work = pipeline()
+    room, submit = threading.Event(), work.submit
+
+    def full(job):
+        if not room.is_set():
+            raise QueueFull("no room yet")
+        submit(job)
+
+    work.submit = full
+    second = unit(work)
     time.sleep(0.5)
     assert not work.runs
     assert second.queued()["mqtt/leftovers"] == 1
-    loaded.set()
+    room.set()
     assert customer.json()["echo"] == 1
     stuck.open.set()  # the old unit is stopped: what its pipeline says now is not sent
     time.sleep(0.3)
