@@ -61,7 +61,8 @@ class Publisher:
         with self._lock:
             if state is State.SILENT and self._is_awaited(outcome):
                 state = TAKEN_BACK
-            self._tell(self._rule.offer(kept, state, time.monotonic()))
+            sure = isinstance(outcome.item, LiveClip)
+            self._tell(self._rule.offer(kept, state, time.monotonic(), sure=sure))
 
     def send_snapshot(self, outcome: Outcome) -> None:
         """Encode and send the picture of an outcome; of sound and of failures there is none."""

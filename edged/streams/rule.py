@@ -69,8 +69,11 @@ class Rule(Generic[T]):
         self._sent_at = float("-inf")
         self._held: _Held[T] | None = None
 
-    def offer(self, item: T, state: Hashable, now: float) -> T | None:
-        """A new result and what it shows; the one to tell now, which is this one or none."""
+    def offer(self, item: T, state: Hashable, now: float, *, sure: bool = False) -> T | None:
+        """A new result and what it shows; the one to tell now, which is this one or none.
+
+        `sure`: a change needs no other result that confirms it, as of what somebody has said.
+        """
         if state is State.SILENT:
             self._suppressed("silent")
             return None
@@ -84,7 +87,7 @@ class Rule(Generic[T]):
         if not every and state == self._told:
             self._suppressed("unchanged")
             return None
-        steady = every or before is not None or self._is_told_at_once(state)
+        steady = sure or every or before is not None or self._is_told_at_once(state)
         self._held = _Held(item, state, now, steady)
         return self.release(now)
 

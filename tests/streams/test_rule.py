@@ -187,3 +187,14 @@ def test_wrong_settings(wrong):
 def test_durations():
     assert PublishSettings(min_interval="500ms").min_interval == 0.5
     assert PublishSettings(min_interval="0s").min_interval == 0.0
+
+
+def test_what_is_sure_needs_nobody_to_confirm_it():
+    suppressed = []
+    rule = Rule(PublishSettings(on="change"), suppressed.append)
+    said = [
+        rule.offer(text, (text,), at / 10, sure=True)
+        for at, text in enumerate(["one", "two", "two", "three"])
+    ]
+    assert said == ["one", "two", None, "three"]
+    assert suppressed == ["unchanged"]
