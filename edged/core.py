@@ -41,6 +41,11 @@ class Core:
         if (requests := self.requests()) is not None:
             requests.cancel(request_id)
 
+    def stuck(self) -> str:
+        """Empty, or why nothing but another process will help."""
+        requests = self.requests()
+        return requests.state() if requests is not None and requests.is_stuck() else ""
+
     def queues(self) -> dict[str, int]:
         """Items waiting, by queue; of what goes out over MQTT, by what it is."""
         units = (self.requests(), self.workers(), self.telling.mqtt())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edged import config
 from edged.config import Config
-from edged.contracts.errors import ConfigError
+from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.message import Health
 from edged.control import Control, Switches
 from edged.core import Core
@@ -57,6 +57,8 @@ class Daemon:
                     health_at = time.monotonic() + self.config.health_every
                     self._publish_health()
                 self._systemd.watch(self.core.units)
+                if why := self.core.stuck():
+                    raise EdgedError(f"{why}: the process ends, so that it is started again")
                 self._wake.wait(max(0.0, min(1.0, ends_at - time.monotonic())))
                 self._wake.clear()
         finally:

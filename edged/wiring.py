@@ -17,6 +17,7 @@ from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.unit import MqttUnit
 from edged.opening import make_opener, resolve_source
 from edged.repository.opener import Opener
+from edged.requests.in_work import InWork
 from edged.requests.queue import RequestQueue
 from edged.serving.scheduler import Scheduler
 from edged.serving.unit import ServiceSettings, ServiceUnit
@@ -95,7 +96,8 @@ class Wiring:
 
     def _requests(self, settings: Config) -> Unit:
         core = self._core
-        return RequestQueue(core.table, settings.requests, _workers(settings), core.counters)
+        in_work = InWork(settings.paths.state / "in-work")
+        return RequestQueue(core.table, settings.requests, _workers(settings), core.counters, in_work)
 
     def _intake(self) -> RequestQueue:
         intake = self._core.requests()

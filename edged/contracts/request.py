@@ -47,11 +47,13 @@ class RequestJob:
     received_at: float
     """`time.monotonic()`; the request's `timeout_s` counts from here."""
     reply: Callable[[Answer], None]
-    """Called exactly once, from a worker's thread."""
+    """Called exactly once, from a thread of the queue."""
     progress: Callable[[str, float], None] | None = None
     """Called with the request's id and the share that is done, for long work."""
     wants_drawing: bool = False
     """Whether the answer shall be able to draw itself: it holds the picture until then."""
+    key: bytes | None = None
+    """By which it is known again when it comes a second time after the process died; none: it does not."""
 
 
 class Intake(Protocol):

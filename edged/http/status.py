@@ -76,4 +76,6 @@ class Status(_Part):
 
     def why_not_ready(self) -> str:
         """Empty when every service is up; else one sentence. A dead camera makes nothing unready."""
-        return "; ".join(f"{s.service}: {s.state}" for s in self.services if s.state != "running")
+        down = [f"{s.service}: {s.state}" for s in self.services if s.state != "running"]
+        queue = self.units.get("requests", "running")
+        return "; ".join(down if queue == "running" else [*down, f"requests: {queue}"])

@@ -183,6 +183,7 @@ class RequestDesk:
             payload,
             received_at,
             reply=partial(self._reply, pending),
+            key=pending.request.identity,
             progress=partial(self._progress, received_at),
         )
 

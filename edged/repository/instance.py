@@ -26,6 +26,7 @@ from edged.contracts.model import (
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority, Slot
 from edged.flow.counters import Counters
+from edged.flow.pulse import beat
 from edged.repository.variants import ANYTHING, Preference
 from edged.runtimes.checked import checked
 from edged.runtimes.signature import Signature
@@ -48,10 +49,12 @@ class SlottedSession:
         self._observe = observe
 
     def run(self, inputs: Tensors) -> Tensors:
+        beat()
         with self._slot.hold(self._priority):
             started = time.perf_counter()
             outputs = self._session.run(inputs)
             ended = time.perf_counter()
+        beat()
         self._observe(ended - started)
         return outputs
 

@@ -1,5 +1,6 @@
 """A request on its way."""
 
+import itertools
 import logging
 import time
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ class Call:
     """Filled step by step, by one thread at a time."""
 
     job: RequestJob
+    deadline: float
+    """`time.monotonic()`: then it is answered 504. Until it is read, that of a request that names none."""
     started: float = field(default_factory=time.monotonic)
     fields: Mapping[str, Any] = field(default_factory=dict)
     """What could be read of it, for a refusal to echo."""
@@ -36,6 +39,9 @@ class Call:
     """What was fetched."""
     answer: Answer | None = None
     """The end of its way."""
+    replied: bool = False
+    """Whether who asked has an answer, be it that the time is over."""
+    _claims: Iterator[int] = field(default_factory=itertools.count)
 
     @contextmanager
     def step(self) -> Iterator[None]:
@@ -49,6 +55,11 @@ class Call:
             self.answer = refusal(self.fields, 500, "the daemon failed on this request; its log says why")
         if self.answer is not None:
             self.close()
+
+    def claim(self) -> bool:
+        """Whether the right to reply is the caller's: the first who asks has it."""
+        self.replied = True
+        return next(self._claims) == 0
 
     def close(self) -> None:
         """Give back what was fetched."""

@@ -1,56 +1,81 @@
 """A request's way: in with its raw bytes, through threads that have time for it, out with one answer.
 
 A request that names a URL is fetched by threads of their own, so slow servers never hold up the requests that
-bring all they need; one whose service is still loading waits without holding anybody up.
+bring all they need; one whose service is still loading waits without holding anybody up. At its deadline a
+request is answered, whatever the thread does that works on it. One that was in work when the process died is
+tried last, and alone; after a second death it is not tried again.
 """
 
-import time
-from typing import Any
+from functools import partial
 
+from edged.contracts.errors import InferenceError, TimedOut
 from edged.contracts.request import RequestJob
-from edged.contracts.services import SERVICES
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo
 from edged.requests.call import Call
+from edged.requests.deadlines import Deadlines
+from edged.requests.in_work import InWork
 from edged.requests.parked import Parked
 from edged.requests.settings import RequestSettings
 from edged.requests.steps import Steps
+from edged.requests.working import Working
+from edged.serving.run import OVERDUE
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import ServiceTable
+
+DEADLY = 2
+"""A request that was in work when the process died so often is not tried again."""
 
 
 class RequestQueue:
     """A unit, and the `Intake` of all outside worlds: bounded queues, and threads that answer from them."""
 
     def __init__(
-        self, table: ServiceTable, settings: RequestSettings, workers: int, counters: Counters
+        self,
+        table: ServiceTable,
+        settings: RequestSettings,
+        workers: int,
+        counters: Counters,
+        in_work: InWork | None = None,
     ) -> None:
         self._table = table
-        self._counters = counters
+        self._workers_count = workers
+        self._in_work = InWork(None) if in_work is None else in_work
+        self._working = Working(self._in_work, counters)
         self._steps = Steps(table, settings, counters)
-        self._new: Fifo[RequestJob] = _fifo(settings)
-        self._loaded: Fifo[Call] = _fifo(settings)
-        self._unfetched: Fifo[Call] = _fifo(settings)
-        self._fetched: Fifo[Call] = _fifo(settings)
-        self._recordings: Fifo[Call] = _fifo(settings)
+        self._deadlines = Deadlines(self._late)
         self._parked = Parked(table.is_loading, self._unpark, settings.max_waiting)
+        lane = partial(Fifo[Call], settings.max_waiting, settings.max_waiting_bytes)
+        self._new, self._suspects, self._loaded = lane(), lane(), lane()
+        self._unfetched, self._fetched, self._recordings = lane(), lane(), lane()
         self._workers = Scheduler("requests", workers, counters)
-        self._workers.add("requests", self._new, self._begin, workers)
-        self._workers.add("loading", self._loaded, self._open, workers)
-        self._workers.add("fetched", self._fetched, self._finish, workers)
+        self._workers.add("requests", self._new, self._working.on(self._begin), workers)
+        self._workers.add("suspects", self._suspects, self._working.on(self._try_again), alone=True)
+        self._workers.add("loading", self._loaded, self._working.on(self._open), workers)
+        self._workers.add("fetched", self._fetched, self._working.on(self._finish), workers)
         # A recording may take minutes: one worker is left for what takes milliseconds.
-        self._workers.add("recordings", self._recordings, self._finish, max(1, workers - 1))
+        few = max(1, workers - 1)
+        self._workers.add("recordings", self._recordings, self._working.on(self._finish), few)
         self._fetchers = Scheduler("fetches", settings.fetch.parallel, counters)
         self._fetchers.add("fetches", self._unfetched, self._fetch, settings.fetch.parallel)
-        self._units = (self._parked, self._workers, self._fetchers)
+        self._units = (self._deadlines, self._workers, self._fetchers)
 
     def submit(self, job: RequestJob) -> None:
         """Queue the job. Raises `QueueFull`; then `reply` is not called."""
-        self._new.put(job, len(job.payload))
+        call = Call(job, self._steps.deadline_of(job))
+        deaths = self._in_work.deaths(job.key)
+        if deaths >= DEADLY:
+            self._working.refuse(
+                call, InferenceError(f"edged died {deaths} times while it worked on this request")
+            )
+            return
+        (self._suspects if deaths else self._new).put(call, len(job.payload))
+        self._deadlines.watch(call)
 
     def cancel(self, request_id: str) -> None:
         """Answer a request that came before with 499, unless it is answered already."""
         self._steps.cancellations.cancel(request_id)
+        self._parked.look()
 
     def queued(self) -> dict[str, int]:
         """Requests waiting, by what for."""
@@ -68,26 +93,38 @@ class RequestQueue:
         self._table.unwatch(self._parked.look)
         for unit in reversed(self._units):
             unit.stop()
+        self._parked.clear()
+        self._in_work.close()
         while (call := self._fetched.take() or self._recordings.take()) is not None:
             call.close()
 
     def state(self) -> str:
         """`running`, or what is wrong."""
+        if hung := self._working.hung():
+            return f"{hung} of {self._workers_count} workers hang"
         return next((state for unit in self._units if (state := unit.state()) != "running"), "running")
 
     def beat(self) -> float:
         """The last sign of life of the slowest worker; that a fetch waits long is no fault."""
         return self._workers.beat()
 
-    def _begin(self, job: RequestJob) -> None:
+    def is_stuck(self) -> bool:
+        """Whether every worker hangs: only another process will help."""
+        return self._working.hung() >= self._workers_count
+
+    def _begin(self, call: Call) -> None:
         """A new request."""
-        call = Call(job)
         with call.step():
             self._steps.read(call)
-            if self._table.is_loading(job.service):
+            self._deadlines.watch(call)
+            if self._table.is_loading(call.job.service):
                 self._parked.put(call)
                 return
         self._open(call)
+
+    def _try_again(self, call: Call) -> None:
+        """One that may have killed the process, new or with its media."""
+        (self._begin if call.media is None else self._finish)(call)
 
     def _open(self, call: Call) -> None:
         """One that has been read, and whose service may be up."""
@@ -98,7 +135,7 @@ class RequestQueue:
                     self._unfetched.put(call, len(call.job.payload))
                     return
                 self._steps.answer(call)
-        self._reply(call)
+        self._working.reply(call, call.answer)
 
     def _unpark(self, call: Call) -> None:
         """One that waits no longer."""
@@ -106,32 +143,24 @@ class RequestQueue:
             if call.answer is None:
                 self._loaded.put(call, len(call.job.payload))
                 return
-        self._reply(call)
+        self._working.reply(call, call.answer)
 
     def _fetch(self, call: Call) -> None:
         """One that names a URL; in a thread that only waits."""
         with call.step():
             held = self._steps.fetch(call)
             lane = self._recordings if call.served.service.takes_sound else self._fetched
-            lane.put(call, held)
+            (self._suspects if self._in_work.deaths(call.job.key) else lane).put(call, held)
             return
-        self._reply(call)
+        self._working.reply(call, call.answer)
 
     def _finish(self, call: Call) -> None:
         """One whose media has come."""
         with call.step():
             self._steps.answer(call)
-        self._reply(call)
+        self._working.reply(call, call.answer)
 
-    def _reply(self, call: Call) -> None:
-        """The end of every way."""
-        job, answer = call.job, call.answer
-        assert answer is not None  # noqa: S101 - each way ends with one
-        known = job.service if job.service in SERVICES else "unknown"  # strangers do not name counters
-        self._counters.count(f"requests/{known}", str(answer.code))
-        self._counters.observe("request", time.monotonic() - call.started)
-        job.reply(answer)
-
-
-def _fifo(settings: RequestSettings) -> Fifo[Any]:
-    return Fifo(settings.max_waiting, settings.max_waiting_bytes)
+    def _late(self, call: Call) -> None:
+        """One whose time is over."""
+        self._working.lose(call)
+        self._working.refuse(call, TimedOut(OVERDUE))

@@ -13,7 +13,7 @@ from edged.contracts.message import Envelope
 from edged.contracts.model import Options
 from edged.contracts.request import Answer, RequestJob
 from edged.contracts.service import Service
-from edged.contracts.services import service
+from edged.contracts.services import SERVICES, service
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.media.fetch import IN_MEMORY
@@ -37,7 +37,7 @@ class Steps:
 
     def all_at_once(self, job: RequestJob) -> Answer:
         """The answer of a job: the result, or the error as `FailedAnswer`."""
-        call = Call(job)
+        call = Call(job, self.deadline_of(job))
         with call.step():
             self.read(call)
             self.open(call)
@@ -46,12 +46,18 @@ class Steps:
         assert call.answer is not None  # noqa: S101 - the last step makes one, and so does an error
         return call.answer
 
+    def deadline_of(self, job: RequestJob) -> float:
+        """Of a job that nobody has looked into; `time.monotonic()`."""
+        known = SERVICES.get(job.service)
+        return job.received_at + (self._settings.timeout_of(known) if known else self._settings.timeout_s)
+
     def read(self, call: Call) -> None:
         """Step 1: look into the request."""
         call.fields = parsed(call.job.payload)
         known = service(call.job.service)
         call.request = validated(known, call.fields)
         call.run = self._run(call.job, known, call.request)
+        call.deadline = call.run.deadline or call.deadline
         call.run.check()
         call.wanted = wanted_of(call.request, self._settings.picture, self._settings.sound)
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edged.contracts.errors import Cancelled, TimedOut
+from edged.flow.pulse import beat
 
+OVERDUE = "the request took longer than its `timeout_s`; raise it, or ask for less"
 REMEMBERED = 1000
 """So many cancelled requests are remembered."""
 
@@ -46,14 +48,16 @@ class RunHandle:
 
     def progress(self, done: float) -> None:
         """Pass on the share that is done."""
+        beat()
         if self.report is not None:
             self.report(done)
 
     def check(self) -> None:
         """Raise `Cancelled` when nobody waits any more, `TimedOut` after the deadline."""
+        beat()
         self.check_cancelled()
         if self.deadline is not None and time.monotonic() > self.deadline:
-            raise TimedOut("the request took longer than its `timeout_s`; raise it, or ask for less")
+            raise TimedOut(OVERDUE)
 
     def check_cancelled(self) -> None:
         """Raise `Cancelled` when nobody waits any more; what is done, if late, is still worth sending."""

@@ -12,9 +12,12 @@ from typing import Any
 
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Mailbox
+from edged.flow.pulse import last_beat
 
 log = logging.getLogger(__name__)
 
+STOP_S = 10.0
+"""So long all workers together are waited for; one that hangs ends with the process."""
 CREDIT_S = 1.0
 """A lane that was idle is treated as if it had used at most so much less than the others."""
 
@@ -26,6 +29,7 @@ class _Share:
     mailbox: Mailbox[Any]
     work: Callable[[Any], None]
     limit: int
+    alone: bool = False
     used_s: float = 0.0
     active: int = 0
 
@@ -49,10 +53,21 @@ class Scheduler:
             for i in range(threads)
         ]
 
-    def add(self, name: str, mailbox: Mailbox[Any], work: Callable[[Any], None], limit: int = 1) -> None:
-        """Serve a lane, with at most `limit` of its items in work at a time (1 keeps their order)."""
+    def add(
+        self,
+        name: str,
+        mailbox: Mailbox[Any],
+        work: Callable[[Any], None],
+        limit: int = 1,
+        *,
+        alone: bool = False,
+    ) -> None:
+        """Serve a lane, with at most `limit` of its items in work at a time (1 keeps their order).
+
+        `alone`: only when no other lane has anything to do, and then nothing else is begun.
+        """
         with self._changed:
-            self._lanes[name] = _Share(mailbox, work, limit, self._clock_s)
+            self._lanes[name] = _Share(mailbox, work, limit, alone, self._clock_s)
         mailbox.ready = self._wake
         self._wake()
 
@@ -78,9 +93,10 @@ class Scheduler:
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+        ends_at = time.monotonic() + STOP_S
         for thread in self._threads:
             if thread.ident is not None:
-                thread.join(timeout=10)
+                thread.join(timeout=max(0.0, ends_at - time.monotonic()))
 
     def state(self) -> str:
         """`running`, or which workers died."""
@@ -88,16 +104,26 @@ class Scheduler:
         return "running" if not dead else f"dead workers: {', '.join(dead)}"
 
     def beat(self) -> float:
-        """Since when the slowest worker has been at its item; now, when none works."""
-        return min(self._busy_since.copy().values(), default=time.monotonic())
+        """The last sign of life of the slowest worker, from its work or from its beginning; now, when none
+        works."""
+        signs = (
+            max(since, last_beat(self._threads[worker].ident))
+            for worker, since in self._busy_since.copy().items()
+        )
+        return min(signs, default=time.monotonic())
 
     def _wake(self) -> None:
         with self._changed:
             self._changed.notify()
 
     def _next(self) -> _Share | None:
-        ready = [lane for lane in self._lanes.values() if lane.waits()]
-        return min(ready, key=lambda lane: lane.used_s, default=None)
+        lanes = self._lanes.values()
+        if any(lane.alone and lane.active for lane in lanes):
+            return None
+        ready = [lane for lane in lanes if lane.waits()]
+        if not any(lane.active for lane in lanes) and all(lane.alone for lane in ready):
+            return ready[0] if ready else None
+        return min((lane for lane in ready if not lane.alone), key=lambda lane: lane.used_s, default=None)
 
     def _loop(self, worker: int) -> None:
         while True:
