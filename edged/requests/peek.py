@@ -10,6 +10,16 @@ _ENDS = 4096
 _FIELD = re.compile(rb'"(request_id|reply_to)"\s*:\s*("(?:[^"\\]|\\.){1,1000}")')
 
 
+_TIMEOUT = re.compile(rb'"timeout_s"\s*:\s*([0-9]{1,5}(?:\.[0-9]{0,9})?)\s*[,}]')
+
+
+def peek_timeout(payload: bytes) -> float | None:
+    """`timeout_s` of a payload that nobody has checked, looked for near its ends: microseconds, whatever its
+    size."""
+    found = _TIMEOUT.search(payload, 0, _ENDS) or _TIMEOUT.search(payload, max(0, len(payload) - _ENDS))
+    return float(found[1]) or None if found else None
+
+
 def peek(payload: bytes) -> dict[str, str]:
     """`request_id` and `reply_to` of a payload that nobody has checked, where they can be had cheaply."""
     if len(payload) <= PARSED_BYTES:

@@ -20,6 +20,7 @@ from edged.media.fetch import IN_MEMORY
 from edged.requests.call import Call
 from edged.requests.decode import fetched, item_of, wanted_of
 from edged.requests.parse import options_of, parsed, validated
+from edged.requests.peek import peek_timeout
 from edged.requests.recording import Recording, found_in
 from edged.requests.settings import RequestSettings
 from edged.serving.run import Cancellations, RunHandle
@@ -48,8 +49,9 @@ class Steps:
 
     def deadline_of(self, job: RequestJob) -> float:
         """Of a job that nobody has looked into; `time.monotonic()`."""
-        known = SERVICES.get(job.service)
-        return job.received_at + (self._settings.timeout_of(known) if known else self._settings.timeout_s)
+        known, named = SERVICES.get(job.service), peek_timeout(job.payload)
+        usual = self._settings.timeout_of(known) if known else self._settings.timeout_s
+        return job.received_at + (named or usual)
 
     def read(self, call: Call) -> None:
         """Step 1: look into the request."""

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from edged.requests.peek import PARSED_BYTES, peek
+from edged.requests.peek import PARSED_BYTES, peek, peek_timeout
 
 LONG = "x" * PARSED_BYTES
 
@@ -30,3 +30,20 @@ def test_id_and_address_are_found(payload, found):
 )
 def test_nonsense_has_none(payload):
     assert peek(payload) == {}
+
+
+@pytest.mark.parametrize(
+    ("payload", "seconds"),
+    [
+        (b'{"timeout_s": 2, "image": "' + b"A" * 100_000 + b'"}', 2.0),
+        (b'{"image": "' + b"A" * 100_000 + b'", "timeout_s":0.25}', 0.25),
+        (b'{"timeout_s": "2"}', None),
+        (b'{"timeout_s": 0}', None),
+        (b'{"timeout_s": -1}', None),
+        (b'{"timeout_s": 123456789}', None),
+        (b"not JSON", None),
+        (b"", None),
+    ],
+)
+def test_the_time_limit_is_found_without_reading_all_of_it(payload, seconds):
+    assert peek_timeout(payload) == seconds

@@ -7,6 +7,7 @@ import pytest
 
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo, Latest
+from edged.flow.pulse import beat
 from edged.serving.scheduler import Scheduler
 
 
@@ -106,3 +107,50 @@ def test_the_beat_tells_of_a_worker_that_hangs(scheduler):
     assert scheduler.beat() == stuck
     leave.set()
     until(lambda: scheduler.beat() > stuck)
+
+
+def test_long_work_that_gives_signs_of_life_does_not_hang(scheduler):
+    told, leave = threading.Event(), threading.Event()
+    again = threading.Event()
+
+    def work(_):
+        told.set()
+        assert again.wait(10)
+        beat()
+        told.set()
+        leave.wait(10)
+
+    box = Latest[int]()
+    scheduler.add("lane", box, work)
+    scheduler.start()
+    box.put(1)
+    assert told.wait(10)
+    begun = scheduler.beat()
+    told.clear()
+    again.set()
+    assert told.wait(10)
+    assert scheduler.beat() > begun
+    leave.set()
+
+
+def test_a_lane_that_is_served_alone_comes_last_and_has_all_workers_wait(scheduler):
+    alone, others, seen, at_once = Fifo[str](9, 99), Fifo[str](9, 99), [], []
+    count = threading.Semaphore(9)
+
+    def work(name):
+        count.acquire()
+        at_once.append((name, 9 - count._value))
+        time.sleep(0.01)
+        count.release()
+        seen.append(name)
+
+    for number in range(6):
+        others.put(f"other {number}", 1)
+    alone.put("alone 0", 1)
+    alone.put("alone 1", 1)
+    scheduler.add("alone", alone, work, alone=True)
+    scheduler.add("others", others, work, limit=2)
+    scheduler.start()
+    until(lambda: len(seen) == 8)
+    assert seen[-2:] == ["alone 0", "alone 1"]
+    assert [busy for name, busy in at_once if name.startswith("alone")] == [1, 1]
