@@ -153,7 +153,7 @@ def test_a_suspect_is_tried_last_and_alone(path):
 
 def test_a_worker_that_hangs_keeps_nobody_waiting_beyond_the_deadline(path):
     hang = threading.Event()
-    box = Box(path, lambda *_: hang.wait(60))
+    box = Box(path, lambda *_: hang.wait(60) and None)
     box.queue.start()
     try:
         asked = [box.ask(b"%d" % number, timeout_s=0.3) for number in range(5)]
@@ -171,7 +171,7 @@ def test_a_worker_that_hangs_keeps_nobody_waiting_beyond_the_deadline(path):
 def test_who_waits_unread_behind_workers_that_hang_is_answered_too(path, monkeypatch):
     monkeypatch.setattr("edged.requests.working.HUNG_S", 0.1)
     hang = threading.Event()
-    box = Box(path, lambda *_: hang.wait(60))
+    box = Box(path, lambda *_: hang.wait(60) and None)
     box.queue.start()
     try:
         asked = [box.ask(b"%d" % number, timeout_s=0.4) for number in range(4)]
