@@ -62,7 +62,7 @@ class Deadlines:
             now = time.monotonic()
             while self._watched and (self._watched[0][0] <= now or self._watched[0][2].replied):
                 _, _, call = heapq.heappop(self._watched)
-                if not call.replied and call.deadline <= now:
+                if not call.replied and call.deadline <= now and call not in over:  # watched twice
                     over.append(call)
             if not over and not self._stopping:
                 self._changed.wait(self._watched[0][0] - now if self._watched else None)
