@@ -1,29 +1,38 @@
 """One service of one microphone: what it wants to hear, and the clips that wait for it."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from edged.contracts.errors import RequestError
 from edged.contracts.items import LiveClip
+from edged.contracts.model import Options
 from edged.contracts.services import service
 from edged.contracts.slot import Priority
+from edged.contracts.speech import Clips
 from edged.media.chunks import SoundChunk
 from edged.serving.run import RunHandle
 from edged.serving.scheduler import Scheduler
-from edged.serving.table import ServiceTable
+from edged.serving.table import Served, ServiceTable
 from edged.streams.clipbox import ClipBox, Pieces, Waiting
 from edged.streams.feed import Due
 from edged.streams.lane import Lane, RunSettings
+from edged.streams.listener import Listener
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
 
 PIECE_S = 5.0
 """Length of the pieces for a service that listens always, unless `every` says another."""
 GROWTH_S = 1.0
-"""A growing utterance is heard again when it is so much longer."""
+"""What is new in a growing utterance is heard when it is so long."""
 
 
-class SoundLane(Lane):
-    """Utterances, growing ones too, or pieces of all sound, as the service listens."""
+class SoundLane(Lane[LiveClip]):
+    """Utterances, growing ones too, or pieces of all sound, as the service listens.
+
+    A growing one is heard by a model that steps through it; any other hears it once it is over.
+    """
 
     def __init__(
         self,
@@ -41,7 +50,8 @@ class SoundLane(Lane):
         self._listens = service(run.service).listens
         self._due = Due(run.every if self._listens != "always" else None)
         self._pieces = Pieces(run.every or PIECE_S, voice_only=voice_only)
-        self._heard_s = 0.0
+        self._listener = Listener()
+        self._offered_s = 0.0
 
     def stop(self, scheduler: Scheduler) -> None:
         super().stop(scheduler)
@@ -61,14 +71,14 @@ class SoundLane(Lane):
 
     def wants(self, spoken_s: float) -> bool:
         """Whether to hear an utterance that is `spoken_s` long so far."""
-        grown = spoken_s - self._heard_s >= GROWTH_S
-        return self._listens == "growing" and not len(self.mailbox) and grown
+        grown = spoken_s - self._offered_s >= GROWTH_S
+        return self._listens == "growing" and grown and not len(self.mailbox) and self._steps()
 
     def said(self, live: LiveClip) -> None:
         """An utterance, or what there is of one that grows."""
         if self._listens == "always":
             return
-        self._heard_s = 0.0 if live.final else live.clip.seconds
+        self._offered_s = 0.0 if live.final else live.clip.seconds
         if not live.final or self._due.at(live.captured_at):
             self.mailbox.put(live)
 
@@ -78,3 +88,19 @@ class SoundLane(Lane):
             super().work(item)
         else:
             self.handle(item, RunHandle(is_cancelled=self._waiting.__bool__), Priority.JOB)
+
+    def infer(
+        self, item: LiveClip, served: Served, options: Options, run: RunHandle, priority: Priority
+    ) -> Clips[Any] | None:
+        """The result of the clip alone."""
+        if self._listens == "growing" and served.instance.hears_utterances:
+            result = self._listener.step(item, served, options, run, priority)
+        else:
+            result = served.instance.infer(item.clip, options, run, priority)
+        return None if result is None else Clips([(item.clip.start_us, result)])
+
+    def _steps(self) -> bool:
+        try:
+            return self._table.get(self.service).instance.hears_utterances
+        except RequestError:
+            return False
