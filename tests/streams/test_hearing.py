@@ -34,7 +34,7 @@ from edged.streams.hearing import SoundFeed
 from edged.streams.lane import RunSettings
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
-from edged.streams.sound_lane import SoundLane
+from edged.streams.sound_lane import UtteranceLane
 from tests.broker import until
 
 LIVE, LANGUAGE, MUSIC, VECTOR, SPEAKER = (
@@ -109,7 +109,7 @@ def room(instance_of):
         results, table = iter(answers), ServiceTable()
         table.put(Served(service(name), Whole(lambda *_: next(results), voice), OPTIONS[name]))
         run = RunSettings(service=name)
-        return SoundLane(outlet, run, table, publish, waiting=Waiting(), voice_only=False)
+        return UtteranceLane(outlet, run, table, publish, Waiting())
 
     def made(services, *, runs=(), voice_only=False, steps=True):
         table = ServiceTable()

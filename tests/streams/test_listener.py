@@ -21,7 +21,7 @@ from edged.streams.lane import RunSettings
 from edged.streams.listener import Listener
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
-from edged.streams.sound_lane import SoundLane
+from edged.streams.sound_lane import UtteranceLane
 
 LIVE = "speech-recognition-zh-live"
 GREEDY = RecognitionOptions(beam=1)
@@ -121,9 +121,7 @@ def test_a_lane_gives_a_partial_step_up_while_a_final_one_waits_anywhere():
     instance, table, waiting, lines = Steps(), ServiceTable(), Waiting(), []
     table.put(Served(service(LIVE), instance, GREEDY))
     outlet = Outlet("box", "room", (lambda *line: lines.append(line),), Counters())
-    lane = SoundLane(
-        outlet, RunSettings(service=LIVE), table, PublishSettings(), waiting=waiting, voice_only=False
-    )
+    lane = UtteranceLane(outlet, RunSettings(service=LIVE), table, PublishSettings(), waiting)
 
     def live(seconds, *, final=False):
         return LiveClip(AudioClip(SOUND[: seconds * RATE], RATE, 0), 0.0, 0, final)
@@ -144,7 +142,7 @@ def test_a_lane_gives_a_partial_step_up_while_a_final_one_waits_anywhere():
 def test_nothing_grows_for_a_service_that_is_not_up():
     outlet = Outlet("box", "room", (), Counters())
     run = RunSettings(service=LIVE)
-    lane = SoundLane(outlet, run, ServiceTable(), PublishSettings(), waiting=Waiting(), voice_only=False)
+    lane = UtteranceLane(outlet, run, ServiceTable(), PublishSettings(), Waiting())
     assert not lane.wants(5.0)
 
 
