@@ -17,6 +17,7 @@ from edged import (
     SpeechChunk,
     Tools,
     Transcript,
+    UtteranceModel,
 )
 from edged.cards import load_card
 from edged.contracts.errors import Cancelled
@@ -174,9 +175,15 @@ class Counting(Speech):
         return Heard("好" * round(item.seconds * 10))
 
 
+def live_model():
+    model = discover([HERE.parent], entry_points=False).models["mandarin-live"]
+    assert isinstance(model, UtteranceModel)
+    return model
+
+
 def listened(voice):
     """A minute through the real cutter: a step a second of what grows, and one for each end."""
-    model, speech = discover([HERE.parent], entry_points=False).models["mandarin-live"], Counting()
+    model, speech = live_model(), Counting()
     tools, cutter = Tools({}, {}, {"speech": speech}), UtteranceCutter(UtteranceRules(), RATE)
     state, known, fed, number = model.start(GREEDY), 0, 0.0, 0
     partials, finals = [], []
@@ -233,7 +240,7 @@ def test_the_end_of_an_utterance_is_the_whole_heard_at_once(speech, pause, quiet
 
 
 def test_the_contract_while_it_grows():
-    model = discover([HERE.parent], entry_points=False).models["mandarin-live"]
+    model = live_model()
     samples = np.concatenate(Voice(5, 1).windows)[: 10 * RATE]
     clip = AudioClip(samples, RATE, 0, ((0, 5 * RATE), (6 * RATE, 9 * RATE)))
     conformance(model, {}, clip, models={"speech": Counting()})
@@ -241,7 +248,7 @@ def test_the_contract_while_it_grows():
 
 def test_a_piece_is_heard_once_and_what_was_told_stays():
     """Only the last piece changes; a source that is opened anew begins to count anew."""
-    model, speech = discover([HERE.parent], entry_points=False).models["mandarin-live"], Counting()
+    model, speech = live_model(), Counting()
     tools = Tools({}, {}, {"speech": speech})
     samples = np.random.default_rng(3).normal(0, 0.1, 20 * RATE).astype(np.float32)
     clip = AudioClip(samples, RATE, 90_000_000, ((0, 20 * RATE),))
@@ -258,7 +265,7 @@ def test_a_piece_is_heard_once_and_what_was_told_stays():
 
 
 def test_what_is_given_up_was_not_heard():
-    model, speech = discover([HERE.parent], entry_points=False).models["mandarin-live"], Counting()
+    model, speech = live_model(), Counting()
     clip = AudioClip(np.ones(2 * RATE, np.float32), RATE, 0, ((0, 2 * RATE),))
     first, second = chunks_of(clip, [RATE])
     tools = Tools({}, {}, {"speech": speech})
@@ -266,6 +273,7 @@ def test_what_is_given_up_was_not_heard():
     with pytest.raises(Cancelled):
         model.step(second, state, GREEDY, tools, FakeRun(Cancelled("somebody else waits")))
     result, _ = model.step(second, state, GREEDY, tools, FakeRun())
+    assert result is not None
     assert result.texts == ("好" * 20,)
 
 
