@@ -34,6 +34,7 @@ from edged.contracts.items import (
     FramePair,
     PixelFormat,
     Pixels,
+    SpeechChunk,
     TextPair,
     Video,
 )
@@ -58,6 +59,7 @@ from edged.contracts.model import (
     StreamModel,
     Tensors,
     Tools,
+    UtteranceModel,
 )
 from edged.contracts.pairs import ComparisonOptions, ImageSimilarity, ProductMatch
 from edged.contracts.parts import (
@@ -160,6 +162,7 @@ __all__ = [
     "ShelfCount",
     "SinglePassModel",
     "SpeakerClass",
+    "SpeechChunk",
     "SpeechVector",
     "StreamModel",
     "Tensors",
@@ -171,6 +174,7 @@ __all__ = [
     "TooLarge",
     "Tools",
     "Transcript",
+    "UtteranceModel",
     "Video",
     "VoiceActivity",
     "YesNo",

@@ -3,9 +3,9 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any, get_args
 
@@ -17,8 +17,17 @@ from edged.answers.finding import Finding
 from edged.answers.kinds import KINDS
 from edged.answers.schema import answer_schema
 from edged.contracts.card import Graph, ModelCard, PictureInput
-from edged.contracts.items import AudioClip, Colour, Frame, Pixels
-from edged.contracts.model import Model, Options, Part, Session, Tensors, Tools
+from edged.contracts.items import AudioClip, Colour, Frame, Pixels, SpeechChunk
+from edged.contracts.model import (
+    Model,
+    Options,
+    Part,
+    Session,
+    StreamModel,
+    Tensors,
+    Tools,
+    UtteranceModel,
+)
 from edged.contracts.service import Service
 from edged.contracts.services import any_service, card_options
 from edged.contracts.speech import Clips
@@ -116,6 +125,39 @@ class VideoOfPictures:
         return AudioClip(whole.samples[start_us * rate // _MICROSECONDS : end], rate, start_us)
 
 
+def chunks_of(clip: AudioClip, cuts: Sequence[int]) -> list[SpeechChunk]:
+    """An utterance as it comes: cut before each of these samples, which are in order.
+
+    Of a voice a chunk tells what there is of it so far.
+    """
+    borders = [0, *cuts, len(clip.samples)]
+    return [
+        SpeechChunk.of(_so_far(clip, end), begin, final=i == len(cuts))
+        for i, (begin, end) in enumerate(itertools.pairwise(borders))
+    ]
+
+
+def _so_far(clip: AudioClip, end: int) -> AudioClip:
+    voiced = tuple((first, min(last, end)) for first, last in clip.voiced if first < end)
+    return replace(clip, samples=clip.samples[:end], voiced=voiced)
+
+
+def stepped(
+    model: StreamModel[Any, Any, Any, Any],
+    chunks: Iterable[Any],
+    options: Options,
+    tools: Tools,
+    state: Any = None,
+) -> list[tuple[Any, Any]]:
+    """What a model gives for each chunk, and its state after it; from `state` on, or from its start."""
+    state = model.start(options) if state is None else state
+    steps = []
+    for chunk in chunks:
+        result, state = model.step(chunk, state, options, tools, FakeRun())
+        steps.append((result, state))
+    return steps
+
+
 def conformance(
     model: Model[Any, Any, Any],
     sessions: Mapping[str, Session],
@@ -130,6 +172,8 @@ def conformance(
     * its result is a result of its service; in every encoding its answer is finite JSON that fits the schema
     * every field of that schema is documented, and the answer has a gist
     * it holds no state: the same item gives the same answer again, also from four threads at once
+    * an `UtteranceModel` says the same of an utterance that comes in three chunks as of the whole, and steps
+      from a state without a change of it
     """
     of = any_service(model.card.service)
     options = card_options(model.card)
@@ -144,7 +188,21 @@ def conformance(
         for finding in findings:
             _assert_answer(finding)
     _assert_stateless(lambda: model.infer(item, options, tools, FakeRun()), result)
+    if isinstance(model, UtteranceModel):
+        _assert_steps(model, item, options, tools, result)
     return result
+
+
+def _assert_steps(
+    model: UtteranceModel[Any, Any, Any], clip: AudioClip, options: Options, tools: Tools, whole: Any
+) -> None:
+    chunks = chunks_of(clip, [len(clip.samples) // 3, len(clip.samples) * 2 // 3])
+    *_, (_, state), (last, after) = stepped(model, chunks, options, tools)
+    assert _same(last, whole), "what is heard step by step is something else than the whole at once"
+    again, _ = model.step(chunks[-1], state, options, tools, FakeRun())
+    assert _same(again, last), "the same step gave another result: `step` changed the state it was given"
+    anew, _ = model.step(SpeechChunk.of(clip), after, options, tools, FakeRun())
+    assert _same(anew, whole), "an utterance after another one is heard as something else"
 
 
 def _whole(of: Service, result: Any) -> Any:

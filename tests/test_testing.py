@@ -20,13 +20,23 @@ from edged import (
     TextPair,
     TextRow,
     Texts,
+    Transcript,
+    UtteranceModel,
     Video,
     YesNo,
 )
 from edged.answers.image_similarity import SimilarityFields
 from edged.answers.kinds import KINDS
 from edged.contracts.errors import CardError, TimedOut
-from edged.testing import FakeRun, FakeSession, VideoOfPictures, answer_of, conformance, frame_of
+from edged.testing import (
+    FakeRun,
+    FakeSession,
+    VideoOfPictures,
+    answer_of,
+    chunks_of,
+    conformance,
+    frame_of,
+)
 
 GRAPH = {
     "weights": ["a.onnx"],
@@ -263,3 +273,89 @@ def test_its_sound_is_cut_where_asked():
     assert (part.samples[0], len(part.samples), part.start_us) == (4_000, 4_000, 250_000)
     assert made.has_sound
     assert len(made.sound().samples) == 16_000
+
+
+LIVE = card_of("speech-recognition-zh-live", beam=1)
+
+
+class Lengths(UtteranceModel):  # type: ignore[type-arg]
+    """Says how many seconds it has heard."""
+
+    def start(self, options):
+        return np.empty(0, np.float32)
+
+    def step(self, chunk, state, options, tools, run):
+        known = self.known(chunk, state)
+        heard = np.concatenate([known, chunk.samples])
+        return self.said(chunk, heard), heard
+
+    def known(self, chunk, state):
+        return state[: chunk.before]
+
+    def said(self, chunk, heard):
+        return Transcript((f"{len(heard)}",)) if chunk.final else None
+
+
+class Continued(Lengths):
+    """Takes what comes next for what goes on."""
+
+    def known(self, chunk, state):
+        return state
+
+
+class Forgetful(Lengths):
+    """Knows the last chunk alone."""
+
+    def known(self, chunk, state):
+        return state[:0]
+
+
+class Writing(Lengths):
+    """Writes into the state that it is given."""
+
+    def start(self, options):
+        return np.zeros(48_000, np.float32)
+
+    def known(self, chunk, state):
+        state[0] += len(chunk.samples)
+        return state
+
+    def said(self, chunk, heard):
+        return Transcript((f"{heard[0]}",)) if chunk.final else None
+
+
+SECOND = AudioClip(np.zeros(16_000, np.float32), 16_000, 0, ((2_000, 9_000),))
+
+
+def test_who_hears_step_by_step_passes():
+    assert conformance(Lengths(LIVE), {}, SECOND).texts == ("16000",)
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [(Continued, "after another one"), (Forgetful, "step by step"), (Writing, "changed the state")],
+)
+def test_steps_that_break_a_promise(model, reason):
+    with pytest.raises(AssertionError, match=reason):
+        conformance(model(LIVE), {}, SECOND)
+
+
+def test_who_hears_a_whole_and_says_nothing():
+    class Mute(Lengths):
+        def said(self, chunk, heard):
+            return None
+
+    with pytest.raises(InferenceError, match="gave no result"):
+        conformance(Mute(LIVE), {}, SECOND)
+
+
+def test_chunks_are_the_sound_and_what_there_is_of_a_voice():
+    first, second, last = chunks_of(SECOND, [1_000, 5_000])
+    assert [(chunk.before, len(chunk.samples)) for chunk in (first, second, last)] == [
+        (0, 1_000),
+        (1_000, 4_000),
+        (5_000, 11_000),
+    ]
+    assert [chunk.voiced for chunk in (first, second, last)] == [(), ((2_000, 5_000),), ((2_000, 9_000),)]
+    assert [chunk.final for chunk in (first, second, last)] == [False, False, True]
+    assert len(last.behind(second.behind(first.samples).samples).samples) == 16_000

@@ -123,6 +123,39 @@ class LiveClip:
     """False for an utterance that goes on: it comes again, longer."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeechChunk:
+    """What was said of an utterance since the last step, for a model that listens while somebody speaks.
+
+    The chunks of an utterance follow each other without a gap. One with nothing before it begins an
+    utterance, whatever came before: the last one may have had no end, and the same may be heard anew.
+    """
+
+    samples: NDArray[np.float32]
+    """[n], mono, -1 to 1: the new ones alone. In the last chunk there may be none."""
+    rate: int
+    """Samples a second."""
+    start_us: int
+    """Where the utterance starts, not the chunk: microseconds since the opening of the source."""
+    before: int = 0
+    """Samples of the utterance before these."""
+    voiced: tuple[tuple[int, int], ...] = ()
+    """Spans of the whole utterance so far in which somebody speaks, in its samples. From step to step the
+    last one grows and others follow; a new one may begin a little before this chunk."""
+    final: bool = True
+    """Whether the utterance is over."""
+
+    @classmethod
+    def of(cls, clip: AudioClip, before: int = 0, *, final: bool = True) -> "SpeechChunk":
+        """What is new in an utterance so far of which the first samples are known."""
+        return cls(clip.samples[before:], clip.rate, clip.start_us, before, clip.voiced, final)
+
+    def behind(self, known: NDArray[np.float32]) -> AudioClip:
+        """The utterance so far, of the samples of the chunks before, which `known` begins with."""
+        samples = np.concatenate([known[: self.before], self.samples]) if self.before else self.samples
+        return AudioClip(samples, self.rate, self.start_us, self.voiced)
+
+
 @runtime_checkable
 class Video(Protocol):
     """A video that the host opened, no longer than what was asked for: a model never sees the file."""

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from edged.contracts.card import ModelCard
-from edged.contracts.errors import CardError
+from edged.contracts.errors import CardError, InferenceError
+from edged.contracts.items import AudioClip, SpeechChunk
 
 Tensors = Mapping[str, NDArray[Any]]
 """Arrays by the names of a graph's inputs or outputs."""
@@ -169,6 +170,26 @@ class StreamModel(Opened, Generic[ItemT, OptionsT, ResultT, StateT]):
         self, chunk: ItemT, state: StateT, options: OptionsT, tools: Tools, run: Run
     ) -> tuple[ResultT | None, StateT]:
         """Eat one chunk: a result when there is one, and the next state. `state` itself stays as it was."""
+
+
+class UtteranceModel(
+    Model[AudioClip, OptionsT, ResultT],
+    StreamModel[SpeechChunk, OptionsT, ResultT, StateT],
+    Generic[OptionsT, ResultT, StateT],
+):
+    """A model that hears while somebody speaks, step by step, and a recording's clip in a single last step.
+
+    A chunk that ends an utterance has a result, always; those before it when there is something new to tell.
+    The state goes on from utterance to utterance. A step that is cancelled, or fails, has heard nothing: the
+    next one gets the same state, and its chunk holds all that came meanwhile.
+    """
+
+    def infer(self, item: AudioClip, options: OptionsT, tools: Tools, run: Run) -> ResultT:
+        """The utterance at once."""
+        result, _ = self.step(SpeechChunk.of(item), self.start(options), options, tools, run)
+        if result is None:
+            raise InferenceError(f"{self.card.id} heard a whole utterance and gave no result")
+        return result
 
 
 AnyModel = Model[Any, Any, Any] | StreamModel[Any, Any, Any, Any]

@@ -13,7 +13,7 @@ from edged.contracts.model import Options
 
 Listens = Literal["utterance", "growing", "always"]
 """To what a service listens on a microphone: to each utterance once somebody has spoken, to it while it grows
-too, or to all sound, piece by piece."""
+too (an `UtteranceModel` does), or to all sound, piece by piece."""
 Group = Literal["video", "image", "speech", "text", "face", "product"]
 Media = Literal["picture", "pictures", "recording", "video", "text"]
 """What a request brings: one picture, two of them, sound, a video, or a text or two."""

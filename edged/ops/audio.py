@@ -56,16 +56,27 @@ def slaney_mel(samples: NDArray[np.float32], *, rate: int = 16_000, bands: int =
     return np.maximum(mels, _SILENCE)
 
 
-def kaldi_fbank(samples: NDArray[np.float32], *, rate: int = 16_000, bands: int = 80) -> NDArray[np.float32]:
+def kaldi_fbank(
+    samples: NDArray[np.float32],
+    *,
+    rate: int = 16_000,
+    bands: int = 80,
+    first: int = 0,
+    count: int | None = None,
+) -> NDArray[np.float32]:
     """[n, bands] f32: the natural logarithm of the power in each band, a frame of 25 ms every 10 ms.
 
     As Kaldi computes it (https://kaldi-asr.org) with `snip_edges=false`, `dither=0` and `high_freq=-400`:
     frames around each 10 ms with the ends mirrored, each without its mean and pre-emphasised by .97, a Povey
     window, triangles from 20 Hz on that are linear in mel (O'Shaughnessy's formula).
+
+    `first` and `count` (none: all) choose frames of the whole. Of sound that goes on only the first
+    `kaldi_frames(..., ended=False)` stay as they are.
     """
     length, hop = rate // 40, rate // 100
-    count = (len(samples) + hop // 2) // hop
-    places = np.arange(count)[:, None] * hop + np.arange(length) - (length - hop) // 2
+    there = kaldi_frames(len(samples), rate=rate)
+    wanted = np.arange(first, there if count is None else min(first + count, there))
+    places = wanted[:, None] * hop + np.arange(length) - (length - hop) // 2
     mirrored = np.abs(places + 0.5) - 0.5  # -1 is 0, -2 is 1
     last = 2 * len(samples) - 1 - mirrored
     cut = samples[np.clip(np.minimum(mirrored, last), 0, len(samples) - 1).astype(int)]
@@ -75,6 +86,15 @@ def kaldi_fbank(samples: NDArray[np.float32], *, rate: int = 16_000, bands: int 
     power = _power(cut * np.hanning(length) ** 0.85, points)
     triangles = _in_mel(rate, points, bands, 20.0, rate / 2 - 400)
     return np.log(np.maximum(power @ triangles.T, _EPSILON)).astype(np.float32)
+
+
+def kaldi_frames(samples: int, *, rate: int = 16_000, ended: bool = True) -> int:
+    """How many frames `kaldi_fbank` makes of so many samples; of sound that has not `ended`, those alone that
+    no sample behind changes."""
+    length, hop = rate // 40, rate // 100
+    if ended:
+        return (samples + hop // 2) // hop
+    return max(0, samples - (length + hop) // 2 + hop) // hop
 
 
 @cache

@@ -22,6 +22,7 @@ from edged.contracts.model import (
     StreamModel,
     Tensors,
     Tools,
+    UtteranceModel,
 )
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority, Slot
@@ -138,6 +139,11 @@ class Instance:
     def used(self, name: str, priority: Priority) -> Part:
         """A model that this one uses, by its name in the card."""
         return self._tools[priority].models[name]
+
+    @property
+    def hears_utterances(self) -> bool:
+        """Whether it can be stepped while somebody speaks."""
+        return isinstance(self.model, UtteranceModel)
 
     def start(self, options: Options) -> Any:
         """The state of a `StreamModel` before its first chunk."""

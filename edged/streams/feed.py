@@ -1,12 +1,18 @@
 """A camera's frames on their way to every service that wants them."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from edged.contracts.items import Frame
+from edged.answers.finding import Finding
+from edged.contracts.items import Frame, LiveClip
+from edged.contracts.model import Options
+from edged.contracts.slot import Priority
 from edged.flow.mailbox import Latest
+from edged.serving.run import RunHandle
 from edged.serving.scheduler import Scheduler
-from edged.serving.table import ServiceTable
+from edged.serving.table import Served, ServiceTable
 from edged.streams.lane import Lane, RunSettings
+from edged.streams.message import Outcome
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
 
@@ -43,7 +49,7 @@ class Feed:
             lane.put(frame)
 
 
-class FrameLane(Lane):
+class FrameLane(Lane[Frame]):
     """One service of one camera: the newest frame wins."""
 
     def __init__(
@@ -57,6 +63,18 @@ class FrameLane(Lane):
         """A frame, if it is time for one."""
         if self._due.at(frame.captured_at):
             self.mailbox.put(frame)
+
+    def infer(
+        self, item: Frame, served: Served, options: Options, run: RunHandle, priority: Priority
+    ) -> Any | None:
+        return served.instance.infer(item, options, run, priority)
+
+    def tell(self, outcome: Outcome) -> None:
+        """The live view, too."""
+        frame, finding = outcome.item, outcome.finding
+        if not isinstance(frame, LiveClip):
+            self._to.view.put(frame, self.service, finding if isinstance(finding, Finding) else None)
+        super().tell(outcome)
 
 
 class Due:

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Sequence
 
 from edged.contracts.errors import RequestError
+from edged.contracts.services import service
 from edged.contracts.slot import Priority
 from edged.media.chunks import SoundChunk
 from edged.serving.scheduler import Scheduler
@@ -17,7 +18,7 @@ from edged.streams.ear import Ear
 from edged.streams.lane import RunSettings
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
-from edged.streams.sound_lane import SoundLane
+from edged.streams.sound_lane import PieceLane, SoundLane, UtteranceLane
 
 
 class SoundFeed:
@@ -39,8 +40,11 @@ class SoundFeed:
         waiting = Waiting() if waiting is None else waiting
         self._table = table
         self._scheduler = scheduler
-        self._lanes = [
-            SoundLane(outlet, run, table, publish, waiting=waiting, voice_only=voice_only) for run in runs
+        self._lanes: list[SoundLane] = [
+            PieceLane(outlet, run, table, publish, waiting, voice_only=voice_only)
+            if service(run.service).listens == "always"
+            else UtteranceLane(outlet, run, table, publish, waiting)
+            for run in runs
         ]
         self._ear: Ear | None = None
         self._numbers = itertools.count()
@@ -69,9 +73,9 @@ class SoundFeed:
         for live in ear.utterances(chunk, heard):
             for lane in self._lanes:
                 lane.said(live)
-        growing = [lane for lane in self._lanes if lane.wants(ear.spoken_s)]
-        if growing and (so_far := ear.so_far()) is not None:
-            for lane in growing:
+        curious = [lane for lane in self._lanes if lane.wants(ear.spoken_s)]
+        if curious and (so_far := ear.so_far()) is not None:
+            for lane in curious:
                 lane.said(so_far)
 
     def end(self) -> None:

@@ -1,8 +1,9 @@
 """One service of one stream: from an item to its outcome, and on to the live view and the publisher."""
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -12,7 +13,6 @@ from edged.contracts.items import Frame, LiveClip
 from edged.contracts.model import Options
 from edged.contracts.settings import Seconds, Settings
 from edged.contracts.slot import Priority
-from edged.contracts.speech import Clips
 from edged.flow.mailbox import Mailbox
 from edged.serving.run import RunHandle
 from edged.serving.scheduler import Scheduler
@@ -49,13 +49,16 @@ class RunSettings(Settings):
         return value
 
 
-class Lane:
+ItemT = TypeVar("ItemT", Frame, LiveClip)
+
+
+class Lane(ABC, Generic[ItemT]):
     """What cameras and microphones have in common; the mailbox is their own.
 
     One object a stream and service, in work by one worker at a time.
     """
 
-    mailbox: Mailbox[Any]
+    mailbox: Mailbox[ItemT]
 
     def __init__(
         self, outlet: Outlet, run: RunSettings, table: ServiceTable, publish: PublishSettings
@@ -83,11 +86,11 @@ class Lane:
         self._publisher.close()
         scheduler.remove(f"{self._name}/snapshot")
 
-    def work(self, item: Any) -> None:
+    def work(self, item: ItemT) -> None:
         """In a worker: one item of the mailbox."""
         self.handle(item, RunHandle(), Priority.FRAME)
 
-    def handle(self, item: Frame | LiveClip, run: RunHandle, priority: Priority) -> None:
+    def handle(self, item: ItemT, run: RunHandle, priority: Priority) -> None:
         """Infer one item. A failure is an outcome too; a service that is not up drops the item."""
         try:
             served = self._table.get(self.service)
@@ -97,33 +100,38 @@ class Lane:
         except RequestError:
             self.dropped("service not ready")
         else:
-            self._to.counters.observe(f"latency/{self._to.stream}", age(item))
-            if not isinstance(item, LiveClip):
-                self._to.view.put(item, self.service, found if isinstance(found, Finding) else None)
-            self._publisher.offer(Outcome(item, served.service, served.instance.facts, found))
+            if found is not None:
+                self._to.counters.observe(f"latency/{self._to.stream}", age(item))
+                self.tell(Outcome(item, served.service, served.instance.facts, found))
+
+    @abstractmethod
+    def infer(
+        self, item: ItemT, served: Served, options: Options, run: RunHandle, priority: Priority
+    ) -> Any | None:
+        """The result of one item; none: there is nothing to tell yet. Raises as `Instance.infer`."""
+
+    def tell(self, outcome: Outcome) -> None:
+        """To whom the rule lets it."""
+        self._publisher.offer(outcome)
 
     def dropped(self, reason: str) -> None:
         """Count an item that nobody looks at."""
         self._to.counters.count(f"frames_dropped/{self._to.stream}", reason)
 
     def _found(
-        self, item: Frame | LiveClip, served: Served, run: RunHandle, priority: Priority
-    ) -> Finding | EdgedError:
+        self, item: ItemT, served: Served, run: RunHandle, priority: Priority
+    ) -> Finding | EdgedError | None:
         """Raises `Cancelled` alone."""
         try:
             options = self._options_for(served)
-            if isinstance(item, LiveClip):
-                clip = served.instance.infer(item.clip, options, run, priority)
-                found = served.finding(Clips([(item.clip.start_us, clip)]), options)
-            else:
-                found = served.finding(served.instance.infer(item, options, run, priority), options)
+            result = self.infer(item, served, options, run, priority)
         except Cancelled:
             raise
         except EdgedError as error:
             self._to.counters.count(f"frames_failed/{self._to.stream}", str(error.code))
             return error
         self._to.counters.count(f"frames_inferred/{self._to.stream}", self.service)
-        return found
+        return None if result is None else served.finding(result, options)
 
     def _options_for(self, served: Served) -> Options:
         """The service's options with the stream's over them; merged again only when the service's changed."""

@@ -5,7 +5,6 @@ from edged import (
     DetectionThreshold,
     Model,
     ModelCard,
-    Parameters,
     RecognitionOptions,
     Register,
     Run,
@@ -14,26 +13,9 @@ from edged import (
     YesNo,
     hookimpl,
 )
-from edged.ops.clips import voiced_parts
-from edged.ops.mandarin import Level, sentences, simplified, within
 
-
-class SpeechParameters(Parameters):
-    """What is listened to."""
-
-    least: float
-    """Seconds of voice that a clip must hold."""
-    pause: float
-    """Seconds of silence that part what is heard on its own."""
-    longest: float
-    """Seconds that are heard at a time, unless nobody pauses."""
-
-
-class RecognitionParameters(SpeechParameters):
-    """What is written."""
-
-    level: Level
-    """Of GB 2312: characters outside of it are written as `*`."""
+from .hearing import RecognitionParameters, SpeechParameters, parts_of, text_of
+from .live import MandarinLive
 
 
 class MandarinRecognition(Model[AudioClip, RecognitionOptions, Transcript]):
@@ -44,12 +26,7 @@ class MandarinRecognition(Model[AudioClip, RecognitionOptions, Transcript]):
         self._parameters = card.parameters_as(RecognitionParameters)
 
     def infer(self, item: AudioClip, options: RecognitionOptions, tools: Tools, run: Run) -> Transcript:
-        parameters, speech, texts = self._parameters, tools.models["speech"], list[str]()
-        for part in _parts(item, parameters):
-            run.check()
-            heard = speech.infer(part, run, task="text", language="zh", beam=options.beam)
-            texts += sentences(simplified(heard.text))
-        return Transcript(tuple(within(text, parameters.level) for text in texts))
+        return Transcript(text_of(item, self._parameters, tools.models["speech"], options.beam, run))
 
 
 class DetectionParameters(SpeechParameters):
@@ -68,7 +45,7 @@ class MandarinDetection(Model[AudioClip, DetectionThreshold, YesNo]):
 
     def infer(self, item: AudioClip, options: DetectionThreshold, tools: Tools, run: Run) -> YesNo:
         speech, seconds, score = tools.models["speech"], item.voiced_seconds, 0.0
-        for part in _parts(item, self._parameters):
+        for part in parts_of(item, self._parameters):
             run.check()
             spoken = speech.infer(part, run, task="language").languages
             likely = sum(spoken.get(language, 0.0) for language in self._parameters.languages)
@@ -76,13 +53,8 @@ class MandarinDetection(Model[AudioClip, DetectionThreshold, YesNo]):
         return YesNo(score)
 
 
-def _parts(clip: AudioClip, parameters: SpeechParameters) -> list[AudioClip]:
-    if clip.voiced_seconds < parameters.least:
-        return []
-    return voiced_parts(clip, parameters.pause, parameters.longest)
-
-
 @hookimpl
 def register_models(register: Register) -> None:
-    register(MandarinRecognition, "recognition.yaml", "live.yaml")
+    register(MandarinRecognition, "recognition.yaml")
+    register(MandarinLive, "live.yaml")
     register(MandarinDetection, "detection.yaml")

@@ -1,6 +1,7 @@
 """Streaming Zipformer with CTC: Mandarin to text, a third of a second at a time."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,19 @@ from numpy.typing import NDArray
 from edged import (
     AudioClip,
     CardError,
-    Model,
     ModelCard,
     Parameters,
     RecognitionOptions,
     Register,
     Run,
     Session,
+    SpeechChunk,
     Tools,
     Transcript,
+    UtteranceModel,
     hookimpl,
 )
-from edged.ops.audio import kaldi_fbank
+from edged.ops.audio import kaldi_fbank, kaldi_frames
 from edged.ops.mandarin import Level, within
 
 from . import graph
@@ -49,8 +51,27 @@ class StreamingParameters(Parameters):
     """Seconds of voice that a clip must hold."""
 
 
-class ZipformerCtc(Model[AudioClip, RecognitionOptions, Transcript]):
-    """The likeliest token of each frame, without blanks and repetitions."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """What it remembers of an utterance."""
+
+    samples: NDArray[np.float32]
+    """Of the utterance so far."""
+    feeds: int
+    """Done so far."""
+    memory: NDArray[np.float32]
+    """Of the network."""
+    processed: NDArray[np.int64]
+    """By the network."""
+    likeliest: tuple[int, ...]
+    """The token of each output frame."""
+
+
+NOTHING = Heard(np.empty(0, np.float32), 0, np.empty(0, np.float32), np.zeros(1, np.int64), ())
+
+
+class ZipformerCtc(UtteranceModel[RecognitionOptions, Transcript, Heard]):
+    """The likeliest token of each frame, without blanks and repetitions. Each frame is fed once."""
 
     def __init__(self, card: ModelCard) -> None:
         super().__init__(card)
@@ -71,32 +92,42 @@ class ZipformerCtc(Model[AudioClip, RecognitionOptions, Transcript]):
             raise CardError(f"{path.name} does not number its tokens from 0 on")
         return tuple(numbered[i] for i in range(len(numbered)))
 
-    def infer(self, item: AudioClip, options: RecognitionOptions, tools: Tools, run: Run) -> Transcript:
-        parameters = self._parameters
-        if item.voiced_seconds < parameters.least:
-            return Transcript(())
-        begin, end = item.voiced[0][0], item.voiced[-1][1]
-        silence = np.zeros(round(parameters.behind * item.rate), np.float32)
-        mels = kaldi_fbank(np.concatenate([item.samples[begin:end], silence]), rate=item.rate)
-        likeliest = self._likeliest(mels, tools.sessions["main"], run)
-        return Transcript(
-            tuple(
-                within(text, parameters.level)
-                for text in sentences(likeliest, tools.resources["tokens"], parameters.pause)
-            )
-        )
+    def start(self, options: RecognitionOptions) -> Heard:
+        return NOTHING
 
-    def _likeliest(self, mels: NDArray[np.float32], session: Session, run: Run) -> list[int]:
-        """The token of each output frame."""
-        memory, processed, found = np.empty(0, np.float32), np.zeros(1, np.int64), list[int]()
-        frames, step = self._parameters.frames, self._parameters.step
-        for begin in range(0, len(mels) - frames + 1, step):
+    def step(
+        self, chunk: SpeechChunk, state: Heard, options: RecognitionOptions, tools: Tools, run: Run
+    ) -> tuple[Transcript | None, Heard]:
+        parameters, known = self._parameters, state if chunk.before else NOTHING
+        utterance = chunk.behind(known.samples)
+        heard = replace(known, samples=utterance.samples)
+        if utterance.voiced_seconds >= parameters.least:
+            heard = self._fed(utterance, chunk.final, heard, tools.sessions["main"], run)
+        if not chunk.final and heard.feeds == known.feeds:
+            return None, heard
+        return self._written(heard.likeliest, tools) if heard.feeds else Transcript(()), heard
+
+    def _written(self, likeliest: Sequence[int], tools: Tools) -> Transcript:
+        texts = sentences(likeliest, tools.resources["tokens"], self._parameters.pause)
+        return Transcript(tuple(within(text, self._parameters.level) for text in texts))
+
+    def _fed(self, utterance: AudioClip, final: bool, heard: Heard, session: Session, run: Run) -> Heard:
+        """After the feeds that are complete; `final`: behind the utterance comes silence."""
+        parameters, rate = self._parameters, utterance.rate
+        samples = utterance.samples[utterance.voiced[0][0] : utterance.voiced[-1][1]]
+        if final:
+            silence = np.zeros(round(parameters.behind * rate), np.float32)
+            samples = np.concatenate([samples, silence])
+        last = kaldi_frames(len(samples), rate=rate, ended=final) - parameters.frames
+        memory, processed, likeliest = heard.memory, heard.processed, list(heard.likeliest)
+        for begin in range(heard.feeds * parameters.step, last + 1, parameters.step):
             run.check()
-            fed = np.ascontiguousarray(mels[None, begin : begin + frames])
-            outputs = session.run({"x": fed, "memory": memory, "processed": processed})
+            mels = kaldi_fbank(samples, rate=rate, first=begin, count=parameters.frames)
+            outputs = session.run({"x": mels[None], "memory": memory, "processed": processed})
             memory, processed = outputs["next_memory"], outputs["next_processed"]
-            found += outputs["log_probs"][0].argmax(axis=1).tolist()
-        return found
+            likeliest += outputs["log_probs"][0].argmax(axis=1).tolist()
+        feeds = max(heard.feeds, last // parameters.step + 1)
+        return Heard(heard.samples, feeds, memory, processed, tuple(likeliest))
 
 
 def sentences(likeliest: Sequence[int], tokens: Sequence[str], pause: int) -> list[str]:

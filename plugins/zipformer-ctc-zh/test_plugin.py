@@ -7,23 +7,25 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edged import AudioClip, CardError, Model, RecognitionOptions, Tools
+from edged import AudioClip, CardError, RecognitionOptions, SpeechChunk, Tools, UtteranceModel
 from edged.cards import load_card
 from edged.discovery import discover
 from edged.media.sound import RATE
+from edged.ops.audio import kaldi_fbank
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import open_session
-from edged.testing import FakeRun, conformance
+from edged.testing import FakeRun, FakeSession, chunks_of, conformance, stepped
 
 HERE = Path(__file__).parent
 CARD = load_card(HERE / "card.yaml")
+GREEDY = RecognitionOptions(beam=1)
 TOKENS = ("<blk>", "▁你", "好", "镕", "ABC")
 
 
 @pytest.fixture(scope="module")
 def model():
     found = discover([HERE.parent], entry_points=False).models["zipformer-ctc-zh"]
-    assert isinstance(found, Model)
+    assert isinstance(found, UtteranceModel)
     return found
 
 
@@ -112,7 +114,73 @@ def test_the_contract(model, tools):
 
 def test_silence_is_not_fed(model):
     silence = AudioClip(np.zeros(RATE, np.float32), RATE, 0)
-    assert model.infer(silence, RecognitionOptions(beam=1), Tools({}), FakeRun()).texts == ()
+    assert model.infer(silence, GREEDY, Tools({}), FakeRun()).texts == ()
+
+
+@pytest.fixture
+def listened(model):
+    """A graph whose tokens depend on all that it was fed, and the feeds."""
+    fed = []
+
+    def reply(inputs):
+        fed.append(inputs["x"][0])
+        loud = int(inputs["memory"].sum()) + int(np.abs(inputs["x"]).sum() * 10)
+        scores = np.eye(5, dtype=np.float32)[[(loud + i // 3) % 5 for i in range(8)]]
+        return {
+            "log_probs": scores[None],
+            "next_memory": np.array([loud % 7], np.float32),
+            "next_processed": inputs["processed"] + 32,
+        }
+
+    return Tools({"main": FakeSession(reply)}, {"tokens": TOKENS}), fed
+
+
+def spoken(seed):
+    """Noise of some seconds, with spans of a voice in it."""
+    chance = np.random.default_rng(seed)
+    samples = chance.normal(0, 0.1, int(chance.uniform(1, 5) * RATE)).astype(np.float32)
+    borders = sorted(chance.choice(len(samples) - 1, 4, replace=False).tolist())
+    return AudioClip(samples, RATE, 0, ((borders[0], borders[1]), (borders[2], borders[3]))), chance
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_any_cut_feeds_each_frame_once_and_says_the_same(model, listened, seed):
+    """Whatever chunks a sound comes in: the same feeds, each once, in order, and so the same text."""
+    tools, fed = listened
+    clip, chance = spoken(seed)
+    whole = model.infer(clip, GREEDY, tools, FakeRun())
+    wanted = fed.copy()
+    fed.clear()
+    cuts = sorted(chance.choice(len(clip.samples), chance.integers(0, 30), replace=False).tolist())
+    found = [result for result, _ in stepped(model, chunks_of(clip, cuts), GREEDY, tools)]
+    assert found[-1].texts == whole.texts
+    assert len(fed) == len(wanted)
+    assert all(np.array_equal(a, b) for a, b in zip(fed, wanted, strict=True))
+    begin, end = clip.voiced[0][0], clip.voiced[-1][1]
+    mels = kaldi_fbank(np.concatenate([clip.samples[begin:end], np.zeros(int(0.8 * RATE), np.float32)]))
+    for n, one in enumerate(fed):
+        assert np.array_equal(one, mels[32 * n : 32 * n + 45])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_small_graph_says_the_same_in_any_cut(model, tools, seed):
+    clip, chance = spoken(seed)
+    whole = model.infer(clip, GREEDY, tools, FakeRun())
+    cuts = sorted(chance.choice(len(clip.samples), 12, replace=False).tolist())
+    *parts, (last, _) = stepped(model, chunks_of(clip, cuts), GREEDY, tools)
+    assert last.texts == whole.texts
+    said = ["".join(part.texts) for part, _ in parts if part is not None]
+    assert said
+    assert all("".join(whole.texts).startswith(one) for one in said)
+
+
+def test_an_utterance_that_begins_anew_is_heard_from_its_beginning(model, tools):
+    """Also while another had no end: nobody paused in it, and it was cut before what was heard."""
+    clip, _ = spoken(1)
+    whole = model.infer(clip, GREEDY, tools, FakeRun())
+    (_, state), *_ = stepped(model, chunks_of(clip, [RATE]), GREEDY, tools)
+    again, _ = model.step(SpeechChunk.of(clip), state, GREEDY, tools, FakeRun())
+    assert again.texts == whole.texts
 
 
 def test_a_pause_ends_a_sentence(model):

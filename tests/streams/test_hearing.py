@@ -29,12 +29,13 @@ from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.repository.instance import UsedModel
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served, ServiceTable
+from edged.streams.clipbox import Waiting
 from edged.streams.hearing import SoundFeed
 from edged.streams.lane import RunSettings
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
+from edged.streams.sound_lane import UtteranceLane
 from tests.broker import until
-from tests.streams.lanes import lane
 
 LIVE, LANGUAGE, MUSIC, VECTOR, SPEAKER = (
     "speech-recognition-zh-live",
@@ -63,6 +64,34 @@ def talk(media):
     return np.concatenate([silence, said, silence, said, silence])
 
 
+class Whole:
+    """An instance whose model is a function of a clip."""
+
+    hears_utterances = False
+    facts = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
+
+    def __init__(self, infer, voice):
+        self.infer = infer
+        self._voice = voice
+
+    def used(self, name, priority):
+        return self._voice
+
+
+class Steps(Whole):
+    """The same of a model that hears while somebody speaks: a function of the utterance so far."""
+
+    hears_utterances = True
+
+    def start(self, options):
+        return np.empty(0, np.float32)
+
+    def step(self, chunk, state, options, run, priority):
+        assert chunk.before in (0, len(state))
+        clip = chunk.behind(state)
+        return self.infer(clip, options, run, priority), clip.samples
+
+
 @pytest.fixture
 def room(instance_of):
     """A microphone whose services are functions."""
@@ -77,16 +106,15 @@ def room(instance_of):
 
     def route(name, answers, publish):
         """Of a service whose results are given, one a clip."""
-        results = iter(answers)
-        facts = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
-        instance = SimpleNamespace(infer=lambda *_: next(results), facts=facts)
-        return lane(outlet, lambda: Served(service(name), instance, OPTIONS[name]), {}, publish, name)
+        results, table = iter(answers), ServiceTable()
+        table.put(Served(service(name), Whole(lambda *_: next(results), voice), OPTIONS[name]))
+        run = RunSettings(service=name)
+        return UtteranceLane(outlet, run, table, publish, Waiting())
 
-    def made(services, *, runs=(), voice_only=False):
+    def made(services, *, runs=(), voice_only=False, steps=True):
         table = ServiceTable()
         for name, infer in services.items():
-            facts = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
-            instance = SimpleNamespace(infer=infer, facts=facts, used=lambda name, priority: voice)
+            instance = (Steps if name == LIVE and steps else Whole)(infer, voice)
             table.put(Served(service(name), instance, OPTIONS[name]))
         chosen = runs or [RunSettings(service=name) for name in services]
         feed = SoundFeed(outlet, chosen, table, scheduler, voice_only=voice_only)
@@ -173,6 +201,15 @@ def test_a_partial_result_is_given_up_for_the_final_one(room, talk):
     assert begun.is_set() == given_up.is_set()
     if begun.is_set():
         assert room.counts()["frames_dropped/room"]["superseded"] >= 1
+
+
+def test_a_model_that_does_not_step_hears_what_is_over_alone(room, talk):
+    feed = room.make({LIVE: hears}, steps=False)
+    for begin in range(0, len(talk) - CHUNK, CHUNK):
+        feed.put(SoundChunk(talk[begin : begin + CHUNK], BEGAN + begin / RATE, begin))
+        time.sleep(0.001)
+    until(lambda: len(room.told(LIVE)) == 2)
+    assert all(message["final"] for message in room.told(LIVE))
 
 
 def test_music_is_listened_for_always(room, talk):
