@@ -119,7 +119,8 @@ def _schemas(served: list[Service]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for topic in TOPICS:
         if not isinstance(topic.payload, Mapping):
             yield topic.payload.__name__, topic.payload.model_json_schema(by_alias=True)
-    yield message.FailedAnswer.__name__, message.FailedAnswer.model_json_schema()
+    for failure in (message.FailedAnswer, message.FailedVideoAnswer):
+        yield failure.__name__, failure.model_json_schema()
     for service in served:
         name = _title(service)
         yield f"{name}Request", service.request_schema()
@@ -140,7 +141,7 @@ def _channel(topic: Topic) -> dict[str, Any]:
 
 def _service_channels(service: Service) -> dict[str, Any]:
     """Requests, answers and stream messages of one service."""
-    name, failed = _title(service), {"payload": reference("FailedAnswer")}
+    name, failed = _title(service), {"payload": reference(service.failure.__name__)}
     return {
         f"{service.name}-request": _named(
             f"edged/{{node}}/request/{service.name}",

@@ -34,6 +34,15 @@ class FailedAnswer(_Message):
     """One sentence that names the field and the limit or the fix."""
 
 
+class FailedVideoAnswer(FailedAnswer):
+    """The whole answer of a failed request of a video service: its clients look into `result`."""
+
+    oss_path: Literal[""] = ""
+    """Always empty: there is no video."""
+    result: str
+    """The same as `error_msg`."""
+
+
 class FrameFacts(_Message):
     """The frame that a stream message speaks of."""
 
