@@ -122,9 +122,9 @@ def _one(service: Service) -> Iterator[str]:
 
 def _models(found: list[ModelCard]) -> Iterator[str]:
     if found:
-        first, *others = (f"`{card.id}`" for card in found)
-        then = f", else {', '.join(others)}" if others else ""
-        yield f"Model: {first}{then}: the first that is installed, where the configuration names none"
+        lines = (f"`{card.id}`{'' if card.verified else ' (*)'}: {card.summary}" for card in found)
+        told = "".join(f"\n  {rank}. {line}" for rank, line in enumerate(lines, 1))
+        yield f"Models, of which the first installed one answers, unless the configuration names one:{told}"
 
 
 def _missing(service: Service, defaults: Mapping[str, Any]) -> dict[str, str]:

@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from edged.contracts.media import DIGITS
+
 Schema = Mapping[str, Any]
 
 _LONG = 10**9
-"""Numbers from here on are written as a power of ten."""
+"""Of a limit from here on only the number of its digits is told."""
 
 
 def fields(schema: Schema, without: frozenset[str] = frozenset()) -> Iterator[str]:
@@ -84,24 +86,21 @@ def kind(body: Schema, root: Schema) -> str:
 
 def _limits(body: Schema) -> str:
     least, most = body.get("minimum"), body.get("maximum")
+    over, below = body.get("exclusiveMinimum"), body.get("exclusiveMaximum")
+    letters = "digits" if body.get("pattern") == DIGITS else "characters"
     if least is not None and most is not None and most < _LONG:
         limits = [f"{number(least)} to {number(most)}"]
     else:
-        limits = [f"at least {number(least)}"] if least is not None else []
-        limits += [f"at most {number(most)}"] if most is not None else []
-    limits += [f"over {number(body['exclusiveMinimum'])}"] if "exclusiveMinimum" in body else []
-    limits += [f"below {number(body['exclusiveMaximum'])}"] if "exclusiveMaximum" in body else []
-    if body.get("pattern") == "^0*[1-9][0-9]*$":
-        limits += ["digits"]
-    limits += [f"at most {number(body['maxLength'])} characters"] if "maxLength" in body else []
+        said = {"at least": least, "over": over, "at most": most, "below": below}
+        limits = [f"{word} {number(limit)}" for word, limit in said.items() if limit is not None]
+    limits += [f"at most {number(body['maxLength'])} {letters}"] if "maxLength" in body else []
     return f", {', '.join(limits)}" if limits else ""
 
 
 def number(value: float) -> str:
-    """As people write it: 0.5, 1,000, 10^18 - 1."""
+    """As people write it: 0.5, 1,000, or of a large one how many digits it has."""
     if value >= _LONG:
-        power = len(str(int(value)))
-        return f"10^{power} - 1" if value == 10**power - 1 else f"10^{power - 1}"
+        return f"{len(str(int(value)))} digits"
     return f"{value:,g}" if value < _LONG / 1000 else f"{value:,.0f}"
 
 
