@@ -80,7 +80,10 @@ service:
   object-detection: {device: 5, optionss: {score_threshold: 7, colour: red, max_detection: 3}}
   objct-detection: {}
   image-similarity: {uses: 3, modl: x}
-requests: {media_timeout_s: 0, sound: {max_second: 5}, fetch: {prts: [80], ports: [80, x, y], allow_networks: [nowhere]}}
+requests:
+  media_timeout_s: 0
+  sound: {max_second: 5}
+  fetch: {prts: [80], ports: [80, x, y], allow_networks: [nowhere]}
 streams:
   "do+or":
     sorce: rtsp://cam/1

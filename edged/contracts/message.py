@@ -21,7 +21,7 @@ class Envelope(_Message):
 
 
 class FailedAnswer(_Message):
-    """The whole answer of a failed request, of any service."""
+    """The whole answer of a failed request, of any service but those of videos."""
 
     request_id: str
     """Echo of the request's, or the UUID4 that was made."""

@@ -32,6 +32,13 @@ _DRAWING = {
     "description": "whether to answer the picture with what was found, too",
     "schema": {"type": "boolean", "default": False},
 }
+_HEADERS = {
+    name: {"schema": {"type": "string"}, "description": what}
+    for name, what in {
+        "X-Request-Id": "of the answer; percent-encoded if not ASCII",
+        "X-Model": "id of the model that ran; of a failed answer there once one was found for it",
+    }.items()
+}
 _PIXEL = "/9j/4AAQSkZJRg..."
 
 
@@ -78,13 +85,6 @@ def _predict(service: Service) -> dict[str, Any]:
         "schema": reference(f"{_title(service)}Request"),
         "examples": {"request": {"value": _example(service)}},
     }
-    headers = {
-        "X-Request-Id": {
-            "schema": {"type": "string"},
-            "description": "Of the answer; percent-encoded if not ASCII",
-        },
-        "X-Model": {"schema": {"type": "string"}, "description": "Id of the model that ran"},
-    }
     return {
         "operationId": f"predict_{service.name.replace('-', '_')}",
         "summary": service.summary,
@@ -94,7 +94,7 @@ def _predict(service: Service) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "the answer",
-                "headers": headers,
+                "headers": _HEADERS,
                 "content": {"application/json": {"schema": _answered(service)}},
             },
             **_failures_of(service),
@@ -122,7 +122,8 @@ def _example(service: Service) -> dict[str, Any]:
 
 
 def _failed(text: str, form: type[FailedAnswer]) -> dict[str, Any]:
-    return {"description": text, "content": {"application/json": {"schema": reference(form.__name__)}}}
+    content = {"application/json": {"schema": reference(form.__name__)}}
+    return {"description": text, "headers": _HEADERS, "content": content}
 
 
 def _failures_of(service: Service) -> dict[str, Any]:
