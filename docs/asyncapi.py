@@ -21,6 +21,21 @@ PARAMETERS = {
 }
 
 
+_PROPERTIES = "AnswerProperties"
+ANSWER_PROPERTIES = {
+    "type": "object",
+    "description": "User properties of MQTT 5.",
+    "required": ["request_id", "code"],
+    "properties": {
+        "request_id": {"type": "string", "description": "Of the answer."},
+        "code": {"type": "string", "description": "200, or the `error_code`."},
+        "model": {
+            "type": "string",
+            "description": "Id of the model that ran; of a failed answer there once one was found for it.",
+        },
+    },
+}
+
 TAKEN_BACK = {
     "payload": {"type": "string", "maxLength": 0},
     "contentType": "text/plain",
@@ -119,7 +134,9 @@ def _schemas(served: list[Service]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for topic in TOPICS:
         if not isinstance(topic.payload, Mapping):
             yield topic.payload.__name__, topic.payload.model_json_schema(by_alias=True)
-    yield message.FailedAnswer.__name__, message.FailedAnswer.model_json_schema()
+    yield _PROPERTIES, ANSWER_PROPERTIES
+    for failure in (message.FailedAnswer, message.FailedVideoAnswer):
+        yield failure.__name__, failure.model_json_schema()
     for service in served:
         name = _title(service)
         yield f"{name}Request", service.request_schema()
@@ -140,7 +157,8 @@ def _channel(topic: Topic) -> dict[str, Any]:
 
 def _service_channels(service: Service) -> dict[str, Any]:
     """Requests, answers and stream messages of one service."""
-    name, failed = _title(service), {"payload": reference("FailedAnswer")}
+    name, headers = _title(service), reference(_PROPERTIES)
+    failed = {"headers": headers, "payload": reference(service.failure.__name__)}
     return {
         f"{service.name}-request": _named(
             f"edged/{{node}}/request/{service.name}",
@@ -150,7 +168,7 @@ def _service_channels(service: Service) -> dict[str, Any]:
         f"{service.name}-response": _named(
             f"edged/{{node}}/response/{service.name}/{{request_id}}",
             "where the answer goes when the request names no response topic (MQTT 5) or `reply_to`",
-            {"answer": {"payload": reference(f"{name}Answer")}, "failed": failed},
+            {"answer": {"headers": headers, "payload": reference(f"{name}Answer")}, "failed": failed},
         ),
         f"{service.name}-stream": _named(
             f"edged/{{node}}/stream/{{stream}}/{service.name}",

@@ -17,6 +17,7 @@ from edged.answers.finding import Finding
 from edged.answers.kinds import KINDS
 from edged.answers.schema import answer_schema
 from edged.contracts.card import Graph, ModelCard, PictureInput
+from edged.contracts.errors import InferenceError
 from edged.contracts.items import AudioClip, Colour, Frame, Pixels, SpeechChunk
 from edged.contracts.model import (
     Model,
@@ -276,7 +277,10 @@ def _assert_answer(finding: Finding) -> None:
     published = finding.kind.fields
     for name, body in answer_schema(finding.service).get("properties", {}).items():
         assert body.get("description"), f"{name}: a published field needs a docstring below it"
-    answer = _encoded(finding)
+    try:
+        answer = _encoded(finding)
+    except InferenceError as error:
+        raise AssertionError(f"every number of an answer is finite: {error}") from error
     said_none = b"null" in answer and _holds_none(orjson.loads(answer))
     assert not said_none, "every number of an answer is finite, and what is none is left out"
     if not isinstance(published, Mapping):

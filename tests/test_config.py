@@ -80,7 +80,10 @@ service:
   object-detection: {device: 5, optionss: {score_threshold: 7, colour: red, max_detection: 3}}
   objct-detection: {}
   image-similarity: {uses: 3, modl: x}
-requests: {sound: {max_second: 5}, fetch: {prts: [80], ports: [80, x, y], allow_networks: [nowhere]}}
+requests:
+  media_timeout_s: 0
+  sound: {max_second: 5}
+  fetch: {prts: [80], ports: [80, x, y], allow_networks: [nowhere]}
 streams:
   "do+or":
     sorce: rtsp://cam/1
@@ -111,6 +114,7 @@ services.object-detection.options.max_detection: this key is unknown; did you me
 services.objct-detection: no service is called 'objct-detection'; did you mean object-detection
 services.image-similarity.uses: Input should be a valid dictionary
 services.image-similarity.modl: this key is unknown; did you mean model?
+requests.media_timeout_s: Input should be greater than 0
 requests.sound.max_second: this key is unknown; did you mean max_seconds
 requests.fetch.prts: this key is unknown; did you mean ports
 requests.fetch.ports.1: Input should be a valid integer

@@ -15,11 +15,11 @@ class VideoFields:
     __pydantic_config__ = PUBLISHED
 
     oss_path: str
-    """URI of the video in the store of artefacts; empty when the request failed."""
+    """URI of the video in the store of artefacts. Of a failed request it is empty."""
     result: str
-    """Empty, or why the request failed."""
+    """Empty. Of a failed request it says why, as `error_msg`."""
     success: bool
-    """Whether there is a video."""
+    """True. Of a failed request it is false."""
 
 
 def _written(found: EnlargedVideo, _: Any) -> VideoFields:

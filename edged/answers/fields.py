@@ -3,6 +3,7 @@
 One rule for what is sent and what the schema says.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Annotated, Any, Literal
@@ -72,6 +73,18 @@ def by_name(names: Sequence[str], probabilities: Floats) -> dict[str, float]:
     """Probabilities by the names of their classes, rounded."""
     shares = np.asarray(probabilities, np.float64).round(SHARE_DIGITS).tolist()
     return dict(zip(names, shares, strict=True))
+
+
+def is_finite(value: Any) -> bool:
+    """Whether every number in what is published is finite."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind != "f" or bool(np.isfinite(value).all())
+    if isinstance(value, float | np.floating):
+        return math.isfinite(value)
+    if is_dataclass(value):
+        return all(is_finite(getattr(value, field.name)) for field in fields(value))
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return all(map(is_finite, parts))
 
 
 def published(answer: Any) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, is_dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Self
 
-from edged.answers.fields import published
+from edged.answers.fields import is_finite, published
 from edged.answers.kind import Kind
 from edged.answers.kinds import KINDS
+from edged.contracts.errors import InferenceError
 from edged.contracts.items import Pixels
 from edged.contracts.model import Options
 from edged.contracts.service import Service
@@ -34,12 +35,14 @@ class Finding:
     def answer(self) -> Any:
         """The answer without envelope: fields by their published names, or one string.
 
-        Raises `TooLarge` that names the option, `NotUsable`.
+        Raises `TooLarge` that names the option, `NotUsable`, and `InferenceError` for what is not finite.
         """
         written = self.kind.write(self.result, self.options)
         if not is_dataclass(written):
             return written
         fields = published(written)
+        if wrong := [name for name, value in fields.items() if not is_finite(value)]:
+            raise InferenceError(f"the model gives numbers that are not finite, in `{wrong[0]}`")
         if self.pai_spelling and _NAMES in fields:
             fields[_NAMES_AS_IN_PAI] = fields[_NAMES]
         return fields

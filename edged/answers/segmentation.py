@@ -100,5 +100,5 @@ KIND = Kind(
     gist=_gist,
     agreement=_agreement,
     draw=_drawn,
-    shrink="ask for `mask_encoding: rle`, or a smaller `output_size`",
+    shrink="ask for `mask_encoding: rle`, a smaller `output_size`, or leave out `return_all_probs`",
 )

@@ -12,7 +12,7 @@ from edged.answers.detections import (
     only_objects,
     same_objects,
 )
-from edged.answers.fields import PUBLISHED
+from edged.answers.fields import PUBLISHED, Numbers
 from edged.answers.kind import Kind
 from edged.contracts.items import Pixels
 from edged.contracts.product import ShelfCount
@@ -22,13 +22,14 @@ from edged.ops.draw.pen import Pen, colour_of, listed
 
 @dataclass(frozen=True, slots=True)
 class ShelfFields(DetectionFields):
-    """Answer of inventory-counting: every `detection_` list has one entry a product; all may be empty.
-
-    `detection_classes` are 0 for an unknown product, else the number that its SKU got when it was enrolled.
-    """
+    """Answer of inventory-counting: every `detection_` list has one entry a product; all may be empty."""
 
     __pydantic_config__ = PUBLISHED
 
+    detection_classes: Numbers
+    """[n]: the number that the SKU got when it was enrolled; 0 is unknown."""
+    detection_class_names: list[str]
+    """[n]: the name of each SKU, or `unknown`."""
     product_count: dict[str, int]
     """How many of each SKU are seen; `unknown` for those that are none of the enrolled ones."""
     ori_img_shape: list[int]

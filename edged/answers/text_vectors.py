@@ -43,5 +43,5 @@ KIND = Kind(
     TextVectorFields,
     write=_written,
     gist=news,
-    shrink="ask for a smaller `sequence_length`",
+    shrink="ask for a smaller `sequence_length`, or leave out `padded`",
 )

@@ -54,7 +54,7 @@ def infer(
         body = request_of(known, items, _request_file(request), metric)
         answer = _answered(known, body, config, asked, items)
     except EdgedError as error:
-        answer = refusal({}, error.code, str(error))
+        answer = refusal({}, error.code, str(error), name)
     print_json(orjson.loads(answer.body))
     if answer.code != 200:
         raise typer.Exit(1)

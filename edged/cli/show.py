@@ -1,4 +1,4 @@
-"""`edged check`, `services`, `models`, `devices`, `microphones`, `schema`: look, change nothing."""
+"""Commands that look and change nothing: `check`, `services`, `models`, `classes`, `devices`, `schema`..."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
@@ -120,6 +120,23 @@ def models(*, as_json: AsJson = False, config: ConfigPath) -> None:
 
 
 @app.command()
+def classes(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="One of `edged models`.")],
+    *,
+    as_json: AsJson = False,
+    config: ConfigPath,
+) -> None:
+    """List the classes that a model knows, by their ids."""
+    card = open_catalogue(configuration.load(config)).card(model)
+    names = card.class_names()
+    if not names and not as_json:
+        say(f"{model} has no list of classes: {card.summary}")
+        return
+    facts = [{"id": number, "name": name} for number, name in enumerate(names)]
+    _show("classes", ("id", "name"), facts, as_json)
+
+
+@app.command()
 def devices(as_json: AsJson = False) -> None:
     """List the devices that the runtimes find on this machine."""
     found = find_devices()
@@ -145,12 +162,13 @@ def microphones(as_json: AsJson = False) -> None:
 
 @app.command()
 def schema(name: Annotated[str, typer.Argument(metavar="SERVICE")]) -> None:
-    """Print the JSON Schemas of a service's request, answer and stream message."""
+    """Print the JSON Schemas of a service's request, answer, answer to a failed request, stream message."""
     known = service(name)
     print_json(
         {
             "request": known.request_schema(),
             "answer": answer_schema(known),
+            "failed_answer": known.failure.model_json_schema(),
             "stream_message": message_schema(known),
         }
     )

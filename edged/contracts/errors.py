@@ -4,13 +4,13 @@
   + RequestError                      one request or frame cannot be served; the next one is tried
     x BadRequest                 400  not JSON; a field missing, unknown or of the wrong type
     x NotAllowed                 403  a URL or path that the configuration does not allow
-    x NotFound                   404  no such service, or media not found
+    x NotFound                   404  no such service, one that nobody configured, or media not found
     x TooLarge                   413  over a limit: bytes, pixels, seconds, text length
     x NotMedia                   415  bytes that are no picture, audio or video
     x NotUsable                  422  well-formed but not usable: two faces, no audio track
     x QueueFull                  429  no room in the queue; try again later
     x InferenceError             500  the plugin or the runtime failed on this item
-    x NotReady                   503  the model is not installed or still loading
+    x NotReady                   503  configured, but not installed, or it failed to open
     x TimedOut                   504  the deadline of the request has passed
     x Cancelled                  499  the caller asked to stop
   + ConfigError                  500  a file that the user wrote cannot be accepted as it is
@@ -51,7 +51,7 @@ class NotAllowed(RequestError):
 
 
 class NotFound(RequestError):
-    """There is no such service, or the media does not exist."""
+    """There is no such service, nobody configured it here, or the media does not exist."""
 
     code = 404
 
@@ -85,7 +85,7 @@ class InferenceError(RequestError):
 
 
 class NotReady(RequestError):
-    """The model of the service is not installed or still loading."""
+    """The service is configured, but its model is not installed or failed to open; or the box shuts down."""
 
     code = 503
 

@@ -28,7 +28,8 @@ class ImageInput(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     image: str | None = Field(default=None, min_length=1)
-    """Base64 of an encoded picture (JPEG, PNG, WebP, BMP, TIFF); may begin with `data:image/...;base64,`."""
+    """Base64 of an encoded picture (JPEG, PNG, WebP, BMP, TIFF); may begin with
+    `data:image/...;base64,` and hold white space."""
     input: UrlInput | None = Field(default=None, validate_default=True)
     """Where the picture is, instead of the picture itself."""
 

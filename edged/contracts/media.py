@@ -8,6 +8,8 @@ from pydantic_core import PydanticCustomError
 WHOLE_SENTENCE = "whole_sentence"
 """Type of a validation fault whose message is the answer as it stands."""
 
+DIGITS = "^0*[1-9][0-9]*$"
+"""Pattern of a whole number of at least 1 as a string."""
 LONGEST_US = 10**18
 """Of a `play_duration`, microseconds."""
 
@@ -31,7 +33,7 @@ Microseconds = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "pattern": "^0*[1-9][0-9]*$", "maxLength": len(str(LONGEST_US)) - 1},
+                {"type": "string", "pattern": DIGITS, "maxLength": len(str(LONGEST_US)) - 1},
                 {"type": "integer", "minimum": 1, "maximum": LONGEST_US - 1},
             ]
         }

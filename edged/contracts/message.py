@@ -21,7 +21,7 @@ class Envelope(_Message):
 
 
 class FailedAnswer(_Message):
-    """The whole answer of a failed request, of any service."""
+    """The whole answer of a failed request, of any service but those of videos."""
 
     request_id: str
     """Echo of the request's, or the UUID4 that was made."""
@@ -32,6 +32,15 @@ class FailedAnswer(_Message):
     and 431."""
     error_msg: str
     """One sentence that names the field and the limit or the fix."""
+
+
+class FailedVideoAnswer(FailedAnswer):
+    """The whole answer of a failed request of a video service: its clients look into `result`."""
+
+    oss_path: Literal[""] = ""
+    """Always empty: there is no video."""
+    result: str
+    """The same as `error_msg`."""
 
 
 class FrameFacts(_Message):

@@ -17,7 +17,8 @@ class PairInput(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     imagea: str = Field(min_length=1)
-    """Base64 of an encoded picture (JPEG, PNG, WebP, BMP, TIFF); may begin with `data:image/...;base64,`."""
+    """Base64 of an encoded picture (JPEG, PNG, WebP, BMP, TIFF); may begin with
+    `data:image/...;base64,` and hold white space."""
     imageb: str = Field(min_length=1)
     """Base64 of the other picture, as `imagea`."""
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edged.contracts.items import Pixels
-from edged.contracts.message import FailedAnswer
+from edged.contracts.message import FailedAnswer, FailedVideoAnswer
+from edged.contracts.services import SERVICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +20,29 @@ class Answer:
     code: int
     """200, or the `error_code` of a failed answer."""
     model: str | None = None
-    """Id of the model that ran; none when none did."""
+    """Id of the model that ran or was to run; none when it is not known."""
     reply_to: str | None = None
     """The request's own `reply_to`, for MQTT 3.1.1."""
     draw: Callable[[], Pixels] | None = None
     """Makes the picture with what was found, BGR; none unless the job wanted it and there is a picture."""
 
 
-def refusal(fields: Mapping[str, Any], code: int, message: str) -> Answer:
-    """The failed answer; `fields` is what could be read of the request, to echo its id and `reply_to`."""
+def refusal(
+    fields: Mapping[str, Any], code: int, message: str, service: str = "", model: str | None = None
+) -> Answer:
+    """The failed answer of a service, in the form of its group.
+
+    `fields` is what could be read of the request, to echo its id and `reply_to`; `service` as the client
+    named it, may not exist.
+    """
     request_id, reply_to = fields.get("request_id"), fields.get("reply_to")
     if not isinstance(request_id, str) or not request_id:
         request_id = str(uuid.uuid4())
     body = FailedAnswer(request_id=request_id, error_code=code, error_msg=message)
+    if service in SERVICES and SERVICES[service].failure is FailedVideoAnswer:
+        body = FailedVideoAnswer(**body.model_dump(), result=message)
     asked = reply_to if isinstance(reply_to, str) else None
-    return Answer(request_id, body.model_dump_json().encode(), code, reply_to=asked)
+    return Answer(request_id, body.model_dump_json().encode(), code, model, asked)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from edged.contracts import image, pairs, speech, text, video
-from edged.contracts.message import Envelope
+from edged.contracts.message import Envelope, FailedAnswer, FailedVideoAnswer
 from edged.contracts.model import Options
 
 Listens = Literal["utterance", "growing", "always"]
@@ -64,6 +64,11 @@ class Service:
     def wraps_answer(self) -> bool:
         """Whether `request_id` and `success` stand beside the fields of the answer."""
         return self.group in ("image", "face", "product")
+
+    @property
+    def failure(self) -> type[FailedAnswer]:
+        """Form of the answer of a failed request."""
+        return FailedVideoAnswer if self.group == "video" else FailedAnswer
 
     @property
     def takes_frames(self) -> bool:

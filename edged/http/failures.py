@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, cast
+from typing import cast
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
@@ -33,11 +33,9 @@ def response(answer: Answer) -> Response:
     return Response(answer.body, answer.code, headers, "application/json")
 
 
-def failure(
-    code: int, message: str, headers: Mapping[str, str] | None = None, fields: Mapping[str, Any] | None = None
-) -> Response:
-    """A failed answer; `fields` is what could be read of the request."""
-    failed = response(refusal(fields or {}, code, message))
+def failure(code: int, message: str, headers: Mapping[str, str] | None = None, service: str = "") -> Response:
+    """A failed answer to a request that was not read, of that service where one was asked."""
+    failed = response(refusal({}, code, message, service))
     failed.headers.update(headers or {})
     return failed
 
@@ -50,7 +48,7 @@ def header_text(text: str) -> str:
 
 async def on_edged_error(request: Request, error: Exception) -> Response:
     """An error of ours that nobody turned into an answer."""
-    return failure(cast("EdgedError", error).code, str(error))
+    return failure(cast("EdgedError", error).code, str(error), service=_service(request))
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
@@ -62,4 +60,9 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 
 async def on_defect(request: Request, error: Exception) -> Response:
     """A defect of ours; the server logs it."""
-    return failure(500, "the daemon failed on this request; its log says why")
+    return failure(500, "the daemon failed on this request; its log says why", service=_service(request))
+
+
+def _service(request: Request) -> str:
+    """The service that was asked, if one was."""
+    return str(request.path_params.get("service", ""))

@@ -7,6 +7,7 @@ name of its own that resolves to 127.0.0.1 (so `Host` must be a loopback name), 
 import hashlib
 import hmac
 import re
+from functools import partial
 
 import orjson
 from starlette.datastructures import Headers
@@ -121,16 +122,17 @@ class Guard:
     def _refusal(self, method: str, path: str, headers: Headers) -> Response | None:
         hosts = headers.getlist("host")
         host = hosts[0].lower() if len(hosts) == 1 else ""
+        refused = partial(failure, service=path.rpartition("/")[2])
         if not self._keys.wanted and not _is_own_name(host):
-            return failure(
+            return refused(
                 403, "the header `Host` must be localhost or a loopback address, or set `http.token`"
             )
         if method not in READING and _is_foreign(headers, host):
-            return failure(403, "a page of another origin may not send requests to this box")
+            return refused(403, "a page of another origin may not send requests to this box")
         if path in OPEN or path.startswith("/static/") or self._keys.admits(headers):
             return None
         wanted = "this address wants the token of the box: send `Authorization: Bearer <token>`"
-        return failure(401, wanted, {"WWW-Authenticate": "Bearer"})
+        return refused(401, wanted, {"WWW-Authenticate": "Bearer"})
 
 
 def _is_own_name(host: str) -> bool:

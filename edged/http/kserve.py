@@ -60,7 +60,8 @@ class KServe:
 def metadata(served: Served) -> dict[str, Any]:
     """Of a model: the tensors of its graphs as the runtime knows them, a free length being -1.
 
-    Where there are several graphs, a tensor's name begins with that of its graph: `det/x`.
+    Where there are several graphs, a tensor's name begins with that of its graph: `det/x`. Labels
+    are the names of its classes by id; none, where it has no fixed list of them.
     """
     card, facts, signatures = served.instance.card, served.instance.facts, served.instance.signatures
     runtime = facts.variant.partition("-")[0]
@@ -78,6 +79,7 @@ def metadata(served: Served) -> dict[str, Any]:
             for name in card.graphs[graph].outputs
             if name in of.outputs
         ],
+        "labels": list(card.class_names()),
         "parameters": {"service": card.service, "device": facts.device},
     }
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edged.answers.schema import answer_schema
-from edged.contracts.message import FailedAnswer
+from edged.contracts.message import FailedAnswer, FailedVideoAnswer
 from edged.contracts.pairs import ProductInput
 from edged.contracts.schema import gathered, reference
 from edged.contracts.service import Service
@@ -16,13 +16,13 @@ _FAILURES: Mapping[str, str] = {
     "400": "not JSON; a field missing, unknown or of the wrong type",
     "401": "the box wants its token",
     "403": "the configuration does not allow this URL, path or origin",
-    "404": "no such service, or media not found",
+    "404": "no such service, one that is not configured here, or media not found",
     "413": "over a limit of size, which the message names",
     "415": "no picture, audio or video that can be decoded",
     "422": "well-formed, but not usable",
     "429": "the queue is full; `Retry-After` says when to try again",
     "500": "the plugin or the runtime failed",
-    "503": "the model is not installed or still loading",
+    "503": "configured, but not installed, or it could not be opened; a request waits while it loads",
     "504": "it took too long",
 }
 _NAME = {"type": "string", "pattern": "^[^/]+$"}
@@ -31,6 +31,13 @@ _DRAWING = {
     "in": "query",
     "description": "whether to answer the picture with what was found, too",
     "schema": {"type": "boolean", "default": False},
+}
+_HEADERS = {
+    name: {"schema": {"type": "string"}, "description": what}
+    for name, what in {
+        "X-Request-Id": "of the answer; percent-encoded if not ASCII",
+        "X-Model": "id of the model that ran; of a failed answer there once one was found for it",
+    }.items()
 }
 _PIXEL = "/9j/4AAQSkZJRg..."
 
@@ -51,7 +58,7 @@ def openapi(version: str) -> dict[str, Any]:
         "paths": paths | _pages() | _streams() | _kserve(),
         "components": {
             "schemas": gathered(_schemas(served)),
-            "responses": {f"Failed{code}": _failed(text) for code, text in _FAILURES.items()},
+            "responses": {f"Failed{code}": _failed(text, FailedAnswer) for code, text in _FAILURES.items()},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "`http.token` of config.yaml"},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": "edged", "description": "of /api/login"},
@@ -61,7 +68,7 @@ def openapi(version: str) -> dict[str, Any]:
 
 
 def _schemas(served: list[Service]) -> dict[str, Mapping[str, Any]]:
-    kinds = (FailedAnswer, Status, DrawnAnswer)
+    kinds = (FailedAnswer, FailedVideoAnswer, Status, DrawnAnswer)
     schemas: dict[str, Mapping[str, Any]] = {kind.__name__: kind.model_json_schema() for kind in kinds}
     for service in served:
         schemas[f"{_title(service)}Request"] = service.request_schema()
@@ -78,13 +85,6 @@ def _predict(service: Service) -> dict[str, Any]:
         "schema": reference(f"{_title(service)}Request"),
         "examples": {"request": {"value": _example(service)}},
     }
-    headers = {
-        "X-Request-Id": {
-            "schema": {"type": "string"},
-            "description": "Of the answer; percent-encoded if not ASCII",
-        },
-        "X-Model": {"schema": {"type": "string"}, "description": "Id of the model that ran"},
-    }
     return {
         "operationId": f"predict_{service.name.replace('-', '_')}",
         "summary": service.summary,
@@ -94,10 +94,10 @@ def _predict(service: Service) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "the answer",
-                "headers": headers,
+                "headers": _HEADERS,
                 "content": {"application/json": {"schema": _answered(service)}},
             },
-            **_failures(*_FAILURES),
+            **_failures_of(service),
         },
     }
 
@@ -121,8 +121,15 @@ def _example(service: Service) -> dict[str, Any]:
     return {"image": _PIXEL} if service.takes_frames else pair
 
 
-def _failed(text: str) -> dict[str, Any]:
-    return {"description": text, "content": {"application/json": {"schema": reference("FailedAnswer")}}}
+def _failed(text: str, form: type[FailedAnswer]) -> dict[str, Any]:
+    content = {"application/json": {"schema": reference(form.__name__)}}
+    return {"description": text, "headers": _HEADERS, "content": content}
+
+
+def _failures_of(service: Service) -> dict[str, Any]:
+    if service.failure is FailedAnswer:
+        return _failures(*_FAILURES)
+    return {code: _failed(text, service.failure) for code, text in _FAILURES.items()}
 
 
 def _failures(*codes: str) -> dict[str, Any]:
@@ -194,7 +201,12 @@ def _kserve() -> dict[str, Any]:
         "/v2/health/live": _gets("alive", "the server answers", "application/json", anything),
         "/v2/health/ready": ready,
         "/v2/models/{model}": _gets(
-            "model", "metadata: its graphs' tensors", "application/json", anything, "404", parameters=model
+            "model",
+            "metadata: tensors, and labels by id",
+            "application/json",
+            anything,
+            "404",
+            parameters=model,
         ),
         "/v2/models/{model}/ready": _gets(
             "model_ready", "it is up", "application/json", anything, "404", parameters=model

@@ -66,7 +66,8 @@ class PredictDesk:
         self._drawings = drawings
         self._bodies = bodies
         self._counters = counters
-        self._waiting: set[asyncio.Future[Answer]] = set()
+        self._waiting: dict[asyncio.Future[Answer], tuple[str, bytes]] = {}
+        """Service and payload, which the pipeline holds as long, of each request."""
         self._closed = False
 
     async def respond(self, request: Request) -> Response:
@@ -78,7 +79,7 @@ class PredictDesk:
                 answer = self._submit(service, payload, drawing)
         except ClientDisconnect:
             self._counters.count("http_requests", "the client left before the end of its request")
-            return failure(400, "the request ended too soon")
+            return failure(400, "the request ended too soon", service=service)
         result = await answer
         if left(request.scope):
             self._counters.count("http_requests", "the client left before its answer")
@@ -88,15 +89,16 @@ class PredictDesk:
     def close(self) -> None:
         """Answer whoever still waits that the box goes down."""
         self._closed = True
-        for future in self._waiting:
-            _settle(future, refusal({}, NotReady.code, _SHUTTING_DOWN))
+        for future, (service, payload) in self._waiting.items():
+            _settle(future, refusal(peek(payload), NotReady.code, _SHUTTING_DOWN, service))
 
     def _submit(self, service: str, payload: bytes, drawing: bool) -> asyncio.Future[Answer]:
         """The answer to come."""
-        if self._closed:
-            raise NotReady(_SHUTTING_DOWN)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
+        if self._closed:
+            future.set_result(refusal(peek(payload), NotReady.code, _SHUTTING_DOWN, service))
+            return future
 
         def reply(answer: Answer) -> None:
             with suppress(RuntimeError):  # the loop has ended, and its clients with it
@@ -105,11 +107,11 @@ class PredictDesk:
         try:
             self._intake.submit(RequestJob(service, payload, time.monotonic(), reply, wants_drawing=drawing))
         except QueueFull as error:
-            future.set_result(refusal(peek(payload), error.code, str(error)))
+            future.set_result(refusal(peek(payload), error.code, str(error), service))
             self._counters.count("http_requests", f"refused {error.code}")
             return future
-        self._waiting.add(future)
-        future.add_done_callback(self._waiting.discard)
+        self._waiting[future] = service, payload
+        future.add_done_callback(self._waiting.pop)
         self._counters.count("http_requests", "taken")
         return future
 

@@ -49,14 +49,14 @@ class PictureLimits(Settings):
 
 
 def decode_base64(text: str, field: str, limits: PictureLimits) -> bytes:
-    """The bytes of a request's `field`; a `data:image/...;base64,` prefix and line breaks are accepted.
+    """The bytes of a request's `field`; a `data:image/...;base64,` prefix and white space are accepted.
 
     Raises `BadRequest` when there is nothing or no Base64, `TooLarge` before anything is decoded.
     """
-    if prefix := _DATA_URL.match(text):
-        text = text[prefix.end() :]
     if any(space in text for space in " \t\r\n"):  # as MIME breaks lines
         text = "".join(text.split())
+    if prefix := _DATA_URL.match(text):
+        text = text[prefix.end() :]
     if not text:
         raise BadRequest(f"the field `{field}` is missing: it must be a picture in Base64")
     size = len(text) * 3 // 4 - text.count("=", -2)

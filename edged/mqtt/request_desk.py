@@ -189,7 +189,7 @@ class RequestDesk:
 
     def _refuse(self, pending: _Pending, payload: bytes, error: RequestError) -> None:
         self._counters.count("mqtt_requests", f"refused {error.code}")
-        self._reply(pending, refusal(peek(payload), error.code, str(error)))
+        self._reply(pending, refusal(peek(payload), error.code, str(error), pending.request.service))
 
     def _reply(self, pending: _Pending, answer: Answer) -> None:
         if self._closed:  # the journal or the broker still has the request
@@ -235,5 +235,6 @@ def _addressed(topics: Topics, service: str, asked: Address, answer: Answer) -> 
         if topic:
             return Address(response_topic(topic), asked.correlation), answer
     except BadRequest as error:
-        answer = refusal({"request_id": answer.request_id}, error.code, f"`reply_to`: {error}")
+        fields = {"request_id": answer.request_id}
+        answer = refusal(fields, error.code, f"`reply_to`: {error}", service, answer.model)
     return Address(topics.response(service, answer.request_id), asked.correlation), answer

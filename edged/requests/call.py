@@ -35,6 +35,8 @@ class Call:
     """Media that must be fetched first."""
     served: Served = field(init=False)
     """Who answers, once that is known."""
+    model: str | None = None
+    """The id of its model, likewise."""
     media: Fetched | None = None
     """What was fetched."""
     answer: Answer | None = None
@@ -49,10 +51,10 @@ class Call:
         try:
             yield
         except EdgedError as error:
-            self.answer = refusal(self.fields, error.code, str(error))
+            self.refuse(error.code, str(error))
         except Exception:  # the boundary "one request"
             log.exception("request to %s failed", self.job.service)
-            self.answer = refusal(self.fields, 500, "the daemon failed on this request; its log says why")
+            self.refuse(500, "the daemon failed on this request; its log says why")
         if self.answer is not None:
             self.close()
 
@@ -60,6 +62,10 @@ class Call:
         """Whether the right to reply is the caller's: the first who asks has it."""
         self.replied = True
         return next(self._claims) == 0
+
+    def refuse(self, code: int, message: str) -> None:
+        """Answer that it failed."""
+        self.answer = refusal(self.fields, code, message, self.job.service, self.model)
 
     def close(self) -> None:
         """Give back what was fetched."""

@@ -66,6 +66,7 @@ class Steps:
     def open(self, call: Call) -> None:
         """Step 2: who answers. Raises `NotFound`, `NotReady`."""
         call.served = self._table.get(call.job.service)
+        call.model = call.served.instance.facts.name
 
     def fetch(self, call: Call) -> int:
         """Step 3: bring the media that it wants, if any; returns the bytes that it holds in memory."""
@@ -87,10 +88,9 @@ class Steps:
         call.run.check_cancelled()
         with self._counters.timed("encode"):
             body = self._encoded(finding, request.request_id)
-        model = served.instance.facts.name
         draw = partial(drawing_of, _pictures(item), [finding]) if call.job.wants_drawing else None
         drawable = draw if served.service.takes_pictures else None
-        call.answer = Answer(request.request_id, body, 200, model, request.reply_to, drawable)
+        call.answer = Answer(request.request_id, body, 200, call.model, request.reply_to, drawable)
 
     def _found(self, served: Served, item: Any, options: Options, run: RunHandle) -> Finding:
         if isinstance(item, Recording):

@@ -52,7 +52,8 @@ class Working:
 
     def refuse(self, call: Call, error: EdgedError) -> None:
         """Answer with an error, whoever has the call."""
-        self.reply(call, refusal(call.fields or peek(call.job.payload), error.code, str(error)))
+        job, fields = call.job, call.fields or peek(call.job.payload)
+        self.reply(call, refusal(fields, error.code, str(error), job.service, call.model))
 
     def reply(self, call: Call, answer: Answer | None) -> None:
         """The end of every way: the first answer is sent, each other one dropped and counted."""

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from edged.answers.finding import class_fault
+from edged.contracts.errors import InferenceError
 from edged.contracts.image import Classification, Detections
 from edged.contracts.masks import Segmentation
+from edged.contracts.pairs import ImageSimilarity
 from edged.contracts.product import ShelfCount
 from edged.contracts.services import service
 from tests.answers.examples import finding, instances, scene
@@ -155,6 +157,19 @@ def test_somebody_is_there_from_the_threshold_on():
     faint.result.parts[0].values[:] *= 0.6
     assert not faint.gist()
     assert told("foreground-segmentation", faint.result, threshold=0.5).gist()
+
+
+@pytest.mark.parametrize(
+    ("name", "result", "field"),
+    [
+        ("image-classification", Classification(np.array([0.5, np.nan]), ["cat", "dog"]), "class_probs"),
+        ("object-detection", Detections(TWO.boxes, np.array([np.inf, 1]), TWO.classes, PEOPLE), "scores"),
+        ("image-similarity", ImageSimilarity(float("nan"), 0.5), "similarity"),
+    ],
+)
+def test_what_is_not_finite_is_no_answer(name, result, field):
+    with pytest.raises(InferenceError, match=f"not finite.*{field}"):
+        told(name, result).answer()
 
 
 def test_the_field_that_the_original_misspells_may_be_written_in_both_ways():

@@ -147,6 +147,29 @@ def test_silence_alone_is_silent(name):
     assert finding(name, 1).gist() is not State.SILENT
 
 
+FIXED = {
+    "video-classification",
+    "video-highlight",
+    "video-super-resolution",
+    "image-classification",
+    "scene-classification",
+    "image-similarity",
+    "speech-vectorization-zh",
+    "speech-vectorization-en",
+    "face-similarity",
+    "product-comparison",
+}
+"""Services whose answers are as long whatever is asked."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_makes_an_answer_shorter_is_a_field_of_the_request(name):
+    of = SERVICES[name]
+    named = {word.partition(":")[0] for word in re.findall("`(.+?)`", KINDS[of.result].shrink)}
+    known = {*of.request.model_fields, *({"play_duration"} if of.takes_sound else ())}
+    assert named == {"requests.max_answer_bytes"} if name in FIXED else named <= known
+
+
 DRAWN = [case for case in CASES if SERVICES[case.values[0]].takes_pictures]
 
 

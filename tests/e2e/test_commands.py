@@ -84,6 +84,15 @@ def test_microphones_are_listed(edged, null_sink):
     assert "kitchen" in edged("microphones", **null_sink.environment).stderr
 
 
+def test_classes_by_id(edged):
+    names = json.loads(edged("classes", "yolox-nano", "--json").stdout)
+    assert (names[0], len(names)) == ({"id": 0, "name": "person"}, 80)
+    assert "person" in edged("classes", "yolox-nano").stderr
+    assert json.loads(edged("classes", "shelf-count", "--json").stdout) == []
+    assert "has no list of classes" in edged("classes", "shelf-count").stderr
+    assert edged("classes", "yolox-nan").returncode == 1
+
+
 def test_schema_prints_json_schemas(edged):
     schemas = json.loads(edged("schema", "object-detection").stdout)
     for schema in schemas.values():

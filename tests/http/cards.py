@@ -13,6 +13,7 @@ CARD = ModelCard.model_validate(
         "summary": "a fake",
         "source": "nowhere",
         "licence": {"id": "Apache-2.0", "permissive": True},
+        "labels": ["person, somebody", "crane, bird", "crane, machine"],
         "weights": {
             "fake.onnx": {"sha256": "0" * 64, "size": 1, "origins": [{"file": "fake.onnx"}]},
         },

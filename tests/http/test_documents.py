@@ -86,6 +86,7 @@ def test_metadata_of_server_and_model(shared):
             {"name": "scale", "datatype": "FP32", "shape": [1, 2]},
         ],
         "outputs": [{"name": "boxes", "datatype": "FP32", "shape": [-1, 6]}],
+        "labels": ["person", "crane, bird", "crane, machine"],
         "parameters": {"service": "object-detection", "device": "cpu"},
     }
     assert shared.get("/v2/models/fake/ready").json == {"name": "fake", "ready": True}

@@ -58,6 +58,40 @@ def test_the_status_is_the_code_of_the_answer(real, path, body, code, says):
     assert says in refused(real.post(path, body), code)
 
 
+def test_where_waiting_would_not_help_nobody_is_told_to_wait(real):
+    assert "Retry-After" not in real.post("/api/predict/ocr", {"image": IMAGE}).headers
+
+
+def test_where_it_would_help_they_are(real):
+    real_table = real.table
+    real_table.withdraw("ocr", "the model is not installed; run `edged pull tiny`")
+    answer = real.post("/api/predict/ocr", {"image": IMAGE})
+    real_table.withdraw("ocr", None)
+    assert "edged pull tiny" in refused(answer, 503)
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_failed_answer_names_the_model_too(real):
+    answer = real.post(PATH, {"image": "aGVsbG8=", "request_id": "mine"})
+    assert answer.code == 415
+    assert (answer.headers["X-Request-Id"], answer.headers["X-Model"]) == ("mine", "fake")
+
+
+@pytest.mark.parametrize("size", [10, 2_000_000])
+def test_who_waits_when_the_box_goes_down_is_told_so_by_name(box, size):
+    box.start()
+    box.intake.free.clear()
+    body = {"request_id": "mine", "image": "x" * size}
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(box.post, "/api/predict/video-highlight", body)
+        until(lambda: box.intake.jobs)
+        box.unit.stop()
+        answer = asked.result(30)
+    box.unit = None
+    assert (answer.code, answer.json["request_id"], answer.json["oss_path"]) == (503, "mine", "")
+    assert answer.json["result"] == answer.json["error_msg"]
+
+
 def test_an_id_that_cannot_stand_in_a_header_is_escaped_there(real):
     answer = real.post(PATH, {"image": IMAGE, "request_id": "门\r\nX-Evil: 1"})
     assert answer.json["request_id"] == "门\r\nX-Evil: 1"

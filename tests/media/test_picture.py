@@ -328,6 +328,14 @@ def test_what_is_not_base64_names_the_field(text):
         decode_base64(text, "imagea", LIMITS)
 
 
+@pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
+@pytest.mark.parametrize("space", ["\n", "\r\n", " ", "\t"])
+def test_base64_may_be_broken_into_lines(prefix, space):
+    letters = space.join(["YW55", "IGJ5", "dGVz"])
+    text = f"{space}{prefix}{space}{letters}{space}"
+    assert decode_base64(text, "image", LIMITS) == b"any bytes"
+
+
 @pytest.mark.parametrize("text", ["", "data:image/png;base64,"])
 def test_missing_base64_names_the_field(text):
     with pytest.raises(BadRequest, match="`imageb` is missing"):

@@ -6,7 +6,10 @@ import orjson
 import pytest
 
 from edged.flow.counters import Counters
+from edged.requests.queue import RequestQueue
+from edged.requests.settings import RequestSettings
 from tests.broker import until
+from tests.requests.test_queue import JPEG, FakeInstance, table_with
 
 NODE, SERVICE = "shop-1", "object-detection"
 REQUEST = f"edged/{NODE}/request/{SERVICE}"
@@ -22,6 +25,44 @@ def test_mqtt_5_answers_on_the_response_topic_with_the_correlation_data(unit, cl
     assert message.properties.ContentType == "application/json"
     assert dict(message.properties.UserProperty) == {"request_id": "r1", "code": "200", "model": "fake-model"}
     assert (message.qos, message.retain) == (1, False)
+
+
+@pytest.fixture
+def detector():
+    """The real queue over a model that is faked."""
+    queue = RequestQueue(table_with(FakeInstance()), RequestSettings(), 1, Counters())
+    queue.start()
+    yield queue
+    queue.stop()
+
+
+def test_a_failed_answer_names_its_request_and_the_model_that_was_found_for_it(unit, client, detector):
+    unit(detector)
+    customer = client("replies/me", f"edged/{NODE}/response/#")
+    customer.publish(REQUEST, {"request_id": "r1", "image": "aGVsbG8="}, "replies/me")
+    told = dict(customer.next().properties.UserProperty)
+    assert told == {"request_id": "r1", "code": "415", "model": "fake"}
+    customer.publish(REQUEST, {"request_id": "r2", "image": JPEG, "reply_to": "a/#"})
+    told = dict(customer.next().properties.UserProperty)
+    assert told == {"request_id": "r2", "code": "400", "model": "fake"}
+
+
+def test_a_failed_request_of_a_video_says_so_where_its_clients_look(unit, client, detector):
+    unit(detector)
+    customer = client("replies/me")
+    customer.publish(f"edged/{NODE}/request/video-highlight", {"request_id": "r1"}, "replies/me")
+    told = customer.json()
+    assert (told["error_code"], told["oss_path"]) == (400, "")
+    assert told["result"] == told["error_msg"]
+
+
+def test_so_does_one_that_was_not_even_read(unit, client, pipeline):
+    unit(pipeline(), max_payload_bytes=1000)
+    customer = client("replies/me")
+    body = {"request_id": "r1", "input": {"url": "x" * 2000}}
+    customer.publish(f"edged/{NODE}/request/video-highlight", body, "replies/me")
+    told = customer.json()
+    assert (told["request_id"], told["error_code"], told["oss_path"]) == ("r1", 413, "")
 
 
 def test_mqtt_3_answers_where_the_json_says(unit, client):

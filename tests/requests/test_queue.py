@@ -147,6 +147,39 @@ def test_a_request_that_waited_too_long_is_not_run():
     assert "timeout_s" in answer.error_msg
 
 
+def test_a_failed_answer_names_the_model_where_one_was_found_for_it():
+    assert ask({"image": "aGVsbG8="}).raw.model == "fake"
+    assert ask({"image": JPEG}, instance=FakeInstance(lambda *_: 1 / 0)).raw.model == "fake"
+    assert ask({"image": JPEG}, max_answer_bytes=1000, instance=FakeInstance(crowd)).raw.model == "fake"
+    assert ask({"image": JPEG, "imgae": 1}).raw.model is None
+    assert ask({"image": JPEG}, name="ocr").raw.model is None
+
+
+def test_numbers_that_are_not_finite_are_500_and_not_null():
+    def wild(item, run):
+        return Detections(np.full((1, 4), np.nan), np.ones(1), np.zeros(1, int), ["a"])
+
+    answer = ask({"image": JPEG}, instance=FakeInstance(wild))
+    assert answer.code == 500
+    assert "`detection_boxes`" in answer.error_msg
+
+
+def crowd(item, run):
+    """More than fits into a short answer."""
+    return Detections(np.zeros((500, 4), np.float32), np.ones(500), np.zeros(500, int), ["a"])
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("object-detection", 60), ("text-vectorization", 60)])
+def test_time_is_short_for_pictures_and_texts(name, seconds):
+    assert RequestSettings().timeout_of(service(name)) == seconds
+
+
+@pytest.mark.parametrize("name", ["music-detection", "video-highlight"])
+def test_time_is_long_for_recordings_and_videos(name):
+    assert RequestSettings().timeout_of(service(name)) == 3600
+    assert RequestSettings(media_timeout_s="2h").timeout_of(service(name)) == 7200
+
+
 def test_a_plugin_that_fails_is_500_and_one_that_is_slow_checks_the_deadline():
     def broken(item, run):
         raise InferenceError("the runtime failed")
@@ -169,11 +202,7 @@ def test_a_defect_of_the_host_is_an_answer_too():
 
 
 def test_an_answer_over_the_limit_is_413_and_names_it():
-    def many(item, run):
-        boxes = np.zeros((500, 4), np.float32)
-        return Detections(boxes, np.ones(500), np.zeros(500, int), ["a"])
-
-    answer = ask({"image": JPEG}, instance=FakeInstance(many), max_answer_bytes=1000)
+    answer = ask({"image": JPEG}, instance=FakeInstance(crowd), max_answer_bytes=1000)
     assert answer.code == 413
     assert "max_answer_bytes" in answer.error_msg
     assert "`max_detections`" in answer.error_msg, "and the option that makes it shorter"
