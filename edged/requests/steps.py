@@ -3,8 +3,6 @@
 from functools import partial
 from typing import Any
 
-import orjson
-
 from edged.answers.drawing import drawing_of
 from edged.answers.finding import Finding
 from edged.contracts.errors import TooLarge
@@ -105,10 +103,8 @@ class Steps:
         return RunHandle(deadline, report, partial(self.cancellations.concern, request_id, job.received_at))
 
     def _encoded(self, finding: Finding, request_id: str) -> bytes:
-        answer, most = finding.answer(), self._settings.max_answer_bytes
-        if finding.service.wraps_answer:
-            answer = {"request_id": request_id, "success": True, **answer}
-        body = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+        most, envelope = self._settings.max_answer_bytes, {"request_id": request_id, "success": True}
+        body = finding.encoded(envelope if finding.service.wraps_answer else {})
         if len(body) > most:
             raise TooLarge(
                 f"the answer has {len(body)} bytes, over `requests.max_answer_bytes` of {most}; "

@@ -36,18 +36,13 @@ def encoded(node: str, stream: str, seq: int, outcome: Outcome) -> bytes:
         "latency_ms": round(age(item) * 1000, 1),
         **_facts(item),
         "model": {"name": model.name, "variant": model.variant, "device": model.device},
-        **_said(outcome.finding),
     }
-    return orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def _said(finding: Finding | EdgedError) -> dict[str, Any]:
     try:
-        if isinstance(finding, EdgedError):
-            raise finding
-        return {"result": finding.answer()}
+        if isinstance(outcome.finding, EdgedError):
+            raise outcome.finding
+        return outcome.finding.encoded(message, "result")
     except EdgedError as error:  # such as an answer that is too large
-        return {"error": {"code": error.code, "message": str(error)}}
+        return orjson.dumps({**message, "error": {"code": error.code, "message": str(error)}})
 
 
 def _facts(item: Frame | LiveClip) -> dict[str, Any]:

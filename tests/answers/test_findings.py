@@ -1,11 +1,12 @@
 """What a finding says, and what is left of it for some classes."""
 
 import numpy as np
+import orjson
 import pytest
 
 from edged.answers.finding import class_fault
 from edged.contracts.errors import InferenceError
-from edged.contracts.image import Classification, Detections
+from edged.contracts.image import Classification, Detections, TextRow, Texts
 from edged.contracts.masks import Segmentation
 from edged.contracts.pairs import ImageSimilarity
 from edged.contracts.product import ShelfCount
@@ -169,7 +170,13 @@ def test_somebody_is_there_from_the_threshold_on():
 )
 def test_what_is_not_finite_is_no_answer(name, result, field):
     with pytest.raises(InferenceError, match=f"not finite.*{field}"):
-        told(name, result).answer()
+        told(name, result).encoded({})
+
+
+def test_a_text_may_say_null():
+    row = TextRow(np.zeros((4, 2)), 0.9, "null", [1], 0.9)
+    said = told("ocr", Texts([row], (10, 10), ["background", "text"])).encoded({"request_id": "r-1"})
+    assert orjson.loads(said)["detection_texts"] == ["null"]
 
 
 def test_the_field_that_the_original_misspells_may_be_written_in_both_ways():
