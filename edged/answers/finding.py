@@ -37,12 +37,15 @@ class Finding:
     def answer(self) -> Any:
         """The answer without envelope: fields by their published names, or one string.
 
-        Raises `TooLarge` that names the option, `NotUsable`.
+        Raises `TooLarge` that names the option, `NotUsable`, and `InferenceError` that names the field for a
+        number that is not finite.
         """
         written = self.kind.write(self.result, self.options)
         if not is_dataclass(written):
             return written
         fields = published(written)
+        if wrong := [name for name, value in fields.items() if not is_finite(value)]:
+            raise InferenceError(f"the model gives numbers that are not finite, in `{wrong[0]}`")
         if self.pai_spelling and _NAMES in fields:
             fields[_NAMES_AS_IN_PAI] = fields[_NAMES]
         return fields
@@ -50,16 +53,11 @@ class Finding:
     def encoded(self, around: Mapping[str, Any], within: str = "") -> bytes:
         """JSON of the answer: its fields behind those of `around`, or as the value of the field `within`.
 
-        Raises as `answer`, and `InferenceError` that names the field for a number that is not finite.
+        Raises as `answer`.
         """
         answer = self.answer()
         whole = {**around, within: answer} if within else {**around, **answer} if around else answer
-        body = orjson.dumps(whole, option=orjson.OPT_SERIALIZE_NUMPY)
-        if b"null" in body and isinstance(answer, dict):  # what is not finite; or a text that was read
-            for name, value in answer.items():
-                if not is_finite(value):
-                    raise InferenceError(f"the model gives numbers that are not finite, in `{name}`")
-        return body
+        return orjson.dumps(whole, option=orjson.OPT_SERIALIZE_NUMPY)
 
     def gist(self) -> Hashable:
         """What it says: two findings of one gist are no event."""
