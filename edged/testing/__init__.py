@@ -1,0 +1,24 @@
+"""For tests of plugins: fakes of what the host gives to a model, and the checks that all must pass."""
+
+from edged.testing.answers import answer_of
+from edged.testing.checks import CHECKS, Check, Row, Subject, checked_rows, conformance
+from edged.testing.fakes import FakeRun, FakeSession, VideoOfPictures, frame_of
+from edged.testing.items import Items, items_for
+from edged.testing.trial import tried
+
+__all__ = [
+    "CHECKS",
+    "Check",
+    "FakeRun",
+    "FakeSession",
+    "Items",
+    "Row",
+    "Subject",
+    "VideoOfPictures",
+    "answer_of",
+    "checked_rows",
+    "conformance",
+    "frame_of",
+    "items_for",
+    "tried",
+]

@@ -1,0 +1,28 @@
+"""Every model of `plugins/` whose weights can be had, through all checks of `edged test-plugin`."""
+
+import pytest
+
+from conftest import ROOT
+from edged.contracts.services import any_service
+from edged.discovery import discover
+from edged.testing import Subject, checked_rows, items_for
+
+FOUND = discover([ROOT / "plugins"], entry_points=False)
+CARDS = {model.card.id: model.card for model in FOUND.models.values()}
+
+
+def pullable(card):
+    return card.verified and all(pullable(CARDS[used]) for used in card.uses.values())
+
+
+@pytest.mark.parametrize("name", [card.id for card in CARDS.values() if pullable(card)])
+def test_it_keeps_every_promise(instance_of, name):
+    instance = instance_of(name)
+    subject = Subject(instance.model, instance.tools, items_for(any_service(instance.card.service)))
+    rows = list(checked_rows(subject))
+    print(*rows, sep="\n")
+    assert [row for row in rows if row.result == "failed"] == []
+
+
+def test_all_plugins_load():
+    assert FOUND.failures == {}
