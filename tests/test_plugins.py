@@ -15,12 +15,24 @@ def pullable(card):
     return card.verified and all(pullable(CARDS[used]) for used in card.uses.values())
 
 
+GIVEN = {
+    "yunet-sface": ["astronaut.png", "astronaut.png"],
+    "dlib-fer": ["four-women.jpg"],
+    "ffdnet-span": ["astronaut.png"],
+    "ina-gender": ["woman.wav"],
+    "mandarin-recognition": ["mandarin.wav"],
+    "speech-vector-en": ["english.wav"],
+    "shelf-count": ["coffee.png"],
+}
+"""Models that are tried on something real; the others answer to anything."""
+
+
 @pytest.mark.parametrize("name", [card.id for card in CARDS.values() if pullable(card)])
-def test_it_keeps_every_promise(instance_of, name):
+def test_it_keeps_every_promise(instance_of, media, name):
     instance = instance_of(name)
-    subject = Subject(instance.model, instance.tools, items_for(any_service(instance.card.service)))
-    rows = list(checked_rows(subject))
-    print(*rows, sep="\n")
+    given = [str(media(one)) for one in GIVEN.get(name, ())]
+    items = items_for(any_service(instance.card.service), given)
+    rows = list(checked_rows(Subject(instance.model, instance.tools, items)))
     assert [row for row in rows if row.result == "failed"] == []
 
 

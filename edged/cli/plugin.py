@@ -64,6 +64,10 @@ def _next(name: str, service: str, folder: Path, config: Path | None) -> tuple[s
 @app.command("test-plugin")
 def test(
     folder: Annotated[Path, typer.Argument(help="Folder of the plugin.")],
+    given: Annotated[
+        list[str] | None,
+        typer.Argument(help="As of `infer`, to try it on; else something made up.", metavar="[ITEM]..."),
+    ] = None,
     accept: Annotated[
         bool, typer.Option("--accept-licence", help="Also weights with a restrictive licence.")
     ] = False,
@@ -74,7 +78,7 @@ def test(
     """Try a plugin as the daemon would use it, and more strictly; exit status 1 when a check fails."""
     settings = configuration.load(config)
     with progress_bars() as report:
-        rows = list(tried(folder, settings, accept, report))
+        rows = list(tried(folder, settings, given=given or (), accept_licence=accept, report=report))
     table(
         f"checks of {folder}",
         ("model", "check", "result", "what was seen", "what to do"),

@@ -304,7 +304,11 @@ def _shows(subject: Subject) -> bool:
 
 
 CHECKS: Mapping[str, Check] = {
-    "contract": Check(_contract, "compare `infer` with the service's types, and the inputs with the card"),
+    "contract": Check(
+        _contract,
+        "compare `infer` with the service's types, and the inputs with the card; where it was tried on "
+        "what it cannot use, name something better: edged test-plugin FOLDER ITEM",
+    ),
     "answers": Check(_answers, "return finite numbers, in pixels of the picture, and names of known classes"),
     "gist": Check(_gist, "return finite numbers and names: events are told apart by them"),
     "threads": Check(_threads, "keep nothing of a call in the model: one object is shared by all threads"),

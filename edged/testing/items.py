@@ -1,17 +1,22 @@
 """What models are tried on: for each kind of service a usual item, and odd ones."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edged.contracts.errors import BadRequest, NotFound
 from edged.contracts.items import AudioClip, FramePair, Pixels, TextPair
 from edged.contracts.service import Media, Service
-from edged.media.sound import RATE
+from edged.media.picture import PictureLimits, decode_picture
+from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.testing.fakes import VideoOfPictures, frame_of
 
 _TOKENS = 512
+_LONGEST_US = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +28,34 @@ class Items:
     """By what is odd about them."""
 
 
-def items_for(of: Service) -> Items:
-    """Made by calculation, the same each time."""
-    return _ITEMS[of.media]()
+def items_for(of: Service, given: Sequence[str] = ()) -> Items:
+    """Made by calculation, the same each time; `given`: the usual one, as of `usual_of`, which raises."""
+    items = _ITEMS[of.media]()
+    return replace(items, usual=usual_of(of, given)) if given else items
+
+
+def usual_of(of: Service, given: Sequence[str]) -> Any:
+    """The item of files, as for `edged infer`: a picture, two of them, a recording; or a text or two.
+
+    Of a recording the first 20 s are one clip, in which somebody speaks all the time. Raises `NotMedia`,
+    `NotFound` for what cannot be read, `BadRequest` for another number of them.
+    """
+    wanted = {"picture": (1,), "pictures": (2,), "recording": (1,), "text": (1, 2)}.get(of.media, ())
+    if len(given) not in wanted:
+        numbers = " or ".join(map(str, wanted)) or "no"
+        raise BadRequest(f"{of.name} is tried on {numbers} item(s) of yours, not on {len(given)}")
+    if of.media == "text":
+        return TextPair("1", given[0], "".join(given[1:]), _TOKENS)
+    try:
+        files = [Path(name).read_bytes() for name in given]
+    except OSError as error:
+        raise NotFound(f"{error.filename} cannot be read: {error.strerror}") from error
+    if of.media == "recording":
+        with open_sound(io.BytesIO(files[0]), SoundLimits(), _LONGEST_US) as sound:
+            samples = np.concatenate(list(sound.pieces))
+        return AudioClip(samples, RATE, 0, ((0, len(samples)),))
+    frames = [decode_picture(data, PictureLimits(), 0.0) for data in files]
+    return frames[0] if of.media == "picture" else FramePair(*frames)
 
 
 def coloured(height: int = 240, width: int = 320, shift: int = 0) -> Pixels:

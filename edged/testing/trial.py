@@ -1,6 +1,6 @@
 """Anybody's plugin, opened as the daemon opens it, and checked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,12 +19,18 @@ from edged.testing.items import items_for
 
 
 def tried(
-    folder: Path, settings: Config | None = None, accept_licence: bool = False, report: Report | None = None
+    folder: Path,
+    settings: Config | None = None,
+    *,
+    given: Sequence[str] = (),
+    accept_licence: bool = False,
+    report: Report | None = None,
 ) -> Iterator[Row]:
     """Load the plugin in `folder`, pull and open each of its models and run all checks, row by row.
 
     Never raises for what is wrong with the plugin. Its weights go into the models' folder of `settings`, by
     default `models` of the current folder, those with a restrictive licence with `accept_licence` only.
+    `given`: what its models are tried on, as for `edged infer`; else something made by calculation.
     """
     settings = settings or Config()
     plugins = open_plugins(settings, [folder])
@@ -38,7 +44,7 @@ def tried(
         had = _had(puller, model, accept_licence, report or _silent)
         yield had
         if had.result == "ok":
-            yield from _opened(opener, model)
+            yield from _opened(opener, model, given)
 
 
 def _loaded(folder: Path, plugins: Plugins, models: list[str]) -> Row:
@@ -86,16 +92,20 @@ def _how_to_have(card: ModelCard) -> str:
     return "mend `weights` and `graphs` of the card, or the place where the file is"
 
 
-def _opened(opener: Opener, model: str) -> Iterator[Row]:
+def _opened(opener: Opener, model: str, given: Sequence[str]) -> Iterator[Row]:
     try:
         instance = opener.acquire(model)
     except EdgedError as error:
         yield Row(model, "opening", "failed", str(error), "mend `graphs` and `uses` of the card")
         return
     yield Row(model, "opening", "ok", f"{instance.facts.variant} on {instance.facts.device}")
-    items = items_for(any_service(instance.card.service))
-    yield from checked_rows(Subject(instance.model, instance.tools, items))
-    opener.release(instance)
+    try:
+        items = items_for(any_service(instance.card.service), given)
+        yield from checked_rows(Subject(instance.model, instance.tools, items))
+    except EdgedError as error:
+        yield Row(model, "item", "failed", str(error), "give what `edged infer` takes")
+    finally:
+        opener.release(instance)
 
 
 def _silent(task: str, done: int, total: int) -> None:

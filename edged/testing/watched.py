@@ -72,10 +72,10 @@ class TimedSession:
 
 
 def spoilt(shape: Shape | None) -> Iterator[Spoiling]:
-    """What must be refused of an output of that shape; none: the model says of no shape."""
+    """What must be refused of an output of that shape; none: the model tells no shape."""
     yield "numbers that are none"
     yield "one axis more"
-    if shape is None or (shape and shape[-1] is not None):
+    if shape and shape[-1] is not None:
         yield "one value less along its last axis"
 
 

@@ -22,6 +22,7 @@ from edged import (
     Register,
     Run,
     Session,
+    Shape,
     Tools,
     hookimpl,
 )
@@ -68,6 +69,13 @@ class Whisper(Model[AudioClip, HearingOptions, Heard]):
     def __init__(self, card: ModelCard) -> None:
         super().__init__(card)
         self._parameters = card.parameters_as(HearingParameters)
+
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        known: Mapping[str, Mapping[str, Shape]] = {
+            "encoder": {"states": (1, None, None)},
+            "decoder": {"scores": (None, None)},
+        }
+        return known.get(graph, {})
 
     def build_graph(self, name: str, files: Mapping[str, Path]) -> Any:
         (path,) = files.values()
