@@ -9,6 +9,7 @@ import yaml
 from typer.testing import CliRunner
 
 from conftest import ROOT
+from edged import config
 from edged.cli import app
 from edged.contracts.errors import BadRequest, ConfigError, NotFound
 from edged.contracts.services import SERVICES, card_options
@@ -109,10 +110,10 @@ def media_of(tmp_path):
 @pytest.mark.parametrize("name", [*SEEN, "text-vectorization"])
 def test_it_is_pulled_and_answers(written, media_of, tmp_path, name):
     found = f"my-{name}"
-    config = configured(tmp_path, written, written.parent / "models")
-    ran("pull", found, "--config", config)
+    page = configured(tmp_path, written, written.parent / "models")
+    ran("pull", found, "--config", page)
     save = ["--save", tmp_path / "out.png"] if name in SEEN else []
-    said = ran("infer", name, *media_of(SERVICES[name]), "--model", found, *save, "--config", config)
+    said = ran("infer", name, *media_of(SERVICES[name]), "--model", found, *save, "--config", page)
     assert orjson.loads(said.stdout).get("success", True)
     assert not save or (tmp_path / "out.png").stat().st_size > 0
 
@@ -124,28 +125,27 @@ def test_it_hears_a_recording(written, models_root, media, tmp_path, name):
     (tmp_path / "models").mkdir()
     for shared in ("weights", "silero-vad"):
         (tmp_path / "models" / shared).symlink_to(models_root.resolve() / shared)
-    config = configured(tmp_path, written, tmp_path / "models")
-    ran("pull", found, "--config", config)
-    said = ran("infer", name, media("mandarin.wav"), "--model", found, "--config", config)
+    page = configured(tmp_path, written, tmp_path / "models")
+    ran("pull", found, "--config", page)
+    said = ran("infer", name, media("mandarin.wav"), "--model", found, "--config", page)
     assert orjson.loads(said.stdout)
 
 
-@pytest.mark.slow
-def test_a_newcomer_types_what_is_told(tmp_path, monkeypatch, media_of):
-    """As told by the last words of the first command, in a folder of his own."""
+def test_the_last_words_are_commands_that_work_in_the_folder_where_they_are_told(tmp_path, monkeypatch):
+    """A test of README's blocks types them."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "photo.jpg").write_bytes(encode_png(coloured()))
-    mine = tmp_path / "config.yaml"
-    mine.write_text("node: mine\n")
-    said = ran("new-plugin", "my-detector", "--service", "object-detection")
-    commands = [line.split()[1:] for line in said.stderr.splitlines() if line.startswith("  edged ")]
-    assert [command[0] for command in commands] == ["test-plugin", "pull", "infer"]
-    for command in commands:
-        done = ran(*command)
-    assert len(orjson.loads(done.stdout)["detection_boxes"]) == 3
-    assert (tmp_path / "out.png").is_file()
-    assert ran("check", "--config", tmp_path / "plugins" / "my-detector" / "config.yaml")
-    assert list((tmp_path / "models").glob("my-detector/*"))
+    (tmp_path / "config.yaml").write_text("node: mine\n")
+    said = ran("new-plugin", "my-detector", "--service", "object-detection").stderr
+    mine = "-c plugins/my-detector/config.yaml"
+    assert [line.strip() for line in said.splitlines() if line.startswith("  ")] == [
+        "edged test-plugin plugins/my-detector",
+        f"edged pull my-detector {mine}",
+        f"edged infer object-detection photo.jpg --model my-detector --save out.png {mine}",
+    ]
+    paths = config.load(tmp_path / "plugins" / "my-detector" / "config.yaml").paths
+    assert paths.models.resolve() == tmp_path / "models"
+    (tmp_path / "config.yaml").write_text("paths: {plugins: [plugins]}\n")
+    assert " -c " not in ran("new-plugin", "my-other", "--service", "object-detection").stderr
 
 
 def test_what_cannot_be_written_is_said(tmp_path):

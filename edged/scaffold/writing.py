@@ -17,7 +17,7 @@ from edged.contracts.errors import BadRequest, ConfigError
 from edged.contracts.model import Options
 from edged.contracts.service import Media, Service
 from edged.contracts.services import service
-from edged.scaffold import graphs
+from edged.scaffold.graphs import SIDE, WINDOW, of_pictures, of_sound, of_text
 from edged.scaffold.imports import with_imports
 
 CONFIG = "config.yaml"
@@ -43,24 +43,22 @@ class _Kind:
     uses: str = ""
 
 
-_PICTURE = f"picture: {{kind: picture, size: [{graphs.SIDE}, {graphs.SIDE}], fit: stretch, colour: rgb}}"
+_PICTURE = f"picture: {{kind: picture, size: [{SIDE}, {SIDE}], fit: stretch, colour: rgb}}"
 _COLOURS = ("red", "green", "blue")
 _KINDS: Mapping[Media, _Kind] = {
-    "picture": _Kind(graphs.of_pictures, _PICTURE, "scores", "", _COLOURS),
-    "pictures": _Kind(graphs.of_pictures, _PICTURE, "scores", "", _COLOURS),
-    "video": _Kind(
-        graphs.of_pictures, _PICTURE, "scores", "{every_us: 500000, length_us: 5000000}", _COLOURS
-    ),
+    "picture": _Kind(of_pictures, _PICTURE, "scores", "", _COLOURS),
+    "pictures": _Kind(of_pictures, _PICTURE, "scores", "", _COLOURS),
+    "video": _Kind(of_pictures, _PICTURE, "scores", "{every_us: 500000, length_us: 5000000}", _COLOURS),
     "recording": _Kind(
-        graphs.of_sound,
-        f"sound: {{kind: tensor, shape: [1, {graphs.WINDOW}]}}",
+        of_sound,
+        f"sound: {{kind: tensor, shape: [1, {WINDOW}]}}",
         "loudness",
-        f"{{window: {graphs.WINDOW}}}",
+        f"{{window: {WINDOW}}}",
         tuple("一二三四五六七八"),
         "{voice: silero-vad}",
     ),
     "text": _Kind(
-        graphs.of_text,
+        of_text,
         "ids: {kind: tensor, shape: [1, -1], dtype: i64}",
         "states",
         "{cls: 256, sep: 257, pad: 258}",
