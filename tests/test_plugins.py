@@ -27,7 +27,18 @@ GIVEN = {
 """Models that are tried on something real; the others answer to anything."""
 
 
-@pytest.mark.parametrize("name", [card.id for card in CARDS.values() if pullable(card)])
+LONG = {"whisper-small", "clip-vit-b16-image"}
+"""Models that no other test pulls, and that are derived for minutes; others of their kind are tried."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(card.id, marks=pytest.mark.long if card.id in LONG else ())
+        for card in CARDS.values()
+        if pullable(card)
+    ],
+)
 def test_it_keeps_every_promise(instance_of, media, name):
     instance = instance_of(name)
     given = [str(media(one)) for one in GIVEN.get(name, ())]
