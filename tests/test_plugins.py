@@ -19,6 +19,10 @@ GIVEN = {
     "yunet-sface": ["astronaut.png", "astronaut.png"],
     "dlib-fer": ["four-women.jpg"],
     "ffdnet-span": ["astronaut.png"],
+    "modnet": ["astronaut.png"],
+    "eiseg-hrnet18": ["astronaut.png"],
+    "ppocrv6-small": ["page.png"],
+    "ppocrv6-tiny": ["page.png"],
     "ina-gender": ["woman.wav"],
     "mandarin-recognition": ["mandarin.wav"],
     "speech-vector-en": ["english.wav"],
@@ -44,7 +48,7 @@ def test_it_keeps_every_promise(instance_of, media, name):
     given = [str(media(one)) for one in GIVEN.get(name, ())]
     items = items_for(any_service(instance.card.service), given)
     rows = list(checked_rows(Subject(instance.model, instance.tools, items)))
-    assert [row for row in rows if row.result == "failed"] == []
+    assert [row for row in rows if row.result == "failed" or "never run" in row.said] == []
 
 
 def test_all_plugins_load():

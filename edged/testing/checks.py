@@ -175,20 +175,27 @@ def _threads(subject: Subject) -> str:
 
 
 def _bad_outputs(subject: Subject) -> str:
-    refused = 0
+    refused, idle = 0, []
     for graph, session in subject.tools.sessions.items():
-        shapes = subject.model.shapes(graph)
-        for output in subject.model.card.graphs[graph].outputs:
-            for how in spoilt(shapes.get(output)):
-                broken = {**subject.tools.sessions, graph: SpoiltSession(session, output, how)}
-                result, error = _outcome(partial(subject.call, sessions=broken))
-                said = f"the output {output!r} of the graph {graph!r} with {how}"
-                if error is None:  # it may well be that nobody reads this output
-                    assert same(result, subject.result), f"{said} is answered all the same"
-                else:
-                    assert isinstance(error, InferenceError), f"{said}: {_named(error)}"
-                    refused += 1
-    return f"{refused} were refused"
+        spoils = [
+            SpoiltSession(session, output, how)
+            for output in subject.model.card.graphs[graph].outputs
+            for how in spoilt(subject.model.shapes(graph).get(output))
+        ]
+        for broken in spoils:
+            result, error = _outcome(
+                partial(subject.call, sessions={**subject.tools.sessions, graph: broken})
+            )
+            said = f"the output {broken.output!r} of the graph {graph!r} with {broken.how}"
+            if error is None:  # it may well be that nobody reads this output
+                assert same(result, subject.result), f"{said} is answered all the same"
+            else:
+                assert isinstance(error, InferenceError), f"{said}: {_named(error)}"
+                refused += 1
+        if not any(broken.ran for broken in spoils):
+            idle.append(graph)
+    never = f"; never run, so not tried: {', '.join(idle)}" if idle else ""
+    return f"{refused} were refused{never}"
 
 
 def _odd_items(subject: Subject) -> str:

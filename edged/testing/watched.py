@@ -46,13 +46,16 @@ class SpoiltSession:
 
     def __init__(self, session: Session, output: str, how: Spoiling) -> None:
         self._session = session
-        self._output = output
-        self._how = how
+        self.output = output
+        self.how = how
+        self.ran = False
+        """Whether it was asked."""
 
     def run(self, inputs: Tensors) -> Tensors:
         """Runs, and spoils."""
+        self.ran = True
         outputs = self._session.run(inputs)
-        return {**outputs, self._output: _spoil(outputs[self._output], self._how)}
+        return {**outputs, self.output: _spoil(outputs[self.output], self.how)}
 
 
 class TimedSession:
