@@ -31,6 +31,8 @@ GIVEN = {
 """Models that are tried on something real; the others answer to anything."""
 
 
+IDLE = {"ffdnet-span"}
+"""Models of which a graph is run only for what is given by their own tests."""
 LONG = {"whisper-small", "clip-vit-b16-image"}
 """Models that no other test pulls, and that are derived for minutes; others of their kind are tried."""
 
@@ -48,7 +50,8 @@ def test_it_keeps_every_promise(instance_of, media, name):
     given = [str(media(one)) for one in GIVEN.get(name, ())]
     items = items_for(any_service(instance.card.service), given)
     rows = list(checked_rows(Subject(instance.model, instance.tools, items)))
-    assert [row for row in rows if row.result == "failed" or "never run" in row.said] == []
+    assert [row for row in rows if row.result == "failed"] == []
+    assert name in IDLE or not [row for row in rows if "never run" in row.said]
 
 
 def test_all_plugins_load():

@@ -21,10 +21,10 @@ from edged.runtimes.checked import checked
 from edged.testing.answers import assert_answer, findings_of
 from edged.testing.fakes import FakeRun, VideoOfPictures, frame_of
 from edged.testing.items import Items
-from edged.testing.watched import SpoiltSession, TimedSession, WatchedSession, spoilt
+from edged.testing.watched import RememberedSession, SpoiltSession, TimedSession, WatchedSession, spoilt
 
 THREADS = 4
-ROUNDS, LONG_S = 10, 3.0
+ROUNDS, LONG_S = 10, 1.0
 """The speed is measured in so many rounds, or in those that are done after so many seconds."""
 
 
@@ -158,7 +158,7 @@ def _answers(subject: Subject) -> str:
     findings = findings_of(subject.model.card, subject.result)
     for finding in findings:
         assert_answer(finding)
-    return f"{len(findings)} encodings"
+    return f"in {len(findings)} encoding(s)"
 
 
 def _gist(subject: Subject) -> str:
@@ -176,16 +176,15 @@ def _threads(subject: Subject) -> str:
 
 def _bad_outputs(subject: Subject) -> str:
     refused, idle = 0, []
-    for graph, session in subject.tools.sessions.items():
+    sessions = {name: RememberedSession(session) for name, session in subject.tools.sessions.items()}
+    for graph, session in sessions.items():
         spoils = [
             SpoiltSession(session, output, how)
             for output in subject.model.card.graphs[graph].outputs
             for how in spoilt(subject.model.shapes(graph).get(output))
         ]
         for broken in spoils:
-            result, error = _outcome(
-                partial(subject.call, sessions={**subject.tools.sessions, graph: broken})
-            )
+            result, error = _outcome(partial(subject.call, sessions={**sessions, graph: broken}))
             said = f"the output {broken.output!r} of the graph {graph!r} with {broken.how}"
             if error is None:  # it may well be that nobody reads this output
                 assert same(result, subject.result), f"{said} is answered all the same"

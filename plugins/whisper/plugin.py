@@ -71,11 +71,8 @@ class Whisper(Model[AudioClip, HearingOptions, Heard]):
         self._parameters = card.parameters_as(HearingParameters)
 
     def shapes(self, graph: str) -> Mapping[str, Shape]:
-        known: Mapping[str, Mapping[str, Shape]] = {
-            "encoder": {"states": (1, None, None)},
-            "decoder": {"scores": (None, None)},
-        }
-        return known.get(graph, {})
+        rank = {"scores": 2, "states": 3}  # of the others, keys and values: 4
+        return {name: (None,) * rank.get(name, 4) for name in self.card.graphs[graph].outputs}
 
     def build_graph(self, name: str, files: Mapping[str, Path]) -> Any:
         (path,) = files.values()
