@@ -1,5 +1,6 @@
 """`edged new-plugin`: of every service a plugin that works as it is written."""
 
+import os
 import subprocess
 import sys
 
@@ -57,6 +58,29 @@ def test_ruff_and_its_format_find_nothing(written):
         assert said.returncode == 0, said.stdout
 
 
+@pytest.mark.long
+def test_mypy_finds_nothing(written):
+    packages = [argument for name in SERVICES for argument in ("-p", f"my-{name}")]
+    command = [sys.executable, "-m", "mypy", "--config-file", ROOT / "pyproject.toml", *packages]
+    said = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "MYPYPATH": str(written)},
+    )
+    assert said.returncode == 0, said.stdout
+
+
+@pytest.mark.parametrize("name", ["detections", "3d-eye", "np"])
+def test_a_name_that_is_no_class_yet(tmp_path, name):
+    new_plugin(name, "object-detection", tmp_path, tmp_path, tmp_path)
+    found = discover([tmp_path], entry_points=False)
+    assert (list(found.models), found.failures) == ([name], {})
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SERVICES)
 def test_it_keeps_every_promise(written, models, name):
     """All but the voice, which is somebody else's: real weights are fetched below."""

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 
-_FROM: Mapping[str, str] = {
+KNOWN: Mapping[str, str] = {
     "Iterator": "collections.abc",
     "Mapping": "collections.abc",
     "NDArray": "numpy.typing",
@@ -18,6 +18,7 @@ _FROM: Mapping[str, str] = {
     "unit": "edged.ops.embedding",
     **dict.fromkeys(import_module("edged").__all__, "edged"),
 }
+"""Where each name comes from that a plugin may use without importing it itself."""
 _SECTIONS = ({"collections", "itertools"}, {"numpy"}, {"edged"})
 """Packages that stand together, in their order."""
 _WIDTH = 110
@@ -30,8 +31,8 @@ def with_imports(code: str) -> str:
     made = {node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
     names: dict[str, list[str]] = {}
     for name in used - made:
-        if name in _FROM:
-            names.setdefault(_FROM[name], []).append(name)
+        if name in KNOWN:
+            names.setdefault(KNOWN[name], []).append(name)
     sections = []
     for packages in _SECTIONS:
         lines = ["import numpy as np"] if "numpy" in packages and "np" in used else []

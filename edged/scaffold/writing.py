@@ -18,7 +18,7 @@ from edged.contracts.model import Options
 from edged.contracts.service import Media, Service
 from edged.contracts.services import service
 from edged.scaffold.graphs import SIDE, WINDOW, of_pictures, of_sound, of_text
-from edged.scaffold.imports import with_imports
+from edged.scaffold.imports import KNOWN, with_imports
 
 CONFIG = "config.yaml"
 """The file in the plugin's folder that serves it."""
@@ -118,7 +118,7 @@ def _code(name: str, known: Service) -> str:
     names = "self._names" in body
     said = {
         "title": f"{name}: {known.summary}",
-        "Class": "".join(part.capitalize() for part in name.split("-")),
+        "Class": _class_name(name),
         "Options": known.options.__name__,
         "Result": known.result.__name__,
         "names": "\n        self._names = card.class_names()" if names else "",
@@ -128,9 +128,13 @@ def _code(name: str, known: Service) -> str:
         functions += _template("regions").template
     said["functions"] = f"\n\n{functions.strip()}\n" if functions else ""
     said["body"] = Template(body.rstrip()).substitute(said)
-    if said["Class"][0].isdigit():
-        said["Class"] = f"Model{said['Class']}"
     return _template(f"{known.media}.py").substitute(said)
+
+
+def _class_name(name: str) -> str:
+    """Of the model's class: none that is imported already."""
+    joined = "".join(part.capitalize() for part in name.split("-"))
+    return f"Model{joined}" if joined[0].isdigit() or joined in KNOWN else joined
 
 
 def _fields(name: str, known: Service, code: str, graph: bytes) -> dict[str, str]:
