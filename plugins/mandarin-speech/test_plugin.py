@@ -27,7 +27,7 @@ from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.ops.clips import WINDOW, CutRules
 from edged.ops.utterances import UtteranceCutter, UtteranceRules
 from edged.requests.recording import clips
-from edged.testing import FakeRun, answer_of, chunks_of, stepped
+from edged.testing import FakeRun, answer_of, chunks_of, conformance, stepped
 from tests.speech import SAID, errors
 
 HERE = Path(__file__).parent
