@@ -166,6 +166,8 @@ def test_the_last_words_are_commands_that_work_in_the_folder_where_they_are_told
         f"edged pull my-detector {mine}",
         f"edged infer object-detection photo.jpg --model my-detector --save out.png {mine}",
     ]
+    film = ran("new-plugin", "my-film", "--service", "video-highlight").stderr
+    assert film.splitlines()[-1].strip() == "edged schema video-highlight"
     paths = config.load(tmp_path / "plugins" / "my-detector" / "config.yaml").paths
     assert paths.models.resolve() == tmp_path / "models"
     (tmp_path / "config.yaml").write_text("paths: {plugins: [plugins]}\n")

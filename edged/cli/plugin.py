@@ -23,10 +23,9 @@ _ITEMS: Mapping[Media, str] = {
     "picture": "photo.jpg",
     "pictures": "photo.jpg other.jpg",
     "recording": "recording.wav",
-    "video": "clip.mp4",
     "text": '"a text"',
 }
-"""What may be given to `edged infer`."""
+"""What may be given to `edged infer`; requests of videos are not answered yet."""
 
 
 @app.command("new-plugin")
@@ -54,10 +53,11 @@ def _next(name: str, service: str, folder: Path, config: Path | None) -> tuple[s
     named = f" -c {config}" if config else ""
     known = service_of(service)
     save = " --save out.png" if known.takes_pictures else ""
+    asked = f"edged infer {service} {_ITEMS.get(known.media)} --model {name}{save}{named}"
     return (
         f"edged test-plugin {folder}",
         f"edged pull {name}{named}",
-        f"edged infer {service} {_ITEMS[known.media]} --model {name}{save}{named}",
+        asked if known.media in _ITEMS else f"edged schema {service}",
     )
 
 
