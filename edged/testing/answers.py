@@ -10,6 +10,7 @@ from edged.answers.finding import Finding
 from edged.answers.kinds import KINDS
 from edged.answers.schema import answer_schema
 from edged.contracts.card import ModelCard
+from edged.contracts.errors import InferenceError
 from edged.contracts.model import Options
 from edged.contracts.service import Service
 from edged.contracts.services import any_service, card_options
@@ -40,7 +41,10 @@ def assert_answer(finding: Finding) -> None:
     published = finding.kind.fields
     for name, body in answer_schema(finding.service).get("properties", {}).items():
         assert body.get("description"), f"{name}: a published field needs a docstring below it"
-    answer = _encoded(finding)
+    try:
+        answer = _encoded(finding)
+    except InferenceError as error:
+        raise AssertionError(f"every number of an answer is finite: {error}") from error
     said_none = b"null" in answer and _holds_none(orjson.loads(answer))
     assert not said_none, "every number of an answer is finite, and what is none is left out"
     if not isinstance(published, Mapping):

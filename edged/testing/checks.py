@@ -1,11 +1,10 @@
 """The checks that every model must pass: each a function that raises what is wrong with a model."""
 
-import copy
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, is_dataclass, replace
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from types import MappingProxyType
 from typing import Any, Literal
@@ -14,61 +13,19 @@ import numpy as np
 from pydantic import ValidationError
 
 from edged.contracts.errors import EdgedError, InferenceError, RequestError
-from edged.contracts.items import Frame, FramePair, PixelFormat
-from edged.contracts.model import AnyModel, Model, Part, Session, StreamModel, Tools
-from edged.contracts.services import any_service, card_options
-from edged.runtimes.checked import checked
+from edged.contracts.items import AudioClip, Frame, FramePair, PixelFormat
+from edged.contracts.model import AnyModel, Part, Session, StreamModel, Tools, UtteranceModel
+from edged.contracts.services import any_service
 from edged.testing.answers import assert_answer, findings_of
-from edged.testing.fakes import FakeRun, VideoOfPictures, frame_of
+from edged.testing.fakes import frame_of
 from edged.testing.items import Items
-from edged.testing.watched import RememberedSession, SpoiltSession, TimedSession, WatchedSession, spoilt
+from edged.testing.streams import streams, utterances
+from edged.testing.subject import Subject, same
+from edged.testing.watched import RememberedSession, SpoiltSession, TimedSession, spoilt
 
 THREADS = 4
 ROUNDS, LONG_S = 10, 1.0
 """The speed is measured in so many rounds, or in those that are done after so many seconds."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A model that is open, and what it is tried on."""
-
-    model: AnyModel
-    tools: Tools
-    """As they were opened: the sessions are not checked yet."""
-    items: Items
-
-    @cached_property
-    def result(self) -> Any:
-        """For the usual item; the model is asked once."""
-        return self.call()
-
-    def call(self, item: Any = None, sessions: Mapping[str, Session] | None = None) -> Any:
-        """Its result for an item, else the usual one; of a model that remembers alone it is a whole stream.
-
-        What the graphs are given and give is checked, as the host does it, and more strictly.
-        """
-        item = fresh(self.items.usual if item is None else item)
-        options, tools, run = card_options(self.model.card), self._tools(sessions), FakeRun()
-        if isinstance(self.model, Model):
-            return taken(self.model.infer(item, options, tools, run))
-        return taken(self.model.step(item, self.model.start(options), options, tools, run)[0])
-
-    def step(self, chunk: Any, state: Any) -> tuple[Any, Any]:
-        """One chunk of a stream."""
-        assert isinstance(self.model, StreamModel)
-        tools, run = self._tools(None), FakeRun()
-        return self.model.step(chunk, state, card_options(self.model.card), tools, run)
-
-    def start(self) -> Any:
-        """The state before the first chunk."""
-        assert isinstance(self.model, StreamModel)
-        return self.model.start(card_options(self.model.card))
-
-    def _tools(self, sessions: Mapping[str, Session] | None) -> Tools:
-        graphs = self.model.card.graphs
-        given = self.tools.sessions if sessions is None else sessions
-        watched = {name: WatchedSession(session, graphs[name]) for name, session in given.items()}
-        return replace(self.tools, sessions=checked(watched, self.model))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +65,12 @@ def conformance(
     * its result is a result of its service; in every encoding its answer is finite JSON that fits the schema
     * every field of that schema is documented, the answer has a gist and can be drawn
     * it holds no state: the same item gives the same answer again, also from four threads at once
+    * an `UtteranceModel` says the same of an utterance that comes in three chunks as of the whole, and steps
+      from a state without a change of it
     """
     item = frame_of(np.full((120, 160, 3), 128, np.uint8)) if item is None else item
     subject = Subject(model, Tools(sessions, resources, models), Items(item))
-    for name in ("contract", "answers", "gist", "threads", "drawing"):
+    for name in ("contract", "answers", "gist", "threads", "drawing", "utterances"):
         if CHECKS[name].applies(subject):
             CHECKS[name].run(subject)
     return subject.result
@@ -131,20 +90,6 @@ def checked_rows(subject: Subject) -> Iterator[Row]:
         yield Row(id_, name, "failed", _named(error), check.fix)
         if name == "contract":
             return
-
-
-def fresh(item: Any) -> Any:
-    """The item as nobody has used it yet: a video goes forward once."""
-    return copy.copy(item) if isinstance(item, VideoOfPictures) else item
-
-
-def taken(result: Any) -> Any:
-    """A result whose pictures, if they are made while they are taken, are there."""
-    if not is_dataclass(result) or isinstance(result, type):
-        return result
-    given = {field.name: getattr(result, field.name) for field in fields(result)}
-    flowing = {name: list(value) for name, value in given.items() if isinstance(value, Iterator)}
-    return replace(result, **flowing) if flowing else result
 
 
 def _contract(subject: Subject) -> str:
@@ -238,44 +183,6 @@ def _drawing(subject: Subject) -> str:
     return ""
 
 
-def _streams(subject: Subject) -> str:
-    """The same chunks give the same results, also where another stream is heard between them."""
-    chunks = _chunks(subject.items.usual)
-    alone = _heard(subject, chunks)
-    states = [subject.start(), subject.start()]
-    both: list[list[Any]] = [[], []]
-    for one, other in zip(chunks, reversed(chunks), strict=True):
-        for number, chunk in enumerate((one, other)):
-            found, states[number] = subject.step(chunk, states[number])
-            both[number].append(taken(found))
-    assert same(both[0], alone), "another stream beside it changes what is heard: the state is not a value"
-    assert same(both[1], _heard(subject, chunks[::-1])), "a stream hears what is of another one"
-    kept = subject.start()
-    first = subject.step(chunks[0], kept)[0]
-    assert same(subject.step(chunks[0], kept)[0], first), "`step` changes the state that it is given"
-    return f"{len(chunks)} chunks, two streams"
-
-
-def _heard(subject: Subject, chunks: Sequence[Any]) -> list[Any]:
-    state, found = subject.start(), []
-    for chunk in chunks:
-        result, state = subject.step(chunk, state)
-        found.append(taken(result))
-    return found
-
-
-def _chunks(item: Any) -> list[Any]:
-    """A clip in half seconds; anything else again and again."""
-    if not hasattr(item, "samples"):
-        return [item] * 3
-    length, rate = item.rate // 2, item.rate
-    starts = range(0, len(item.samples), length)
-    return [
-        replace(item, samples=item.samples[s : s + length], start_us=s * 1_000_000 // rate, voiced=())
-        for s in starts
-    ]
-
-
 def _speed(subject: Subject) -> str:
     timed = {name: TimedSession(session) for name, session in subject.tools.sessions.items()}
     shares: list[float] = []
@@ -290,17 +197,6 @@ def _speed(subject: Subject) -> str:
         shares.append(sum(session.seconds for session in timed.values()))
     ms, bare = median(whole) * 1000, median(shares) * 1000
     return f"{ms:.1f} ms, {ms / bare:.2f} times its own graphs" if bare else f"{ms:.1f} ms"
-
-
-def same(a: Any, b: Any) -> bool:
-    """Whether two results hold the same, down to the last number."""
-    if isinstance(a, np.ndarray):
-        return np.array_equal(a, b)
-    if is_dataclass(a):
-        return all(same(getattr(a, field.name), getattr(b, field.name)) for field in fields(a))
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(same, a, b))
-    return bool(a == b)
 
 
 def _shows(subject: Subject) -> bool:
@@ -330,9 +226,16 @@ CHECKS: Mapping[str, Check] = {
     ),
     "drawing": Check(_drawing, "return coordinates in pixels of the picture", _shows),
     "streams": Check(
-        _streams,
+        streams,
         "`step` returns the next state and changes nothing, neither the old one nor the model",
         lambda subject: isinstance(subject.model, StreamModel),
+    ),
+    "utterances": Check(
+        utterances,
+        "`step` hears all of an utterance from its chunks, and forgets it with the last one",
+        lambda subject: (
+            isinstance(subject.model, UtteranceModel) and isinstance(subject.items.usual, AudioClip)
+        ),
     ),
     "speed": Check(_speed, "`edged bench` shows where the time goes"),
 }

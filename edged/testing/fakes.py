@@ -2,10 +2,12 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
-from edged.contracts.items import AudioClip, Frame, Pixels
-from edged.contracts.model import Tensors
+from edged.contracts.items import AudioClip, Frame, Pixels, SpeechChunk
+from edged.contracts.model import Options, StreamModel, Tensors, Tools
 from edged.media.frame import PictureFrame
 
 _MICROSECONDS = 1_000_000
@@ -96,3 +98,36 @@ class VideoOfPictures:
         whole, rate = self._sound, self._sound.rate
         end = None if end_us is None else end_us * rate // _MICROSECONDS
         return AudioClip(whole.samples[start_us * rate // _MICROSECONDS : end], rate, start_us)
+
+
+def chunks_of(clip: AudioClip, cuts: Sequence[int]) -> list[SpeechChunk]:
+    """An utterance as it comes: cut before each of these samples, which are in order.
+
+    Of a voice a chunk tells what there is of it so far.
+    """
+    borders = [0, *cuts, len(clip.samples)]
+    return [
+        SpeechChunk.of(_so_far(clip, end), begin, final=i == len(cuts))
+        for i, (begin, end) in enumerate(itertools.pairwise(borders))
+    ]
+
+
+def _so_far(clip: AudioClip, end: int) -> AudioClip:
+    voiced = tuple((first, min(last, end)) for first, last in clip.voiced if first < end)
+    return replace(clip, samples=clip.samples[:end], voiced=voiced)
+
+
+def stepped(
+    model: StreamModel[Any, Any, Any, Any],
+    chunks: Iterable[Any],
+    options: Options,
+    tools: Tools,
+    state: Any = None,
+) -> list[tuple[Any, Any]]:
+    """What a model gives for each chunk, and its state after it; from `state` on, or from its start."""
+    state = model.start(options) if state is None else state
+    steps = []
+    for chunk in chunks:
+        result, state = model.step(chunk, state, options, tools, FakeRun())
+        steps.append((result, state))
+    return steps

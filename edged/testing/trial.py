@@ -14,8 +14,9 @@ from edged.flow.counters import Counters
 from edged.opening import make_opener, open_plugins
 from edged.repository.opener import Opener
 from edged.repository.puller import Puller
-from edged.testing.checks import Row, Subject, checked_rows
+from edged.testing.checks import Row, checked_rows
 from edged.testing.items import items_for
+from edged.testing.subject import Subject
 
 
 def tried(
