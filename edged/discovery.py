@@ -57,14 +57,18 @@ class _Offer:
     decoders: list[tuple[str, Decoder]] = field(default_factory=list)
 
 
-def discover(folders: Iterable[Path], entry_points: bool = True) -> Plugins:
+def discover(folders: Iterable[Path], entry_points: bool = True, single: Iterable[Path] = ()) -> Plugins:
     """Take in the plugins in `folders` (each holds one folder a plugin) and of the installed packages.
+
+    `single`: folders that are plugins themselves, in the others or not.
 
     Never raises for a plugin's fault: it is left out, logged, and stands in `failures`. Nothing replaces
     anything: of two models with one id the later plugin is left out.
     """
     plugins = Plugins()
     places = [place for folder in folders for place in _places(folder, plugins)]
+    known = {place.resolve() for place in places}
+    places += [place for place in single if place.resolve() not in known and _is_plugin(place, plugins)]
     coded = [place for place in places if (place / "plugin.py").is_file()]
     for place in coded:
         _take(plugins, str(place), partial(_from_code, place))
@@ -115,12 +119,17 @@ def _places(folder: Path, plugins: Plugins) -> Iterator[Path]:
         _fail(plugins, str(folder), PluginError("there is no such folder"))
         return
     for place in sorted(folder.iterdir()):
-        if not place.is_dir() or place.name.startswith((".", "_")):
-            continue
-        if any((place / name).is_file() for name in ("plugin.py", CARD)):
+        if place.is_dir() and not place.name.startswith((".", "_")) and _is_plugin(place, plugins):
             yield place
-        else:
-            _fail(plugins, str(place), PluginError("the folder has neither plugin.py nor card.yaml"))
+
+
+def _is_plugin(place: Path, plugins: Plugins) -> bool:
+    """Whether a folder is a plugin; one that is none is a failure."""
+    if any((place / name).is_file() for name in ("plugin.py", CARD)):
+        return True
+    said = "the folder has neither plugin.py nor card.yaml" if place.is_dir() else "there is no such folder"
+    _fail(plugins, str(place), PluginError(said))
+    return False
 
 
 def _from_code(place: Path) -> _Offer:

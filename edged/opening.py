@@ -1,5 +1,6 @@
 """From a configuration to its models: which there are, and what opens them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from edged.config import Config
@@ -15,10 +16,10 @@ PACKAGED = Path(__file__).parent / "_plugins"
 CHECKOUT = Path(__file__).parent.parent / "plugins"
 
 
-def open_plugins(settings: Config) -> Plugins:
-    """All plugins: those that come with edged, the configured folders, installed packages."""
+def open_plugins(settings: Config, single: Iterable[Path] = ()) -> Plugins:
+    """All plugins: those that come with edged, the configured folders, installed packages; `single` ones."""
     own = PACKAGED if PACKAGED.is_dir() else CHECKOUT
-    return discover([own, *settings.paths.plugins])
+    return discover([own, *settings.paths.plugins], single=single)
 
 
 def open_catalogue(settings: Config) -> Catalogue:
@@ -26,15 +27,19 @@ def open_catalogue(settings: Config) -> Catalogue:
     return Catalogue(settings.paths.models, open_plugins(settings).models)
 
 
-def make_opener(settings: Config, counters: Counters, watch: Watch = unwatched) -> Opener:
-    """What opens the models, with one slot a device. `watch`: as of `SharedSessions`."""
+def make_opener(
+    settings: Config, counters: Counters, watch: Watch = unwatched, plugins: Plugins | None = None
+) -> Opener:
+    """What opens the models, with one slot a device. `watch`: as of `SharedSessions`; `plugins`: other ones
+    than those of `open_plugins`."""
     concurrency = settings.runtime.concurrency()
     slots: dict[str, DeviceSlot] = {}
 
     def slot_for(device: str) -> DeviceSlot:
         return slots.setdefault(device, DeviceSlot(concurrency.workers))
 
-    catalogue, gallery = open_catalogue(settings), settings.paths.gallery
+    models = (plugins or open_plugins(settings)).models
+    catalogue, gallery = Catalogue(settings.paths.models, models), settings.paths.gallery
     return Opener(catalogue, concurrency, counters, slot_for, gallery=gallery, watch=watch)
 
 

@@ -9,26 +9,35 @@ import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 import typer.main
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from typer.testing import CliRunner
 
 import edged
 from edged import config
 from edged.answers.schema import answer_schema
 from edged.cards import load_card
 from edged.cli import app
+from edged.contracts.card import PictureInput
+from edged.contracts.items import PixelFormat
 from edged.contracts.services import SERVICES
 from edged.discovery import discover
+from edged.media.picture import PictureLimits, decode_picture, encode_jpeg
+from edged.ops.draw.pen import colour_of
+from edged.testing import CHECKS
+from edged.testing.items import coloured
 
 ROOT = Path(__file__).parent.parent
 PACKAGING = ROOT / "packaging"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 README = (ROOT / "README.md").read_text("utf-8")
+PLUGINS = (ROOT / "docs" / "plugins.md").read_text("utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 PLUGGED_IN = {"httptools"}
 """Not imported by us but by another dependency, which does without it where it is missing."""
@@ -137,8 +146,8 @@ def test_what_the_readme_and_ci_say_to_type_exists():
     said = README + (ROOT / ".ci" / "run").read_text("utf-8")
     assert set(re.findall(r"(?:^|`)make ([a-z-]+)", said, re.MULTILINE)) <= targets()
     commands = typer.main.get_group(app).commands
-    assert set(re.findall(r"`edged ([a-z]+)", README)) == set(commands), "each command is in the README"
-    for command, option in re.findall(r"`edged ([a-z]+)[^`|]*(--[a-z-]+)", README):
+    assert set(re.findall(r"`edged ([a-z-]+)", README)) == set(commands), "each command is in the README"
+    for command, option in re.findall(r"`edged ([a-z-]+)[^`|]*(--[a-z-]+)", README):
         options = {flag for parameter in commands[command].params for flag in parameter.opts}
         assert option in options
 
@@ -149,14 +158,41 @@ def test_links_within_the_project_lead_somewhere():
             assert (page.parent / link).exists(), f"{page.relative_to(ROOT)}: {link}"
 
 
-def block(language, holding):
-    """The code block of the README that holds a text."""
-    (found,) = (b for b in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if holding in b)
+def block(language, holding, page=README):
+    """The code block of a page that holds a text, not indented."""
+    blocks = re.findall(rf"^( *)```{language}\n(.*?)^ *```", page, re.DOTALL | re.MULTILINE)
+    (found,) = (dedent(text) for _, text in blocks if holding in text)
     return found
 
 
-def test_the_readme_shows_a_plugin_that_runs():
-    assert block("python", "SinglePassModel") in (ROOT / "plugins/yolox-nano/plugin.py").read_text("utf-8")
+def test_the_page_of_plugins_shows_one_that_runs():
+    shown = block("python", "SinglePassModel", PLUGINS)
+    assert shown in (ROOT / "plugins/yolox-nano/plugin.py").read_text("utf-8")
+
+
+def test_the_page_of_plugins_shows_an_input_that_a_card_may_have():
+    inputs = yaml.safe_load(block("yaml", "images:", PLUGINS))["inputs"]
+    assert PictureInput.model_validate(inputs["images"]).mean
+
+
+def test_the_page_of_plugins_tells_all_checks():
+    table = PLUGINS[PLUGINS.index("| check | promise |") :].split("\n\n")[0]
+    told = [name for line in table.splitlines()[2:] for name in re.findall(r"`(.+?)`", line.split(" | ")[0])]
+    assert set(told) == {"loading", "weights", "opening", *CHECKS}
+
+
+@pytest.mark.slow
+def test_the_way_to_a_picture_is_gone_as_it_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").write_text("node: mine\n")
+    Path("photo.jpg").write_bytes(encode_jpeg(coloured()))
+    told = block("sh", "edged new-plugin")
+    assert told == block("sh", "edged new-plugin", PLUGINS)
+    for line in told.splitlines():
+        done = CliRunner().invoke(app, line.split()[1:])
+        assert done.exit_code == 0, (line, done.stderr)
+    drawn = decode_picture(Path("out.png").read_bytes(), PictureLimits(), 0.0).pixels(PixelFormat())
+    assert (drawn == colour_of("red")).all(axis=2).any()
 
 
 def test_the_readme_shows_a_configuration_that_loads(tmp_path, monkeypatch):

@@ -28,7 +28,15 @@ def version(
         raise typer.Exit
 
 
-for _module in ("run", "infer", "pull", "gallery", "show", "bench"):  # each adds its commands to `app`
+for _module in (
+    "run",
+    "infer",
+    "pull",
+    "gallery",
+    "show",
+    "bench",
+    "plugin",
+):  # each adds its commands to `app`
     app.add_typer(import_module(f"edged.cli.{_module}").app)
 
 

@@ -9,7 +9,7 @@ import orjson
 import pybase64
 import pytest
 
-from edged import InferenceError, SegmentationOptions, TooLarge, Tools
+from edged import SegmentationOptions, TooLarge, Tools
 from edged.answers.finding import Finding
 from edged.answers.masks import Runs
 from edged.cards import load_card
@@ -99,12 +99,6 @@ def test_an_answer_of_the_pictures_size_is_within_the_limit(model):
 def test_a_stack_that_is_too_large_is_refused_before_it_is_made(model):
     with pytest.raises(TooLarge, match="smaller `output_size`"):
         answered(model, halves(), return_all_probs=True, output_size=(8000, 8000))
-
-
-@pytest.mark.parametrize("wrong", [np.full((1, 257, 257, 21), np.nan), np.zeros((1, 257, 257, 20))])
-def test_a_graph_that_fails_is_said_to(model, wrong):
-    with pytest.raises(InferenceError):
-        answered(model, FakeSession(lambda _: {"ResizeBilinear_3": wrong.astype("f4")}))
 
 
 def segmented(instance_of, path):

@@ -3,7 +3,8 @@
 import pytest
 
 from edged.media.picture import PictureLimits, decode_picture
-from edged.testing import answer_of, conformance
+from edged.repository.instance import UsedModel
+from edged.testing import FakeRun, answer_of
 
 MODEL = "efficientnet-lite0-int8"
 
@@ -20,7 +21,7 @@ MODEL = "efficientnet-lite0-int8"
 def test_real_weights_name_what_people_see(instance_of, media, picture, names):
     instance = instance_of(MODEL)
     frame = decode_picture(media(picture).read_bytes(), PictureLimits(), 0.0)
-    result = answer_of(instance.card, conformance(instance.model, instance.tools.sessions, frame))
+    result = answer_of(instance.card, UsedModel(instance).infer(frame, FakeRun()))
     assert result["class_name"] in names
     assert len(result["class_probs"]) == 1000
     assert result["class_probs"][result["class_name"]] == max(result["class_probs"].values()) > 0.1

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edged import CardError, DetectionOptions, Detections, InferenceError, Tools
+from edged import CardError, DetectionOptions, Detections, Tools
 from edged.cards import load_card
 from edged.contracts.errors import Cancelled
 from edged.contracts.slot import Priority
@@ -157,13 +157,6 @@ def test_nothing_found_is_empty_lists_and_no_run(model):
     assert not session.asked
 
 
-def test_it_keeps_the_contract(model):
-    detector = Detector((60, 40, 160, 100), (20, 20, 190, 200))
-    conformance(
-        model, {"mask": bright()}, picture((200, 300), (60, 40, 160, 100)), models={"detector": detector}
-    )
-
-
 def test_options_are_the_detectors(model):
     detector = Detector()
     found(model, picture((9, 9)), detector, bright(), score_threshold=0.7, max_detections=3)
@@ -179,20 +172,6 @@ def test_it_says_how_far_it_is_and_stops_when_it_shall(model):
     with pytest.raises(Cancelled):
         found(model, picture((200, 300)), two, session, FakeRun(Cancelled("enough")))
     assert not session.asked
-
-
-@pytest.mark.parametrize(
-    ("answer", "named"),
-    [
-        (np.full((1, 1, 256, 256), np.nan, np.float32), "not finite"),
-        (np.full((1, 1, 256, 256), np.inf, np.float32), "not finite"),
-        (np.zeros((1, 1, 64, 64), np.float32), "and not"),
-        (np.zeros((1, 2, 256, 256), np.float32), "and not"),
-    ],
-)
-def test_a_graph_that_answers_nonsense_is_named(model, answer, named):
-    with pytest.raises(InferenceError, match=f"eiseg-hrnet18 gives .*{named}"):
-        found(model, picture((50, 50)), Detector((10, 10, 40, 40)), FakeSession(lambda _: {OUTPUT: answer}))
 
 
 def test_a_card_without_clicks_is_refused(model):

@@ -3,6 +3,7 @@
 Offers the decoder `embedding` to cards that have a graph and no code; README.md shows such a card.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 from edged import (
@@ -13,6 +14,7 @@ from edged import (
     Parameters,
     Prepared,
     RegisterDecoder,
+    Shape,
     SinglePassModel,
     Tensors,
     hookimpl,
@@ -26,6 +28,8 @@ class EmbeddingParameters(Parameters):
 
     pooling: Literal["none", "mean"] = "none"
     """`mean` for a graph that gives a vector for each place of the picture, with the vector last."""
+    shape: tuple[int | None, ...] | None = None
+    """How the output looks for one picture; none within it: any size, none in its place: any shape."""
     scale: tuple[tuple[float, float], ...] = ()
     """Cosine and score of 0 to 100, both rising: what image-similarity makes of it."""
 
@@ -37,7 +41,11 @@ class Embedder(SinglePassModel[Frame, None, Options, Embedding]):
         super().__init__(card)
         self._input, self._output = card.graphs["main"].single()
         self._picture = card.picture().format
-        self._pooling = card.parameters_as(EmbeddingParameters).pooling
+        numbers = card.parameters_as(EmbeddingParameters)
+        self._pooling, self._shape = numbers.pooling, numbers.shape
+
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        return {self._output: self._shape} if self._shape else {}
 
     def preprocess(self, item: Frame, options: Options) -> Prepared[None]:
         return Prepared({self._input: batch_of_one(item.pixels(self._picture))}, None)

@@ -9,8 +9,9 @@ import pytest
 from edged import CardError, Faces, FacesOptions, InferenceError, Tools
 from edged.cards import load_card
 from edged.discovery import discover
+from edged.repository.instance import UsedModel
 from edged.runtimes.checked import checked
-from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
+from edged.testing import FakeRun, FakeSession, answer_of, frame_of
 
 HERE = Path(__file__).parent
 CARD = load_card(HERE / "card.yaml")
@@ -86,7 +87,7 @@ def test_a_graph_or_card_that_is_not_what_it_should_be_is_named(model):
 
 
 def answer(real, picture):
-    found = conformance(real.model, real.tools.sessions, frame_of(picture), models=real.tools.models)
+    found = UsedModel(real).infer(frame_of(picture), FakeRun())
     return answer_of(CARD, found)
 
 

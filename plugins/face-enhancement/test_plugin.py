@@ -130,13 +130,6 @@ class Twice:
         return Enlarged(cv2.resize(bgr, None, fx=2, fy=2))
 
 
-def test_it_keeps_the_promises_of_a_model(models):
-    session = FakeSession(lambda fed: {"cleaned": np.moveaxis(fed["image"], 3, 1) / np.float32(255)})
-    parts = {"faces": Found((40, 30, 90, 90)), "enlarge": Twice()}
-    item = frame_of(noisy(np.full((120, 160, 3), 128, np.uint8), 15))
-    conformance(models["ffdnet-span"], {"denoise": session}, item, models=parts)
-
-
 @pytest.mark.parametrize("box", [(-40, -30, 20, 25), (0, 0, 1, 1), (150, 110, 190, 140)])
 def test_faces_at_the_edge(models, box):
     session = FakeSession(lambda fed: {"cleaned": np.moveaxis(fed["image"], 3, 1) / np.float32(255)})

@@ -11,8 +11,9 @@ from edged.cards import load_card
 from edged.contracts.slot import Priority
 from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.ops.clips import CutRules
+from edged.repository.instance import UsedModel
 from edged.requests.recording import clips
-from edged.testing import FakeRun, answer_of, conformance
+from edged.testing import FakeRun, answer_of
 
 CARD = load_card(Path(__file__).parent / "card.yaml")
 OPTIONS = CARD.options_as(LabelOptions)
@@ -42,7 +43,7 @@ def test_a_woman_and_a_man(instance_of, media, precision):
 
 def test_the_contract(gender, media):
     clip = first_clip(gender, media("woman.wav"))
-    result = conformance(gender.model, gender.tools.sessions, clip, models=gender.tools.models)
+    result = UsedModel(gender).infer(clip, FakeRun())
     assert answer_of(CARD, result) == {"0": '{"class":"女"}\n'}
     assert answer_of(CARD, result, language="en") == {"0": '{"class":"female"}\n'}
 

@@ -60,10 +60,10 @@ def test_what_is_said(recognition, media, name):
 
 def test_the_contract(recognition, detection, media):
     clip = first_clip(recognition, media("mandarin.wav"))
-    result = conformance(recognition.model, recognition.tools.sessions, clip, models=recognition.tools.models)
+    result = recognition.infer(clip, GREEDY, FakeRun(), Priority.REQUEST)
     assert result.texts[0] == "对"
     assert answer_of(recognition.card, result)["0"].startswith("对;")
-    result = conformance(detection.model, detection.tools.sessions, clip, models=detection.tools.models)
+    result = detection.infer(clip, YES, FakeRun(), Priority.REQUEST)
     assert answer_of(detection.card, result) == {"0": '{"class":"是"}\n'}
 
 

@@ -9,6 +9,7 @@ from edged import CardError, DetectionOptions, InferenceError, Tools
 from edged.cards import load_card
 from edged.discovery import discover
 from edged.media.picture import PictureLimits, decode_picture
+from edged.repository.instance import UsedModel
 from edged.runtimes.checked import checked
 from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 
@@ -114,7 +115,7 @@ def test_a_card_without_the_scale_factor_is_refused(model):
 def test_real_weights_find_what_people_see(instance_of, media, picture, seen, precision):
     instance = instance_of("picodet-416", precision)
     frame = decode_picture(media(picture).read_bytes(), PictureLimits(), 0.0)
-    result = answer_of(CARD, conformance(instance.model, instance.tools.sessions, frame))
+    result = answer_of(CARD, UsedModel(instance).infer(frame, FakeRun()))
     assert set(result["detection_class_names"]) == set(seen)
     assert min(result["detection_scores"]) > 0.8
     for name, box in zip(result["detection_class_names"], result["detection_boxes"], strict=True):

@@ -9,8 +9,9 @@ import pytest
 from edged import InferenceError, Options, Tools
 from edged.contracts.errors import RepositoryError
 from edged.media.picture import PictureLimits, decode_picture
+from edged.repository.instance import UsedModel
 from edged.runtimes.checked import checked
-from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
+from edged.testing import FakeRun, FakeSession, answer_of, frame_of
 from tests.reference import reference, wanted
 
 MODEL = "places365-wrn18"
@@ -48,7 +49,7 @@ def probabilities(built):
 
 def classified(instance, path):
     frame = decode_picture(path.read_bytes(), PictureLimits(), 0.0)
-    return answer_of(instance.card, conformance(instance.model, instance.tools.sessions, frame))
+    return answer_of(instance.card, UsedModel(instance).infer(frame, FakeRun()))
 
 
 @pytest.mark.parametrize("precision", ["f32", "auto"])

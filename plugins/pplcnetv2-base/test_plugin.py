@@ -8,7 +8,8 @@ import openvino
 import pytest
 
 from edged.media.picture import PictureLimits, decode_picture
-from edged.testing import answer_of, conformance
+from edged.repository.instance import UsedModel
+from edged.testing import FakeRun, answer_of
 from edged.weights.store import WeightStore
 
 MODEL = "pplcnetv2-base"
@@ -18,7 +19,7 @@ STD = np.array([0.229, 0.224, 0.225], np.float32)
 
 def classified(instance, path):
     frame = decode_picture(path.read_bytes(), PictureLimits(), 0.0)
-    return answer_of(instance.card, conformance(instance.model, instance.tools.sessions, frame))
+    return answer_of(instance.card, UsedModel(instance).infer(frame, FakeRun()))
 
 
 @pytest.mark.parametrize("precision", ["f32", "auto"])

@@ -9,7 +9,7 @@ import pytest
 from edged import CardError
 from edged.cards import load_card
 from edged.discovery import discover
-from edged.testing import FakeSession, conformance, frame_of
+from edged.testing import FakeSession, conformance
 
 HERE = Path(__file__).parent
 CARD = load_card(HERE / "card.yaml")
@@ -55,11 +55,3 @@ def test_a_file_without_encoded_weights_is_refused(model, weight_store):
 def test_the_vector_has_length_one(model):
     session = FakeSession(lambda _: {"fc1": np.full((1, 128), 3.0, np.float32)})
     assert np.linalg.norm(conformance(model, {"main": session}).vector) == pytest.approx(1)
-
-
-@pytest.mark.parametrize("precision", ["f32", "auto"])
-def test_real_weights_open_and_hold_no_state(instance_of, precision):
-    instance = instance_of("sface", precision)
-    noise = np.random.default_rng(1).integers(0, 255, (112, 112, 3), np.uint8)
-    vector = conformance(instance.model, instance.tools.sessions, frame_of(noise)).vector
-    assert vector.shape == (128,)

@@ -1,5 +1,6 @@
 """Silero VAD: the probability that somebody speaks, for every 32 ms of sound."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from edged import (
     Parameters,
     Register,
     Run,
+    Shape,
     StreamModel,
     Tools,
     VoiceActivity,
@@ -47,6 +49,9 @@ class SileroVad(StreamModel[AudioClip, Options, VoiceActivity, Memory]):
         super().__init__(card)
         self._parameters = card.parameters_as(WindowParameters)
         self._rate = np.array(self._parameters.rate, np.int64)
+
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        return {"output": (1, 1), "stateN": (2, 1, 128)}
 
     def start(self, options: Options) -> Memory:
         return Memory(np.zeros(self._parameters.context, np.float32), np.zeros((2, 1, 128), np.float32))

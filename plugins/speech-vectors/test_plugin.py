@@ -12,7 +12,7 @@ from edged.contracts.speech import Clips
 from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.ops.clips import CutRules, voiced_parts
 from edged.requests.recording import clips
-from edged.testing import FakeRun, answer_of, conformance
+from edged.testing import FakeRun, answer_of
 
 SILENCE = AudioClip(np.zeros(2 * RATE, np.float32), RATE, 0)
 
@@ -37,7 +37,7 @@ def cosine(a, b):
 
 def test_it_is_the_mean_over_the_voice(vectors, media):
     clip = first_clip(vectors, media("english.wav"))
-    found = conformance(vectors.model, vectors.tools.sessions, clip, models=vectors.tools.models)
+    found = vector(vectors, clip)
     speech = vectors.tools.models["speech"]
     heard = [speech.infer(part, FakeRun(), task="states").states for part in voiced_parts(clip, 1.0, 12.0)]
     states = np.concatenate(heard)

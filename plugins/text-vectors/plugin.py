@@ -15,6 +15,7 @@ from edged import (
     Parameters,
     Register,
     Run,
+    Shape,
     TextOptions,
     TextPair,
     TextVectors,
@@ -52,6 +53,11 @@ class Bert(Model[TextPair, TextOptions, TextVectors]):
     def __init__(self, card: ModelCard) -> None:
         super().__init__(card)
         self._parameters = card.parameters_as(TextParameters)
+
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        known = self._parameters
+        pooled: Mapping[str, Shape] = {known.pooled: (1, "width")} if known.pooled else {}
+        return {known.states: (1, None, "width"), **pooled}
 
     def build_graph(self, name: str, files: Mapping[str, Path]) -> Any:
         (path,) = files.values()

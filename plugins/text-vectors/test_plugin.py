@@ -21,9 +21,10 @@ from edged.contracts.slot import Priority
 from edged.contracts.text import MOST_CHARACTERS
 from edged.discovery import discover
 from edged.ops.numbers import joined
+from edged.repository.instance import UsedModel
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import open_session
-from edged.testing import FakeRun, FakeSession, answer_of, conformance
+from edged.testing import FakeRun, FakeSession, answer_of
 from tests.opened import pulled
 
 HERE = Path(__file__).parent
@@ -83,7 +84,7 @@ def cosine(a, b):
 
 def test_the_contract(either):
     item = TextPair("7", WEATHER, "", 512)
-    found = conformance(either.model, either.tools.sessions, item, resources=either.tools.resources)
+    found = UsedModel(either).infer(item, FakeRun())
     result = answer_of(either.card, found)
     states = table(result["all_hidden_outputs"])
     assert result["id"] == "7"

@@ -22,6 +22,7 @@ from edged import (
     Register,
     Run,
     Session,
+    Shape,
     Tools,
     hookimpl,
 )
@@ -68,6 +69,10 @@ class Whisper(Model[AudioClip, HearingOptions, Heard]):
     def __init__(self, card: ModelCard) -> None:
         super().__init__(card)
         self._parameters = card.parameters_as(HearingParameters)
+
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        rank = {"scores": 2, "states": 3}  # of the others, keys and values: 4
+        return {name: (None,) * rank.get(name, 4) for name in self.card.graphs[graph].outputs}
 
     def build_graph(self, name: str, files: Mapping[str, Path]) -> Any:
         (path,) = files.values()

@@ -15,7 +15,7 @@ from edged.discovery import discover
 from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import open_session
-from edged.testing import FakeRun, conformance
+from edged.testing import FakeRun
 
 HERE = Path(__file__).parent
 TINY = load_card(HERE / "tiny.yaml")
@@ -77,14 +77,6 @@ def test_languages(base, tiny, media, name, language):
         assert max(found, key=found.get) == language
         assert len(found) == 99
         assert abs(sum(found.values()) - 1) < 1e-4
-
-
-def test_the_contract(tiny, media):
-    result = conformance(
-        tiny.model, tiny.tools.sessions, sound(media("mandarin.wav")), resources=tiny.tools.resources
-    )
-    assert result.text
-    assert result.states is None
 
 
 def test_states_are_those_of_the_voiced_spans(tiny, media):

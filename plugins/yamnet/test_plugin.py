@@ -7,7 +7,8 @@ from edged import AudioClip, DetectionThreshold
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.media.sound import RATE, SoundLimits, open_sound
-from edged.testing import FakeRun, answer_of, conformance
+from edged.repository.instance import UsedModel
+from edged.testing import FakeRun, answer_of
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +51,7 @@ def test_silence_and_noise_are_no_music(yamnet):
 
 def test_the_labels_of_the_contract(yamnet, media):
     clip = AudioClip(samples(media("guitar.wav")), RATE, 0)
-    sessions = yamnet.tools.sessions
-    result = conformance(yamnet.model, sessions, clip, models=yamnet.tools.models)
+    result = UsedModel(yamnet).infer(clip, FakeRun())
 
     def labelled(**options):
         return answer_of(yamnet.card, result, **options)

@@ -11,6 +11,7 @@ from edged.cards import load_card
 from edged.discovery import discover
 from edged.media.picture import PictureLimits, decode_picture
 from edged.ops.boxes import iou
+from edged.repository.instance import UsedModel
 from edged.runtimes.checked import checked
 from edged.testing import FakeRun, FakeSession, conformance, frame_of
 
@@ -115,7 +116,7 @@ FOUR = [[674, 340, 858, 630], [1474, 265, 1698, 568], [253, 502, 468, 758], [116
 
 
 def test_real_weights_find_the_four_faces_and_their_landmarks(real, women):
-    faces = conformance(real.model, real.tools.sessions, frame_of(women))
+    faces = UsedModel(real).infer(frame_of(women), FakeRun())
     assert len(faces) == 4
     assert iou(faces.boxes, np.array(FOUR, np.float32)).max(axis=1).min() > 0.8
     assert faces.scores.min() > 0.85
