@@ -24,7 +24,7 @@ def answer_of(card: ModelCard, result: Any, **options: Any) -> Any:
     """
     of = any_service(card.service)
     chosen = card_options(card).model_copy(update=options)
-    return orjson.loads(_encoded(Finding(of, _whole(of, result), chosen)))
+    return orjson.loads(Finding(of, _whole(of, result), chosen).encoded({}))
 
 
 def findings_of(card: ModelCard, result: Any) -> list[Finding]:
@@ -42,7 +42,7 @@ def assert_answer(finding: Finding) -> None:
     for name, body in answer_schema(finding.service).get("properties", {}).items():
         assert body.get("description"), f"{name}: a published field needs a docstring below it"
     try:
-        answer = _encoded(finding)
+        answer = finding.encoded({})
     except InferenceError as error:
         raise AssertionError(f"every number of an answer is finite: {error}") from error
     said_none = b"null" in answer and _holds_none(orjson.loads(answer))
@@ -71,11 +71,6 @@ def _words(annotation: Any) -> Iterator[str]:
             yield inner
         else:
             yield from _words(inner)
-
-
-def _encoded(finding: Finding) -> bytes:
-    """As the host encodes it; what is not finite becomes null."""
-    return orjson.dumps(finding.answer(), option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _holds_none(value: Any) -> bool:
