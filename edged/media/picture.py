@@ -23,6 +23,7 @@ from edged.contracts.items import Frame, PixelFormat, Pixels
 from edged.contracts.settings import Settings
 from edged.media.frame import EncodedFrame, PictureFrame, reduction
 from edged.media.header import ORIENTATION, Header, probe, tiff_tags
+from edged.media.png import plain
 
 # Else every bad picture of a stranger writes to the log; the answer says what is wrong.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -34,6 +35,8 @@ _FLAGS = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
 _MAY_BE_TRANSPARENT = ("PNG", "WebP", "GIF")
+_BAND = 1 << 16
+"""Pixels that are laid on white at a time."""
 FINE_QUALITY = 95
 """Of the JPEGs that are an answer themselves, 0 to 100."""
 _DATA_URL = re.compile(r"data:image/[\w.+-]{1,40};base64,", re.IGNORECASE | re.ASCII)
@@ -140,43 +143,56 @@ def _broken(header: Header) -> NotMedia:
 
 
 def _decoded(data: bytes, header: Header) -> Pixels:
-    encoded = np.frombuffer(data, np.uint8)
     if header.format not in _MAY_BE_TRANSPARENT:
-        return _reduced(encoded, header, 1)
-    stored, kinds, blocks = cv2.imdecodeWithMetadata(encoded, flags=cv2.IMREAD_UNCHANGED)
+        return _reduced(np.frombuffer(data, np.uint8), header, 1)
+    stored, exif = _png(data) if header.format == "PNG" else _with_exif(data)
     if stored is None:
         raise _broken(header)
+    bgr = _opaque(stored)
+    del stored  # before it is turned
+    return _upright(bgr, _orientation(exif))
+
+
+def _png(data: bytes) -> tuple[Pixels | None, bytes | None]:
+    rewritten, exif = plain(data)
+    return cv2.imdecode(np.frombuffer(rewritten, np.uint8), cv2.IMREAD_UNCHANGED), exif
+
+
+def _with_exif(data: bytes) -> tuple[Pixels | None, bytes | None]:
+    encoded = np.frombuffer(data, np.uint8)
+    stored, kinds, blocks = cv2.imdecodeWithMetadata(encoded, flags=cv2.IMREAD_UNCHANGED)
     exif = dict(zip(kinds, blocks, strict=True)).get(cv2.IMAGE_METADATA_EXIF)
-    return _upright(_opaque(_eight_bits(stored)), _orientation(exif))
-
-
-def _eight_bits(stored: NDArray[np.uint8 | np.uint16]) -> Pixels:
-    if stored.dtype == np.uint8:
-        return stored  # type: ignore[return-value]
-    scaled: Pixels = cv2.convertScaleAbs(stored, alpha=1 / 257)
-    return scaled
+    return stored, None if exif is None else exif.tobytes()
 
 
 def _opaque(stored: Pixels) -> Pixels:
     """BGR of gray, BGR or BGRA; where the latter is transparent, white shines through."""
     if stored.ndim == 2:
         return cv2.cvtColor(stored, cv2.COLOR_GRAY2BGR)  # type: ignore[no-any-return]
-    if stored.shape[2] == 3:
+    height, width, channels = stored.shape
+    if channels == 3:
         return stored
-    bgr: Pixels = cv2.cvtColor(stored, cv2.COLOR_BGRA2BGR)
-    alpha = cv2.extractChannel(stored, 3)
-    if alpha.min() == 255:
-        return bgr
-    alpha = cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGR)
-    return cv2.add(cv2.multiply(bgr, alpha, scale=1 / 255), cv2.bitwise_not(alpha))  # type: ignore[no-any-return]
+    bgr = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _BAND // width)
+    for top in range(0, height, rows):  # a second whole picture would be the dearest of the way
+        _lay_on_white(stored[top : top + rows], bgr[top : top + rows])
+    return bgr
 
 
-def _orientation(exif: NDArray[np.uint8] | None) -> int:
+def _lay_on_white(bgra: Pixels, bgr: Pixels) -> None:
+    cv2.cvtColor(bgra, cv2.COLOR_BGRA2BGR, bgr)
+    alpha = cv2.extractChannel(bgra, 3)
+    if alpha.min() < 255:
+        alpha = cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGR)
+        cv2.add(cv2.multiply(bgr, alpha, scale=1 / 255), cv2.bitwise_not(alpha), bgr)
+
+
+def _orientation(exif: bytes | None) -> int:
     """1 to 8; 1, upright, where there is none or it cannot be read."""
     if exif is None:
         return 1
     try:
-        return tiff_tags(exif.tobytes().removeprefix(b"Exif\0\0")).get(ORIENTATION, 1)
+        return tiff_tags(exif.removeprefix(b"Exif\0\0")).get(ORIENTATION, 1)
     except struct.error:
         return 1
 
