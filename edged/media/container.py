@@ -10,6 +10,7 @@ import av
 import av.error
 
 from edged.contracts.errors import NotMedia
+from edged.media.packets import Reader
 
 FORMATS = (
     *("mov", "matroska", "avi", "mpegts", "mpeg", "flv", "asf", "ogg"),
@@ -24,16 +25,17 @@ _OPTIONS = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": _NO_PRO
 class _Bytes:
     """Only the bytes of a file: its name would tell FFmpeg a format, and closing it is the owner's."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes] | Reader) -> None:
         self.read = file.read
         self.seek = file.seek
         self.tell = file.tell
 
 
-def open_media(file: IO[bytes]) -> av.container.InputContainer:
+def open_media(file: IO[bytes] | Reader) -> av.container.InputContainer:
     """Open what was fetched, to demux and decode; close both, the container first. Raises `NotMedia`.
 
-    Titles and other tags may be in any encoding: what is no UTF-8 in them is replaced.
+    Titles and other tags may be in any encoding: what is no UTF-8 in them is replaced. What a `Reader`
+    raises comes through.
     """
     try:
         return av.open(_Bytes(file), "r", container_options=_OPTIONS, metadata_errors="replace")

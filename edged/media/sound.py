@@ -1,6 +1,6 @@
 """Sound of any audio or video file, decoded with PyAV (FFmpeg) piece by piece: 16 kHz, mono, f32."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,12 +16,21 @@ from pydantic import Field
 from edged.contracts.errors import NotMedia, NotUsable, TooLarge
 from edged.contracts.settings import Settings
 from edged.media.container import open_media
+from edged.media.packets import MAX_CHANNELS, Reader, fault, most_samples
 
 RATE = 16_000
 """Samples a second of everything that models hear."""
 PIECE = RATE // 2
 """Samples of a piece: half a second."""
+RATES = range(4_000, 768_001)
+"""Samples a second of a recording. At 1 Hz a second of sound would be made out of each of its numbers."""
+MEMORY = 200_000_000
+"""Bytes that decoding takes at the most, whatever is in the file; mostly a tenth of it."""
 MICROSECONDS = 1_000_000
+
+
+def _patient() -> None:
+    """There is time."""
 
 
 class SoundLimits(Settings):
@@ -44,20 +53,28 @@ class Sound:
 
 
 @contextmanager
-def open_sound(file: IO[bytes], limits: SoundLimits, play_duration_us: int | None = None) -> Iterator[Sound]:
+def open_sound(
+    file: IO[bytes],
+    limits: SoundLimits,
+    play_duration_us: int | None = None,
+    check: Callable[[], None] = _patient,
+) -> Iterator[Sound]:
     """Open a recording, of which only the beginning is decoded when `play_duration_us` says so.
 
-    Raises `NotMedia` for bytes that are no audio or video, `NotUsable` for a video without sound, and while
-    it is read `TooLarge` past the limit. Packets that cannot be decoded are passed over.
+    `check` is called at each read, packet and piece, and raises when there is no time left. Raises `NotMedia`
+    for bytes that are no audio or video, `NotUsable` for a video without sound or a rate that is none of
+    `RATES`, and while it is read `TooLarge` past the limit. Packets that cannot be decoded, or hold more than
+    any real one, are passed over.
     """
-    with open_media(file) as container:
+    reader = Reader(file, check)
+    with open_media(reader) as container:
         if not container.streams.audio:
             raise NotUsable("has no sound track")
         told = None if container.duration is None else container.duration / MICROSECONDS
         if play_duration_us is not None:
             asked = play_duration_us / MICROSECONDS
             told = asked if told is None else min(told, asked)
-        yield Sound(_bounded(_decoded(container), limits, play_duration_us), told)
+        yield Sound(_bounded(_decoded(container, reader), limits, play_duration_us), told)
 
 
 def _bounded(
@@ -86,16 +103,20 @@ def _bounded(
         yield held
 
 
-def _decoded(container: av.container.InputContainer) -> Iterator[NDArray[np.float32]]:
+def _decoded(container: av.container.InputContainer, reader: Reader) -> Iterator[NDArray[np.float32]]:
     """[n] f32 of any length."""
     stream = container.streams.audio[0]
-    converter = Converter()
+    context, converter = stream.codec_context, Converter()
+    context.options = {"max_samples": str(most_samples(context.sample_rate, context.channels))}
     try:
-        for packet in container.demux(stream):
+        for packet in container.demux():  # of other streams too: each is a time to look at the clock
+            reader.next_packet()
+            if packet.stream is not stream or fault(memoryview(packet), context.name):
+                continue
             try:
                 frames = packet.decode()
-            except av.error.InvalidDataError:
-                continue  # damaged: the next one may be sound
+            except (av.error.InvalidDataError, av.error.ArgumentError):
+                continue  # damaged, or a frame beyond all measure: the next one may be sound
             for frame in frames:
                 yield from converter.add(frame)
         yield from converter.rest()
@@ -111,9 +132,10 @@ class Converter:
         self._graph = Graph()
 
     def add(self, frame: av.AudioFrame) -> Iterator[NDArray[np.float32]]:
-        """[n] of any length, mono, -1 to 1, `RATE` samples a second."""
+        """[n] of any length, mono, -1 to 1, `RATE` samples a second. Raises `NotUsable`."""
         form = (frame.sample_rate, frame.format.name, frame.layout.name)
         if form != self._form:  # also when it changes within the recording
+            _check_form(frame.sample_rate, frame.layout.nb_channels)
             self._graph = _graph(*form)
             self._form = form
         self._graph.push(frame)
@@ -132,6 +154,15 @@ class Converter:
                 frame = self._graph.pull()
                 samples = np.nan_to_num(frame.to_ndarray().ravel(), nan=0.0, posinf=0.0, neginf=0.0)
                 yield np.clip(samples, -1.0, 1.0)
+
+
+def _check_form(rate: int, channels: int) -> None:
+    if rate not in RATES:
+        raise NotUsable(
+            f"has {rate} samples a second; sound of {RATES[0]:,} to {RATES[-1]:,} can be listened to"
+        )
+    if channels > MAX_CHANNELS:
+        raise NotUsable(f"has {channels} channels; sound of up to {MAX_CHANNELS} can be listened to")
 
 
 def _graph(rate: int, form: str, layout: str) -> Graph:

@@ -10,7 +10,7 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from edged.contracts.errors import SourceError
+from edged.contracts.errors import NotUsable, SourceError
 from edged.media.chunks import CHUNK, ChunkCutter, SoundChunk
 from edged.media.sound import RATE, Converter
 from edged.media.source import Pace, SourceOptions, is_file, opened, redact
@@ -67,6 +67,9 @@ def _blocks(source: str, options: SourceOptions, stop: threading.Event) -> Itera
             except av.error.InvalidDataError:
                 options.damaged("a packet of sound cannot be decoded")
                 continue
-            for frame in frames:
-                yield from converter.add(frame)
+            try:
+                for frame in frames:
+                    yield from converter.add(frame)
+            except NotUsable as error:
+                raise SourceError(f"the sound of {redact(source)} {error}") from error
         yield from converter.rest()

@@ -45,7 +45,7 @@ def found_in(
     voice = served.instance.tools.models[VOICE]
     results: list[tuple[int, Any]] = []
     try:
-        with open_sound(recording.file, limits, recording.play_duration_us) as sound:
+        with open_sound(recording.file, limits, recording.play_duration_us, run.check) as sound:
             for clip in clips(sound, voice, CutRules(), run):
                 run.check()
                 results.append((clip.start_us, served.instance.infer(clip, options, run, Priority.JOB)))
