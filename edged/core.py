@@ -4,9 +4,11 @@ import time
 from collections.abc import Iterable
 
 from edged.contracts.message import ServiceFacts
+from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.flow.units import Units
 from edged.requests.queue import RequestQueue
+from edged.runtimes.devices import RuntimeSettings
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import ServiceTable
 from edged.streams.clipbox import Waiting
@@ -21,6 +23,7 @@ class Core:
     def __init__(self, counters: Counters, sinks: Iterable[Sink] = ()) -> None:
         self.started_at = time.monotonic()
         self.counters = counters
+        self.memory = Budget(RuntimeSettings().memory_bytes())
         self.table = ServiceTable()
         self.views = LiveViews()
         self.units = Units()

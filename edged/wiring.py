@@ -48,7 +48,8 @@ class Wiring:
         """The units that this configuration asks for. A unit is made anew when what stands first changes."""
         self._settings = settings
         core = self._core
-        base = (settings.node, settings.paths, settings.runtime)
+        core.memory.resize(settings.runtime.memory_bytes())
+        base = (settings.node, settings.paths, settings.runtime.workers)
         broker = (settings.mqtt, settings.paths.state)
         queue = (*base, settings.requests)
         workers = partial(Scheduler, "frames", _workers(settings), core.counters)
@@ -83,7 +84,7 @@ class Wiring:
 
     def opener(self, settings: Config) -> Opener:
         """What opens the models; another one only when its settings change."""
-        key = (settings.paths, settings.runtime)
+        key = (settings.paths, settings.runtime.workers)
         if self._opener is None or self._opener[0] != key:
             self._opener = (key, make_opener(settings, self._core.counters))
         return self._opener[1]
@@ -97,7 +98,9 @@ class Wiring:
     def _requests(self, settings: Config) -> Unit:
         core = self._core
         in_work = InWork(settings.paths.state / "in-work")
-        return RequestQueue(core.table, settings.requests, _workers(settings), core.counters, in_work)
+        return RequestQueue(
+            core.table, settings.requests, _workers(settings), core.counters, in_work, memory=core.memory
+        )
 
     def _intake(self) -> RequestQueue:
         intake = self._core.requests()

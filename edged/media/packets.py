@@ -1,4 +1,4 @@
-"""Packets of strangers' sound: which are handed to a decoder, for one may promise hours of sound in some bytes.
+"""Packets of strangers' sound: which are decoded, for one may promise hours of sound in some bytes.
 
 PyAV decodes all frames of a packet before anybody can look at the clock. *Measured*: 2 MB of one MP2 packet
 are 2,000 frames; each 14 bytes of FLAC may be 65,535 samples of eight channels, 2 MB of memory.
@@ -42,7 +42,7 @@ def fault(data: memoryview, codec: str) -> str | None:
 
 
 class Reader:
-    """A stranger's file while it is demuxed: looks at the clock, and at how much there is between two packets."""
+    """A stranger's file while it is demuxed: looks at the clock, and at how much one packet wants."""
 
     def __init__(self, file: IO[bytes], check: Callable[[], None]) -> None:
         """`check` raises when there is no time left; called at each read and seek."""

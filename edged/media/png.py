@@ -1,10 +1,10 @@
 """PNGs of strangers, written anew before libpng sees them: checked, plain, with 8 bits a channel at most.
 
 Two things are won by it. libpng writes to stderr whatever it dislikes, an odd colour profile or a damaged
-row, and offers nobody who calls it through OpenCV a way to stop it: what it gets from here has nothing in it to
-dislike. And 16 bits become 8 before there are pixels: PNG's filters work byte by byte, the high bytes of a
-row are predicted from high bytes alone, so the rows without their low bytes are filtered rows as well.
-*Measured* with 16 bits of RGBA: 12 bytes a pixel on the way instead of 27, and a fifth of the time.
+row, and offers nobody who calls it through OpenCV a way to stop it: what it gets from here has nothing in
+it to dislike. And 16 bits become 8 before there are pixels: PNG's filters work byte by byte, the high bytes
+of a row are predicted from high bytes alone, so the rows without their low bytes are filtered rows as well.
+*Measured* with 16 bits of RGBA: 12 bytes a pixel on the way instead of 27, and less than half of the time.
 """
 
 import struct
@@ -173,7 +173,8 @@ def _rewrite_rows(inflated: _Inflated, shape: _Shape, out: bytearray) -> None:
             band = np.frombuffer(inflated.read(count * length), np.uint8).reshape(count, length)
             if band[:, 0].max() >= _FILTERS:
                 raise KeyError("no such filter")
-            out += _chunk(b"IDAT", stored.compress(_high_bytes(band) if shape.depth > 8 else band))
+            rows_out = _high_bytes(band) if shape.depth > 8 else band
+            out += _chunk(b"IDAT", stored.compress(rows_out.data))
     out += _chunk(b"IDAT", stored.flush())
 
 

@@ -114,7 +114,7 @@ def _decoded(container: av.container.InputContainer, reader: Reader) -> Iterator
             if packet.stream is not stream or fault(memoryview(packet), context.name):
                 continue
             try:
-                frames = packet.decode()
+                frames = stream.decode(packet)
             except (av.error.InvalidDataError, av.error.ArgumentError):
                 continue  # damaged, or a frame beyond all measure: the next one may be sound
             for frame in frames:

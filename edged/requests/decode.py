@@ -1,6 +1,8 @@
 """From the fields of a request to the item that a model eats."""
 
 import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import singledispatch
 from typing import NamedTuple
 
@@ -13,11 +15,17 @@ from edged.contracts.media import UrlInput
 from edged.contracts.pairs import PairInput, ProductInput
 from edged.contracts.speech import SoundInput
 from edged.contracts.text import TextInput
+from edged.flow.budget import Share
 from edged.media.fetch import ByteLimit, Fetched, fetch
-from edged.media.picture import PictureLimits, decode_base64, decode_picture
+from edged.media.frame import EncodedFrame
+from edged.media.picture import DECODED, PictureLimits, decode_base64, decode_picture, decoding_bytes
 from edged.media.policy import FetchSettings
+from edged.media.sound import MEMORY as SOUND_MEMORY
 from edged.media.sound import SoundLimits
 from edged.requests.recording import Recording
+
+Room = Callable[[int], Share]
+"""Waits for so many bytes of memory. Raises `TooLarge`, `TimedOut` or `Cancelled`."""
 
 
 class Wanted(NamedTuple):
@@ -47,69 +55,114 @@ def fetched(wanted: Wanted, settings: FetchSettings, deadline: float | None) -> 
 
 @singledispatch
 def item_of(
-    request: BaseModel, limits: PictureLimits, media: Fetched | None, wanted: PixelFormat | None = None
+    request: BaseModel,
+    limits: PictureLimits,
+    media: Fetched | None,
+    room: Room,
+    wanted: PixelFormat | None = None,
 ) -> Item | Recording:
     """The item that a validated request carries, or that was fetched for it.
 
     `wanted` is how a picture will be asked for, where that is known. Raises `BadRequest`, `TooLarge` or
-    `NotMedia` that names the field. The kind of input decides which of the functions below does it.
+    `NotMedia` that names the field, and what `room` does. The kind of input decides which of the functions
+    below does it.
     """
     raise TypeError(f"no decoder for {type(request).__name__}")
 
 
 @item_of.register
 def _(
-    request: ImageInput, limits: PictureLimits, media: Fetched | None, wanted: PixelFormat | None = None
+    request: ImageInput,
+    limits: PictureLimits,
+    media: Fetched | None,
+    room: Room,
+    wanted: PixelFormat | None = None,
 ) -> Item:
     if media is not None:
-        return _picture(media.file.read(limits.max_bytes + 1), "input.url", limits, wanted)
-    return _picture(decode_base64(request.image or "", "image", limits), "image", limits, wanted)
+        encoded = {"input.url": media.file.read(limits.max_bytes + 1)}
+    else:
+        encoded = {"image": decode_base64(request.image or "", "image", limits)}
+    [picture] = _pictures(encoded, limits, room, wanted)
+    return picture
 
 
 @item_of.register
 def _(
-    request: PairInput, limits: PictureLimits, media: Fetched | None, wanted: PixelFormat | None = None
+    request: PairInput,
+    limits: PictureLimits,
+    media: Fetched | None,
+    room: Room,
+    wanted: PixelFormat | None = None,
 ) -> Item:
-    return _pair(request, "", limits, wanted)
+    return _pair(request, "", limits, room, wanted)
 
 
 @item_of.register
 def _(
-    request: ProductInput, limits: PictureLimits, media: Fetched | None, wanted: PixelFormat | None = None
+    request: ProductInput,
+    limits: PictureLimits,
+    media: Fetched | None,
+    room: Room,
+    wanted: PixelFormat | None = None,
 ) -> Item:
-    return _pair(request.function_params, "function_params.", limits, wanted)
+    return _pair(request.function_params, "function_params.", limits, room, wanted)
 
 
 @item_of.register
 def _(
-    request: SoundInput, limits: PictureLimits, media: Fetched | None, wanted: PixelFormat | None = None
+    request: SoundInput,
+    limits: PictureLimits,
+    media: Fetched | None,
+    room: Room,
+    wanted: PixelFormat | None = None,
 ) -> Recording:
     if media is None:
         raise TypeError("a recording is fetched before it is decoded")
+    room(SOUND_MEMORY)
     return Recording(media.file, request.input.play_duration)
 
 
 @item_of.register
 def _(
-    request: TextInput, limits: PictureLimits, media: Fetched | None, wanted: PixelFormat | None = None
+    request: TextInput,
+    limits: PictureLimits,
+    media: Fetched | None,
+    room: Room,
+    wanted: PixelFormat | None = None,
 ) -> Item:
     return TextPair(request.id, request.first_sequence, request.second_sequence, request.sequence_length)
 
 
-def _pair(given: PairInput, within: str, limits: PictureLimits, wanted: PixelFormat | None) -> FramePair:
+def _pair(
+    given: PairInput, within: str, limits: PictureLimits, room: Room, wanted: PixelFormat | None
+) -> FramePair:
     """Both pictures; `within` is where they stand in the request."""
-    a, b = (
-        _picture(
-            decode_base64(getattr(given, name), f"{within}{name}", limits), f"{within}{name}", limits, wanted
-        )
-        for name in ("imagea", "imageb")
-    )
-    return FramePair(a, b)
+    fields = {f"{within}{name}": getattr(given, name) for name in ("imagea", "imageb")}
+    encoded = {field: decode_base64(text, field, limits) for field, text in fields.items()}
+    return FramePair(*_pictures(encoded, limits, room, wanted))
 
 
-def _picture(data: bytes, field: str, limits: PictureLimits, wanted: PixelFormat | None) -> Frame:
-    """The picture in a field; errors name the field."""
+def _pictures(
+    encoded: Mapping[str, bytes], limits: PictureLimits, room: Room, wanted: PixelFormat | None
+) -> list[Frame]:
+    """The pictures in some fields; errors name the field."""
+    needed = 0
+    for field, data in encoded.items():
+        with _named(field):
+            needed += decoding_bytes(data, limits)
+    share = room(needed)  # at once: two requests that each hold one picture could wait for each other
+    frames = []
+    for field, data in encoded.items():
+        with _named(field):
+            frames.append(decode_picture(data, limits, time.time(), wanted=wanted))
+    if not any(isinstance(frame, EncodedFrame) for frame in frames):  # they may yet be decoded more finely
+        share.keep(sum(frame.width * frame.height for frame in frames) * DECODED)
+    return frames
+
+
+@contextmanager
+def _named(field: str) -> Iterator[None]:
     try:
-        return decode_picture(data, limits, time.time(), wanted=wanted)
+        yield
     except (NotMedia, TooLarge) as error:
         raise type(error)(f"the field `{field}`: {error}") from error

@@ -10,6 +10,7 @@ from functools import partial
 
 from edged.contracts.errors import InferenceError, TimedOut
 from edged.contracts.request import RequestJob
+from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo
 from edged.requests.call import Call
@@ -37,12 +38,15 @@ class RequestQueue:
         workers: int,
         counters: Counters,
         in_work: InWork | None = None,
+        *,
+        memory: Budget | None = None,
     ) -> None:
+        """`memory`: what decoding shares with whatever else; none: as of `Steps`."""
         self._table = table
         self._workers_count = workers
         self._in_work = InWork(None) if in_work is None else in_work
         self._working = Working(self._in_work, counters)
-        self._steps = Steps(table, settings, counters)
+        self._steps = Steps(table, settings, counters, memory)
         self._deadlines = Deadlines(self._late)
         self._parked = Parked(table.is_loading, self._unpark, settings.max_waiting)
         lane = partial(Fifo[Call], settings.max_waiting, settings.max_waiting_bytes)

@@ -1,5 +1,6 @@
 """What is done with a request, step by step: read it, find who answers, fetch its media, answer."""
 
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -13,14 +14,16 @@ from edged.contracts.request import Answer, RequestJob
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES, service
 from edged.contracts.slot import Priority
+from edged.flow.budget import Budget, Share
 from edged.flow.counters import Counters
 from edged.media.fetch import IN_MEMORY
 from edged.requests.call import Call
-from edged.requests.decode import fetched, item_of, wanted_of
+from edged.requests.decode import Room, fetched, item_of, wanted_of
 from edged.requests.parse import options_of, parsed, validated
 from edged.requests.peek import peek_timeout
 from edged.requests.recording import Recording, found_in
 from edged.requests.settings import RequestSettings
+from edged.runtimes.devices import RuntimeSettings
 from edged.serving.run import Cancellations, RunHandle
 from edged.serving.table import Served, ServiceTable
 
@@ -28,7 +31,15 @@ from edged.serving.table import Served, ServiceTable
 class Steps:
     """Each takes a call further, in the thread of who calls it, and raises what is wrong with it."""
 
-    def __init__(self, table: ServiceTable, settings: RequestSettings, counters: Counters) -> None:
+    def __init__(
+        self,
+        table: ServiceTable,
+        settings: RequestSettings,
+        counters: Counters,
+        memory: Budget | None = None,
+    ) -> None:
+        """`memory`: what decoding shares with whatever else; none: half the box."""
+        self._memory = memory or Budget(RuntimeSettings().memory_bytes())
         self.cancellations = Cancellations()
         self._table = table
         self._settings = settings
@@ -77,10 +88,20 @@ class Steps:
 
     def answer(self, call: Call) -> None:
         """Step 4: decode, infer, encode."""
-        request, served = call.request, call.served
         call.run.check()
+        with ExitStack() as held:
+            self._answer(call, partial(self._room, held, call.run))
+
+    def _room(self, held: ExitStack, run: RunHandle, size: int) -> Share:
+        """Memory to decode, as soon as there is some."""
+        with self._counters.timed("memory"):
+            return held.enter_context(self._memory.hold(size, run.deadline, run.check))
+
+    def _answer(self, call: Call, room: Room) -> None:
+        request, served = call.request, call.served
         with self._counters.timed("decode"):
-            item = item_of(request, self._settings.picture, call.media, served.instance.picture)
+            limits, wanted = self._settings.picture, served.instance.picture
+            item = item_of(request, limits, call.media, room, wanted)
         options = served.options_with(options_of(served.service, request))
         finding = self._found(served, item, options, call.run)
         call.run.check_cancelled()

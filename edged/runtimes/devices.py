@@ -36,9 +36,18 @@ class RuntimeSettings(Settings):
     workers: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"
     """Inferences at a time; the cores are divided among them. `auto`: half the cores, but two at least."""
 
+    memory: Annotated[int, Field(ge=100_000_000)] | Literal["auto"] = "auto"
+    """Bytes for decoding what requests bring, all of them together: who needs more than is free waits for its
+    turn until its deadline (504), what can never fit is answered 413. `auto`: half the memory of the box, or
+    of the control group of the process."""
+
     def concurrency(self) -> Concurrency:
         """The setting on this machine."""
         return share_out(usable_cores(), self.workers)
+
+    def memory_bytes(self) -> int:
+        """The setting on this machine, bytes."""
+        return usable_memory() // 2 if self.memory == "auto" else self.memory
 
 
 def share_out(cores: int, workers: int | Literal["auto"]) -> Concurrency:
@@ -57,20 +66,28 @@ def usable_cores(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc
     return max(1, min(allowed, *_quotas(cgroups, own), allowed))
 
 
+def usable_memory(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+    """Bytes that this process may use: what the box has, and what its control groups (version 2) grant."""
+    box = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(box, *(int(most) for [most] in _limits(cgroups, own, "memory.max")), box)
+
+
 def _quotas(cgroups: Path, own: Path) -> list[int]:
     """Whole cores that each group from the process's own up to the root grants."""
+    return [int(quota) // int(period) for quota, period in _limits(cgroups, own, "cpu.max")]
+
+
+def _limits(cgroups: Path, own: Path, file: str) -> list[list[str]]:
+    """The words of a limit in each group that has one, from the process's own up to the root."""
     try:
         lines = own.read_text().splitlines()
     except OSError:
         return []
     group = next((line.removeprefix("0::/") for line in lines if line.startswith("0::")), "")
-    found = []
-    for folder in (cgroups / group, *(cgroups / group).parents):
-        if folder.is_relative_to(cgroups) and (limit := folder / "cpu.max").is_file():
-            quota, period = limit.read_text().split()
-            if quota != "max":
-                found.append(int(quota) // int(period))
-    return found
+    folders = (folder for folder in (cgroups / group, *(cgroups / group).parents))
+    limits = (folder / file for folder in folders if folder.is_relative_to(cgroups))
+    words = (limit.read_text().split() for limit in limits if limit.is_file())
+    return [found for found in words if found[0] != "max"]
 
 
 @dataclass(frozen=True, slots=True)
