@@ -13,6 +13,7 @@ import av
 import av.error
 
 from edged.contracts.errors import SourceError
+from edged.media.door import MAX_REDIRECTS, allowed, redirected
 
 MAX_LAG_S = 1.0
 """A file played in real time that is late by more goes on from here, instead of rushing after the clock."""
@@ -39,6 +40,8 @@ class SourceOptions:
     timeout_s: float = 2.0
     """Network sources: to open, and between two packets."""
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
+    redirect_hosts: tuple[str, ...] = ()
+    """Hosts to which an HTTP camera may lead, beside its own; in lower case."""
     loop: bool = False
     """Files: begin again at the end."""
     real_time: bool = True
@@ -92,15 +95,27 @@ def opened(
 def _open(source: str, options: SourceOptions, only: str | None) -> av.container.InputContainer:
     if is_device(source):
         return av.open(source, format="v4l2", timeout=(options.timeout_s, options.timeout_s))
+    own = allowed(source)
     if is_file(source):
-        return av.open(source.removeprefix("file://"))
-    # Else FFmpeg holds back the first 2 s of frames, to guess a rate that nobody asks for.
-    own = {"fpsprobesize": "0", "pattern_type": "none"}  # it takes %401d in the URL of a picture for a number
+        return av.open(source.removeprefix("file://"), options=own)
+    own["fpsprobesize"] = "0"  # else FFmpeg holds back 2 s of frames, to guess a rate that nobody asks for
     if source.startswith("rtsp"):
         return _open_rtsp(source, options, own | ({"allowed_media_types": only} if only else {}))
-    if _NAMED_PICTURE.search(source):
-        source += "&" if "?" in source else "?"
-    return av.open(source, options=own, timeout=(options.timeout_s, options.timeout_s))
+    return _open_url(source, options, own)
+
+
+def _open_url(source: str, options: SourceOptions, own: dict[str, str]) -> av.container.InputContainer:
+    for _ in range(MAX_REDIRECTS):
+        named = ("&" if "?" in source else "?") if _NAMED_PICTURE.search(source) else ""
+        try:
+            return av.open(source + named, options=own, timeout=(options.timeout_s, options.timeout_s))
+        except av.error.OSError as error:  # so FFmpeg calls a redirect that it must not follow, too
+            if error.errno != errno.EIO or not source.startswith("http"):
+                raise
+            if (target := redirected(source, options.redirect_hosts, options.timeout_s)) is None:
+                raise
+        source, own = target, {**own, **allowed(target)}
+    raise SourceError(f"{redact(source)} redirects more than {MAX_REDIRECTS} times")
 
 
 def _open_rtsp(source: str, options: SourceOptions, own: dict[str, str]) -> av.container.InputContainer:
@@ -129,7 +144,8 @@ _SENTENCES: tuple[tuple[type[Exception], str], ...] = (
     (av.error.IsADirectoryError, "{name} is a folder; name a file in it"),
     (
         av.error.ArgumentError,
-        "{name} cannot be opened; if its password holds special characters, write %40 for @, %2F for /",
+        "{name} cannot be opened; if its password holds special characters, write %40 for @, %2F for /; "
+        "if it sends a playlist, name one that ends in .m3u8 or .mpd",
     ),
     (av.error.InvalidDataError, "{name} is no video or sound that can be read"),
     (

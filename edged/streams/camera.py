@@ -5,9 +5,9 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from edged.contracts.items import Frame
 from edged.contracts.settings import Settings
@@ -38,6 +38,8 @@ class CameraSettings(Settings):
     """Files and folders: play at the recorded speed, or `gate.fps`; else as fast as they decode."""
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     """How RTSP brings its packets; `udp` has less delay, and loses packets."""
+    redirect_hosts: tuple[Annotated[str, StringConstraints(to_lower=True, min_length=1)], ...] = ()
+    """Hosts to which an `http://` camera may redirect, beside its own."""
     timeout_s: float = Field(default=2.0, gt=0, le=60)
     """Seconds without a packet after which a network camera is opened again."""
     stall_s: float = Field(default=20.0, gt=0)
@@ -60,6 +62,7 @@ class CameraSource:
         options = VideoOptions(
             timeout_s=self._settings.timeout_s,
             rtsp_transport=self._settings.rtsp_transport,
+            redirect_hosts=self._settings.redirect_hosts,
             loop=self._settings.loop,
             real_time=self._settings.real_time,
             # A slow gate must not look like a stall: it drops what comes in between.

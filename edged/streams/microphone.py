@@ -87,6 +87,7 @@ class SoundSource:
             options = SourceOptions(
                 timeout_s=settings.timeout_s,
                 rtsp_transport=settings.rtsp_transport,
+                redirect_hosts=settings.redirect_hosts,
                 loop=settings.loop,
                 real_time=settings.real_time,
                 damaged=Damage(self._name, self._counters, "damaged"),
