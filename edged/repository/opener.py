@@ -56,7 +56,7 @@ class Opener:
         self._concurrency = concurrency
         self._counters = counters
         self._slot_for = slot_for
-        self._sessions = SharedSessions(catalogue.root, concurrency, watch)
+        self._sessions = SharedSessions(catalogue.root, concurrency, counters, watch)
         self._instances: Shared[tuple[str, Preference], _Opened] = Shared()
         self._deriving = threading.Lock()
 

@@ -13,10 +13,12 @@ from edged.contracts.model import Tensors
 from edged.contracts.slot import Priority, Slot
 from edged.derive.fold import channels
 from edged.derive.manifest import Manifest
+from edged.flow.counters import Counters
+from edged.repository.compiled import CompiledGraphs
 from edged.repository.shared import Shared
 from edged.repository.variants import Candidate
 from edged.runtimes.devices import Concurrency
-from edged.runtimes.opening import OpenSession, open_session
+from edged.runtimes.opening import OpenSession, made_by, open_session
 
 _DTYPES = {"f32": np.float32, "i64": np.int64, "i32": np.int32, "u8": np.uint8}
 
@@ -48,9 +50,12 @@ class Held:
 class SharedSessions:
     """Open sessions by what they run, reference-counted. Safe from all threads."""
 
-    def __init__(self, root: Path, concurrency: Concurrency, watch: Watch = unwatched) -> None:
+    def __init__(
+        self, root: Path, concurrency: Concurrency, counters: Counters, watch: Watch = unwatched
+    ) -> None:
         """`watch` gets each session when it is open and warm."""
         self._root = root
+        self._compiled = CompiledGraphs(root / ".compiled", counters)
         self._watch = watch
         self._concurrency = concurrency
         self._open: Shared[SessionKey, OpenSession] = Shared()
@@ -86,19 +91,16 @@ class SharedSessions:
         """Open one graph and run it once: the first run is slow, and shows whether it runs at all."""
         path = manifest.checked(name, self._root / manifest.model / candidate.variant)
         shared = self._concurrency.together() if graph.alone else self._concurrency
-        session = open_session(path, candidate.variant, candidate.device, shared, self._cache())
+        open_in = partial(open_session, path, candidate.variant, candidate.device, shared)
+        if compiled_by := made_by(candidate.variant, candidate.device):
+            what = {"path": str(path), "files": manifest.fingerprint(name), "how": f"{candidate} {shared}"}
+            by = {**compiled_by, "written": str(path.stat().st_mtime_ns)}  # the runtime looks at it as well
+            session = self._compiled.opened(what, by, open_in)
+        else:
+            session = open_in()
         with slot.hold(Priority.JOB):
             session.run(_zeros(graph))
         return self._watch(session)
-
-    def _cache(self) -> Path | None:
-        """Where OpenVINO keeps compiled graphs; none when the repository is read-only."""
-        folder = self._root / ".compiled"
-        try:
-            folder.mkdir(exist_ok=True)
-        except OSError:
-            return None
-        return folder
 
 
 def _zeros(graph: Graph) -> Tensors:

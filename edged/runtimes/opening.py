@@ -7,8 +7,9 @@ from typing import Protocol, cast
 from edged.contracts.card import Precision, Runtime, VariantName
 from edged.contracts.errors import VariantError
 from edged.contracts.model import Session
-from edged.runtimes.devices import Concurrency
+from edged.runtimes.devices import Concurrency, openvino_device
 from edged.runtimes.ov import OvSession
+from edged.runtimes.ov_core import compiled_by
 from edged.runtimes.signature import Signature
 
 
@@ -27,6 +28,11 @@ def split(variant: VariantName) -> tuple[Runtime, Precision]:
     """`openvino-int8` as its two halves."""
     runtime, _, precision = variant.partition("-")
     return cast("Runtime", runtime), cast("Precision", precision)
+
+
+def made_by(variant: VariantName, device: str) -> dict[str, str]:
+    """What a compiled graph depends on beside the graph: runtime, driver, device; empty: none is kept."""
+    return compiled_by(openvino_device(device)) if split(variant)[0] == "openvino" else {}
 
 
 def open_session(
