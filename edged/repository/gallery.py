@@ -22,6 +22,7 @@ from edged.contracts.gallery import GalleryIndex
 from edged.contracts.items import Frame, PixelFormat
 from edged.contracts.model import Part, Run
 from edged.contracts.product import UNKNOWN
+from edged.derive.manifest import sha256
 from edged.media.frame import PictureFrame
 from edged.media.picture import PictureLimits, decode_picture
 from edged.repository.skus import numbered
@@ -187,11 +188,20 @@ def _indexed(vectors: Mapping[_Enrolled, NDArray[np.float32]], ids: Mapping[str,
 
 
 def _stored(path: Path) -> _Vectors:
+    """The vectors that were kept, if they are what was written."""
     try:
+        if _seal(path).exists() and sha256(path) != _seal(path).read_text("utf-8"):  # 0.1.0 had no seals
+            log.warning("gallery: %s is not what was written; all pictures are looked at again", path)
+            return {}
         with np.load(path, allow_pickle=False) as arrays:
             return {digest: arrays[digest] for digest in arrays.files}
     except (OSError, ValueError, BadZipFile):
         return {}
+
+
+def _seal(path: Path) -> Path:
+    """The file with its SHA-256."""
+    return path.with_suffix(".sha256")
 
 
 def _store(path: Path, vectors: _Vectors) -> None:
@@ -200,6 +210,7 @@ def _store(path: Path, vectors: _Vectors) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(beside, **vectors)  # type: ignore[arg-type]
+        _seal(path).write_text(sha256(beside), "utf-8")
         beside.replace(path)
     except OSError as error:
         log.debug("the gallery's vectors are not kept: %s", error)

@@ -11,6 +11,8 @@ import pytest
 from edged.media.picture import PictureLimits, decoding_bytes
 from tests.media.test_picture import chunk, exif, jpeg_with_exif
 
+pytestmark = pytest.mark.slow
+
 WIDTH, HEIGHT = 2000, 1500
 SCRIPT = """
 import sys

@@ -55,6 +55,7 @@ def test_one_packet_of_a_whole_file_is_not_read():
         heard(matroska(48_000.0, [bytes(100), bytes(70_000_000)]))
 
 
+@pytest.mark.slow
 def test_nobody_works_for_longer_than_a_tenth_of_a_second_without_a_look_at_the_clock():
     looks = []
     for data in (
@@ -111,6 +112,7 @@ print(1024 * worst)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from /proc")
 def test_no_sound_takes_more_memory_than_is_reckoned():
     ran = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)

@@ -111,11 +111,22 @@ def test_another_model_embeds_anew(of, other):
 
 def test_damaged_vectors_are_made_again(of, tmp_path):
     of(MeanColour()).index(RUN)
-    (kept,) = (tmp_path / "cache").iterdir()
+    (kept,) = (tmp_path / "cache").glob("*.npz")
     kept.write_bytes(b"no zip")
     embedding = MeanColour()
     assert len(of(embedding).index(RUN).vectors) == 3
     assert embedding.asked == 3
+
+
+def test_vectors_that_are_not_those_that_were_written_are_made_again(of, tmp_path, caplog):
+    of(MeanColour()).index(RUN)
+    (kept,) = (tmp_path / "cache").glob("*.npz")
+    with np.load(kept) as arrays:
+        np.savez(kept, **{digest: arrays[digest] + 1 for digest in arrays.files})
+    embedding = MeanColour()
+    of(embedding).index(RUN)
+    assert embedding.asked == 3
+    assert "is not what was written" in caplog.text
 
 
 def test_what_is_no_picture_is_left_out(of, shop, caplog):
