@@ -26,7 +26,7 @@ def _camera(core: Core, node: str, name: str, stream: StreamSettings, workers: S
     feed = Feed(outlet, stream.run, core.table, workers, stream.publish)
     supervisor = Supervisor(
         name,
-        partial(CameraSource, name, stream, core.counters),
+        partial(CameraSource, name, stream, core.counters, core.memory),
         feed.put,
         partial(core.telling.state, name),
         core.counters,

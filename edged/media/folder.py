@@ -4,14 +4,17 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from edged.contracts.errors import RequestError, SourceError
 from edged.contracts.items import Frame
-from edged.media.picture import PictureLimits, decode_picture
+from edged.media.picture import PictureLimits, decode_picture, decoding_bytes
 from edged.media.source import Pace
 from edged.media.video import VideoOptions
 
+PATIENCE_S = 5.0
+"""A picture for which no memory gets free for so long is passed over."""
 SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
 """What counts as a picture, by its name; other files are ignored."""
 
@@ -64,7 +67,11 @@ def _frame(path: Path, seq: int, options: VideoOptions) -> Frame | None:
     try:
         with path.open("rb") as file:
             data = file.read(limits.max_bytes + 1)
-        return decode_picture(data, limits, time.time(), seq)
+        with ExitStack() as held:
+            if options.memory is not None:
+                need = decoding_bytes(data, limits)
+                held.enter_context(options.memory.hold(need, time.monotonic() + PATIENCE_S))
+            return decode_picture(data, limits, time.time(), seq)
     except OSError as error:
         options.damaged(f"{path.name} cannot be read: {error.strerror}")
     except RequestError as error:

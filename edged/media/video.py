@@ -14,6 +14,7 @@ import numpy as np
 
 from edged.contracts.errors import SourceError
 from edged.contracts.items import PixelFormat, Pixels
+from edged.flow.budget import Budget
 from edged.media.frame import VideoFrame
 from edged.media.source import Pace, SourceOptions, is_file, opened, redact
 
@@ -29,6 +30,8 @@ class VideoOptions(SourceOptions):
     """Where each picture is a file, or is asked for by itself at a camera's URL."""
     key_frames_only: bool = False
     """Decode only frames that stand alone."""
+    memory: Budget | None = None
+    """What decoding pictures of a folder shares with requests; none: nothing is counted."""
 
 
 def open_video(source: str, options: VideoOptions, stop: threading.Event) -> Iterator[VideoFrame]:

@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints
 
 from edged.contracts.items import Frame
 from edged.contracts.settings import Settings
+from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.media.folder import is_folder, open_folder
 from edged.media.video import VideoOptions, open_video
@@ -51,9 +52,12 @@ class CameraSettings(Settings):
 class CameraSource:
     """Runs one opening of a camera."""
 
-    def __init__(self, name: str, settings: CameraSettings, counters: Counters) -> None:
+    def __init__(
+        self, name: str, settings: CameraSettings, counters: Counters, memory: Budget | None = None
+    ) -> None:
         """`name` is the stream's; what cannot be decoded is counted as dropped."""
         self._name = name
+        self._memory = memory
         self._settings = settings
         self._damaged = Damage(name, counters)
 
@@ -69,6 +73,7 @@ class CameraSource:
             pictures_a_second=max(self._settings.gate.fps or PICTURES_A_SECOND, 2 / self._settings.stall_s),
             key_frames_only=self._settings.gate.key_frames_only,
             damaged=self._damaged,
+            memory=self._memory,
         )
         opened = open_folder if is_folder(self._settings.source) else open_video
         for frame in opened(self._settings.source, options, stop):

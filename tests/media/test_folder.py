@@ -10,6 +10,7 @@ import pytest
 
 from edged.contracts.errors import SourceError
 from edged.contracts.items import PixelFormat
+from edged.flow.budget import Budget
 from edged.media.folder import is_folder, open_folder
 from edged.media.video import VideoOptions
 
@@ -130,3 +131,15 @@ def test_what_is_a_folder(folder):
         "nul\0",
     ):
         assert not is_folder(source)
+
+
+def test_pictures_take_their_memory_from_the_budget(folder, monkeypatch):
+    monkeypatch.setattr("edged.media.folder.PATIENCE_S", 0.05)
+    memory, passed_over = Budget(5_000_000), []
+    options = VideoOptions(real_time=False, memory=memory, damaged=passed_over.append)
+    assert shades(open_folder(str(folder), options, NEVER)) == [10, 20, 30]
+    assert (memory.held, passed_over) == (0, [])
+    with memory.hold(5_000_000), pytest.raises(SourceError, match="no picture that can be decoded"):
+        list(open_folder(str(folder), options, NEVER))
+    assert len(passed_over) == 3
+    assert "`runtime.memory`" in passed_over[0]
