@@ -7,11 +7,15 @@ from contextlib import contextmanager
 
 import pytest
 
+from edged.config import Config, PathSettings
 from edged.contracts.message import StreamState
 from edged.control import OFF
+from edged.core import Core
 from edged.daemon import Daemon
 from edged.flow.counters import Counters
 from edged.http.server import HttpUnit
+from edged.runtimes.devices import RuntimeSettings
+from edged.wiring import Wiring
 from tests.broker import free_port, until
 from tests.e2e.box import Client
 
@@ -124,3 +128,15 @@ def test_what_waits_for_a_broker_that_is_away_is_seen_in_health_and_metrics(tmp_
     finally:
         daemon.stop()
         thread.join(60)
+
+
+def test_decoding_gets_the_memory_that_the_configuration_names(tmp_path):
+    core = Core(Counters())
+    wiring = Wiring(core, {}, frozenset, print)
+    paths = PathSettings(models=tmp_path, state=tmp_path)
+    before = wiring.wishes(Config(paths=paths))
+    after = wiring.wishes(Config(paths=paths, runtime=RuntimeSettings(memory=123_000_000)))
+    assert core.memory.total == 123_000_000
+    assert before["frames"].settings == after["frames"].settings, "nothing is made anew for it"
+    queue = after["requests"].make()
+    assert queue._steps._memory is core.memory

@@ -22,7 +22,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_SIDE = 1_000_000
 """Pixels; libpng reads no longer rows or columns."""
 
-_PIECE, _BAND = 1 << 16, 1 << 20
+_PIECE, _BAND = 1 << 16, 1 << 18
 """Bytes that are inflated at a time, and about so many that come of it."""
 _OVERHEAD = 10_000
 """Bytes of all but the pixels; what is stored uncompressed has a five-hundredth more."""

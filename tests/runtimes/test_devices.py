@@ -17,6 +17,7 @@ from edged.runtimes.devices import (
     openvino_name,
     share_out,
     usable_cores,
+    usable_memory,
 )
 
 
@@ -63,6 +64,30 @@ def test_control_groups_limit_the_cores(tmp_path, limits, most):
     own = tmp_path / "cgroup"
     own.write_text("1:cpu:/\n0::/system.slice/edged.service\n")
     assert usable_cores(tmp_path / "fs", own) == min(most, len(os.sched_getaffinity(0)))
+
+
+@pytest.mark.parametrize(
+    ("limits", "most"),
+    [
+        ({}, 10**18),
+        ({"system.slice/edged.service": "max"}, 10**18),
+        ({"system.slice/edged.service": "1000000", "system.slice": "2000000"}, 1_000_000),
+        ({"system.slice/edged.service": "max", "system.slice": "2000000"}, 2_000_000),
+    ],
+)
+def test_control_groups_limit_the_memory(tmp_path, limits, most):
+    for group, limit in limits.items():
+        (tmp_path / "fs" / group).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "fs" / group / "memory.max").write_text(limit + "\n")
+    own = tmp_path / "cgroup"
+    own.write_text("1:cpu:/\n0::/system.slice/edged.service\n")
+    box = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert usable_memory(tmp_path / "fs", own) == min(most, box)
+
+
+def test_half_of_the_memory_is_for_decoding_unless_the_configuration_says_how_much():
+    assert RuntimeSettings().memory_bytes() == usable_memory() // 2
+    assert RuntimeSettings(memory=200_000_000).memory_bytes() == 200_000_000
 
 
 def test_affinity_limits_the_cores():
