@@ -28,8 +28,8 @@ class Outgoing:
     """What is being answered, for the user properties of MQTT 5."""
     row: int | None = None
     """In the journal."""
-    arrived: Callable[[], object] | None = None
-    """Called when the broker has it."""
+    arrived: Callable[[object], object] | None = None
+    """Called when the broker has it, with the connection that it went by."""
     content_type: str = ""
     """Of a body that is not JSON, for MQTT 5."""
     facts: tuple[tuple[str, str], ...] = ()

@@ -213,4 +213,4 @@ class Sender:
         if message.row is not None:
             self._receipts.add(message.row)
         if message.arrived is not None:
-            message.arrived()
+            message.arrived(carrier)

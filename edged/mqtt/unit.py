@@ -1,5 +1,6 @@
 """The daemon's place at the broker, as one unit: connections, requests, control, everything published."""
 
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -57,11 +58,13 @@ class MqttUnit:
         )
         self._leftovers = Leftovers(self._requests)
         self._control = ControlDesk(self._topics, verbs, self._outbox, counters)
-        own = Events(self._up, self._lost, self._message, self._sender.published)
+        fresh = self._requests.doubles.forget_packets
+        own = Events(self._up, self._lost, self._message, self._sender.published, fresh)
         self._main = Connection(settings, as_itself(self._topics, settings), own)
-        listens = Events(_ignore, _ignore, self._message)
+        listens = Events(_ignore, _ignore, self._message_to_any)
         self._shared = Connection(settings, as_one_of_the_fleet(self._topics), listens)
         self._shared_started = False
+        self._telling = threading.Lock()
         self._carrier: Carrier | None = None
         self._stopping = False
 
@@ -112,11 +115,17 @@ class MqttUnit:
         return {f"mqtt/{name}": number for name, number in waiting.items()}
 
     def publish_info(self) -> None:
-        """Retained: the services that are ready. Also published by itself at each connection."""
-        if (carrier := self._carrier) is not None:
-            node, services = self._topics.node, self._info()
-            info = Info(node=node, version=self._version, mqtt=carrier.version, services=services)
-            self.publications.info(info)
+        """Retained: the services that are ready, for which requests to any node are taken from now on.
+
+        Also published by itself at each connection.
+        """
+        with self._telling:  # who asks later tells later
+            services = self._info()
+            self._shared.follow(tuple(self._topics.shared_requests(one.service) for one in services))
+            if (carrier := self._carrier) is not None:
+                node = self._topics.node
+                info = Info(node=node, version=self._version, mqtt=carrier.version, services=services)
+                self.publications.info(info)
 
     def _up(self, carrier: Carrier) -> None:
         self._carrier = carrier
@@ -130,13 +139,18 @@ class MqttUnit:
         self._sender.lost(carrier)
         self._carrier = None
 
-    def _message(self, message: MQTTMessage, ack: Callable[[], object]) -> None:
+    def _message(self, carrier: Carrier, message: MQTTMessage, ack: Callable[[], object]) -> None:
         if (service := self._topics.requested(message.topic)) is not None:
-            self._requests.take(service, message, ack)
+            self._requests.take(service, message, ack, carrier)
         elif (verb := self._topics.commanded(message.topic)) is not None:
             self._control.take(verb, message, ack)
         else:  # left in our session by an older version
             ack()
+
+    def _message_to_any(self, _: Carrier, message: MQTTMessage, ack: Callable[[], object]) -> None:
+        """By a connection without a session: what is not acknowledged does not come again."""
+        if (service := self._topics.requested(message.topic)) is not None:
+            self._requests.take(service, message, ack, None)
 
 
 def _ignore(_: Carrier) -> None:

@@ -196,9 +196,9 @@ class Journal:
         )
         return Addressed(found[0][0], Answer(*found[0][1:])) if found else None
 
-    def identities(self) -> list[tuple[bytes, float]]:
-        """Of the answered requests, with `time.time()` of the answer, oldest first."""
-        rows = self._read("SELECT identity, answered FROM requests WHERE answered IS NOT NULL ORDER BY id")
+    def identities(self, world: str) -> list[tuple[bytes, bytes]]:
+        """Of all requests of a world that are remembered, with `reply`, oldest first."""
+        rows = self._read("SELECT identity, reply FROM requests WHERE world = ? ORDER BY id", world)
         return [(row[0], row[1]) for row in rows]
 
     def _forget(self, spool: Spool, row: int) -> None:
