@@ -32,6 +32,7 @@ where MQTT 5 has a reason code for it."""
 _PROTOCOL = {"5": paho.MQTTv5, "3.1.1": paho.MQTTv311}
 _WRONG_VERSION = 0x84
 _TAKEN_OVER = 0x8E
+_KEEP_ALIVE = 0x8D
 _FAILURE = 0x80
 
 
@@ -170,6 +171,8 @@ class Attempt:
             self._events.message(self.carrier, message, lambda: client.ack(message.mid, message.qos))
 
     def _on_disconnect(self, flags: paho.DisconnectFlags, reason: ReasonCode) -> None:
+        if self.carrier is not None:
+            self.carrier.was_cut = reason.value not in (0, _KEEP_ALIVE, _TAKEN_OVER)
         rival = faults.rival(self._address, self._member.client_id)
         if reason.value == _TAKEN_OVER:
             self.fault = f"another client took our place at the broker; {rival}"

@@ -26,6 +26,8 @@ class Carrier:
         """Messages that the broker takes unacknowledged."""
         self.largest: int = getattr(properties, "MaximumPacketSize", LARGEST)
         """Bytes of a packet that the broker takes; MQTT 3.1.1 does not say."""
+        self.was_cut = False
+        """The broker, or somebody between, ended it; not we, nor silence."""
         self.suspect = ""
         """What is tried alone at the moment, since earlier connections died on it."""
         self.shares: bool = self.speaks_5 and getattr(properties, "SharedSubscriptionAvailable", 1) == 1

@@ -35,6 +35,16 @@ class Outgoing:
     facts: tuple[tuple[str, str], ...] = ()
     """What such a body cannot say itself: user properties of MQTT 5."""
 
+    deaths: int = 0
+    """So many connections were lost while it was on its way."""
+    is_last_word: bool = False
+    """It stands for a message that was set aside."""
+
+    def named(self) -> str:
+        """For people."""
+        what = "an answer" if self.policy == "answer" else "a message"
+        return f"{what} on {self.topic!r} ({len(self.body or b'')} bytes)"
+
     def properties(self) -> Properties | None:
         """MQTT 5: who is answered, by which model, and how it went, for those whose body cannot say so."""
         if not (self.correlation or self.answer or self.content_type):

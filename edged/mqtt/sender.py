@@ -9,14 +9,22 @@ from dataclasses import replace
 
 from edged.flow.counters import Counters
 from edged.mqtt.address import WORLD, Address
-from edged.mqtt.carrier import Carrier
-from edged.mqtt.outbox import Outbox
+from edged.mqtt.aside import Aside
+from edged.mqtt.carrier import LARGEST, Carrier
+from edged.mqtt.fitting import fitted, refused
+from edged.mqtt.outbox import SUSPECT, Outbox
 from edged.mqtt.outgoing import Outgoing
 from edged.requests.journal import Journal
 
 log = logging.getLogger(__name__)
 
 _PURGE_EVERY_S = 30.0
+CONDEMNED = 3
+"""A message is set aside when so many connections died while it was on its way, at last it alone."""
+MOST_TOLD = 100
+"""A line for each topic, not for each frame."""
+TOO_LARGE = "larger than what the broker takes"
+DEADLY = "the connection to the broker was lost each time it was sent"
 
 
 class _Flight:
@@ -31,11 +39,12 @@ class _Flight:
         return len(self._messages)
 
     def has_room(self) -> bool:
-        return len(self._messages) < self._window
+        return len(self._messages) < (1 if self.carrier.suspect else self._window)
 
     def begin(self, message: Outgoing, whole: Outgoing) -> bool:
         """Hand over the `whole` of a message, and remember it as it waited. False: it is lost."""
         properties = whole.properties() if self.carrier.speaks_5 else None
+        self.carrier.suspect = whole.named() if message.deaths >= SUSPECT else ""
         number = self.carrier.publish(whole.topic, whole.body or b"", whole.qos, whole.retain, properties)
         if number is None:
             return False
@@ -44,11 +53,13 @@ class _Flight:
 
     def end(self, number: int) -> Outgoing | None:
         """The message has arrived, or was refused."""
+        self.carrier.suspect = ""
         return self._messages.pop(number, None)
 
     def crash(self) -> list[Outgoing]:
-        """All that was on its way, in order; nothing is any more."""
-        left = list(self._messages.values())
+        """All that was on its way, in order, with one death more if it was one; nothing is any more."""
+        more = 1 if self.carrier.was_cut else 0
+        left = [replace(message, deaths=message.deaths + more) for message in self._messages.values()]
         self._messages.clear()
         return left
 
@@ -80,10 +91,15 @@ class Sender:
     order.
     """
 
-    def __init__(self, outbox: Outbox, journal: Journal, counters: Counters, window: int) -> None:
+    def __init__(
+        self, outbox: Outbox, journal: Journal, aside: Aside, counters: Counters, window: int
+    ) -> None:
         """`window`: messages on their way at most; fewer where the broker takes fewer."""
         self._outbox = outbox
         self._journal = journal
+        self._aside = aside
+        self._told: set[str] = set()
+        """Topics of which it was said that the broker does not take what we tell there."""
         self._counters = counters
         self._window = window
         self._events: deque[Callable[[], None]] = deque()
@@ -150,7 +166,9 @@ class Sender:
             return self._idle and self._outbox.empty() and not (self.unacknowledged() or self._events)
 
     def _ready(self) -> bool:
-        return bool(self._events) or self._stopping or (self._may_send() and not self._outbox.empty())
+        if self._events or self._stopping:
+            return True
+        return self._may_send() and self._outbox.has_any(not self.unacknowledged())
 
     def _may_send(self) -> bool:
         return self._flight is not None and self._flight.has_room()
@@ -170,16 +188,51 @@ class Sender:
             self._receipts.hand_in(self._beat)
             if stopping:
                 return
-            while not self._events and self._may_send() and (batch := self._outbox.take()):
+            while not self._events and self._may_send() and (batch := self._take()):
                 for message in batch:
                     self._send(message)
 
+    def _take(self) -> list[Outgoing]:
+        return self._outbox.take(not self.unacknowledged())
+
     def _send(self, message: Outgoing) -> None:
         whole = message if message.body is not None else self._from_journal(message)
-        if self._flight is None or whole is None:
+        if (flight := self._flight) is None or whole is None:
             return
-        if not self._flight.begin(message, whole):
+        carrier = flight.carrier
+        fitting = fitted(whole, carrier.largest, carrier.speaks_5)
+        if fitting is None:
+            self._give_up(whole, TOO_LARGE)
+        elif not flight.begin(message, fitting):
             self._counters.count("mqtt_dropped", "the connection broke")
+        elif fitting is not whole:
+            self._counters.count("mqtt_published", "413 instead of an answer")
+
+    def _give_up(self, whole: Outgoing, why: str) -> None:
+        """It is sent no more; nobody waits for it, or nothing of it would get through."""
+        self._counters.count("mqtt_dropped", why)
+        if whole.row is not None:
+            self._receipts.add(whole.row)
+        if whole.policy == "answer" and not whole.is_last_word:
+            self._aside.put(whole, why)
+        elif whole.topic not in self._told and len(self._told) < MOST_TOLD:
+            self._told.add(whole.topic)
+            log.error("%s is dropped: %s", whole.named(), why)
+
+    def _condemn(self, message: Outgoing) -> Outgoing | None:
+        """Set aside what connections died on again and again. What is sent instead, if anything."""
+        whole = message if message.body is not None else self._from_journal(message)
+        if whole is None:
+            return None
+        if message.is_last_word:
+            self._give_up(whole, DEADLY)
+            return None
+        self._counters.count("mqtt_set_aside", message.policy)
+        self._aside.put(whole, DEADLY)
+        said = refused(whole, f"the answer ({len(whole.body or b'')} bytes): {DEADLY}", LARGEST, False)
+        if said is None:
+            return None
+        return replace(said, correlation=b"", deaths=0, is_last_word=True)
 
     def _from_journal(self, message: Outgoing) -> Outgoing | None:
         out = self._journal.answer_of(message.row) if message.row is not None else None
@@ -198,7 +251,8 @@ class Sender:
         if flight is None or carrier is not flight.carrier:
             return
         self._flight = None
-        self._outbox.put_back(flight.crash())
+        left = (self._condemn(one) if one.deaths >= CONDEMNED else one for one in flight.crash())
+        self._outbox.put_back([one for one in left if one is not None])
 
     def _on_published(self, carrier: Carrier, number: int, refused: str) -> None:
         flight = self._flight

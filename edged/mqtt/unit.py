@@ -9,6 +9,7 @@ from paho.mqtt.client import MQTTMessage
 from edged.contracts.message import Info, ServiceFacts
 from edged.contracts.request import Intake
 from edged.flow.counters import Counters
+from edged.mqtt.aside import Aside
 from edged.mqtt.carrier import Carrier, Events
 from edged.mqtt.connection import Connection
 from edged.mqtt.control_desk import ControlDesk, Verb
@@ -45,8 +46,9 @@ class MqttUnit:
         self._info = info
         self._version = version
         self._journal = Journal(state_dir / "mqtt", counters)
+        aside = Aside(state_dir / "mqtt" / "aside")
         self._outbox = Outbox(counters, settings.max_waiting_results)
-        self._sender = Sender(self._outbox, self._journal, counters, settings.window)
+        self._sender = Sender(self._outbox, self._journal, aside, counters, settings.window)
         self.publications = Publications(self._topics, self._outbox)
         self._requests = RequestDesk(
             self._topics,

@@ -140,7 +140,9 @@ def unit(broker, tmp_path):
     """Makes units against the broker; all are stopped at the end."""
     made = []
 
-    def make(intake=None, *, wait=True, node=NODE, verbs=None, counters=None, state="state", info=None, **settings):
+    def make(
+        intake=None, *, wait=True, node=NODE, verbs=None, counters=None, state="state", info=None, **settings
+    ):
         chosen = MqttSettings(**{"url": broker.url, **settings})
         one = MqttUnit(
             node=node,

@@ -24,7 +24,7 @@ def took(doubles, packet, *, again=False, by=FIRST, name=X, named=True):
         (False, 8, True, True, True),
     ],
 )
-def test_table(named, packet, again, in_flight, answered):  # noqa: PLR0917
+def test_table(named, packet, again, in_flight, answered):
     for is_answered, taken in ((False, in_flight), (True, answered)):
         doubles = Doubles()
         assert took(doubles, 7, named=named)
