@@ -17,13 +17,13 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edged.contracts.errors import ConfigError
 from edged.mqtt import faults
 from edged.mqtt.carrier import MAX_INFLIGHT, Carrier, Events
 from edged.mqtt.membership import Membership
 from edged.mqtt.settings import BrokerAddress, MqttSettings, Version
+from edged.mqtt.subscriptions import Subscriptions
 from edged.mqtt.tls import TlsSocket, client_context
 
 SHORT_LIVES = 3
@@ -70,13 +70,7 @@ class Attempt:
         self._tell_granted = granted
         self._changed = changed
         self._short_lives = short_lives
-        self._topics = topics
-        self._lock = threading.Lock()
-        self._filters: tuple[str, ...] = ()
-        """What we subscribed to."""
-        self._asked: dict[int, tuple[str, ...]] = {}
-        """Filters that the broker has not granted or refused yet, by packet."""
-        self._refused: dict[str, str] = {}
+        self._subscriptions = Subscriptions(topics)
         self._socket: Any = None
         self._client: paho.Client | None = None
 
@@ -96,21 +90,13 @@ class Attempt:
 
     def follow(self) -> None:
         """Subscribe to what is wanted now, and to nothing else."""
-        with self._lock:
-            client, carrier = self._client, self.carrier
-            if client is None or carrier is None:  # looked at when it is connected
-                return
-            wanted = self._topics()
-            new = tuple(topic for topic in wanted if topic not in self._filters)
-            gone = [topic for topic in self._filters if topic not in wanted]
-            self._filters = wanted
-            if new and (number := _subscribe(client, carrier, new)) is not None:
-                self._asked[number] = new
-            if gone:
-                client.unsubscribe(gone)
-            self._refused = {topic: why for topic, why in self._refused.items() if topic not in gone}
-            asked = bool(self._asked)
-        if not asked:
+        client, carrier = self._client, self.carrier
+        # one that is not connected yet looks by itself
+        if (
+            client is not None
+            and carrier is not None
+            and self._subscriptions.follow(client, carrier.speaks_5)
+        ):
             self._grant()
 
     def close(self) -> None:
@@ -154,9 +140,7 @@ class Attempt:
         self.follow()
 
     def _on_subscribe(self, number: int, reasons: list[ReasonCode]) -> None:
-        with self._lock:
-            answers = zip(self._asked.pop(number, ()), reasons, strict=False)
-            self._refused |= {topic: str(why) for topic, why in answers if why.value >= _FAILURE}
+        self._subscriptions.told(number, reasons)
         self._grant()
 
     def _grant(self) -> None:
@@ -164,7 +148,7 @@ class Attempt:
         if self.carrier is not None and not self.granted.is_set():
             self.granted.set()
             self._events.up(self.carrier)
-        self._tell_granted(self, [f"{topic} ({why})" for topic, why in self._refused.items()])
+        self._tell_granted(self, self._subscriptions.refused())
 
     def _on_message(self, client: paho.Client, message: paho.MQTTMessage) -> None:
         if self.carrier is not None:
@@ -191,13 +175,6 @@ class Attempt:
     def _on_publish(self, number: int, reason: ReasonCode) -> None:
         if self.carrier is not None:
             self._events.published(self.carrier, number, str(reason) if reason.value >= _FAILURE else "")
-
-
-def _subscribe(client: paho.Client, carrier: Carrier, filters: tuple[str, ...]) -> int | None:
-    """Ask for the filters; the number under which the broker answers, or none: the connection is gone."""
-    qos = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
-    topics: Any = [(topic, qos if carrier.speaks_5 else 1) for topic in filters]
-    return client.subscribe(topics)[1]
 
 
 def without_delay(client: paho.Client, userdata: Any, sock: Any) -> None:

@@ -1,7 +1,8 @@
 """The embedded broker where mosquitto is not installed: amqtt, as a process of its own.
 
 Started as `python -m edged.mqtt.fallback HOST:PORT BYTES [PASSWORD_FILE]`. It speaks MQTT 3.1.1 only, shares
-no subscriptions, and a killed daemon's unacknowledged messages are gone. Imported by nobody: amqtt is an extra.
+no subscriptions, and a killed daemon's unacknowledged messages are gone. Imported by nobody, for amqtt is an
+extra.
 """
 
 import asyncio

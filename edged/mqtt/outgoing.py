@@ -37,6 +37,8 @@ class Outgoing:
 
     deaths: int = 0
     """So many connections were lost while it was on its way."""
+    deaths_alone: int = 0
+    """Those of them at which nothing else was on its way."""
     is_last_word: bool = False
     """It stands for a message that was set aside."""
 

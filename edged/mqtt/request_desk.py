@@ -69,6 +69,19 @@ class _Unjournalled:
             return True
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a message asks, unchecked."""
+
+    name: bytes
+    """Equal for doubles."""
+    named: bool
+    """By the client."""
+    payload: bytes
+    wanted: Address
+    came: Delivery
+
+
 class RequestDesk:
     """Takes requests from both connections' threads; answers come back from the workers' threads."""
 
@@ -139,37 +152,23 @@ class RequestDesk:
             self._counters.count("mqtt_requests", "retained, not served")
             ack()
             return
-        payload = bytes(message.payload)
-        properties: Any = message.properties
-        wanted: str = getattr(properties, "ResponseTopic", "")
-        correlation: bytes = getattr(properties, "CorrelationData", b"")
-        named = bool(correlation) or b'"request_id"' in payload
-        number = None if named else message.mid  # the broker keeps it when it sends again
-        name = identity(
-            payload if len(payload) <= self._max_bytes else payload[:PARSED_BYTES],
-            *(service.encode(), wanted.encode(), correlation, str(number).encode()),
-        )
-        packet = message.mid if message.qos and connection is not None else 0
-        came = Delivery(connection, packet, message.dup)
-        if self.doubles.enter(name, named, came):
-            self._serve(name, service, payload, Address(wanted, correlation, packet), ack)
+        asked = _asked(service, message, connection, self._max_bytes)
+        if self.doubles.enter(asked.name, asked.named, asked.came):
+            self._serve(service, asked, ack)
             return
         self._counters.count("mqtt_requests", "double")
-        if not self._unjournalled.owes(name, ack):
+        if not self._unjournalled.owes(asked.name, ack):
             ack()
 
-    def _serve(self, name: bytes, service: str, payload: bytes, wanted: Address, ack: Ack) -> None:
+    def _serve(self, service: str, asked: _Asked, ack: Ack) -> None:
         self._counters.count("mqtt_requests", "taken")
-        address, fault = _checked(wanted)
-        request = Request(name, service, WORLD, address.written(), time.time())
+        payload, (address, fault) = asked.payload, _checked(asked.wanted)
+        request = Request(asked.name, service, WORLD, address.written(), time.time())
         pending = _Pending(request, address, owed=[ack])
         try:
             if fault is not None:
                 raise fault
-            if len(payload) > self._max_bytes:
-                raise TooLarge(
-                    f"the request has {len(payload)} bytes, `mqtt.max_payload_bytes` allows {self._max_bytes}"
-                )
+            _check_length(payload, self._max_bytes)
             self._keep(pending, payload)
             self._intake.submit(self._job(pending, payload, time.monotonic()))
         except RequestError as error:
@@ -231,6 +230,28 @@ class RequestDesk:
         eta_s = round(spent * (1 - done) / done, 1) if done > 0 else None
         body = Progress(done=round(done, 3), eta_s=eta_s).model_dump_json().encode()
         self._outbox.ring(self._topics.progress(request_id), body)
+
+
+def _asked(service: str, message: MQTTMessage, connection: object, max_bytes: int) -> _Asked:
+    """Of a longer payload than `max_bytes` only the beginning tells it from others."""
+    payload = bytes(message.payload)
+    properties: Any = message.properties
+    topic: str = getattr(properties, "ResponseTopic", "")
+    correlation: bytes = getattr(properties, "CorrelationData", b"")
+    named = bool(correlation) or b'"request_id"' in payload
+    number = None if named else message.mid  # the broker keeps it when it sends again
+    packet = message.mid if message.qos and connection is not None else 0
+    name = identity(
+        payload if len(payload) <= max_bytes else payload[:PARSED_BYTES],
+        *(service.encode(), topic.encode(), correlation, str(number).encode()),
+    )
+    wanted = Address(topic, correlation, packet)
+    return _Asked(name, named, payload, wanted, Delivery(connection, packet, message.dup))
+
+
+def _check_length(payload: bytes, most: int) -> None:
+    if len(payload) > most:
+        raise TooLarge(f"the request has {len(payload)} bytes, `mqtt.max_payload_bytes` allows {most}")
 
 
 def _checked(wanted: Address) -> tuple[Address, BadRequest | None]:

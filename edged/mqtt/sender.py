@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from edged.flow.counters import Counters
 from edged.mqtt.address import WORLD, Address
-from edged.mqtt.aside import Aside
-from edged.mqtt.carrier import LARGEST, Carrier
-from edged.mqtt.fitting import fitted, refused
+from edged.mqtt.aside import TOO_LARGE, Aside
+from edged.mqtt.carrier import Carrier
+from edged.mqtt.fitting import fitted
 from edged.mqtt.outbox import SUSPECT, Outbox
 from edged.mqtt.outgoing import Outgoing
 from edged.requests.journal import Journal
@@ -20,11 +20,7 @@ log = logging.getLogger(__name__)
 
 _PURGE_EVERY_S = 30.0
 CONDEMNED = 3
-"""A message is set aside when so many connections died while it was on its way, at last it alone."""
-MOST_TOLD = 100
-"""A line for each topic, not for each frame."""
-TOO_LARGE = "larger than what the broker takes"
-DEADLY = "the connection to the broker was lost each time it was sent"
+"""A message is set aside when so many connections died while it alone was on its way."""
 
 
 class _Flight:
@@ -58,27 +54,51 @@ class _Flight:
 
     def crash(self) -> list[Outgoing]:
         """All that was on its way, in order, with one death more if it was one; nothing is any more."""
-        more = 1 if self.carrier.was_cut else 0
-        left = [replace(message, deaths=message.deaths + more) for message in self._messages.values()]
+        left = list(self._messages.values())
         self._messages.clear()
-        return left
+        if not self.carrier.was_cut:
+            return left
+        alone = 1 if len(left) == 1 else 0
+        return [
+            replace(message, deaths=message.deaths + 1, deaths_alone=message.deaths_alone + alone)
+            for message in left
+        ]
 
 
-class _Receipts:
-    """The journal learns in one transaction what has arrived since the last time."""
+class _Rows:
+    """Answers that are in the journal."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, counters: Counters) -> None:
         self._journal = journal
-        self._rows: list[int] = []
+        self._counters = counters
+        self._done: list[int] = []
         self._purged_at = time.monotonic()
 
-    def add(self, row: int) -> None:
-        self._rows.append(row)
+    def waiting(self) -> list[Outgoing]:
+        """Those of the last run, oldest first."""
+        return [Outgoing("", None, "answer", 1, row=row) for row in self._journal.answered(WORLD)]
+
+    def whole(self, message: Outgoing) -> Outgoing | None:
+        """The message with its body; none: the journal cannot be read."""
+        if message.body is not None:
+            return message
+        out = self._journal.answer_of(message.row) if message.row is not None else None
+        if out is None:
+            self._counters.count("mqtt_dropped", "the journal cannot be read")
+            return None
+        to, answer = Address.read(out.reply), out.answer
+        return replace(message, topic=to.topic, body=answer.body, correlation=to.correlation, answer=answer)
+
+    def done(self, message: Outgoing) -> None:
+        """It has arrived, or never will."""
+        if message.row is not None:
+            self._done.append(message.row)
 
     def hand_in(self, now: float) -> None:
-        if self._rows:
-            self._journal.done(self._rows)
-            self._rows.clear()
+        """The journal learns in one transaction what was done since the last time."""
+        if self._done:
+            self._journal.done(self._done)
+            self._done.clear()
         if now - self._purged_at > _PURGE_EVERY_S:
             self._purged_at = now
             self._journal.purge()
@@ -96,16 +116,13 @@ class Sender:
     ) -> None:
         """`window`: messages on their way at most; fewer where the broker takes fewer."""
         self._outbox = outbox
-        self._journal = journal
         self._aside = aside
-        self._told: set[str] = set()
-        """Topics of which it was said that the broker does not take what we tell there."""
         self._counters = counters
         self._window = window
         self._events: deque[Callable[[], None]] = deque()
         self._flight: _Flight | None = None
         """Of the connection that is up."""
-        self._receipts = _Receipts(journal)
+        self._rows = _Rows(journal, counters)
         self._stopping = False
         self._idle = True
         """Nothing is in the thread's hands."""
@@ -114,8 +131,8 @@ class Sender:
 
     def start(self) -> None:
         """Start the thread; answers that the journal holds from before go first."""
-        for row in self._journal.answered(WORLD):
-            self._outbox.answer(Outgoing("", None, "answer", 1, row=row), on_disk=True)
+        for message in self._rows.waiting():
+            self._outbox.answer(message, on_disk=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -185,62 +202,28 @@ class Sender:
             self._beat = time.monotonic()
             for event in events:
                 event()
-            self._receipts.hand_in(self._beat)
+            self._rows.hand_in(self._beat)
             if stopping:
                 return
-            while not self._events and self._may_send() and (batch := self._take()):
+            while not self._events and self._may_send():
+                if not (batch := self._outbox.take(not self.unacknowledged())):
+                    break
                 for message in batch:
                     self._send(message)
 
-    def _take(self) -> list[Outgoing]:
-        return self._outbox.take(not self.unacknowledged())
-
     def _send(self, message: Outgoing) -> None:
-        whole = message if message.body is not None else self._from_journal(message)
+        whole = self._rows.whole(message)
         if (flight := self._flight) is None or whole is None:
             return
         carrier = flight.carrier
         fitting = fitted(whole, carrier.largest, carrier.speaks_5)
         if fitting is None:
-            self._give_up(whole, TOO_LARGE)
+            self._aside.drop(whole, TOO_LARGE)
+            self._rows.done(whole)
         elif not flight.begin(message, fitting):
             self._counters.count("mqtt_dropped", "the connection broke")
         elif fitting is not whole:
             self._counters.count("mqtt_published", "413 instead of an answer")
-
-    def _give_up(self, whole: Outgoing, why: str) -> None:
-        """It is sent no more; nobody waits for it, or nothing of it would get through."""
-        self._counters.count("mqtt_dropped", why)
-        if whole.row is not None:
-            self._receipts.add(whole.row)
-        if whole.policy == "answer" and not whole.is_last_word:
-            self._aside.put(whole, why)
-        elif whole.topic not in self._told and len(self._told) < MOST_TOLD:
-            self._told.add(whole.topic)
-            log.error("%s is dropped: %s", whole.named(), why)
-
-    def _condemn(self, message: Outgoing) -> Outgoing | None:
-        """Set aside what connections died on again and again. What is sent instead, if anything."""
-        whole = message if message.body is not None else self._from_journal(message)
-        if whole is None:
-            return None
-        if message.is_last_word:
-            self._give_up(whole, DEADLY)
-            return None
-        self._counters.count("mqtt_set_aside", message.policy)
-        self._aside.put(whole, DEADLY)
-        said = refused(whole, f"the answer ({len(whole.body or b'')} bytes): {DEADLY}", LARGEST, False)
-        if said is None:
-            return None
-        return replace(said, correlation=b"", deaths=0, is_last_word=True)
-
-    def _from_journal(self, message: Outgoing) -> Outgoing | None:
-        out = self._journal.answer_of(message.row) if message.row is not None else None
-        if out is None:
-            self._counters.count("mqtt_dropped", "the journal cannot be read")
-            return None
-        to, answer = Address.read(out.reply), out.answer
-        return replace(message, topic=to.topic, body=answer.body, correlation=to.correlation, answer=answer)
 
     def _on_connected(self, carrier: Carrier) -> None:
         self._flight = _Flight(carrier, self._window)
@@ -251,8 +234,8 @@ class Sender:
         if flight is None or carrier is not flight.carrier:
             return
         self._flight = None
-        left = (self._condemn(one) if one.deaths >= CONDEMNED else one for one in flight.crash())
-        self._outbox.put_back([one for one in left if one is not None])
+        left = (_judged(message, self._rows, self._aside) for message in flight.crash())
+        self._outbox.put_back([message for message in left if message is not None])
 
     def _on_published(self, carrier: Carrier, number: int, refused: str) -> None:
         flight = self._flight
@@ -264,7 +247,17 @@ class Sender:
             self._counters.count("mqtt_dropped", f"refused by the broker: {refused}")
         else:
             self._counters.count("mqtt_published", message.policy)
-        if message.row is not None:
-            self._receipts.add(message.row)
+        self._rows.done(message)
         if message.arrived is not None:
             message.arrived(carrier)
+
+
+def _judged(message: Outgoing, rows: _Rows, aside: Aside) -> Outgoing | None:
+    """What was on its way when the connection died: itself, or what is sent instead, if anything."""
+    if message.deaths_alone < CONDEMNED:
+        return message
+    whole = rows.whole(message)
+    instead = aside.condemn(whole) if whole is not None else None
+    if instead is None:
+        rows.done(message)
+    return instead

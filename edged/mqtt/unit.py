@@ -46,7 +46,7 @@ class MqttUnit:
         self._info = info
         self._version = version
         self._journal = Journal(state_dir / "mqtt", counters)
-        aside = Aside(state_dir / "mqtt" / "aside")
+        aside = Aside(state_dir / "mqtt" / "aside", counters)
         self._outbox = Outbox(counters, settings.max_waiting_results)
         self._sender = Sender(self._outbox, self._journal, aside, counters, settings.window)
         self.publications = Publications(self._topics, self._outbox)
@@ -82,15 +82,14 @@ class MqttUnit:
         self._main.start()
 
     def stop(self) -> None:
-        """Take nothing more, send what can be sent in two seconds, say `offline`, disconnect."""
+        """Take nothing more, say `offline`, send what can be sent in two seconds, disconnect."""
         self._stopping = True
         self._leftovers.stop()
         self._requests.close()
         self._control.close()
         self._shared.stop()
         if self._carrier is not None:
-            self._sender.drained(FLUSH_S)
-            self.publications.available(False)
+            self.publications.available(False)  # true from now on: what comes is left to the next start
             self._sender.drained(FLUSH_S)
         self._main.stop()
         self._sender.stop()
