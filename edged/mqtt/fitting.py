@@ -37,7 +37,7 @@ def refused(message: Outgoing, why: str, largest: int, speaks_5: bool) -> Outgoi
     name = message.answer.request_id
     for correlation in (message.correlation, b""):
         for request_id in (name, name[:_SHORT_ID]):
-            said = refusal({"request_id": request_id}, 413, why)
+            said = refusal({"request_id": request_id}, 413, why, message.service, message.answer.model)
             shorter = replace(message, body=said.body, answer=said, correlation=correlation)
             if packet_bytes(shorter, speaks_5) <= largest:
                 return shorter

@@ -26,6 +26,8 @@ class Outgoing:
     correlation: bytes = b""
     answer: Answer | None = None
     """What is being answered, for the user properties of MQTT 5."""
+    service: str = ""
+    """That was asked."""
     row: int | None = None
     """In the journal."""
     arrived: Callable[[object], object] | None = None

@@ -213,6 +213,7 @@ class RequestDesk:
             1,
             correlation=to.correlation,
             answer=answer,
+            service=request.service,
             row=pending.row if row is None else row,
             arrived=partial(self._arrived, pending),
         )

@@ -86,8 +86,15 @@ class _Rows:
         if out is None:
             self._counters.count("mqtt_dropped", "the journal cannot be read")
             return None
-        to, answer = Address.read(out.reply), out.answer
-        return replace(message, topic=to.topic, body=answer.body, correlation=to.correlation, answer=answer)
+        to = Address.read(out.reply)
+        return replace(
+            message,
+            topic=to.topic,
+            body=out.answer.body,
+            correlation=to.correlation,
+            answer=out.answer,
+            service=out.service,
+        )
 
     def done(self, message: Outgoing) -> None:
         """It has arrived, or never will."""

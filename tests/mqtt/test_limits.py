@@ -1,6 +1,7 @@
 """What the broker does not take: the client hears of it, and nobody else suffers."""
 
 import time
+from dataclasses import replace
 
 import orjson
 import paho.mqtt.client as paho
@@ -110,6 +111,9 @@ def test_nothing_fits_into_next_to_nothing():
     assert (shorter.correlation, shorter.answer.code) == (b"c" * 50, 413)
     assert orjson.loads(shorter.body)["request_id"] == "r" * 200
     assert fitted(message, 100, True) is None
+    video = fitted(replace(message, service="video-classification"), 2500, True)
+    assert video is not None
+    assert "result" in orjson.loads(video.body), "in the form of its service"
     assert fitted(Outgoing("stream", b"x" * 200), 100, True) is None
 
 

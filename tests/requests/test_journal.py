@@ -16,7 +16,7 @@ from edged.requests.journal import KEPT_S, Addressed, Journal, Request
 from edged.requests.layout import _STEPS, VERSION
 from edged.requests.spool import Place, Spool
 
-OUT = Addressed(b"to/reply", Answer("r1", b"{}", 200, "m"))
+OUT = Addressed(b"to/reply", Answer("r1", b"{}", 200, "m"), "ocr")
 
 WORLD = "mqtt"
 
