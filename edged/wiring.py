@@ -61,7 +61,8 @@ class Wiring:
         if settings.http.listen is not None:
             wishes["http"] = Wish((*queue, settings.http), partial(self._http, settings), order=30)
         if settings.mqtt.url == "embedded":
-            wishes["broker"] = Wish(broker, partial(EmbeddedBroker, *broker), order=0)
+            embedded = (*broker, settings.requests.max_answer_bytes)
+            wishes["broker"] = Wish(embedded, partial(EmbeddedBroker, *embedded), order=0)
         for name, wanted in settings.wanted_services().items():
             make = partial(self._service, settings, name, wanted)
             wishes[f"service/{name}"] = Wish((*base, wanted), make, order=10)

@@ -99,7 +99,7 @@ def test_the_journal_is_brought_into_the_layout_of_today(left):
         payload = journal.payload(row)
         (answer,) = journal.answered(WORLD)
         assert Address.read(journal.answer_of(answer).reply) == Address("replies/unsent", b"\x00unsent")
-        known = {name for name, _ in journal.identities()}
+        known = {name for name, _ in journal.identities(WORLD)}
         journal.close()
     fields = {"request_id": "arrived", "image": json.loads(payload)["image"]}
     name = identity(

@@ -17,13 +17,13 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edged.contracts.errors import ConfigError
 from edged.mqtt import faults
 from edged.mqtt.carrier import MAX_INFLIGHT, Carrier, Events
 from edged.mqtt.membership import Membership
 from edged.mqtt.settings import BrokerAddress, MqttSettings, Version
+from edged.mqtt.subscriptions import Subscriptions
 from edged.mqtt.tls import TlsSocket, client_context
 
 SHORT_LIVES = 3
@@ -32,6 +32,7 @@ where MQTT 5 has a reason code for it."""
 _PROTOCOL = {"5": paho.MQTTv5, "3.1.1": paho.MQTTv311}
 _WRONG_VERSION = 0x84
 _TAKEN_OVER = 0x8E
+_KEEP_ALIVE = 0x8D
 _FAILURE = 0x80
 
 
@@ -47,9 +48,13 @@ class Attempt:
         events: Events,
         granted: Callable[["Attempt", list[str]], None],
         changed: Callable[[], None],
+        topics: Callable[[], tuple[str, ...]],
         short_lives: int,
     ) -> None:
-        """`granted` gets the filters that were refused, with reasons; `changed`: it has ended."""
+        """`granted` gets the filters that were refused, with reasons; `changed`: it has ended.
+
+        `topics`: the filters that are wanted now.
+        """
         self.version: Version = version
         self.began = time.monotonic()
         self.answered = False
@@ -65,6 +70,7 @@ class Attempt:
         self._tell_granted = granted
         self._changed = changed
         self._short_lives = short_lives
+        self._subscriptions = Subscriptions(topics)
         self._socket: Any = None
         self._client: paho.Client | None = None
 
@@ -78,9 +84,20 @@ class Attempt:
             self.answered = True  # nothing to learn from another version
             self.fault = faults.unreachable(self._address, error)
             return False
-        client.loop_start()
         self._client = client
+        client.loop_start()
         return True
+
+    def follow(self) -> None:
+        """Subscribe to what is wanted now, and to nothing else."""
+        client, carrier = self._client, self.carrier
+        # one that is not connected yet looks by itself
+        if (
+            client is not None
+            and carrier is not None
+            and self._subscriptions.follow(client, carrier.speaks_5)
+        ):
+            self._grant()
 
     def close(self) -> None:
         """End paho's thread, also when the broker does not read any more."""
@@ -99,37 +116,47 @@ class Attempt:
     def _prepared(self) -> paho.Client:
         client = _client(self._settings, self._member, self.version)
         client.on_socket_open = lambda c, _, sock: self._on_socket_open(c, sock)
-        client.on_connect = lambda c, _, flags, reason, facts: self._on_connect(c, reason, facts)
-        client.on_subscribe = lambda c, _, mid, reasons, facts: self._on_subscribe(reasons)
-        client.on_disconnect = lambda c, _, flags, reason, facts: self._on_disconnect(reason)
+        client.on_connect = lambda c, _, flags, reason, facts: self._on_connect(c, flags, reason, facts)
+        client.on_subscribe = lambda c, _, mid, reasons, facts: self._on_subscribe(mid, reasons)
+        client.on_disconnect = lambda c, _, flags, reason, facts: self._on_disconnect(flags, reason)
         client.on_publish = lambda c, _, mid, reason, facts: self._on_publish(mid, reason)
-        client.on_message = lambda c, _, message: self._events.message(
-            message, lambda: c.ack(message.mid, message.qos)
-        )
+        client.on_message = lambda c, _, message: self._on_message(c, message)
         return client
 
     def _on_socket_open(self, client: paho.Client, sock: Any) -> None:
         without_delay(client, None, sock)
         self._socket = sock
 
-    def _on_connect(self, client: paho.Client, reason: ReasonCode, facts: Any) -> None:
+    def _on_connect(
+        self, client: paho.Client, flags: paho.ConnectFlags, reason: ReasonCode, facts: Any
+    ) -> None:
         self.answered = not (reason.is_failure and reason.value == _WRONG_VERSION)
         if reason.is_failure:
             self.fault = faults.refused(self._address, reason, self._settings.username is not None)
             return
+        if not flags.session_present:
+            self._events.fresh()
         self.carrier = Carrier(client, self.version, facts)
-        qos = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
-        topics: Any = [(topic, qos if self.carrier.speaks_5 else 1) for topic in self._member.topics]
-        client.subscribe(topics)
+        self.follow()
 
-    def _on_subscribe(self, reasons: list[ReasonCode]) -> None:
-        answers = zip(self._member.topics, reasons, strict=False)
-        self.granted.set()
-        if self.carrier is not None:
+    def _on_subscribe(self, number: int, reasons: list[ReasonCode]) -> None:
+        self._subscriptions.told(number, reasons)
+        self._grant()
+
+    def _grant(self) -> None:
+        """The broker has said yes or no to what we want."""
+        if self.carrier is not None and not self.granted.is_set():
+            self.granted.set()
             self._events.up(self.carrier)
-        self._tell_granted(self, [f"{topic} ({why})" for topic, why in answers if why.value >= _FAILURE])
+        self._tell_granted(self, self._subscriptions.refused())
 
-    def _on_disconnect(self, reason: ReasonCode) -> None:
+    def _on_message(self, client: paho.Client, message: paho.MQTTMessage) -> None:
+        if self.carrier is not None:
+            self._events.message(self.carrier, message, lambda: client.ack(message.mid, message.qos))
+
+    def _on_disconnect(self, flags: paho.DisconnectFlags, reason: ReasonCode) -> None:
+        if self.carrier is not None:
+            self.carrier.was_cut = reason.value not in (0, _KEEP_ALIVE, _TAKEN_OVER)
         rival = faults.rival(self._address, self._member.client_id)
         if reason.value == _TAKEN_OVER:
             self.fault = f"another client took our place at the broker; {rival}"
@@ -138,7 +165,9 @@ class Attempt:
             self.fault = faults.unreachable(self._address, self._socket.failure)
         elif not self.fault and self.carrier is not None:
             self.fault = f"the connection to {self._address} is lost: {reason}"
-            if self._short_lives + 1 >= SHORT_LIVES:
+            if self.carrier.suspect:
+                self.fault += f", on {self.carrier.suspect}"
+            elif self._short_lives + 1 >= SHORT_LIVES and not flags.is_disconnect_packet_from_server:
                 self.fault += f", as {self._short_lives} times before; {rival}"
         self.ended.set()
         self._changed()

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 READY_S = 10.0
 """Seconds in which the broker must take connections."""
 STABLE_S = 10.0
+ROOM = 1_000_000
+"""Bytes of a packet beside the longest request or answer. What is little too long is answered 413 by us."""
 _END_S = 5.0
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH")
 """What the child sees of our environment, which may hold the passwords of config.yaml's `${VAR}`."""
@@ -47,8 +49,9 @@ def embedded_versions() -> tuple[Version, ...]:
 class EmbeddedBroker:
     """A unit. The child dies with us; when it dies alone, it is started again with growing pauses."""
 
-    def __init__(self, settings: MqttSettings, state_dir: Path) -> None:
+    def __init__(self, settings: MqttSettings, state_dir: Path, max_answer_bytes: int) -> None:
         self._settings = settings
+        self._largest = max(settings.max_payload_bytes, max_answer_bytes) + ROOM
         self._address: BrokerAddress = settings.address
         self._listen = BrokerAddress(settings.embedded_listen, settings.embedded_port)
         self._folder = state_dir.absolute() / "broker"
@@ -68,7 +71,7 @@ class EmbeddedBroker:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._end_orphan()
         _check_port(self._listen, self._address)
-        self._command = _command(self._listen, self._folder, self._write_passwords())
+        self._command = _command(self._listen, self._folder, self._largest, self._write_passwords())
         self._thread.start()
         if not self._ready.wait(READY_S):
             log.warning("the embedded broker is slow to start; the connection to it is tried again and again")
@@ -171,18 +174,18 @@ class EmbeddedBroker:
             child.wait()
 
 
-def _command(listen: BrokerAddress, folder: Path, passwords: Path | None) -> list[str]:
+def _command(listen: BrokerAddress, folder: Path, largest: int, passwords: Path | None) -> list[str]:
     """What to start. mosquitto keeps all promises, amqtt is better than nothing."""
     if (mosquitto := find_mosquitto()) is not None:
         config = folder / "mosquitto.conf"
-        config.write_text(mosquitto_config(listen, folder, passwords), "utf-8")
+        config.write_text(mosquitto_config(listen, folder, largest, passwords), "utf-8")
         command = [str(mosquitto), "-c", str(config)]
     elif importlib.util.find_spec("amqtt") is not None:
         log.warning(
             "mosquitto is not installed, so amqtt is the embedded broker: MQTT 3.1.1 only, no requests "
             "to `edged/any`, and nothing waits for a daemon that was killed; install mosquitto for these"
         )
-        command = [sys.executable, "-m", "edged.mqtt.fallback", str(listen)]
+        command = [sys.executable, "-m", "edged.mqtt.fallback", str(listen), str(largest)]
         command += [str(passwords)] if passwords is not None else []
     else:
         raise ConfigError(
@@ -213,8 +216,12 @@ def _check_port(listen: BrokerAddress, address: BrokerAddress) -> None:
             ) from error
 
 
-def mosquitto_config(listen: BrokerAddress, folder: Path, passwords: Path | None) -> str:
-    """Never drops or holds back a message, for the daemon itself says 429."""
+def mosquitto_config(listen: BrokerAddress, folder: Path, largest: int, passwords: Path | None) -> str:
+    """Never drops or holds back a message, for the daemon itself says 429.
+
+    Who sends a packet of more than `largest` bytes is told so and hung up on before it is read. With
+    `message_size_limit` mosquitto reads it, and tells a client of MQTT 3.1.1 that all is well.
+    """
     admission = (
         "allow_anonymous true" if passwords is None else f"allow_anonymous false\npassword_file {passwords}"
     )
@@ -226,6 +233,7 @@ persistence true
 persistence_location {folder}/
 max_inflight_messages 0
 max_queued_messages 100000
+max_packet_size {largest}
 set_tcp_nodelay true
 log_dest stderr
 log_type error

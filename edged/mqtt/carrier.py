@@ -8,6 +8,8 @@ import paho.mqtt.client as paho
 
 from edged.mqtt.settings import Version
 
+LARGEST = 268_435_460
+"""Bytes of a packet, the most that MQTT has."""
 MAX_INFLIGHT = 65535
 """All that MQTT has. With less the broker holds back or drops what comes above, instead of our 429."""
 
@@ -22,6 +24,12 @@ class Carrier:
         """Whether properties can be sent."""
         self.window: int = getattr(properties, "ReceiveMaximum", MAX_INFLIGHT)
         """Messages that the broker takes unacknowledged."""
+        self.largest: int = getattr(properties, "MaximumPacketSize", LARGEST)
+        """Bytes of a packet that the broker takes; MQTT 3.1.1 does not say."""
+        self.was_cut = False
+        """The broker, or somebody between, ended it; not we, nor silence."""
+        self.suspect = ""
+        """What is tried alone at the moment, since earlier connections died on it."""
         self.shares: bool = self.speaks_5 and getattr(properties, "SharedSubscriptionAvailable", 1) == 1
 
     def publish(self, topic: str, body: bytes, qos: int, retain: bool, properties: Any) -> int | None:
@@ -36,7 +44,9 @@ class Events:
 
     up: Callable[[Carrier], None]
     lost: Callable[[Carrier], None]
-    message: Callable[[paho.MQTTMessage, Callable[[], object]], None]
+    message: Callable[[Carrier, paho.MQTTMessage, Callable[[], object]], None]
     """A message, and what acknowledges it."""
     published: Callable[[Carrier, int, str], None] = lambda *_: None
     """Number, and why the broker refused it (empty: it did not)."""
+    fresh: Callable[[], None] = lambda: None
+    """The broker has nothing of our last session any more. Told before the first message comes."""

@@ -29,6 +29,8 @@ class Connection:
         self._address: BrokerAddress = settings.address
         self._member = member
         self._events = events
+        self._topics = member.topics
+        self._attempt: Attempt | None = None
         self._state = f"connecting to {self._address}"
         self._stopping = threading.Event()
         self._wake = threading.Event()
@@ -46,6 +48,12 @@ class Connection:
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join(timeout=10)
+
+    def follow(self, topics: tuple[str, ...]) -> None:
+        """From now on subscribe to these filters, and to no others."""
+        self._topics = topics
+        if (attempt := self._attempt) is not None:
+            attempt.follow()
 
     def state(self) -> str:
         """`running` while messages flow, else why not."""
@@ -89,8 +97,10 @@ class Connection:
             events=self._events,
             granted=self._granted,
             changed=self._wake.set,
+            topics=lambda: self._topics,
             short_lives=self._short_lives,
         )
+        self._attempt = attempt
         silent = False
         if attempt.open():
             silent = self._watch(attempt)
@@ -116,6 +126,8 @@ class Connection:
     def _granted(self, attempt: Attempt, refused: list[str]) -> None:
         if refused:
             self._say(f"the broker at {self._address} refuses to subscribe us to {', '.join(refused)}")
+            return
+        if self._state == "running":  # it grants one more
             return
         self._state = "running"
         who, where = self._member.client_id, self._address

@@ -1,6 +1,7 @@
 """Verbs on `edged/<node>/control/<verb>`: run one after the other, each answered."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,12 @@ Verb = Callable[[dict[str, Any]], str]
 """Gets the message's JSON object, says what was done; raises `EdgedError` to say why not."""
 
 
+MOST_BYTES = 65_536
+"""Of an order: a JSON object with a name or two."""
+MOST_WAITING = 64
+"""Orders; together with `MOST_BYTES` this bounds what they hold."""
+
+
 class ControlDesk:
     """Has a thread of its own, so that a slow verb holds up no request."""
 
@@ -30,6 +37,7 @@ class ControlDesk:
         self._outbox = outbox
         self._counters = counters
         self._worker = ThreadPoolExecutor(1, "mqtt-control")
+        self._room = threading.BoundedSemaphore(MOST_WAITING)
 
     def close(self) -> None:
         """What has not begun is dropped."""
@@ -42,9 +50,19 @@ class ControlDesk:
             self._counters.count("mqtt_control", "retained, not obeyed")
             return
         correlation = getattr(message.properties, "CorrelationData", b"")
-        self._worker.submit(self._run, verb, bytes(message.payload), correlation)
+        length = len(message.payload)
+        if length > MOST_BYTES:
+            why = f"the order has {length} bytes, {MOST_BYTES} are allowed"
+        elif not self._room.acquire(blocking=False):
+            why = f"{MOST_WAITING} orders wait already; try again later"
+        else:
+            self._worker.submit(self._run, verb, bytes(message.payload), correlation)
+            return
+        self._counters.count("mqtt_control", "refused")
+        self._answer(verb, correlation, False, why)
 
     def _run(self, verb: str, payload: bytes, correlation: bytes) -> None:
+        self._room.release()
         started = time.monotonic()
         try:
             success, message = True, self._known(verb)(_fields(payload))
@@ -55,6 +73,9 @@ class ControlDesk:
             success, message = False, "the daemon failed on this; its log says why"
         self._counters.count("mqtt_control", "done" if success else "failed")
         log.info("control/%s: %s (%.0f ms)", verb, message, (time.monotonic() - started) * 1000)
+        self._answer(verb, correlation, success, message)
+
+    def _answer(self, verb: str, correlation: bytes, success: bool, message: str) -> None:
         body = ControlAnswer(verb=verb, success=success, message=message).model_dump_json().encode()
         self._outbox.ring(self._topics.control_response(verb), body, qos=1, correlation=correlation)
 

@@ -1,7 +1,8 @@
 """The embedded broker where mosquitto is not installed: amqtt, as a process of its own.
 
-Started as `python -m edged.mqtt.fallback HOST:PORT [PASSWORD_FILE]`. It speaks MQTT 3.1.1 only, shares no
-subscriptions, and a killed daemon's unacknowledged messages are gone. Imported by nobody: amqtt is an extra.
+Started as `python -m edged.mqtt.fallback HOST:PORT BYTES [PASSWORD_FILE]`. It speaks MQTT 3.1.1 only, shares
+no subscriptions, and a killed daemon's unacknowledged messages are gone. Imported by nobody, for amqtt is an
+extra.
 """
 
 import asyncio
@@ -12,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amqtt.adapters import ReaderAdapter
 from amqtt.broker import Broker
+from amqtt.mqtt.packet import MQTTFixedHeader
 from amqtt.plugins.base import BaseAuthPlugin
 from amqtt.session import Session
 
@@ -35,6 +38,17 @@ class PasswordFile(BaseAuthPlugin):  # type: ignore[misc] # amqtt has no types f
         """Filled in by amqtt from `configuration`."""
 
         password_file: str
+
+
+def refuse_packets_over(largest: int) -> None:
+    """Hang up on who sends a longer one, before it is read; amqtt has no such setting."""
+    read = MQTTFixedHeader.from_stream
+
+    async def bounded(reader: ReaderAdapter) -> MQTTFixedHeader | None:
+        header = await read(reader)
+        return header if header is not None and header.remaining_length <= largest else None
+
+    MQTTFixedHeader.from_stream = bounded
 
 
 def configuration(bind: str, password_file: str | None) -> dict[str, Any]:
@@ -60,7 +74,8 @@ async def serve(bind: str, password_file: str | None) -> None:
 def main() -> None:
     """The process."""
     logging.basicConfig(level=logging.CRITICAL)  # it logs a traceback for every client that goes away
-    bind, *rest = sys.argv[1:]
+    bind, largest, *rest = sys.argv[1:]
+    refuse_packets_over(int(largest))
     asyncio.run(serve(bind, rest[0] if rest else None))
 
 

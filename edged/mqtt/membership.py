@@ -18,7 +18,7 @@ class Membership:
 
     client_id: str
     topics: tuple[str, ...]
-    """Filters to subscribe to, with QoS 1."""
+    """Filters to subscribe to from the beginning, with QoS 1."""
     keepalive: int
     """Seconds."""
     session_s: int
@@ -42,10 +42,13 @@ def as_itself(topics: Topics, settings: MqttSettings) -> Membership:
 
 
 def as_one_of_the_fleet(topics: Topics) -> Membership:
-    """Apart from our own: a persistent session would keep its share of the requests while we are away."""
+    """Apart from our own: a persistent session would keep its share of the requests while we are away.
+
+    Its filters come and go with the services.
+    """
     return Membership(
         client_id=f"edged-{topics.node}-any",
-        topics=(topics.shared_requests,),
+        topics=(),
         keepalive=SHARED_KEEPALIVE_S,
         session_s=0,
         versions=("5",),

@@ -12,6 +12,8 @@ from dataclasses import replace
 from edged.flow.counters import Counters
 from edged.mqtt.outgoing import Outgoing
 
+SUSPECT = 2
+"""A message is suspected when so many connections died while it was on its way."""
 HELD_BYTES = 64_000_000
 """Bodies of waiting answers that stay in memory; the others are read from the journal at their turn."""
 
@@ -31,6 +33,8 @@ class Outbox:
         self._states: dict[str, Outgoing] = {}
         self._pictures: dict[str, Outgoing] = {}
         self._answers: deque[Outgoing] = deque()
+        self._suspects: deque[Outgoing] = deque()
+        """Each is sent alone, for connections died while it was on its way."""
         self._held = 0
         self._ring: deque[Outgoing] = deque()
         self._ring_size = ring
@@ -77,10 +81,16 @@ class Outbox:
             self._answers.append(message)
             self.changed.notify()
 
-    def take(self) -> list[Outgoing]:
-        """One message of each kind, so that none starves the others; none when nothing waits."""
-        batch = []
+    def take(self, nothing_flies: bool) -> list[Outgoing]:
+        """One message of each kind, so that none starves the others; none when nothing waits.
+
+        Suspects come alone and when nothing else is on its way, after the states: if the connection dies on
+        one, it is known which.
+        """
+        batch: list[Outgoing] = []
         with self.changed:
+            if self._suspects and not self._states:
+                return [self._suspects.popleft()] if nothing_flies else []
             for newest in (self._states, self._pictures):
                 if newest:
                     batch.append(newest.pop(next(iter(newest))))
@@ -106,16 +116,19 @@ class Outbox:
                 if message.qos == 0:
                     self._counters.count("mqtt_dropped", "the connection broke")
                 elif message.policy == "answer":
+                    self._counters.count("mqtt_published", "answer sent again")
+                    if message.deaths >= SUSPECT:
+                        self._suspects.appendleft(message)
+                        continue
                     self._answers.appendleft(message)
                     self._held += len(message.body or b"")
-                    self._counters.count("mqtt_published", "answer sent again")
                 elif message.policy == "ring":  # states are sent again anyway
-                    self._ring.appendleft(message)
+                    (self._suspects if message.deaths >= SUSPECT else self._ring).appendleft(message)
 
     def waiting(self) -> dict[str, int]:
         """Messages that wait, by what they are."""
         return {
-            "answers": len(self._answers),
+            "answers": len(self._answers) + len(self._suspects),
             "results": len(self._ring),
             "snapshots": len(self._pictures),
             "states": len(self._states),
@@ -123,7 +136,13 @@ class Outbox:
 
     def empty(self) -> bool:
         """Nothing waits."""
-        return not (self._states or self._pictures or self._answers or self._ring)
+        return not (self._states or self._pictures or self._answers or self._ring or self._suspects)
+
+    def has_any(self, nothing_flies: bool) -> bool:
+        """Whether `take` would give something."""
+        if self._suspects and not self._states:
+            return nothing_flies
+        return not self.empty()
 
     def _into_ring(self, message: Outgoing) -> None:
         self._ring.append(message)

@@ -26,14 +26,28 @@ class Outgoing:
     correlation: bytes = b""
     answer: Answer | None = None
     """What is being answered, for the user properties of MQTT 5."""
+    service: str = ""
+    """That was asked."""
     row: int | None = None
     """In the journal."""
-    arrived: Callable[[], object] | None = None
-    """Called when the broker has it."""
+    arrived: Callable[[object], object] | None = None
+    """Called when the broker has it, with the connection that it went by."""
     content_type: str = ""
     """Of a body that is not JSON, for MQTT 5."""
     facts: tuple[tuple[str, str], ...] = ()
     """What such a body cannot say itself: user properties of MQTT 5."""
+
+    deaths: int = 0
+    """So many connections were lost while it was on its way."""
+    deaths_alone: int = 0
+    """Those of them at which nothing else was on its way."""
+    is_last_word: bool = False
+    """It stands for a message that was set aside."""
+
+    def named(self) -> str:
+        """For people."""
+        what = "an answer" if self.policy == "answer" else "a message"
+        return f"{what} on {self.topic!r} ({len(self.body or b'')} bytes)"
 
     def properties(self) -> Properties | None:
         """MQTT 5: who is answered, by which model, and how it went, for those whose body cannot say so."""

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from edged.mqtt.address import WORLD, Address
 from edged.mqtt.outbox import Outbox
 from edged.mqtt.outgoing import Outgoing
 from edged.mqtt.topics import Topics, response_topic
-from edged.requests.doubles import Doubles, identity
+from edged.requests.doubles import Delivery, Doubles, identity
 from edged.requests.journal import Addressed, Journal, Request
 from edged.requests.peek import PARSED_BYTES, peek
 
@@ -69,6 +69,19 @@ class _Unjournalled:
             return True
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a message asks, unchecked."""
+
+    name: bytes
+    """Equal for doubles."""
+    named: bool
+    """By the client."""
+    payload: bytes
+    wanted: Address
+    came: Delivery
+
+
 class RequestDesk:
     """Takes requests from both connections' threads; answers come back from the workers' threads."""
 
@@ -88,28 +101,32 @@ class RequestDesk:
         self._journal = journal
         self._outbox = outbox
         self._counters = counters
-        self._doubles = Doubles()
+        self.doubles = Doubles()
         self._unjournalled = _Unjournalled()
         self._closed = False
 
     def load(self) -> list[tuple[int, Request]]:
         """Remember what the journal knows; what it has without an answer is to be given to `resume`."""
-        self._doubles.load(self._journal.identities())
+        known = self._journal.identities(WORLD)
+        self.doubles.load((name, Address.read(reply).packet) for name, reply in known)
         asked = self._journal.asked(WORLD)
         for _, request in asked:
-            self._doubles.enter(request.identity, named=False, redelivered=False)
+            self.doubles.resume(request.identity)
         return asked
 
     def close(self) -> None:
         """Take and answer nothing any more: the journal and the broker keep it for the next start."""
         self._closed = True
 
-    def take(self, service: str, message: MQTTMessage, ack: Ack) -> None:
-        """A message on a request topic. Every path ends in one answer, or it is a double."""
+    def take(self, service: str, message: MQTTMessage, ack: Ack, connection: object) -> None:
+        """A message on a request topic. Every path ends in one answer, or it is a double.
+
+        `connection`: what came by it and is not acknowledged comes again by the next one; none: it does not.
+        """
         if self._closed:
             return
         try:
-            self._take(service, message, ack)
+            self._take(service, message, ack, connection)
         except Exception:  # the boundary of a request; unacknowledged, the broker would send it for ever
             log.exception("a request to %s cannot be taken", service)
             self._counters.count("mqtt_requests", "failed to be taken")
@@ -130,40 +147,28 @@ class RequestDesk:
         self._counters.count("mqtt_requests", "resumed")
         return True
 
-    def _take(self, service: str, message: MQTTMessage, ack: Ack) -> None:
+    def _take(self, service: str, message: MQTTMessage, ack: Ack, connection: object) -> None:
         if message.retain:  # asked before we subscribed, maybe years ago
             self._counters.count("mqtt_requests", "retained, not served")
             ack()
             return
-        payload = bytes(message.payload)
-        properties: Any = message.properties
-        wanted: str = getattr(properties, "ResponseTopic", "")
-        correlation: bytes = getattr(properties, "CorrelationData", b"")
-        named = bool(correlation) or b'"request_id"' in payload
-        number = None if named else message.mid  # the broker keeps it when it sends again
-        name = identity(
-            payload if len(payload) <= self._max_bytes else payload[:PARSED_BYTES],
-            *(service.encode(), wanted.encode(), correlation, str(number).encode()),
-        )
-        if self._doubles.enter(name, named, message.dup):
-            self._serve(name, service, payload, Address(wanted, correlation), ack)
+        asked = _asked(service, message, connection, self._max_bytes)
+        if self.doubles.enter(asked.name, asked.named, asked.came):
+            self._serve(service, asked, ack)
             return
         self._counters.count("mqtt_requests", "double")
-        if not self._unjournalled.owes(name, ack):
+        if not self._unjournalled.owes(asked.name, ack):
             ack()
 
-    def _serve(self, name: bytes, service: str, payload: bytes, wanted: Address, ack: Ack) -> None:
+    def _serve(self, service: str, asked: _Asked, ack: Ack) -> None:
         self._counters.count("mqtt_requests", "taken")
-        address, fault = _checked(wanted)
-        request = Request(name, service, WORLD, address.written(), time.time())
+        payload, (address, fault) = asked.payload, _checked(asked.wanted)
+        request = Request(asked.name, service, WORLD, address.written(), time.time())
         pending = _Pending(request, address, owed=[ack])
         try:
             if fault is not None:
                 raise fault
-            if len(payload) > self._max_bytes:
-                raise TooLarge(
-                    f"the request has {len(payload)} bytes, `mqtt.max_payload_bytes` allows {self._max_bytes}"
-                )
+            _check_length(payload, self._max_bytes)
             self._keep(pending, payload)
             self._intake.submit(self._job(pending, payload, time.monotonic()))
         except RequestError as error:
@@ -197,7 +202,7 @@ class RequestDesk:
         request = pending.request
         to, answer = _addressed(self._topics, request.service, pending.address, answer)
         row = self._journal.answer(pending.row, request, Addressed(to.written(), answer))
-        self._doubles.answered(request.identity)
+        self.doubles.answered(request.identity)
         self._unjournalled.remove(request.identity)
         if row is not None:
             pending.acknowledge()
@@ -208,10 +213,18 @@ class RequestDesk:
             1,
             correlation=to.correlation,
             answer=answer,
+            service=request.service,
             row=pending.row if row is None else row,
-            arrived=pending.acknowledge,
+            arrived=partial(self._arrived, pending),
         )
         self._outbox.answer(message, on_disk=row is not None)
+
+    def _arrived(self, pending: _Pending, connection: object) -> None:
+        """The broker has the answer."""
+        if pending.owed:
+            pending.acknowledge()
+        elif packet := pending.address.packet:
+            self.doubles.acknowledged(pending.request.identity, packet, connection)
 
     def _progress(self, received_at: float, request_id: str, done: float) -> None:
         spent = time.monotonic() - received_at
@@ -220,12 +233,34 @@ class RequestDesk:
         self._outbox.ring(self._topics.progress(request_id), body)
 
 
+def _asked(service: str, message: MQTTMessage, connection: object, max_bytes: int) -> _Asked:
+    """Of a longer payload than `max_bytes` only the beginning tells it from others."""
+    payload = bytes(message.payload)
+    properties: Any = message.properties
+    topic: str = getattr(properties, "ResponseTopic", "")
+    correlation: bytes = getattr(properties, "CorrelationData", b"")
+    named = bool(correlation) or b'"request_id"' in payload
+    number = None if named else message.mid  # the broker keeps it when it sends again
+    packet = message.mid if message.qos and connection is not None else 0
+    name = identity(
+        payload if len(payload) <= max_bytes else payload[:PARSED_BYTES],
+        *(service.encode(), topic.encode(), correlation, str(number).encode()),
+    )
+    wanted = Address(topic, correlation, packet)
+    return _Asked(name, named, payload, wanted, Delivery(connection, packet, message.dup))
+
+
+def _check_length(payload: bytes, most: int) -> None:
+    if len(payload) > most:
+        raise TooLarge(f"the request has {len(payload)} bytes, `mqtt.max_payload_bytes` allows {most}")
+
+
 def _checked(wanted: Address) -> tuple[Address, BadRequest | None]:
     """The address if an answer may go there; else the one without a topic, and why."""
     try:
-        return Address(response_topic(wanted.topic) if wanted.topic else "", wanted.correlation), None
+        return replace(wanted, topic=response_topic(wanted.topic) if wanted.topic else ""), None
     except BadRequest as error:
-        return Address("", wanted.correlation), error
+        return replace(wanted, topic=""), error
 
 
 def _addressed(topics: Topics, service: str, asked: Address, answer: Answer) -> tuple[Address, Answer]:
@@ -233,8 +268,8 @@ def _addressed(topics: Topics, service: str, asked: Address, answer: Answer) -> 
     topic = asked.topic or answer.reply_to
     try:
         if topic:
-            return Address(response_topic(topic), asked.correlation), answer
+            return replace(asked, topic=response_topic(topic)), answer
     except BadRequest as error:
         fields = {"request_id": answer.request_id}
         answer = refusal(fields, error.code, f"`reply_to`: {error}", service, answer.model)
-    return Address(topics.response(service, answer.request_id), asked.correlation), answer
+    return replace(asked, topic=topics.response(service, answer.request_id)), answer

@@ -9,14 +9,18 @@ from dataclasses import replace
 
 from edged.flow.counters import Counters
 from edged.mqtt.address import WORLD, Address
+from edged.mqtt.aside import TOO_LARGE, Aside
 from edged.mqtt.carrier import Carrier
-from edged.mqtt.outbox import Outbox
+from edged.mqtt.fitting import fitted
+from edged.mqtt.outbox import SUSPECT, Outbox
 from edged.mqtt.outgoing import Outgoing
 from edged.requests.journal import Journal
 
 log = logging.getLogger(__name__)
 
 _PURGE_EVERY_S = 30.0
+CONDEMNED = 3
+"""A message is set aside when so many connections died while it alone was on its way."""
 
 
 class _Flight:
@@ -31,11 +35,12 @@ class _Flight:
         return len(self._messages)
 
     def has_room(self) -> bool:
-        return len(self._messages) < self._window
+        return len(self._messages) < (1 if self.carrier.suspect else self._window)
 
     def begin(self, message: Outgoing, whole: Outgoing) -> bool:
         """Hand over the `whole` of a message, and remember it as it waited. False: it is lost."""
         properties = whole.properties() if self.carrier.speaks_5 else None
+        self.carrier.suspect = whole.named() if message.deaths >= SUSPECT else ""
         number = self.carrier.publish(whole.topic, whole.body or b"", whole.qos, whole.retain, properties)
         if number is None:
             return False
@@ -44,30 +49,63 @@ class _Flight:
 
     def end(self, number: int) -> Outgoing | None:
         """The message has arrived, or was refused."""
+        self.carrier.suspect = ""
         return self._messages.pop(number, None)
 
     def crash(self) -> list[Outgoing]:
-        """All that was on its way, in order; nothing is any more."""
+        """All that was on its way, in order, with one death more if it was one; nothing is any more."""
         left = list(self._messages.values())
         self._messages.clear()
-        return left
+        if not self.carrier.was_cut:
+            return left
+        alone = 1 if len(left) == 1 else 0
+        return [
+            replace(message, deaths=message.deaths + 1, deaths_alone=message.deaths_alone + alone)
+            for message in left
+        ]
 
 
-class _Receipts:
-    """The journal learns in one transaction what has arrived since the last time."""
+class _Rows:
+    """Answers that are in the journal."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, counters: Counters) -> None:
         self._journal = journal
-        self._rows: list[int] = []
+        self._counters = counters
+        self._done: list[int] = []
         self._purged_at = time.monotonic()
 
-    def add(self, row: int) -> None:
-        self._rows.append(row)
+    def waiting(self) -> list[Outgoing]:
+        """Those of the last run, oldest first."""
+        return [Outgoing("", None, "answer", 1, row=row) for row in self._journal.answered(WORLD)]
+
+    def whole(self, message: Outgoing) -> Outgoing | None:
+        """The message with its body; none: the journal cannot be read."""
+        if message.body is not None:
+            return message
+        out = self._journal.answer_of(message.row) if message.row is not None else None
+        if out is None:
+            self._counters.count("mqtt_dropped", "the journal cannot be read")
+            return None
+        to = Address.read(out.reply)
+        return replace(
+            message,
+            topic=to.topic,
+            body=out.answer.body,
+            correlation=to.correlation,
+            answer=out.answer,
+            service=out.service,
+        )
+
+    def done(self, message: Outgoing) -> None:
+        """It has arrived, or never will."""
+        if message.row is not None:
+            self._done.append(message.row)
 
     def hand_in(self, now: float) -> None:
-        if self._rows:
-            self._journal.done(self._rows)
-            self._rows.clear()
+        """The journal learns in one transaction what was done since the last time."""
+        if self._done:
+            self._journal.done(self._done)
+            self._done.clear()
         if now - self._purged_at > _PURGE_EVERY_S:
             self._purged_at = now
             self._journal.purge()
@@ -80,16 +118,18 @@ class Sender:
     order.
     """
 
-    def __init__(self, outbox: Outbox, journal: Journal, counters: Counters, window: int) -> None:
+    def __init__(
+        self, outbox: Outbox, journal: Journal, aside: Aside, counters: Counters, window: int
+    ) -> None:
         """`window`: messages on their way at most; fewer where the broker takes fewer."""
         self._outbox = outbox
-        self._journal = journal
+        self._aside = aside
         self._counters = counters
         self._window = window
         self._events: deque[Callable[[], None]] = deque()
         self._flight: _Flight | None = None
         """Of the connection that is up."""
-        self._receipts = _Receipts(journal)
+        self._rows = _Rows(journal, counters)
         self._stopping = False
         self._idle = True
         """Nothing is in the thread's hands."""
@@ -98,8 +138,8 @@ class Sender:
 
     def start(self) -> None:
         """Start the thread; answers that the journal holds from before go first."""
-        for row in self._journal.answered(WORLD):
-            self._outbox.answer(Outgoing("", None, "answer", 1, row=row), on_disk=True)
+        for message in self._rows.waiting():
+            self._outbox.answer(message, on_disk=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -150,7 +190,9 @@ class Sender:
             return self._idle and self._outbox.empty() and not (self.unacknowledged() or self._events)
 
     def _ready(self) -> bool:
-        return bool(self._events) or self._stopping or (self._may_send() and not self._outbox.empty())
+        if self._events or self._stopping:
+            return True
+        return self._may_send() and self._outbox.has_any(not self.unacknowledged())
 
     def _may_send(self) -> bool:
         return self._flight is not None and self._flight.has_room()
@@ -167,27 +209,28 @@ class Sender:
             self._beat = time.monotonic()
             for event in events:
                 event()
-            self._receipts.hand_in(self._beat)
+            self._rows.hand_in(self._beat)
             if stopping:
                 return
-            while not self._events and self._may_send() and (batch := self._outbox.take()):
+            while not self._events and self._may_send():
+                if not (batch := self._outbox.take(not self.unacknowledged())):
+                    break
                 for message in batch:
                     self._send(message)
 
     def _send(self, message: Outgoing) -> None:
-        whole = message if message.body is not None else self._from_journal(message)
-        if self._flight is None or whole is None:
+        whole = self._rows.whole(message)
+        if (flight := self._flight) is None or whole is None:
             return
-        if not self._flight.begin(message, whole):
+        carrier = flight.carrier
+        fitting = fitted(whole, carrier.largest, carrier.speaks_5)
+        if fitting is None:
+            self._aside.drop(whole, TOO_LARGE)
+            self._rows.done(whole)
+        elif not flight.begin(message, fitting):
             self._counters.count("mqtt_dropped", "the connection broke")
-
-    def _from_journal(self, message: Outgoing) -> Outgoing | None:
-        out = self._journal.answer_of(message.row) if message.row is not None else None
-        if out is None:
-            self._counters.count("mqtt_dropped", "the journal cannot be read")
-            return None
-        to, answer = Address.read(out.reply), out.answer
-        return replace(message, topic=to.topic, body=answer.body, correlation=to.correlation, answer=answer)
+        elif fitting is not whole:
+            self._counters.count("mqtt_published", "413 instead of an answer")
 
     def _on_connected(self, carrier: Carrier) -> None:
         self._flight = _Flight(carrier, self._window)
@@ -198,7 +241,8 @@ class Sender:
         if flight is None or carrier is not flight.carrier:
             return
         self._flight = None
-        self._outbox.put_back(flight.crash())
+        left = (_judged(message, self._rows, self._aside) for message in flight.crash())
+        self._outbox.put_back([message for message in left if message is not None])
 
     def _on_published(self, carrier: Carrier, number: int, refused: str) -> None:
         flight = self._flight
@@ -210,7 +254,17 @@ class Sender:
             self._counters.count("mqtt_dropped", f"refused by the broker: {refused}")
         else:
             self._counters.count("mqtt_published", message.policy)
-        if message.row is not None:
-            self._receipts.add(message.row)
+        self._rows.done(message)
         if message.arrived is not None:
-            message.arrived()
+            message.arrived(carrier)
+
+
+def _judged(message: Outgoing, rows: _Rows, aside: Aside) -> Outgoing | None:
+    """What was on its way when the connection died: itself, or what is sent instead, if anything."""
+    if message.deaths_alone < CONDEMNED:
+        return message
+    whole = rows.whole(message)
+    instead = aside.condemn(whole) if whole is not None else None
+    if instead is None:
+        rows.done(message)
+    return instead

@@ -53,14 +53,13 @@ class Topics:
         return self._own("request", "+")
 
     @property
-    def shared_requests(self) -> str:
-        """Filter of the requests that this node shares with its fleet; MQTT 5."""
-        return f"$share/{PREFIX}/{PREFIX}/{ANY}/request/+"
-
-    @property
     def controls(self) -> str:
         """Filter of the verbs; does not match the responses, which we publish ourselves."""
         return self._own("control", "+")
+
+    def shared_requests(self, service: str) -> str:
+        """Filter of the requests to a service that this node shares with its fleet; MQTT 5."""
+        return f"$share/{PREFIX}/{PREFIX}/{ANY}/request/{service}"
 
     def response(self, service: str, request_id: str) -> str:
         """Where an answer goes when the request names no place."""

@@ -1,5 +1,6 @@
 """The daemon's place at the broker, as one unit: connections, requests, control, everything published."""
 
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from paho.mqtt.client import MQTTMessage
 from edged.contracts.message import Info, ServiceFacts
 from edged.contracts.request import Intake
 from edged.flow.counters import Counters
+from edged.mqtt.aside import Aside
 from edged.mqtt.carrier import Carrier, Events
 from edged.mqtt.connection import Connection
 from edged.mqtt.control_desk import ControlDesk, Verb
@@ -44,8 +46,9 @@ class MqttUnit:
         self._info = info
         self._version = version
         self._journal = Journal(state_dir / "mqtt", counters)
+        aside = Aside(state_dir / "mqtt" / "aside", counters)
         self._outbox = Outbox(counters, settings.max_waiting_results)
-        self._sender = Sender(self._outbox, self._journal, counters, settings.window)
+        self._sender = Sender(self._outbox, self._journal, aside, counters, settings.window)
         self.publications = Publications(self._topics, self._outbox)
         self._requests = RequestDesk(
             self._topics,
@@ -57,11 +60,13 @@ class MqttUnit:
         )
         self._leftovers = Leftovers(self._requests)
         self._control = ControlDesk(self._topics, verbs, self._outbox, counters)
-        own = Events(self._up, self._lost, self._message, self._sender.published)
+        fresh = self._requests.doubles.forget_packets
+        own = Events(self._up, self._lost, self._message, self._sender.published, fresh)
         self._main = Connection(settings, as_itself(self._topics, settings), own)
-        listens = Events(_ignore, _ignore, self._message)
+        listens = Events(_ignore, _ignore, self._message_to_any)
         self._shared = Connection(settings, as_one_of_the_fleet(self._topics), listens)
         self._shared_started = False
+        self._telling = threading.Lock()
         self._carrier: Carrier | None = None
         self._stopping = False
 
@@ -77,15 +82,14 @@ class MqttUnit:
         self._main.start()
 
     def stop(self) -> None:
-        """Take nothing more, send what can be sent in two seconds, say `offline`, disconnect."""
+        """Take nothing more, say `offline`, send what can be sent in two seconds, disconnect."""
         self._stopping = True
         self._leftovers.stop()
         self._requests.close()
         self._control.close()
         self._shared.stop()
         if self._carrier is not None:
-            self._sender.drained(FLUSH_S)
-            self.publications.available(False)
+            self.publications.available(False)  # true from now on: what comes is left to the next start
             self._sender.drained(FLUSH_S)
         self._main.stop()
         self._sender.stop()
@@ -112,11 +116,17 @@ class MqttUnit:
         return {f"mqtt/{name}": number for name, number in waiting.items()}
 
     def publish_info(self) -> None:
-        """Retained: the services that are ready. Also published by itself at each connection."""
-        if (carrier := self._carrier) is not None:
-            node, services = self._topics.node, self._info()
-            info = Info(node=node, version=self._version, mqtt=carrier.version, services=services)
-            self.publications.info(info)
+        """Retained: the services that are ready, for which requests to any node are taken from now on.
+
+        Also published by itself at each connection.
+        """
+        with self._telling:  # who asks later tells later
+            services = self._info()
+            self._shared.follow(tuple(self._topics.shared_requests(one.service) for one in services))
+            if (carrier := self._carrier) is not None:
+                node = self._topics.node
+                info = Info(node=node, version=self._version, mqtt=carrier.version, services=services)
+                self.publications.info(info)
 
     def _up(self, carrier: Carrier) -> None:
         self._carrier = carrier
@@ -130,13 +140,18 @@ class MqttUnit:
         self._sender.lost(carrier)
         self._carrier = None
 
-    def _message(self, message: MQTTMessage, ack: Callable[[], object]) -> None:
+    def _message(self, carrier: Carrier, message: MQTTMessage, ack: Callable[[], object]) -> None:
         if (service := self._topics.requested(message.topic)) is not None:
-            self._requests.take(service, message, ack)
+            self._requests.take(service, message, ack, carrier)
         elif (verb := self._topics.commanded(message.topic)) is not None:
             self._control.take(verb, message, ack)
         else:  # left in our session by an older version
             ack()
+
+    def _message_to_any(self, _: Carrier, message: MQTTMessage, ack: Callable[[], object]) -> None:
+        """By a connection without a session: what is not acknowledged does not come again."""
+        if (service := self._topics.requested(message.topic)) is not None:
+            self._requests.take(service, message, ack, None)
 
 
 def _ignore(_: Carrier) -> None:

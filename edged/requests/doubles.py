@@ -1,12 +1,9 @@
-"""The table of requests in flight and lately answered: tells a double from a request that looks the same."""
+"""Tells a message that the broker sends a second time from a request that looks the same."""
 
 import threading
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from hashlib import blake2b
-
-from edged.requests.journal import KEPT_ROWS, KEPT_S
 
 
 def identity(payload: bytes, *parts: bytes) -> bytes:
@@ -19,33 +16,61 @@ def identity(payload: bytes, *parts: bytes) -> bytes:
     return digest.digest()
 
 
-class Doubles:
-    """Safe from all threads. Bounded by `KEPT_ROWS` and `KEPT_S`, as the journal is.
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How a message came in."""
 
-    Two things make a double: the broker says that it sends again (DUP: after a cut connection or a kill), or
-    a client names a request as it named one that is still in flight. Once that one is answered, the same name
-    means that the client asks again, and it gets an answer: silence would let it wait for ever.
+    connection: object
+    """By which connection of ours; compared by identity."""
+    packet: int
+    """The number that the broker knows it by until it has our acknowledgement; 0: it is never sent again."""
+    again: bool = False
+    """The broker says that it sends it again (DUP: after a cut connection or a kill)."""
+
+
+class Doubles:
+    """Safe from all threads. Bounded: there are 65,535 numbers of packets.
+
+    Two things make a double: the broker sends a message again whose acknowledgement may not have arrived, or
+    a client names a request as it named one that is still in flight. Everything else is asked anew, and gets
+    an answer, whatever was answered before: silence would let the client wait for ever.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._in_flight: set[bytes] = set()
-        self._answered: OrderedDict[bytes, float] = OrderedDict()
+        self._open: dict[int, tuple[bytes, object]] = {}
+        """By packet: the last message with this number that we took, and the connection of its first
+        acknowledgement; none: it was another process's, or it came more than once."""
+        self._unnumbered: set[bytes] = set()
+        """Messages of 0.1.0, which wrote no numbers down."""
 
-    def load(self, answered: Iterable[tuple[bytes, float]]) -> None:
-        """What the journal remembers, oldest first: identity, `time.time()` of the answer."""
+    def load(self, known: Iterable[tuple[bytes, int | None]]) -> None:
+        """What was taken before this process began, oldest first: identity and packet."""
         with self._lock:
-            self._answered.update(answered)
+            for name, packet in known:
+                if packet is None:
+                    self._unnumbered.add(name)
+                elif packet:
+                    self._open[packet] = name, None
 
-    def enter(self, name: bytes, named: bool, redelivered: bool) -> bool:
+    def resume(self, name: bytes) -> None:
+        """A request of the last run is in flight."""
+        with self._lock:
+            self._in_flight.add(name)
+
+    def enter(self, name: bytes, named: bool, came: Delivery) -> bool:
         """Note a request that came in. False: it is a double, and is not to be run.
 
         `named`: it has correlation data or a `request_id`. Equal requests without are requests of their own.
         """
         with self._lock:
-            in_flight = name in self._in_flight and (named or redelivered)
-            if in_flight or (redelivered and self._clock() - self._answered.get(name, -KEPT_S) <= KEPT_S):
+            ours, _ = self._open.get(came.packet, (None, None))
+            again = came.again and (name == ours or name in self._unnumbered)
+            self._unnumbered.discard(name)  # the broker sends again first, then what is new
+            if came.packet:
+                self._open[came.packet] = name, None if again else came.connection
+            if again or (named and name in self._in_flight):
                 return False
             self._in_flight.add(name)
             return True
@@ -54,8 +79,18 @@ class Doubles:
         """The answer of a request is on its way."""
         with self._lock:
             self._in_flight.discard(name)
-            now = self._clock()
-            self._answered[name] = now
-            self._answered.move_to_end(name)
-            while len(self._answered) > KEPT_ROWS or now - next(iter(self._answered.values())) > KEPT_S:
-                self._answered.popitem(last=False)
+
+    def acknowledged(self, name: bytes, packet: int, connection: object) -> None:
+        """Something that we sent by this connection after the acknowledgement of a message has arrived.
+
+        So has the acknowledgement, if it went the same way: the broker will not send the message again.
+        """
+        with self._lock:
+            if self._open.get(packet) == (name, connection):
+                del self._open[packet]
+
+    def forget_packets(self) -> None:
+        """The broker has begun a new session: it sends nothing again, and counts its packets anew."""
+        with self._lock:
+            self._open.clear()
+            self._unnumbered.clear()

@@ -76,6 +76,8 @@ class Addressed:
     reply: bytes
     """As in `Request`; now that there is an answer, it may say more."""
     answer: Answer
+    service: str = ""
+    """Of the request, when it is read back."""
 
 
 class Journal:
@@ -191,14 +193,15 @@ class Journal:
     def answer_of(self, row: int) -> Addressed | None:
         """The answer of a row that `answered` names."""
         found = self._read(
-            "SELECT reply, request_id, body, code, model FROM requests WHERE body IS NOT NULL AND id = ?",
+            "SELECT reply, service, request_id, body, code, model FROM requests "
+            "WHERE body IS NOT NULL AND id = ?",
             row,
         )
-        return Addressed(found[0][0], Answer(*found[0][1:])) if found else None
+        return Addressed(found[0][0], Answer(*found[0][2:]), found[0][1]) if found else None
 
-    def identities(self) -> list[tuple[bytes, float]]:
-        """Of the answered requests, with `time.time()` of the answer, oldest first."""
-        rows = self._read("SELECT identity, answered FROM requests WHERE answered IS NOT NULL ORDER BY id")
+    def identities(self, world: str) -> list[tuple[bytes, bytes]]:
+        """Of all requests of a world that are remembered, with `reply`, oldest first."""
+        rows = self._read("SELECT identity, reply FROM requests WHERE world = ? ORDER BY id", world)
         return [(row[0], row[1]) for row in rows]
 
     def _forget(self, spool: Spool, row: int) -> None:

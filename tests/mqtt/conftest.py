@@ -140,7 +140,9 @@ def unit(broker, tmp_path):
     """Makes units against the broker; all are stopped at the end."""
     made = []
 
-    def make(intake=None, *, wait=True, node=NODE, verbs=None, counters=None, state="state", **settings):
+    def make(
+        intake=None, *, wait=True, node=NODE, verbs=None, counters=None, state="state", info=None, **settings
+    ):
         chosen = MqttSettings(**{"url": broker.url, **settings})
         one = MqttUnit(
             node=node,
@@ -149,7 +151,7 @@ def unit(broker, tmp_path):
             counters=counters or Counters(),
             state_dir=tmp_path / state,
             verbs=verbs or {},
-            info=lambda: [FACTS],
+            info=info or (lambda: [FACTS]),
             version="1.2.3",
         )
         made.append(one)

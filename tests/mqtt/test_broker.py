@@ -42,7 +42,7 @@ def embedded(tmp_path, port):
     made = []
 
     def make(**settings):
-        made.append(EmbeddedBroker(MqttSettings(embedded_port=port, **settings), tmp_path))
+        made.append(EmbeddedBroker(MqttSettings(embedded_port=port, **settings), tmp_path, 8_000_000))
         made[-1].start()
         return made[-1]
 
@@ -209,7 +209,7 @@ from edged.mqtt import broker as module
 from edged.mqtt.settings import MqttSettings
 if sys.argv[3] == "amqtt":
     module.find_mosquitto = lambda: None
-broker = module.EmbeddedBroker(MqttSettings(embedded_port=int(sys.argv[2])), Path(sys.argv[1]))
+broker = module.EmbeddedBroker(MqttSettings(embedded_port=int(sys.argv[2])), Path(sys.argv[1]), 8_000_000)
 broker.start()
 print(broker._child.pid, flush=True)
 time.sleep(600)
@@ -245,3 +245,30 @@ def _owner(tmp_path, port, program, **environment):
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )
+
+
+def test_a_huge_message_is_not_even_read(embedded, port, program, client, unit):
+    broker = embedded(max_payload_bytes=100_000)
+    version = "3.1.1" if program == "amqtt" else "5"
+    unit(url=f"mqtt://127.0.0.1:{port}", version=version, max_payload_bytes=100_000)
+    before = peak_mb(broker._child.pid)
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        level = b"\x04" if version == "3.1.1" else b"\x05"
+        properties = b"" if version == "3.1.1" else b"\x00"
+        rest = b"\x00\x04MQTT" + level + b"\x02\x00\x3c" + properties + b"\x00\x01x"
+        sock.sendall(b"\x10" + bytes([len(rest)]) + rest)
+        assert sock.recv(100)[0] == 0x20, "let in"
+        with pytest.raises(OSError):  # hung up on
+            sock.sendall(b"\x30\x80\x84\xaf\x5f\x00\x01a")  # 200 MB follow
+            for _ in range(200):
+                sock.sendall(bytes(1_000_000))
+    assert peak_mb(broker._child.pid) - before < 30
+    customer = client("replies/me", version=version, port=port)
+    asked = {"request_id": "long", "reply_to": "replies/me", "image": "x" * 200_000}
+    customer.publish(f"edged/shop-1/request/{SERVICE}", asked, "replies/me")
+    assert customer.json()["error_code"] == 413, "a little too long reaches us, who say why"
+
+
+def peak_mb(pid):
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1000

@@ -45,7 +45,7 @@ def test_a_newcomer_does_not_find_a_result_that_is_no_event(unit, client):
 def test_a_newcomer_finds_the_last_event_at_amqtt(tmp_path, monkeypatch, unit, client):
     monkeypatch.setattr("edged.mqtt.broker.find_mosquitto", lambda: None)
     port = free_port()
-    broker = EmbeddedBroker(MqttSettings(embedded_port=port), tmp_path)
+    broker = EmbeddedBroker(MqttSettings(embedded_port=port), tmp_path, 8_000_000)
     broker.start()
     try:
         link = unit(url=f"mqtt://127.0.0.1:{port}", version="3.1.1")

@@ -24,7 +24,7 @@ def answer(n):
 
 def all_of(outbox):
     taken = []
-    while batch := outbox.take():
+    while batch := outbox.take(nothing_flies=True):
         taken += batch
     return taken
 

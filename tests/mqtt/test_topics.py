@@ -15,7 +15,7 @@ T = Topics("shop-1")
         (T.info, "edged/shop-1/info"),
         (T.health, "edged/shop-1/health"),
         (T.requests, "edged/shop-1/request/+"),
-        (T.shared_requests, "$share/edged/edged/any/request/+"),
+        (T.shared_requests("ocr"), "$share/edged/edged/any/request/ocr"),
         (T.controls, "edged/shop-1/control/+"),
         (T.response("ocr", "r1"), "edged/shop-1/response/ocr/r1"),
         (T.response("ocr", "a/+#"), "edged/shop-1/response/ocr/a%2F%2B%23"),

@@ -236,6 +236,38 @@ def test_control_runs_verbs_and_answers(unit, client):
     assert seen == [{}, {"wrong": 1}]
 
 
+def test_more_orders_than_can_wait_are_refused(unit, client):
+    begun, go = threading.Event(), threading.Event()
+    done = []
+
+    def slow(fields):
+        begun.set()
+        assert go.wait(60)
+        done.append(fields["n"])
+        return "done"
+
+    unit(verbs={"slow": slow})
+    customer = client(f"edged/{NODE}/control/+/response")
+    topic = f"edged/{NODE}/control/slow"
+    customer.publish(topic, {"n": 0}, correlation=b"0")
+    assert begun.wait(60)
+    for n in range(1, 70):
+        customer.publish(topic, {"n": n}, correlation=b"%d" % n)
+    customer.publish(topic, b" " * 70_000, correlation=b"long")
+    refused = {}
+    for _ in range(6):
+        message = customer.next()
+        refused[message.properties.CorrelationData] = orjson.loads(message.payload)["message"]
+    assert set(refused) == {b"65", b"66", b"67", b"68", b"69", b"long"}
+    assert "64 orders wait already" in refused[b"65"]
+    assert "70000 bytes, 65536 are allowed" in refused[b"long"]
+    go.set()
+    assert all(customer.json()["success"] for _ in range(65))
+    assert done == list(range(65))
+    customer.publish(topic, {"n": 70})
+    assert customer.json()["success"]
+
+
 def test_results_wait_for_the_broker_and_the_oldest_are_dropped_and_counted(unit, client, proxy):
     counters = Counters()
     link = unit(counters=counters, url=proxy.url, max_waiting_results=50)

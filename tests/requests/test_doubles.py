@@ -2,56 +2,95 @@
 
 import pytest
 
-from edged.requests.doubles import Doubles, identity
-from edged.requests.journal import KEPT_ROWS
+from edged.requests.doubles import Delivery, Doubles, identity
+
+FIRST, SECOND = object(), object()
+"""Connections."""
+X = b"x"
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
+def took(doubles, packet, *, again=False, by=FIRST, name=X, named=True):
+    return doubles.enter(name, named, Delivery(by, packet, again))
 
 
 @pytest.mark.parametrize(
-    ("named", "redelivered", "in_flight", "after_5_s", "after_700_s"),
-    [  # is the second one taken?
-        (True, False, False, True, True),
-        (True, True, False, False, True),
-        (False, False, True, True, True),
-        (False, True, False, False, True),
+    ("named", "packet", "again", "in_flight", "answered"),
+    [  # is the second one taken, while the first one, of packet 7, is in flight, and later?
+        (True, 8, False, False, True),
+        (True, 7, True, False, False),
+        (True, 8, True, False, True),
+        (False, 8, False, True, True),
+        (False, 7, True, False, False),
+        (False, 8, True, True, True),
     ],
 )
-def test_table(clock, named, redelivered, in_flight, after_5_s, after_700_s):  # noqa: PLR0917
-    for seconds, taken in ((None, in_flight), (5, after_5_s), (700, after_700_s)):
-        doubles = Doubles(clock)
-        assert doubles.enter(b"x", named, redelivered=False)
-        if seconds is not None:
-            doubles.answered(b"x")
-            clock.now += seconds
-        assert doubles.enter(b"x", named, redelivered) is taken
+def test_table(named, packet, again, in_flight, answered):
+    for is_answered, taken in ((False, in_flight), (True, answered)):
+        doubles = Doubles()
+        assert took(doubles, 7, named=named)
+        if is_answered:
+            doubles.answered(X)
+        assert took(doubles, packet, again=again, by=SECOND, named=named) is taken
 
 
-def test_a_client_that_asks_again_is_answered_again_and_its_redelivery_is_not(clock):
-    doubles = Doubles(clock)
-    for _ in range(3):
-        assert doubles.enter(b"x", named=True, redelivered=False)
-        doubles.answered(b"x")
-        assert not doubles.enter(b"x", named=True, redelivered=True)
+def test_a_client_that_asks_again_is_answered_again_and_its_redelivery_is_not():
+    doubles = Doubles()
+    for packet in range(1, 4):
+        assert took(doubles, packet)
+        doubles.answered(X)
+        assert not took(doubles, packet, again=True)
+        assert not took(doubles, packet, again=True)
 
 
-def test_the_table_is_bounded(clock):
-    doubles = Doubles(clock)
-    for n in range(KEPT_ROWS + 10):
-        doubles.answered(n.to_bytes(4, "big"))
-    assert doubles.enter((0).to_bytes(4, "big"), named=True, redelivered=True)
-    assert not doubles.enter((KEPT_ROWS).to_bytes(4, "big"), named=True, redelivered=True)
-    assert len(doubles._answered) == KEPT_ROWS
+def test_what_was_asked_twice_before_and_comes_for_the_first_time_as_a_redelivery_is_taken():
+    doubles = Doubles()
+    for packet in (1, 2):
+        assert took(doubles, packet)
+        doubles.answered(X)
+    assert took(doubles, 3, again=True, by=SECOND)
+
+
+def test_after_a_restart_the_packets_of_the_journal_are_known():
+    doubles = Doubles()
+    doubles.load([(b"old", 1), (X, 1), (b"by QoS 0", 0)])
+    doubles.resume(X)
+    assert not took(doubles, 1, again=True)
+    assert took(doubles, 1, again=True, name=b"old"), "its number had been given to another one since"
+    assert took(doubles, 2, again=True, name=b"by QoS 0")
+
+
+def test_a_number_that_is_free_again_may_be_given_to_a_message_that_looks_the_same():
+    """A broker may always take the lowest free number; and each wraps around at 65,535."""
+    doubles = Doubles()
+    assert took(doubles, 1)
+    doubles.answered(X)
+    doubles.acknowledged(X, 1, SECOND)
+    assert not took(doubles, 1, again=True), "another connection's arrival proves nothing"
+    doubles.acknowledged(X, 1, SECOND)
+    assert not took(doubles, 1, again=True, by=SECOND), "nor does one from before it was acknowledged again"
+    assert took(doubles, 1, by=SECOND)
+    doubles.answered(X)
+    doubles.acknowledged(X, 1, SECOND)
+    assert took(doubles, 1, again=True, by=SECOND), "the first delivery of this one was lost"
+
+
+def test_a_new_session_knows_no_packets():
+    doubles = Doubles()
+    doubles.load([(b"of 0.1.0", None)])
+    assert took(doubles, 1)
+    doubles.answered(X)
+    doubles.forget_packets()
+    assert took(doubles, 1, again=True)
+    assert took(doubles, 2, again=True, name=b"of 0.1.0")
+
+
+def test_a_double_over_the_update_from_0_1_0_is_known_until_its_name_is_used_anew():
+    for again in (True, False):
+        doubles = Doubles()
+        doubles.load([(X, None)])
+        assert took(doubles, 1, again=again) is not again
+        doubles.answered(X)
+        assert took(doubles, 2, again=True)
 
 
 def test_identity_tells_all_parts_apart():

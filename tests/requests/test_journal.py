@@ -16,7 +16,7 @@ from edged.requests.journal import KEPT_S, Addressed, Journal, Request
 from edged.requests.layout import _STEPS, VERSION
 from edged.requests.spool import Place, Spool
 
-OUT = Addressed(b"to/reply", Answer("r1", b"{}", 200, "m"))
+OUT = Addressed(b"to/reply", Answer("r1", b"{}", 200, "m"), "ocr")
 
 WORLD = "mqtt"
 
@@ -52,8 +52,7 @@ def test_a_request_stays_until_it_is_answered_and_the_answer_until_it_has_arrive
     again(journal)
     assert journal.answered(WORLD) == []
     assert journal.answer_of(row) is None
-    ((name, _),) = journal.identities()
-    assert name == asked().identity
+    assert journal.identities(WORLD) == [(asked().identity, OUT.reply)]
 
 
 def test_an_answer_without_a_journalled_request_is_kept(journal):
@@ -66,7 +65,7 @@ def test_a_request_whose_answer_could_not_be_written_is_done_when_it_has_arrived
     journal.done([row])
     again(journal)
     assert (journal.asked(WORLD), journal.answered(WORLD)) == ([], [])
-    assert len(journal.identities()) == 1
+    assert len(journal.identities(WORLD)) == 1
 
 
 def test_old_identities_are_forgotten(journal, monkeypatch):
@@ -76,11 +75,11 @@ def test_old_identities_are_forgotten(journal, monkeypatch):
     journal.purge()
     journal.done([row])
     journal.purge()
-    assert len(journal.identities()) == 1
+    assert len(journal.identities(WORLD)) == 1
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + KEPT_S + 1)
     journal.purge()
-    assert journal.identities() == []
+    assert journal.identities(WORLD) == []
 
 
 def test_order_is_that_of_arrival(journal):
