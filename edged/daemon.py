@@ -63,6 +63,7 @@ class Daemon:
                 self._wake.clear()
         finally:
             self._systemd.tell("STOPPING=1")
+            self.core.table.want(())
             self.core.units.reconcile({})
 
     def stop(self, *_: object) -> None:
@@ -119,6 +120,7 @@ class Daemon:
             log.info("applying %s", self._path)
         self._systemd.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         wishes: dict[str, Wish] = self.wiring.wishes(self.config)
+        self.core.table.want(self.config.wanted_services())
         failures = self.core.units.reconcile(wishes)
         self.wiring.forget_events(self.config)
         self._systemd.tell("READY=1", f"STATUS={len(wishes) - len(failures)} of {len(wishes)} units run")

@@ -1,6 +1,7 @@
 """Requests over MQTT: journalled, acknowledged, handed to the pipeline, answered exactly once."""
 
 import logging
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -188,7 +189,7 @@ class RequestDesk:
             payload,
             received_at,
             reply=partial(self._reply, pending),
-            key=pending.request.identity,
+            key=pending.request.identity + struct.pack("d", pending.request.received),
             progress=partial(self._progress, received_at),
         )
 

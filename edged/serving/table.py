@@ -1,7 +1,7 @@
 """Which service is fulfilled by which instance, with which options: what both routes look up."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,7 @@ class ServiceTable:
     def __init__(self) -> None:
         self._ready: dict[str, Served] = {}
         self._loading: set[str] = set()
+        self._wanted: frozenset[str] = frozenset()
         self._why_not: dict[str, str] = {}
         self._watchers: list[Callable[[], None]] = []
         self._lock = threading.Lock()
@@ -82,6 +83,10 @@ class ServiceTable:
         if (why := self._why_not.get(name)) is None:
             raise NotFound(f"service {name!r} is not among `services` of config.yaml")
         raise NotReady(why)
+
+    def want(self, names: Collection[str]) -> None:
+        """The services that are configured: what is withdrawn of them is about to come up again."""
+        self._wanted = frozenset(names)
 
     def is_loading(self, name: str) -> bool:
         """Whether it is worth while to wait for it."""
@@ -103,7 +108,10 @@ class ServiceTable:
         self._tell()
 
     def withdraw(self, name: str, why: str | None) -> None:
-        """From now on requests get 503 with this reason; none: nobody wants the service any more."""
+        """From now on requests get 503 with this reason; none: it ends, or begins anew if it is wanted."""
+        if why is None and name in self._wanted:
+            self.load(name)
+            return
         with self._lock:
             self._ready.pop(name, None)
             self._loading.discard(name)
