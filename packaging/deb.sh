@@ -60,6 +60,7 @@ lay_out() {
     install -D -m 644 packaging/edged.service "$1/usr/lib/systemd/system/edged.service"
     install -D -m 644 packaging/deb/config.yaml "$1/usr/share/edged/config.yaml"
     install -D -m 644 -t "$1/usr/share/doc/edged" packaging/deb/copyright config.yaml CHANGELOG.md README.md
+    install -D -m 644 -t "$1/usr/share/doc/edged/docs" docs/*.md
     install -d -m 755 "$1/etc/edged"
     install -d -m 700 "$1/etc/edged/secrets"
 }
@@ -76,7 +77,7 @@ Maintainer: the authors of edged <edged@localhost>
 Installed-Size: $(du -sk --exclude=DEBIAN "$1" | cut -f1)
 Pre-Depends: init-system-helpers
 Depends: python$series, libc6 (>= $(wanted_libc)), libgcc-s1, libstdc++6, zlib1g
-Recommends: ca-certificates, libportaudio2
+Recommends: ca-certificates, libportaudio2, python3-pip
 Suggests: mosquitto, libasound2-plugins
 Description: edge inference daemon: cameras and MQTT requests in, documented JSON out
  Serves models for pictures, sound and text on the devices of the box, over MQTT and HTTP, with its
