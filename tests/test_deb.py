@@ -69,7 +69,7 @@ class Box:
             env={
                 "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
                 "DEBIAN_FRONTEND": "noninteractive",
-                "HOME": "/root",
+                "HOME": "/tmp",
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
