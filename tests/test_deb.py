@@ -174,6 +174,8 @@ def test_the_life_of_a_package(box, packages):
     )
     assert "is fine" in box.run("edged", "check")
     assert oct(box.path("/etc/edged/secrets").stat().st_mode) == "0o40700"
+    assert list(box.path("/opt/edged").rglob("libx264*"))
+    assert "GPL'd" in box.path("/usr/share/doc/edged/copyright").read_text(), "with x264 goes its notice"
     wants = box.path("/etc/systemd/system/multi-user.target.wants/edged.service")
     assert wants.is_symlink(), "enabled"
 
