@@ -134,7 +134,7 @@ def started(box):
     subprocess.run(["chown", "-R", f"{USER}:{USER}", box.path("/var/lib/edged")], check=True)
     unit = box.path("/usr/lib/systemd/system/edged.service").read_text()
     command = re.findall(r"^ExecStart=(.+)$", unit, re.MULTILINE)[0].split()
-    environment = {
+    environment = dict(re.findall(r"^Environment=(\w+)=(.+)$", unit, re.MULTILINE)) | {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
         "NOTIFY_SOCKET": "/run/notify",
         "STATE_DIRECTORY": "/var/lib/edged",

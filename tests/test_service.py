@@ -198,6 +198,11 @@ def test_it_is_sandboxed(unit):
     assert float(exposure) <= 2.0
 
 
+def test_its_user_has_a_home_though_no_file_names_one():
+    """Else `Path.home` raises, and OpenVINO calls it while it is imported."""
+    assert "\nEnvironment=HOME=/nonexistent\n" in UNIT.read_text()
+
+
 def test_memory_that_a_child_eats_ends_the_child_alone():
     assert "\nOOMPolicy=continue\n" in UNIT.read_text()
 
