@@ -3,7 +3,7 @@
 # first configuration. `make deb` calls it, after `make setup`, on a Debian of the release that it is for: the package
 # wants the Python of .venv (3.11 in Debian 12), and the architecture is this machine's.
 #
-# VERSION=x puts another version on the package than edged's own. Needs dpkg-deb.
+# VERSION=x puts another version on the package than edged's own, DIST=x puts it elsewhere. Needs dpkg-deb.
 set -eu
 cd "$(dirname "$0")/.."
 . packaging/apt.sh
@@ -21,8 +21,8 @@ main() {
     fetch_locked
     lay_out build/deb/root
     describe build/deb/root
-    mkdir -p dist
-    dpkg-deb --root-owner-group -Zzstd -z3 --build build/deb/root "dist/edged_${version}_$architecture.deb" >&2
+    mkdir -p "${DIST:=dist}"
+    dpkg-deb --root-owner-group -Zzstd -z3 --build build/deb/root "$DIST/edged_${version}_$architecture.deb" >&2
     rm -rf build/deb/root build/deb/wheel
 }
 

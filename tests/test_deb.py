@@ -92,16 +92,16 @@ def has(*programs):
 
 
 @pytest.fixture(scope="module")
-def packages():
+def packages(tmp_path_factory):
     """The package as of the last release, by number alone, and of today."""
-    made = []
+    made, folder = [], tmp_path_factory.mktemp("dist")
     for version in (LAST_RELEASE, edged.__version__):
         subprocess.run(
             [ROOT / "packaging" / "deb.sh"],
-            env={**os.environ, "PYTHON": sys.executable, "VERSION": version},
+            env={**os.environ, "PYTHON": sys.executable, "VERSION": version, "DIST": str(folder)},
             check=True,
         )
-        made += (ROOT / "dist").glob(f"edged_{version}_*.deb")
+        made += folder.glob(f"edged_{version}_*.deb")
     assert len(made) == 2
     return made
 
