@@ -1,7 +1,7 @@
 # `make` alone lists what there is. ARGS goes to the command: make test ARGS="-k mqtt", make run ARGS="--for 15s".
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run quick test test-long check docs lock clean
+.PHONY: help setup run quick test test-long check docs deb lock clean
 
 unexport PYTHONDONTWRITEBYTECODE # each worker, and each command that a test starts, would compile all anew
 BIN := .venv/bin
@@ -28,7 +28,8 @@ test: setup ## install what the tests need of the system where allowed, then run
 	@packaging/system-packages.sh
 	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-long: setup ## run what takes longer than is worth it each time
+test-long: setup ## run what takes longer than is worth it each time; installs debootstrap where allowed
+	@packaging/system-packages.sh long
 	@$(BIN)/pytest -n 2 -m long $(ARGS)
 
 check: setup ## lint, format, types, house rules, documents
@@ -42,6 +43,9 @@ docs: setup ## write the generated documents and the picture of the page
 	@packaging/system-packages.sh
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m docs.screenshot
+
+deb: setup ## make dist/edged_<version>_<architecture>.deb for this Debian: docs/service.md
+	@packaging/deb.sh
 
 lock: ## resolve the dependencies anew; needs uv
 	$(COMPILE) --extra broker --extra quantize pyproject.toml -o packaging/run.lock

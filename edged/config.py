@@ -13,6 +13,7 @@ from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES, service
 from edged.contracts.settings import FOLDER, Seconds, Settings
+from edged.credentials import credentials, environment
 from edged.http.settings import HttpSettings
 from edged.mend import mended, shown_key
 from edged.mqtt.settings import MqttSettings
@@ -200,7 +201,8 @@ def examine(path: Path) -> tuple[Config | None, list[str]]:
     inside = path.parent == Path(__file__).parent  # the one that comes in the wheel: write beside the user
     folder = Path.cwd() if inside else path.parent
     faults: dict[str, str] = {}
-    tree = with_secrets(_with_environment(_parsed(path), "", faults), Config, folder, faults)
+    known = environment(folder)
+    tree = with_secrets(_with_environment(_parsed(path), "", known, faults), Config, folder, faults)
     config = mended(Config, tree, {FOLDER: folder}, faults, {"source": ANY_SOURCE})
     if config is not None:
         for place, fault in _name_faults(config):
@@ -210,6 +212,11 @@ def examine(path: Path) -> tuple[Config | None, list[str]]:
         f"{place}: {line}" if place else line for place, fault in faults.items() for line in fault.split("\n")
     )
     return config, [located(path, line) for line in lines]
+
+
+def credentials_of(path: Path) -> list[str]:
+    """Names of the secrets that config.yaml wants of systemd. Raises `ConfigError` for what is no YAML."""
+    return credentials(_parsed(path))
 
 
 def located(path: Path, fault: str) -> str:
@@ -244,20 +251,20 @@ def _sign(found: re.Match[str]) -> str:
     return found[0] if len(inside) <= _SIGNS or inside.startswith("<") else "..."
 
 
-def _with_environment(value: Any, where: str, faults: dict[str, str]) -> Any:
-    """The tree with `${VAR}` replaced by the environment's, in every string."""
+def _with_environment(value: Any, where: str, known: Mapping[str, str], faults: dict[str, str]) -> Any:
+    """The tree with `${VAR}` replaced by what is known, in every string."""
     if isinstance(value, dict):
-        return {k: _with_environment(v, f"{where}.{k}".lstrip("."), faults) for k, v in value.items()}
+        return {k: _with_environment(v, f"{where}.{k}".lstrip("."), known, faults) for k, v in value.items()}
     if isinstance(value, list):
-        return [_with_environment(v, f"{where}.{i}", faults) for i, v in enumerate(value)]
+        return [_with_environment(v, f"{where}.{i}", known, faults) for i, v in enumerate(value)]
     if not isinstance(value, str):
         return value
 
     def replaced(found: re.Match[str]) -> str:
-        if (known := os.environ.get(found[1])) is None:
+        if (text := known.get(found[1])) is None:
             told = f"the environment has no variable {found[1]}"
             faults[where] = f"{faults[where]}\n{told}" if where in faults else told
-        return known or ""
+        return text or ""
 
     return re.sub(r"\$\{(\w+)\}", replaced, value)
 

@@ -3,6 +3,8 @@
 # it where that is allowed, else names it. Tests that need npm are left out, with the reason, where it is missing.
 # Of these, a box with a microphone needs libportaudio2, and libasound2-plugins where PulseAudio is.
 #
+# `long`: also what `make test-long` needs to make a Debian below a folder, and install the package there.
+#
 # On a desktop with PipeWire, PulseAudio would take its place: there it is not installed, and its tests are left out.
 #
 # Debian starts a broker with the package, on port 1883. The tests start their own on other ports, and a box
@@ -25,6 +27,8 @@ main() {
     serves_rtsp || wanted="$wanted $RTSP"
     hears || wanted="$wanted libportaudio2 libasound2-plugins"
     has pipewire || { has pulseaudio && has pactl; } || wanted="$wanted pulseaudio pulseaudio-utils"
+    [ "${1:-}" != long ] || has debootstrap || wanted="$wanted debootstrap"
+    [ "${1:-}" != long ] || has dpkg-deb || wanted="$wanted dpkg-dev"
     [ -n "$wanted" ] || return 0
     # shellcheck disable=SC2086 # a list of words
     if ! install_unstarted $wanted; then
@@ -67,4 +71,4 @@ install_unstarted() {
     apt_install "$@"
 }
 
-main
+main "$@"

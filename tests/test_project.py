@@ -117,15 +117,6 @@ def test_what_tests_import_is_a_dependency_of_development():
     assert [owners for owners in used if not owners & set(direct("broker", "quantize", "dev"))] == []
 
 
-def test_the_systemd_unit_is_understood_by_systemd():
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd is not installed")
-    said = subprocess.run(
-        ["systemd-analyze", "verify", PACKAGING / "edged.service"], capture_output=True, text=True, check=True
-    )
-    assert said.stderr == "", "it exits 0 for a key that it ignores"
-
-
 def test_the_systemd_unit_runs_a_command_that_exists():
     unit = (PACKAGING / "edged.service").read_text("utf-8")
     (command,) = re.findall(r"^ExecStart=/usr/bin/env edged (.+)$", unit, re.MULTILINE)

@@ -118,6 +118,7 @@ def test_the_wheel_holds_all_of_edged_and_nothing_else(wheel):
         if not path.match("test_*.py")
     }
     wanted["edged/config.yaml"] = (ROOT / "config.yaml").read_bytes()
+    wanted["edged/edged.service"] = (ROOT / "packaging" / "edged.service").read_bytes()
     assert inside.keys() == wanted.keys()
     assert inside == wanted
 

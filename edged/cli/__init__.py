@@ -36,6 +36,7 @@ for _module in (
     "show",
     "bench",
     "plugin",
+    "service",
 ):  # each adds its commands to `app`
     app.add_typer(import_module(f"edged.cli.{_module}").app)
 

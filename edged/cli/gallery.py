@@ -10,6 +10,7 @@ import typer
 
 from edged import config as configuration
 from edged.cli.options import AsJson, ConfigPath
+from edged.cli.ownership import hand_over
 from edged.cli.terminal import print_json, say, table
 from edged.contracts.errors import BadRequest, NotFound, NotMedia, TooLarge
 from edged.contracts.product import UNKNOWN
@@ -50,6 +51,7 @@ def enroll(
     except OSError as error:
         raise NotFound(f"{folder} cannot be written: {error.strerror}") from error
     number = numbered(gallery, [sku])[sku]
+    hand_over(gallery)
     say(f"{sku}, id {number}, has {_counts(gallery)[sku]} pictures in {folder}")
 
 

@@ -10,6 +10,7 @@ import typer
 
 from edged import config as configuration
 from edged.cli.options import AsJson, ConfigPath
+from edged.cli.ownership import hand_over
 from edged.cli.terminal import print_json, progress_bars, say, table
 from edged.config import Config
 from edged.contracts.errors import ConfigError, EdgedError, NotReady
@@ -57,7 +58,7 @@ def pull(
     Goes on where a model cannot be had, and tells at the end which; exit status 1 when there was one.
     """
     settings = configuration.load(config)
-    pulls = _Pulls(make_puller(settings), from_, accept)
+    pulls = _Pulls(make_puller(settings), settings.paths.models, from_, accept)
     if all_:
         pulls.models(card.id for card in pulls.catalogue.cards)
     else:
@@ -76,7 +77,7 @@ def pull(
 def pull_missing(config: Path) -> None:
     """Pull what a configuration needs and is not there yet; what cannot be had is told, and no more."""
     settings = configuration.load(config)
-    pulls = _Pulls(make_puller(settings), skip_installed=True)
+    pulls = _Pulls(make_puller(settings), settings.paths.models, skip_installed=True)
     pulls.needed(settings)
     if not all(outcome.had for outcome in pulls.outcomes):
         pulls.tell()
@@ -88,12 +89,14 @@ class _Pulls:
     def __init__(
         self,
         puller: Puller,
+        models: Path,
         folder: Path | None = None,
         accept: bool = False,
         skip_installed: bool = False,
     ) -> None:
         self._puller = puller
         self.catalogue = puller.catalogue
+        self._models = models
         self._folder = folder
         self._accept = accept
         self._skip_installed = skip_installed
@@ -159,8 +162,11 @@ class _Pulls:
                 f"the licence {licence.id} is not permissive ({licence.note}); read it, then run "
                 f"`edged pull {name} --accept-licence`"
             )
-        with progress_bars() as report:
-            self._puller.pull(name, report, self._folder)
+        try:
+            with progress_bars() as report:
+                self._puller.pull(name, report, self._folder)
+        finally:
+            hand_over(self._models)
         if card.graphs:
             _variants_table(self.catalogue, name)
         else:

@@ -6,7 +6,6 @@ NNCF's ONNX in ONNX Runtime runs at a third of the speed of its own, so the two 
 import contextlib
 import io
 import logging
-import sys
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
@@ -113,14 +112,8 @@ def _matching(names: Any, patterns: Sequence[str]) -> list[str]:
 
 @contextlib.contextmanager
 def _quiet_nncf() -> Iterator[Any]:
-    """The package nncf, imported so that it does not phone home, and kept from writing to stdout.
-
-    It sends usage data unless the telemetry package is missing when it is imported, and it replaces the
-    class of all loggers.
-    """
+    """The package nncf, kept from writing to stdout and from replacing the class of all loggers."""
     logger_class = logging.getLoggerClass()
-    telemetry = sys.modules.get("openvino_telemetry")
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # the import system's "not there"
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             import nncf  # noqa: PLC0415
@@ -129,10 +122,6 @@ def _quiet_nncf() -> Iterator[Any]:
             yield nncf
     finally:
         logging.setLoggerClass(logger_class)
-        if telemetry is None:
-            del sys.modules["openvino_telemetry"]
-        else:
-            sys.modules["openvino_telemetry"] = telemetry
 
 
 @contextlib.contextmanager

@@ -11,9 +11,10 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from edged.http.failures import failure
+from edged.http.room import giving_way, holder
 
 MOST_CONNECTIONS = 128
-"""One more is answered 503; twice as many are cut off without an answer."""
+"""For one more a stranger or an idle one gives way, else it is answered 503; twice as many are cut off."""
 MOST_HEADERS = 100
 MOST_HEADER_BYTES = 32_768
 """More of either is answered 431."""
@@ -49,6 +50,12 @@ PATIENCE_S = {
 
 
 _LEFT = "left"
+_LET_IN = "let in"
+
+
+def let_in(scope: Scope) -> None:
+    """Tell the connection of a request that it is no stranger's."""
+    scope["state"][_LET_IN] = True
 
 
 def left(scope: Scope) -> bool:
@@ -64,16 +71,38 @@ class BoundedConnection(HttpToolsProtocol):
         self._header_bytes = 0
         self._stalled_at: float | None = None
         self._closing_at: float | None = None
+        self._known = False
+        self.address = holder(self.client[0]) if self.client else ""
         self._enter(Phase.HEADERS)
         if len(self.connections) > 2 * MOST_CONNECTIONS:
             transport.abort()
         elif len(self.connections) > MOST_CONNECTIONS:
-            self._refuse(503, f"{MOST_CONNECTIONS} connections are open already; try again later")
+            self._find_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         if self.scope is not None:
             self.scope["state"][_LEFT] = True
+
+    @property
+    def known(self) -> bool:
+        """Whether a request of this connection was let in."""
+        return self._known or (self.scope is not None and _LET_IN in self.scope["state"])
+
+    @property
+    def spare(self) -> bool:
+        """Whether it waits for a request, so that no answer is lost with it."""
+        return self._phase in (Phase.HEADERS, Phase.IDLE)
+
+    @property
+    def since(self) -> float:
+        """When it began to wait for what it waits for; the loop's time."""
+        return self._since
+
+    @property
+    def present(self) -> bool:
+        """Whether it takes a place: it is neither refused nor being closed."""
+        return self._phase is not Phase.REFUSED and not self.transport.is_closing()
 
     def overdue(self, now: float) -> bool:
         """Whether to cut the connection off; `now` is the loop's time."""
@@ -101,6 +130,7 @@ class BoundedConnection(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_message_begin(self) -> None:
+        self._known = self.known  # the next request has a scope of its own
         super().on_message_begin()
         self._enter(Phase.HEADERS)
 
@@ -137,6 +167,17 @@ class BoundedConnection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, "this is not a request of HTTP/1.1")
+
+    def _find_room(self) -> None:
+        """Take the place of another one, or say that there is none."""
+        others = [c for c in self.connections if isinstance(c, BoundedConnection) and c is not self]
+        present = [other for other in others if other.present]
+        if len(present) < MOST_CONNECTIONS:
+            return
+        if (other := giving_way(present)) is not None:
+            other.transport.abort()
+        else:
+            self._refuse(503, f"{MOST_CONNECTIONS} connections are open already; try again later")
 
     def _enter(self, phase: Phase) -> None:
         self._phase, self._since = phase, self.loop.time()

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edged.contracts.errors import BadRequest
 from edged.flow.counters import Counters
+from edged.http.connection import let_in
 from edged.http.failures import failure
 from edged.http.predict import Bodies
 from edged.http.settings import HttpSettings, is_loopback
@@ -116,10 +117,11 @@ class Guard:
                 message["headers"] = [*message["headers"], *_SECURITY]
             await send(message)
 
-        app = self._refusal(scope["method"], scope["path"], Headers(scope=scope)) or self._app
+        app = self._refusal(scope, Headers(scope=scope)) or self._app
         await app(scope, receive, guarded)
 
-    def _refusal(self, method: str, path: str, headers: Headers) -> Response | None:
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        method, path = scope["method"], scope["path"]
         hosts = headers.getlist("host")
         host = hosts[0].lower() if len(hosts) == 1 else ""
         refused = partial(failure, service=path.rpartition("/")[2])
@@ -129,7 +131,10 @@ class Guard:
             )
         if method not in READING and _is_foreign(headers, host):
             return refused(403, "a page of another origin may not send requests to this box")
-        if path in OPEN or path.startswith("/static/") or self._keys.admits(headers):
+        if self._keys.admits(headers):
+            let_in(scope)
+            return None
+        if path in OPEN or path.startswith("/static/"):
             return None
         wanted = "this address wants the token of the box: send `Authorization: Bearer <token>`"
         return refused(401, wanted, {"WWW-Authenticate": "Bearer"})

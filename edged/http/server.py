@@ -14,6 +14,7 @@ from edged.contracts.errors import ConfigError, EdgedError
 from edged.http.app import App
 from edged.http.connection import KEEP_ALIVE_S, BoundedConnection
 from edged.http.results import ResultFeed
+from edged.http.room import too_many
 from edged.http.settings import HttpSettings, Listen
 from edged.http.sources import Sources
 
@@ -115,9 +116,10 @@ class _Server(uvicorn.Server):
     async def _sweep(self) -> None:
         self._looked_after()
         now = asyncio.get_running_loop().time()
-        for connection in self._connections():
-            if connection.overdue(now):
-                connection.transport.abort()
+        connections = self._connections()
+        surplus = too_many([c for c in connections if c.present], now)
+        for connection in [*surplus, *(c for c in connections if c.overdue(now))]:
+            connection.transport.abort()
 
     def _abort(self) -> None:
         for connection in self._connections():

@@ -112,7 +112,7 @@ def test_whatever_takes_a_configuration_takes_c_for_it():
         for option in command.params
         if option.name == "config"
     }
-    looking = {"check", "models", "classes", "services", "gallery"}
+    looking = {"check", "models", "classes", "services", "service", "gallery"}
     assert set(given) == {*looking, "run", "infer", "pull", "enroll", "bench", "new-plugin", "test-plugin"}
     assert {tuple(opts) for opts in given.values()} == {("--config", "-c")}
 

@@ -19,6 +19,8 @@ from tests.broker import until
 from tests.http.conftest import TOKEN, Box
 
 GET = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+POST = b"POST /api/predict/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
+"""It waits while the intake is not free."""
 
 
 def raw(box, first=b""):
@@ -219,11 +221,14 @@ def test_trailers_change_nothing(box):
 def test_one_connection_too_many_is_told_so(box, monkeypatch):
     monkeypatch.setattr(bounds, "MOST_CONNECTIONS", 3)
     box.start()
+    box.intake.free.clear()
     with ExitStack() as stack:
-        kept = [stack.enter_context(closing(raw(box, GET))) for _ in range(3)]
-        assert all(b"200 OK" in sock.recv(4096) for sock in kept)
+        kept = [stack.enter_context(closing(raw(box, POST))) for _ in range(3)]
+        until(lambda: len(box.intake.jobs) == 3, "all of them wait for their answers")
         answer = box.get("/v2/health/live")
         assert FailedAnswer.model_validate(answer.json).error_code == 503
+        box.intake.free.set()
+        assert all(b"200 OK" in sock.recv(4096) for sock in kept)
     until(lambda: box.get("/v2/health/live").code == 200, "there is room again")
 
 
@@ -284,15 +289,18 @@ def test_http_that_is_switched_off_does_not_start(box):
 def test_who_is_refused_and_gone_already_leaves_no_trace_in_the_log(box, monkeypatch, caplog):
     monkeypatch.setattr(bounds, "MOST_CONNECTIONS", 100)
     box.start()
+    box.intake.free.clear()
     address = ("127.0.0.1", box.unit.port)
     with ExitStack() as stack:
-        for _ in range(101):
-            stack.enter_context(socket.create_connection(address, 30))
+        for _ in range(100):
+            stack.enter_context(closing(raw(box, POST)))
+        until(lambda: len(box.intake.jobs) == 100, "all of them wait for their answers")
         for _ in range(95):
             sock = socket.create_connection(address, 30)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST, not FIN
             sock.close()
         assert box.get("/v2/health/live").code == 503, "whoever came before was taken in, too"
+        box.intake.free.set()
     until(lambda: box.get("/v2/health/live").code == 200, "there is room again")
     until(lambda: not box.unit._server.server_state.connections, "all of them are gone")
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR] == []
