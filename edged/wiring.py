@@ -49,7 +49,8 @@ class Wiring:
         self._settings = settings
         core = self._core
         base = (settings.node, settings.paths, settings.runtime)
-        broker = (settings.mqtt, settings.paths.state)
+        durability = settings.requests.durability
+        broker = (settings.mqtt, settings.paths.state, durability)
         queue = (*base, settings.requests)
         workers = partial(Scheduler, "frames", _workers(settings), core.counters)
         wishes = {
@@ -126,6 +127,7 @@ class Wiring:
             verbs=self._verbs,
             info=self._core.service_facts,
             version=__version__,
+            durability=settings.requests.durability,
         )
         self._core.telling.repeat(unit)
         return unit

@@ -11,24 +11,37 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edged.contracts.errors import ConfigError
 from edged.flow.backoff import delays
+from edged.flow.private import private_folder
 from edged.mqtt.passwords import write_passwords
 from edged.mqtt.settings import BrokerAddress, MqttSettings, Version
+from edged.requests.journal import Durability
 
 log = logging.getLogger(__name__)
 
 READY_S = 10.0
 """Seconds in which the broker must take connections."""
 STABLE_S = 10.0
+AUTOSAVE_S = 1
+"""Under `durability: power`: so often mosquitto writes down what waits; half an hour by itself."""
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 _END_S = 5.0
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH")
 """What the child sees of our environment, which may hold the passwords of config.yaml's `${VAR}`."""
+
+_KEEPING: Mapping[Durability, str] = {
+    "memory": "persistence true",
+    "process": "persistence true",
+    "power": f"persistence true\nautosave_interval {AUTOSAVE_S}",
+}
+"""What mosquitto writes down of what waits."""
 
 
 def find_mosquitto() -> Path | None:
@@ -47,11 +60,14 @@ def embedded_versions() -> tuple[Version, ...]:
 class EmbeddedBroker:
     """A unit. The child dies with us; when it dies alone, it is started again with growing pauses."""
 
-    def __init__(self, settings: MqttSettings, state_dir: Path) -> None:
+    def __init__(self, settings: MqttSettings, state_dir: Path, durability: Durability = "process") -> None:
         self._settings = settings
         self._address: BrokerAddress = settings.address
         self._listen = BrokerAddress(settings.embedded_listen, settings.embedded_port)
         self._folder = state_dir.absolute() / "broker"
+        self._keeping = _KEEPING[durability]
+        self._memory: tempfile.TemporaryDirectory[str] | None = None
+        self._well = "running"
         self._command: list[str] = []
         self._child: subprocess.Popen[bytes] | None = None
         self._state = "starting"
@@ -61,14 +77,17 @@ class EmbeddedBroker:
         self._thread = threading.Thread(target=self._supervise, name="broker", daemon=True)
 
     def start(self) -> None:
-        """Start it, and wait until it takes connections.
+        """Start it, and wait until it takes connections. Where the disk cannot be written, it runs without.
 
         Raises `ConfigError` when no broker is installed, or another program has the port.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
         self._end_orphan()
         _check_port(self._listen, self._address)
-        self._command = _command(self._listen, self._folder, self._write_passwords())
+        try:
+            self._command = self._prepared()
+        except OSError as error:
+            self._do_without_disk(error)
+            self._command = self._prepared()
         self._thread.start()
         if not self._ready.wait(READY_S):
             log.warning("the embedded broker is slow to start; the connection to it is tried again and again")
@@ -79,6 +98,8 @@ class EmbeddedBroker:
         self._end_child()
         if self._thread.ident is not None:
             self._thread.join(timeout=2 * _END_S)
+        if self._memory is not None:
+            self._memory.cleanup()
 
     def state(self) -> str:
         """`running`, or why not."""
@@ -91,6 +112,19 @@ class EmbeddedBroker:
     @property
     def _pid_file(self) -> Path:
         return self._folder / "broker.pid"
+
+    def _prepared(self) -> list[str]:
+        """The command, with all that it reads. Raises `OSError`."""
+        private_folder(self._folder)
+        return _command(self._listen, self._folder, self._write_passwords(), self._keeping)
+
+    def _do_without_disk(self, error: OSError) -> None:
+        """A broker that keeps nothing is better than none; until the next start."""
+        self._well = f"in memory only, until the next start: {error}"
+        log.error("the embedded broker cannot write; it runs %s", self._well)
+        usable = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+        self._memory = tempfile.TemporaryDirectory(prefix="edged-broker-", dir=usable)
+        self._folder, self._keeping = Path(self._memory.name), "persistence false"
 
     def _write_passwords(self) -> Path | None:
         """The file of passwords; none: everybody on this machine is let in."""
@@ -110,7 +144,7 @@ class EmbeddedBroker:
                 log.info("ending the broker that the last run left behind (process %d)", pid)
                 os.kill(pid, signal.SIGTERM)
                 _wait(lambda: not Path(f"/proc/{pid}").exists(), _END_S)
-        self._pid_file.unlink(missing_ok=True)
+        self._note(None)
 
     def _supervise(self) -> None:
         waits = delays()
@@ -142,22 +176,30 @@ class EmbeddedBroker:
         except OSError as error:
             return str(error)
         self._child = child
-        self._pid_file.write_text(str(child.pid))
+        self._note(child)
         errors = threading.Thread(target=_log_lines, args=(child,), name="broker-log", daemon=True)
         errors.start()
         if (
             _wait(lambda: _accepts(self._address) or child.poll() is not None, READY_S)
             and child.poll() is None
         ):
-            self._state = "running"
+            self._state = self._well
             self._ready.set()
             log.info("the embedded broker listens at %s", self._listen)
         while child.poll() is None and not self._stopping.wait(0.25):
             self._beat = time.monotonic()
         self._end_child()
         errors.join(timeout=1.0)
-        self._pid_file.unlink(missing_ok=True)
+        self._note(None)
         return f"exit status {child.returncode}"
+
+    def _note(self, child: subprocess.Popen[bytes] | None) -> None:
+        """For the next run, should this one be killed. Without it pdeathsig is enough."""
+        with contextlib.suppress(OSError):
+            if child is None:
+                self._pid_file.unlink(missing_ok=True)
+            else:
+                self._pid_file.write_text(str(child.pid))
 
     def _end_child(self) -> None:
         child = self._child
@@ -171,11 +213,11 @@ class EmbeddedBroker:
             child.wait()
 
 
-def _command(listen: BrokerAddress, folder: Path, passwords: Path | None) -> list[str]:
+def _command(listen: BrokerAddress, folder: Path, passwords: Path | None, keeping: str) -> list[str]:
     """What to start. mosquitto keeps all promises, amqtt is better than nothing."""
     if (mosquitto := find_mosquitto()) is not None:
         config = folder / "mosquitto.conf"
-        config.write_text(mosquitto_config(listen, folder, passwords), "utf-8")
+        config.write_text(mosquitto_config(listen, folder, passwords, keeping), "utf-8")
         command = [str(mosquitto), "-c", str(config)]
     elif importlib.util.find_spec("amqtt") is not None:
         log.warning(
@@ -213,8 +255,8 @@ def _check_port(listen: BrokerAddress, address: BrokerAddress) -> None:
             ) from error
 
 
-def mosquitto_config(listen: BrokerAddress, folder: Path, passwords: Path | None) -> str:
-    """Never drops or holds back a message, for the daemon itself says 429."""
+def mosquitto_config(listen: BrokerAddress, folder: Path, passwords: Path | None, keeping: str) -> str:
+    """Never drops or holds back a message, for the daemon itself says 429. `keeping`: what it persists."""
     admission = (
         "allow_anonymous true" if passwords is None else f"allow_anonymous false\npassword_file {passwords}"
     )
@@ -222,7 +264,7 @@ def mosquitto_config(listen: BrokerAddress, folder: Path, passwords: Path | None
 listener {listen.port} {listen.host}
 {admission}
 user {pwd.getpwuid(os.geteuid()).pw_name}
-persistence true
+{keeping}
 persistence_location {folder}/
 max_inflight_messages 0
 max_queued_messages 100000

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -36,17 +37,21 @@ class _Pending:
     address: Address
     row: int | None = None
     """In the journal; none: it could not be written."""
-    owed: list[Ack] = field(default_factory=list)
-    """Acknowledgements that wait for the answer, because the journal does not have the request."""
+    owed: deque[Ack] = field(default_factory=deque)
+    """Acknowledgements that wait until the journal keeps the request, or its answer has arrived."""
 
     def acknowledge(self) -> None:
         """The broker need not keep it any more."""
-        while self.owed:
-            self.owed.pop()()
+        while True:
+            try:
+                ack = self.owed.popleft()
+            except IndexError:
+                return
+            ack()
 
 
-class _Unjournalled:
-    """Requests that only the broker keeps, since the journal cannot: their doubles are owed an ack, too."""
+class _Unkept:
+    """Requests that the journal does not keep, or not yet: their doubles are owed an ack, too."""
 
     def __init__(self) -> None:
         self._pending: dict[bytes, _Pending] = {}
@@ -89,13 +94,13 @@ class RequestDesk:
         self._outbox = outbox
         self._counters = counters
         self._doubles = Doubles()
-        self._unjournalled = _Unjournalled()
+        self._unkept = _Unkept()
         self._closed = False
 
     def load(self) -> list[tuple[int, Request]]:
         """Remember what the journal knows; what it has without an answer is to be given to `resume`."""
         self._doubles.load(self._journal.identities())
-        asked = self._journal.asked(WORLD)
+        asked = self._journal.left(WORLD)
         for _, request in asked:
             self._doubles.enter(request.identity, named=False, redelivered=False)
         return asked
@@ -122,9 +127,9 @@ class RequestDesk:
         if payload is None:
             self._refuse(pending, b"", InferenceError("the request was lost with the power; send it again"))
             return True
-        waited = max(0.0, time.time() - request.received)
+        received_at = time.monotonic() - self._journal.waited(row)
         try:
-            self._intake.submit(self._job(pending, payload, time.monotonic() - waited))
+            self._intake.submit(self._job(pending, payload, received_at))
         except QueueFull:
             return False
         self._counters.count("mqtt_requests", "resumed")
@@ -149,14 +154,15 @@ class RequestDesk:
             self._serve(name, service, payload, Address(wanted, correlation), ack)
             return
         self._counters.count("mqtt_requests", "double")
-        if not self._unjournalled.owes(name, ack):
+        if not self._unkept.owes(name, ack):
             ack()
 
     def _serve(self, name: bytes, service: str, payload: bytes, wanted: Address, ack: Ack) -> None:
         self._counters.count("mqtt_requests", "taken")
         address, fault = _checked(wanted)
         request = Request(name, service, WORLD, address.written(), time.time())
-        pending = _Pending(request, address, owed=[ack])
+        pending = _Pending(request, address, owed=deque([ack]))
+        self._unkept.add(pending)
         try:
             if fault is not None:
                 raise fault
@@ -170,12 +176,15 @@ class RequestDesk:
             self._refuse(pending, payload, error)
 
     def _keep(self, pending: _Pending, payload: bytes) -> None:
-        """On disk, then acknowledged at once; else in memory, and acknowledged with its answer."""
+        """In the journal, and acknowledged once it is safe there; else in memory, and with its answer."""
         pending.row = self._journal.ask(pending.request, payload)
         if pending.row is not None:
-            pending.acknowledge()
-        else:
-            self._unjournalled.add(pending)
+            self._journal.once_kept(partial(self._kept, pending))
+
+    def _kept(self, pending: _Pending) -> None:
+        """The journal has the request or its answer, or the client has that."""
+        self._unkept.remove(pending.request.identity)
+        pending.acknowledge()
 
     def _job(self, pending: _Pending, payload: bytes, received_at: float) -> RequestJob:
         return RequestJob(
@@ -198,9 +207,8 @@ class RequestDesk:
         to, answer = _addressed(self._topics, request.service, pending.address, answer)
         row = self._journal.answer(pending.row, request, Addressed(to.written(), answer))
         self._doubles.answered(request.identity)
-        self._unjournalled.remove(request.identity)
         if row is not None:
-            pending.acknowledge()
+            self._journal.once_kept(partial(self._kept, pending))
         message = Outgoing(
             to.topic,
             answer.body,
@@ -209,7 +217,7 @@ class RequestDesk:
             correlation=to.correlation,
             answer=answer,
             row=pending.row if row is None else row,
-            arrived=pending.acknowledge,
+            arrived=partial(self._kept, pending),
         )
         self._outbox.answer(message, on_disk=row is not None)
 

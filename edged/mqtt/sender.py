@@ -16,7 +16,7 @@ from edged.requests.journal import Journal
 
 log = logging.getLogger(__name__)
 
-_PURGE_EVERY_S = 30.0
+_TEND_EVERY_S = 10.0
 
 
 class _Flight:
@@ -59,7 +59,7 @@ class _Receipts:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._rows: list[int] = []
-        self._purged_at = time.monotonic()
+        self._tended_at = time.monotonic()
 
     def add(self, row: int) -> None:
         self._rows.append(row)
@@ -68,9 +68,9 @@ class _Receipts:
         if self._rows:
             self._journal.done(self._rows)
             self._rows.clear()
-        if now - self._purged_at > _PURGE_EVERY_S:
-            self._purged_at = now
-            self._journal.purge()
+        if now - self._tended_at > _TEND_EVERY_S:
+            self._tended_at = now
+            self._journal.tend()
 
 
 class Sender:
@@ -98,9 +98,13 @@ class Sender:
 
     def start(self) -> None:
         """Start the thread; answers that the journal holds from before go first."""
-        for row in self._journal.answered(WORLD):
-            self._outbox.answer(Outgoing("", None, "answer", 1, row=row), on_disk=True)
+        self.load()
         self._thread.start()
+
+    def load(self) -> None:
+        """Send the answers that the journal holds from before."""
+        for row in self._journal.left_answered(WORLD):
+            self._outbox.answer(Outgoing("", None, "answer", 1, row=row), on_disk=True)
 
     def stop(self) -> None:
         """End the thread; what is not sent stays in the journal or is lost."""

@@ -1,12 +1,12 @@
 """The table of requests in flight and lately answered: tells a double from a request that looks the same."""
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
 
-from edged.requests.journal import KEPT_ROWS, KEPT_S
+from edged.flow import clock
+from edged.requests.ledger import KEPT_ROWS, KEPT_S
 
 
 def identity(payload: bytes, *parts: bytes) -> bytes:
@@ -27,14 +27,14 @@ class Doubles:
     means that the client asks again, and it gets an answer: silence would let it wait for ever.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
+    def __init__(self, now: Callable[[], float] = clock.ticks) -> None:
+        self._clock = now
         self._lock = threading.Lock()
         self._in_flight: set[bytes] = set()
         self._answered: OrderedDict[bytes, float] = OrderedDict()
 
     def load(self, answered: Iterable[tuple[bytes, float]]) -> None:
-        """What the journal remembers, oldest first: identity, `time.time()` of the answer."""
+        """What the journal remembers, oldest first: identity, `clock.ticks()` of the answer."""
         with self._lock:
             self._answered.update(answered)
 
