@@ -28,7 +28,7 @@ class Moment:
     """A point in time, as far as it can be told."""
 
     boot: str
-    """Of the kernel; empty: not to be had."""
+    """Of the kernel; empty: unknown."""
     ticks: float
     """Seconds of CLOCK_BOOTTIME: since the boot."""
     wall: float
@@ -45,7 +45,7 @@ class Moment:
         if self.boot and self.boot == then.boot:
             return max(0.0, self.ticks - then.ticks)
         told = self.wall - then.wall if self.trusted and then.trusted else 0.0
-        return max(0.0, self.ticks, told)
+        return max(0.0, told, self.ticks if then.boot else 0.0)
 
 
 def now() -> Moment:

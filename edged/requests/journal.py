@@ -100,6 +100,7 @@ class Journal:
         """Now and then: forget what is old, and try again to open what could not be."""
         if self._ledger.is_open() or not self._ledger.why:
             self._ledger.do(Ledger.tidy)
+            self.once_kept(lambda: None)  # what is answered goes with a sync
             return
         try:
             self._ledger.open()

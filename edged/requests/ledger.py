@@ -9,7 +9,7 @@ import sqlite3
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from edged.contracts.request import Answer
 from edged.flow import clock
@@ -79,6 +79,17 @@ class Addressed:
     answer: Answer
 
 
+class Unsynced(NamedTuple):
+    """What makes all safe that was put down, in this order."""
+
+    payloads: list[Path]
+    """To be synced; one that is gone by now was not needed any more."""
+    rows: list[Path]
+    """To be synced."""
+    dead: list[Path]
+    """To be removed."""
+
+
 class Ledger:
     """Not safe from several threads at once. Raises `sqlite3.Error` and `OSError`."""
 
@@ -99,9 +110,10 @@ class Ledger:
             """Payloads of the requests without an answer, by row."""
             self._next = self._reserved = self._first_number()
             self._reserve()
-            disk.sync(path.parent)
             places = self._places.values()
             self._spool = Spool(spool_of(path), places, self._number, disk, syncs=syncs)
+            for folder in (path.parent, path.parent.parent):  # which may be new
+                disk.sync(folder)
             self._db.execute(_COUNT_ANEW, (clock.boot_id(), clock.ticks(), clock.boot_id()))
             (self.horizon,) = self._db.execute("SELECT COALESCE(MAX(id), 0) FROM requests").fetchone()
             """The last row of earlier runs."""
@@ -114,6 +126,8 @@ class Ledger:
         try:
             self._spool.finish()
             self._disk.checkpoint(self._db, self._path)
+            for path in self._spool.dead():
+                self._disk.remove(path)
         finally:
             self._db.close()
 
@@ -174,10 +188,10 @@ class Ledger:
         """What the statement selects."""
         return self._db.execute(statement, values).fetchall()
 
-    def unsynced(self) -> tuple[list[Path], list[Path]]:
-        """What is to be synced for all that was put down: payloads first, then their rows."""
+    def unsynced(self) -> Unsynced:
+        """What is to be done for all that was put down; it is named once."""
         rows, self._unsynced = self._unsynced, False
-        return self._spool.unsynced(), [self._log] if rows else []
+        return Unsynced(self._spool.unsynced(), [self._log] if rows else [], self._spool.dead())
 
     def renew(self) -> None:
         """After a sync that failed nothing in SQLite's log is certain: what it holds is written once more."""

@@ -11,7 +11,7 @@ from typing import TypeVar
 from edged.flow.counters import Counters
 from edged.flow.private import private_folder
 from edged.requests.disk import Disk
-from edged.requests.ledger import Ledger
+from edged.requests.ledger import Ledger, Unsynced
 
 log = logging.getLogger(__name__)
 
@@ -70,13 +70,14 @@ class LockedLedger:
         found = self.do(self._unsynced)
         if found is None:
             return False
-        payloads, rows = found
         try:
-            for path in payloads:
+            for path in found.payloads:
                 with contextlib.suppress(FileNotFoundError):  # all of this segment is answered
                     self._disk.sync(path)
-            for path in rows:
+            for path in found.rows:
                 self._disk.sync(path)
+            for path in found.dead:
+                self._disk.remove(path)
         except OSError as error:
             self._certain = False
             self.failed(error)
@@ -98,7 +99,7 @@ class LockedLedger:
             self.why = ""
             log.warning("the journal %s can be written again", self._path)
 
-    def _unsynced(self, ledger: Ledger) -> tuple[list[Path], list[Path]]:
+    def _unsynced(self, ledger: Ledger) -> Unsynced:
         if not self._certain:
             ledger.renew()
         return ledger.unsynced()

@@ -58,9 +58,12 @@ class Spool:
         self._end = 0
         self._begun = 0.0
         self._unsynced: list[Path] = []
+        self._dead: list[Path] = []
+        """Segments that go once it is safe that nothing in them is needed."""
         private_folder(folder)
         for segment in segments(folder):
-            self._drop_if_empty(segment)
+            if segment not in self._live:
+                disk.remove(self._path(segment))
 
     def write(self, payload: bytes, identity: bytes) -> Place:
         """Put the payload of a request down."""
@@ -106,6 +109,11 @@ class Spool:
         found, self._unsynced = self._unsynced, []
         return found
 
+    def dead(self) -> list[Path]:
+        """What may go once what was answered is safe, too; it is named once."""
+        found, self._dead = self._dead, []
+        return found
+
     def _begin(self) -> None:
         self.finish()
         segment = self._number()
@@ -120,7 +128,10 @@ class Spool:
                 os.close(self._file)
                 self._file = -1
             del self._live[segment]
-            self._disk.remove(self._path(segment))
+            if self._syncs:  # a cut must not bring a request back whose payload is gone
+                self._dead.append(self._path(segment))
+            else:
+                self._disk.remove(self._path(segment))
 
     def _path(self, segment: int) -> Path:
         return self._folder / str(segment)

@@ -1,5 +1,6 @@
 """The journal on a real disk."""
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -224,6 +225,40 @@ def test_there_is_a_step_from_every_layout_to_the_newest():
     assert set(_STEPS) == set(range(VERSION))
 
 
+LAYOUT_2 = """
+CREATE TABLE requests (
+    id INTEGER PRIMARY KEY, identity BLOB, service TEXT, world TEXT, reply BLOB, received REAL,
+    segment INTEGER, offset INTEGER, length INTEGER,
+    request_id TEXT, code INTEGER, model TEXT, body BLOB, answered REAL);
+INSERT INTO requests VALUES
+    (4, X'00', 'ocr', 'mqtt', X'72', 1000.0, NULL, 0, 1, 'r', 200, 'm', X'7B7D', 1001.0),
+    (5, X'01', 'ocr', 'mqtt', X'73', 1002.0, 7, 3, 5, NULL, NULL, NULL, NULL, NULL);
+PRAGMA user_version = 2;
+"""
+"""As the release before wrote it: an answer that has not arrived, and a request that waits."""
+
+
+def test_the_journal_of_the_last_release_is_taken_over(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(clock, "state", lambda: "synced")
+    caplog.set_level("INFO")
+    with contextlib.closing(sqlite3.connect(tmp_path / "requests.db")) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.executescript(LAYOUT_2)
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "7").write_bytes(b"...hello")
+    journal = Journal(tmp_path, Counters())
+    journal.open()
+    assert caplog.text.count("the journal of an earlier edged is taken over") == 1
+    assert journal.left(WORLD) == [(5, Request(b"\1", "ocr", WORLD, b"s", 1002.0))]
+    assert journal.payload(5) == b"hello"
+    assert journal.waited(5) > 1e6, "by the wall clock: that release wrote no other"
+    assert journal.left_answered(WORLD) == [4]
+    assert journal.answer_of(4) == Addressed(b"r", Answer("r", b"{}", 200, "m"))
+    journal.ask(asked(2), b"new")
+    assert sorted(f.name for f in (tmp_path / "spool").iterdir()) == ["7", "8"]
+    journal.close()
+
+
 def test_a_step_that_fails_changes_nothing(journal, tmp_path, monkeypatch):
     row = journal.ask(asked(), b"payload")
     journal.close()
@@ -368,7 +403,7 @@ def test_bytes_and_syncs_are_counted(tmp_path):
     counts = counters.counts()
     assert counts["journal_bytes"]["payloads"] == 1000
     assert counts["journal_bytes"]["table"] > 4096
-    assert counts["journal_syncs"] == {"files": 5, "folders": 2}
+    assert counts["journal_syncs"] == {"files": 5, "folders": 3}
 
 
 def test_after_a_failed_sync_nobody_is_told_and_all_is_written_anew(tmp_path, caplog):
