@@ -57,6 +57,44 @@ def embedded_versions() -> tuple[Version, ...]:
     return ("5", "3.1.1") if find_mosquitto() else ("3.1.1",)
 
 
+class _Home:
+    """Where the broker's files are: on the disk, or in memory while that cannot be written."""
+
+    def __init__(self, folder: Path, keeping: str) -> None:
+        self.folder = folder
+        self.keeping = keeping
+        """What mosquitto writes down, as lines of its configuration."""
+        self.state = "running"
+        """Of a broker that lives here."""
+        self._memory: tempfile.TemporaryDirectory[str] | None = None
+
+    def leave_disk(self, error: OSError) -> None:
+        """A broker that keeps nothing is better than none; until the next start."""
+        self.state = f"in memory only, until the next start: {error}"
+        log.error("the embedded broker cannot write; it runs %s", self.state)
+        usable = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+        self._memory = tempfile.TemporaryDirectory(prefix="edged-broker-", dir=usable)
+        self.folder, self.keeping = Path(self._memory.name), "persistence false"
+
+    def note(self, child: subprocess.Popen[bytes] | None) -> None:
+        """For the next run, should this one be killed. Without it pdeathsig is enough."""
+        with contextlib.suppress(OSError):
+            if child is None:
+                self.pid_file.unlink(missing_ok=True)
+            else:
+                self.pid_file.write_text(str(child.pid))
+
+    @property
+    def pid_file(self) -> Path:
+        """Holds the number of the process."""
+        return self.folder / "broker.pid"
+
+    def close(self) -> None:
+        """Leave nothing in memory."""
+        if self._memory is not None:
+            self._memory.cleanup()
+
+
 class EmbeddedBroker:
     """A unit. The child dies with us; when it dies alone, it is started again with growing pauses."""
 
@@ -64,10 +102,7 @@ class EmbeddedBroker:
         self._settings = settings
         self._address: BrokerAddress = settings.address
         self._listen = BrokerAddress(settings.embedded_listen, settings.embedded_port)
-        self._folder = state_dir.absolute() / "broker"
-        self._keeping = _KEEPING[durability]
-        self._memory: tempfile.TemporaryDirectory[str] | None = None
-        self._well = "running"
+        self._home = _Home(state_dir.absolute() / "broker", _KEEPING[durability])
         self._command: list[str] = []
         self._child: subprocess.Popen[bytes] | None = None
         self._state = "starting"
@@ -86,7 +121,7 @@ class EmbeddedBroker:
         try:
             self._command = self._prepared()
         except OSError as error:
-            self._do_without_disk(error)
+            self._home.leave_disk(error)
             self._command = self._prepared()
         self._thread.start()
         if not self._ready.wait(READY_S):
@@ -98,8 +133,7 @@ class EmbeddedBroker:
         self._end_child()
         if self._thread.ident is not None:
             self._thread.join(timeout=2 * _END_S)
-        if self._memory is not None:
-            self._memory.cleanup()
+        self._home.close()
 
     def state(self) -> str:
         """`running`, or why not."""
@@ -109,26 +143,14 @@ class EmbeddedBroker:
         """Last sign of life of the supervisor."""
         return self._beat
 
-    @property
-    def _pid_file(self) -> Path:
-        return self._folder / "broker.pid"
-
     def _prepared(self) -> list[str]:
         """The command, with all that it reads. Raises `OSError`."""
-        private_folder(self._folder)
-        return _command(self._listen, self._folder, self._write_passwords(), self._keeping)
-
-    def _do_without_disk(self, error: OSError) -> None:
-        """A broker that keeps nothing is better than none; until the next start."""
-        self._well = f"in memory only, until the next start: {error}"
-        log.error("the embedded broker cannot write; it runs %s", self._well)
-        usable = _MEMORY if os.access(_MEMORY, os.W_OK) else None
-        self._memory = tempfile.TemporaryDirectory(prefix="edged-broker-", dir=usable)
-        self._folder, self._keeping = Path(self._memory.name), "persistence false"
+        private_folder(self._home.folder)
+        return _command(self._listen, self._home.folder, self._write_passwords(), self._home.keeping)
 
     def _write_passwords(self) -> Path | None:
         """The file of passwords; none: everybody on this machine is let in."""
-        settings, path = self._settings, self._folder / "passwords"
+        settings, path = self._settings, self._home.folder / "passwords"
         if settings.username is None or settings.password is None:
             path.unlink(missing_ok=True)
             return None
@@ -138,13 +160,13 @@ class EmbeddedBroker:
     def _end_orphan(self) -> None:
         """End the broker of a run that was killed, where the system did not do it for us."""
         with contextlib.suppress(OSError, ValueError):
-            pid = int(self._pid_file.read_text())
+            pid = int(self._home.pid_file.read_text())
             line = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if str(self._folder / "mosquitto.conf").encode() in line or b"edged.mqtt.fallback" in line:
+            if str(self._home.folder / "mosquitto.conf").encode() in line or b"edged.mqtt.fallback" in line:
                 log.info("ending the broker that the last run left behind (process %d)", pid)
                 os.kill(pid, signal.SIGTERM)
                 _wait(lambda: not Path(f"/proc/{pid}").exists(), _END_S)
-        self._note(None)
+        self._home.note(None)
 
     def _supervise(self) -> None:
         waits = delays()
@@ -176,30 +198,22 @@ class EmbeddedBroker:
         except OSError as error:
             return str(error)
         self._child = child
-        self._note(child)
+        self._home.note(child)
         errors = threading.Thread(target=_log_lines, args=(child,), name="broker-log", daemon=True)
         errors.start()
         if (
             _wait(lambda: _accepts(self._address) or child.poll() is not None, READY_S)
             and child.poll() is None
         ):
-            self._state = self._well
+            self._state = self._home.state
             self._ready.set()
             log.info("the embedded broker listens at %s", self._listen)
         while child.poll() is None and not self._stopping.wait(0.25):
             self._beat = time.monotonic()
         self._end_child()
         errors.join(timeout=1.0)
-        self._note(None)
+        self._home.note(None)
         return f"exit status {child.returncode}"
-
-    def _note(self, child: subprocess.Popen[bytes] | None) -> None:
-        """For the next run, should this one be killed. Without it pdeathsig is enough."""
-        with contextlib.suppress(OSError):
-            if child is None:
-                self._pid_file.unlink(missing_ok=True)
-            else:
-                self._pid_file.write_text(str(child.pid))
 
     def _end_child(self) -> None:
         child = self._child

@@ -61,9 +61,11 @@ class _Unkept:
         with self._lock:
             self._pending[pending.request.identity] = pending
 
-    def remove(self, name: bytes) -> None:
+    def kept(self, pending: _Pending) -> None:
+        """The journal has the request or its answer, or the client has that."""
         with self._lock:
-            self._pending.pop(name, None)
+            self._pending.pop(pending.request.identity, None)
+        pending.acknowledge()
 
     def owes(self, name: bytes, ack: Ack) -> bool:
         """Whether `ack` will be called with the first one's answer."""
@@ -179,12 +181,7 @@ class RequestDesk:
         """In the journal, and acknowledged once it is safe there; else in memory, and with its answer."""
         pending.row = self._journal.ask(pending.request, payload)
         if pending.row is not None:
-            self._journal.once_kept(partial(self._kept, pending))
-
-    def _kept(self, pending: _Pending) -> None:
-        """The journal has the request or its answer, or the client has that."""
-        self._unkept.remove(pending.request.identity)
-        pending.acknowledge()
+            self._journal.once_kept(partial(self._unkept.kept, pending))
 
     def _job(self, pending: _Pending, payload: bytes, received_at: float) -> RequestJob:
         return RequestJob(
@@ -208,7 +205,7 @@ class RequestDesk:
         row = self._journal.answer(pending.row, request, Addressed(to.written(), answer))
         self._doubles.answered(request.identity)
         if row is not None:
-            self._journal.once_kept(partial(self._kept, pending))
+            self._journal.once_kept(partial(self._unkept.kept, pending))
         message = Outgoing(
             to.topic,
             answer.body,
@@ -217,7 +214,7 @@ class RequestDesk:
             correlation=to.correlation,
             answer=answer,
             row=pending.row if row is None else row,
-            arrived=partial(self._kept, pending),
+            arrived=partial(self._unkept.kept, pending),
         )
         self._outbox.answer(message, on_disk=row is not None)
 

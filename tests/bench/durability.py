@@ -1,8 +1,8 @@
 """What each `requests.durability` costs: requests a second, milliseconds to the ack, syncs a request.
 
 `python -m tests.bench.durability [--folder ON_THE_DISK] [--requests 2000] [--window 1 20 200]`. The journal
-alone, without a broker or a model: a payload of 100 KB is put down, kept, answered, and done; so many wait for
-their ack at the same time.
+alone, without a broker or a model: a payload of 100 KB is put down, kept, answered, and done; so many wait
+for their ack at the same time.
 """
 
 import argparse

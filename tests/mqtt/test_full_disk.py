@@ -59,7 +59,7 @@ def test_what_cannot_be_a_folder_keeps_nobody_from_being_served(tmp_path, unit, 
     (tmp_path / "state" / name).write_text("no folder")
     embedded = EmbeddedBroker(MqttSettings(embedded_port=port), tmp_path / "state")
     embedded.start()
-    folder = embedded._folder
+    folder = embedded._home.folder
     try:
         one = unit(Pipeline(), url="embedded", embedded_port=port)
         customer = client("replies/me", port=port)
@@ -80,6 +80,6 @@ def test_under_power_the_embedded_broker_writes_down_each_second_what_waits(tmp_
     address = BrokerAddress("127.0.0.1", 1)
     for durability in ("memory", "process", "power"):
         broker = EmbeddedBroker(MqttSettings(), tmp_path, durability)
-        config = mosquitto_config(address, tmp_path, None, broker._keeping)
+        config = mosquitto_config(address, tmp_path, None, broker._home.keeping)
         assert ("autosave_interval 1\n" in config) == (durability == "power")
         assert "persistence true\n" in config
