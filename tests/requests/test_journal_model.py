@@ -133,7 +133,7 @@ class SpoolModel(RuleBasedStateMachine):
         self.used.add(number)
         return number
 
-    @rule(payload=st.binary(max_size=700), identity=st.binary(max_size=4))
+    @rule(payload=st.binary(min_size=1, max_size=700), identity=st.binary(max_size=4))
     def write(self, payload, identity):
         place = self.spool.write(payload, identity)
         assert place not in self.needed
@@ -187,6 +187,5 @@ def small(monkeypatch):
 TestJournal = JournalModel.TestCase
 TestSpool = SpoolModel.TestCase
 TestJournal.settings = TestSpool.settings = STRICT
-for case in (TestJournal, TestSpool):
-    pytest.mark.usefixtures("small")(case)
-    pytest.mark.slow(case)
+pytest.mark.slow(TestJournal)
+pytest.mark.slow(TestSpool)
