@@ -55,6 +55,10 @@ class Core:
         waiting = (unit.queued() for unit in units if unit is not None)
         return {name: number for queues in waiting for name, number in queues.items()}
 
+    def kept(self) -> str:
+        """What requests over MQTT survive now; empty while that does not run."""
+        return mqtt.kept() if (mqtt := self.telling.mqtt()) is not None else ""
+
     def service_facts(self) -> list[ServiceFacts]:
         """The services that are ready."""
         return [

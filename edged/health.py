@@ -6,6 +6,7 @@ import time
 
 from edged.contracts.message import Health, Latency
 from edged.core import Core
+from edged.flow import clock
 from edged.flow.units import Units
 
 
@@ -21,6 +22,8 @@ def health(node: str, core: Core) -> Health:
         },
         queues=core.queues(),
         units=core.units.states(),
+        durability=core.kept(),
+        clock=clock.state(),
     )
 
 

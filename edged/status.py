@@ -7,6 +7,7 @@ from edged import __version__
 from edged.config import Config
 from edged.contracts.message import StreamState
 from edged.core import Core
+from edged.flow import clock
 from edged.http.status import MqttStatus, ServiceStatus, Status, StreamStatus
 
 UNKNOWN = StreamState(state="offline", fps=0.0, why="not started yet")
@@ -25,6 +26,8 @@ def status(core: Core, settings: Config, off: frozenset[str]) -> Status:
         queues=core.queues(),
         units=units,
         counters=core.counters.counts(),
+        durability=core.kept(),
+        clock=clock.state(),
     )
 
 

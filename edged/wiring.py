@@ -61,7 +61,8 @@ class Wiring:
         if settings.http.listen is not None:
             wishes["http"] = Wish((*queue, settings.http), partial(self._http, settings), order=30)
         if settings.mqtt.url == "embedded":
-            embedded = (*broker, settings.requests.max_answer_bytes)
+            kept = settings.requests
+            embedded = (*broker, kept.max_answer_bytes, kept.durability)
             wishes["broker"] = Wish(embedded, partial(EmbeddedBroker, *embedded), order=0)
         for name, wanted in settings.wanted_services().items():
             make = partial(self._service, settings, name, wanted)
@@ -130,6 +131,7 @@ class Wiring:
             verbs=self._verbs,
             info=self._core.service_facts,
             version=__version__,
+            durability=settings.requests.durability,
         )
         self._core.telling.repeat(unit)
         return unit

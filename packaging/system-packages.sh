@@ -1,6 +1,7 @@
 #!/bin/sh
-# What the tests need beside Python: a broker, an RTSP server, a browser, a sound server with microphones. Installs
-# it where that is allowed, else names it. Tests that need npm are left out, with the reason, where it is missing.
+# What the tests need beside Python: a broker, an RTSP server, a browser, a sound server with microphones, and
+# libfaketime, by which the clock steps. Installs it where that is allowed, else names it. Tests that need npm are
+# left out, with the reason, where it is missing.
 # Of these, a box with a microphone needs libportaudio2, and libasound2-plugins where PulseAudio is.
 #
 # `long`: also what `make test-long` needs to make a Debian below a folder, and install the package there.
@@ -24,6 +25,7 @@ main() {
     has mosquitto || wanted="$wanted mosquitto"
     has openssl || wanted="$wanted openssl"
     { has chromium && has chromedriver; } || wanted="$wanted chromium chromium-driver"
+    ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || wanted="$wanted libfaketime"
     serves_rtsp || wanted="$wanted $RTSP"
     hears || wanted="$wanted libportaudio2 libasound2-plugins"
     has pipewire || { has pulseaudio && has pactl; } || wanted="$wanted pulseaudio pulseaudio-utils"

@@ -79,3 +79,12 @@ def test_health_tells_counts_latency_queues_and_units():
     assert told.latency_ms["request"].p50 == 250.0
     assert (told.queues, told.units) == ({"requests": 2}, {"camera": "running"})
     assert told.uptime_s == pytest.approx(5, abs=2)
+
+
+def test_health_says_what_survives_and_whether_the_clock_was_set(monkeypatch):
+    core = Core(Counters())
+    monkeypatch.setattr("edged.flow.clock.state", lambda: "unsynced")
+    told = health("shop-1", core)
+    assert (told.durability, told.clock) == ("", "unsynced"), "MQTT does not run"
+    monkeypatch.setattr(Core, "kept", lambda _: "memory: [Errno 30] Read-only file system")
+    assert health("shop-1", core).durability == "memory: [Errno 30] Read-only file system"

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+ClockState = Literal["synced", "unsynced", "unknown"]
+
 
 class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -187,6 +189,11 @@ class Health(_Message):
     newest a topic), `mqtt/unacknowledged` (sent, but not acknowledged); of the last run: `mqtt/leftovers`."""
     units: dict[str, str]
     """State of every unit: `running`, or why not."""
+    durability: str
+    """What requests survive now: `memory`, `process` or `power`, as configured; `memory: ...`, with the
+    reason, while the disk cannot be written."""
+    clock: ClockState
+    """`unsynced`: nobody has set this box's clock since it started; `unknown`: the system does not tell."""
 
 
 class Progress(_Message):

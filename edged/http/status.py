@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from edged.contracts.message import ClockState
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -73,6 +75,10 @@ class Status(_Part):
     """State of every unit: `running`, or why not."""
     counters: dict[str, dict[str, int]] = Field(default_factory=dict)
     """By name, then by reason or code, since the start."""
+    durability: str = ""
+    """What requests over MQTT survive now: as in the health message; empty before that has started."""
+    clock: ClockState = "unknown"
+    """Whether this box's clock was set: as in the health message."""
 
     def why_not_ready(self) -> str:
         """Empty when every service is up; else one sentence. A dead camera makes nothing unready."""

@@ -11,15 +11,18 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edged.contracts.errors import ConfigError
 from edged.flow.backoff import delays
+from edged.flow.private import private_folder
 from edged.mqtt.passwords import write_passwords
 from edged.mqtt.settings import BrokerAddress, MqttSettings, Version
+from edged.requests.journal import Durability
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +31,19 @@ READY_S = 10.0
 STABLE_S = 10.0
 ROOM = 1_000_000
 """Bytes of a packet beside the longest request or answer. What is little too long is answered 413 by us."""
+AUTOSAVE_S = 1
+"""Under `durability: power`: so often mosquitto writes down what waits; half an hour by itself."""
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 _END_S = 5.0
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH")
 """What the child sees of our environment, which may hold the passwords of config.yaml's `${VAR}`."""
+
+_KEEPING: Mapping[Durability, str] = {
+    "memory": "persistence true",
+    "process": "persistence true",
+    "power": f"persistence true\nautosave_interval {AUTOSAVE_S}",
+}
+"""What mosquitto writes down of what waits."""
 
 
 def find_mosquitto() -> Path | None:
@@ -46,15 +59,59 @@ def embedded_versions() -> tuple[Version, ...]:
     return ("5", "3.1.1") if find_mosquitto() else ("3.1.1",)
 
 
+class _Home:
+    """Where the broker's files are: on the disk, or in memory while that cannot be written."""
+
+    def __init__(self, folder: Path, keeping: str) -> None:
+        self.folder = folder
+        self.keeping = keeping
+        """What mosquitto writes down, as lines of its configuration."""
+        self.state = "running"
+        """Of a broker that lives here."""
+        self._memory: tempfile.TemporaryDirectory[str] | None = None
+
+    def leave_disk(self, error: OSError) -> None:
+        """A broker that keeps nothing is better than none; until the next start."""
+        self.state = f"in memory only, until the next start: {error}"
+        log.error("the embedded broker cannot write; it runs %s", self.state)
+        usable = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+        self._memory = tempfile.TemporaryDirectory(prefix="edged-broker-", dir=usable)
+        self.folder, self.keeping = Path(self._memory.name), "persistence false"
+
+    def note(self, child: subprocess.Popen[bytes] | None) -> None:
+        """For the next run, should this one be killed. Without it pdeathsig is enough."""
+        with contextlib.suppress(OSError):
+            if child is None:
+                self.pid_file.unlink(missing_ok=True)
+            else:
+                self.pid_file.write_text(str(child.pid))
+
+    @property
+    def pid_file(self) -> Path:
+        """Holds the number of the process."""
+        return self.folder / "broker.pid"
+
+    def close(self) -> None:
+        """Leave nothing in memory."""
+        if self._memory is not None:
+            self._memory.cleanup()
+
+
 class EmbeddedBroker:
     """A unit. The child dies with us; when it dies alone, it is started again with growing pauses."""
 
-    def __init__(self, settings: MqttSettings, state_dir: Path, max_answer_bytes: int) -> None:
+    def __init__(
+        self,
+        settings: MqttSettings,
+        state_dir: Path,
+        max_answer_bytes: int,
+        durability: Durability = "process",
+    ) -> None:
         self._settings = settings
         self._largest = max(settings.max_payload_bytes, max_answer_bytes) + ROOM
         self._address: BrokerAddress = settings.address
         self._listen = BrokerAddress(settings.embedded_listen, settings.embedded_port)
-        self._folder = state_dir.absolute() / "broker"
+        self._home = _Home(state_dir.absolute() / "broker", _KEEPING[durability])
         self._command: list[str] = []
         self._child: subprocess.Popen[bytes] | None = None
         self._state = "starting"
@@ -64,14 +121,17 @@ class EmbeddedBroker:
         self._thread = threading.Thread(target=self._supervise, name="broker", daemon=True)
 
     def start(self) -> None:
-        """Start it, and wait until it takes connections.
+        """Start it, and wait until it takes connections. Where the disk cannot be written, it runs without.
 
         Raises `ConfigError` when no broker is installed, or another program has the port.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
         self._end_orphan()
         _check_port(self._listen, self._address)
-        self._command = _command(self._listen, self._folder, self._largest, self._write_passwords())
+        try:
+            self._command = self._prepared()
+        except OSError as error:
+            self._home.leave_disk(error)
+            self._command = self._prepared()
         self._thread.start()
         if not self._ready.wait(READY_S):
             log.warning("the embedded broker is slow to start; the connection to it is tried again and again")
@@ -82,6 +142,7 @@ class EmbeddedBroker:
         self._end_child()
         if self._thread.ident is not None:
             self._thread.join(timeout=2 * _END_S)
+        self._home.close()
 
     def state(self) -> str:
         """`running`, or why not."""
@@ -91,13 +152,14 @@ class EmbeddedBroker:
         """Last sign of life of the supervisor."""
         return self._beat
 
-    @property
-    def _pid_file(self) -> Path:
-        return self._folder / "broker.pid"
+    def _prepared(self) -> list[str]:
+        """The command, with all that it reads. Raises `OSError`."""
+        private_folder(self._home.folder)
+        return _command(self._listen, self._home, self._largest, self._write_passwords())
 
     def _write_passwords(self) -> Path | None:
         """The file of passwords; none: everybody on this machine is let in."""
-        settings, path = self._settings, self._folder / "passwords"
+        settings, path = self._settings, self._home.folder / "passwords"
         if settings.username is None or settings.password is None:
             path.unlink(missing_ok=True)
             return None
@@ -107,13 +169,13 @@ class EmbeddedBroker:
     def _end_orphan(self) -> None:
         """End the broker of a run that was killed, where the system did not do it for us."""
         with contextlib.suppress(OSError, ValueError):
-            pid = int(self._pid_file.read_text())
+            pid = int(self._home.pid_file.read_text())
             line = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if str(self._folder / "mosquitto.conf").encode() in line or b"edged.mqtt.fallback" in line:
+            if str(self._home.folder / "mosquitto.conf").encode() in line or b"edged.mqtt.fallback" in line:
                 log.info("ending the broker that the last run left behind (process %d)", pid)
                 os.kill(pid, signal.SIGTERM)
                 _wait(lambda: not Path(f"/proc/{pid}").exists(), _END_S)
-        self._pid_file.unlink(missing_ok=True)
+        self._home.note(None)
 
     def _supervise(self) -> None:
         waits = delays()
@@ -145,21 +207,21 @@ class EmbeddedBroker:
         except OSError as error:
             return str(error)
         self._child = child
-        self._pid_file.write_text(str(child.pid))
+        self._home.note(child)
         errors = threading.Thread(target=_log_lines, args=(child,), name="broker-log", daemon=True)
         errors.start()
         if (
             _wait(lambda: _accepts(self._address) or child.poll() is not None, READY_S)
             and child.poll() is None
         ):
-            self._state = "running"
+            self._state = self._home.state
             self._ready.set()
             log.info("the embedded broker listens at %s", self._listen)
         while child.poll() is None and not self._stopping.wait(0.25):
             self._beat = time.monotonic()
         self._end_child()
         errors.join(timeout=1.0)
-        self._pid_file.unlink(missing_ok=True)
+        self._home.note(None)
         return f"exit status {child.returncode}"
 
     def _end_child(self) -> None:
@@ -174,11 +236,11 @@ class EmbeddedBroker:
             child.wait()
 
 
-def _command(listen: BrokerAddress, folder: Path, largest: int, passwords: Path | None) -> list[str]:
+def _command(listen: BrokerAddress, home: _Home, largest: int, passwords: Path | None) -> list[str]:
     """What to start. mosquitto keeps all promises, amqtt is better than nothing."""
     if (mosquitto := find_mosquitto()) is not None:
-        config = folder / "mosquitto.conf"
-        config.write_text(mosquitto_config(listen, folder, largest, passwords), "utf-8")
+        config = home.folder / "mosquitto.conf"
+        config.write_text(mosquitto_config(listen, home.folder, largest, passwords, home.keeping), "utf-8")
         command = [str(mosquitto), "-c", str(config)]
     elif importlib.util.find_spec("amqtt") is not None:
         log.warning(
@@ -216,8 +278,10 @@ def _check_port(listen: BrokerAddress, address: BrokerAddress) -> None:
             ) from error
 
 
-def mosquitto_config(listen: BrokerAddress, folder: Path, largest: int, passwords: Path | None) -> str:
-    """Never drops or holds back a message, for the daemon itself says 429.
+def mosquitto_config(
+    listen: BrokerAddress, folder: Path, largest: int, passwords: Path | None, keeping: str
+) -> str:
+    """Never drops or holds back a message, for the daemon itself says 429. `keeping`: what it persists.
 
     Who sends a packet of more than `largest` bytes is told so and hung up on before it is read. With
     `message_size_limit` mosquitto reads it, and tells a client of MQTT 3.1.1 that all is well.
@@ -229,7 +293,7 @@ def mosquitto_config(listen: BrokerAddress, folder: Path, largest: int, password
 listener {listen.port} {listen.host}
 {admission}
 user {pwd.getpwuid(os.geteuid()).pw_name}
-persistence true
+{keeping}
 persistence_location {folder}/
 max_inflight_messages 0
 max_queued_messages 100000

@@ -20,14 +20,13 @@ class Leftovers:
         self._desk = desk
         self._left: deque[tuple[int, Request]] = deque()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mqtt-leftovers", daemon=True)
 
     def start(self) -> None:
-        """Begin with what the journal holds."""
+        """Begin with what the journal holds; again when it could not be read before."""
         self._left.extend(self._desk.load())
         if self._left:
             log.info("%d requests of the last run are worked off", len(self._left))
-        self._thread.start()
+        threading.Thread(target=self._run, name="mqtt-leftovers", daemon=True).start()
 
     def stop(self) -> None:
         """The rest stays in the journal."""

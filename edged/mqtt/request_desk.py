@@ -4,6 +4,7 @@ import logging
 import struct
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -37,17 +38,21 @@ class _Pending:
     address: Address
     row: int | None = None
     """In the journal; none: it could not be written."""
-    owed: list[Ack] = field(default_factory=list)
-    """Acknowledgements that wait for the answer, because the journal does not have the request."""
+    owed: deque[Ack] = field(default_factory=deque)
+    """Acknowledgements that wait until the journal keeps the request, or its answer has arrived."""
 
     def acknowledge(self) -> None:
         """The broker need not keep it any more."""
-        while self.owed:
-            self.owed.pop()()
+        while True:
+            try:
+                ack = self.owed.popleft()
+            except IndexError:
+                return
+            ack()
 
 
-class _Unjournalled:
-    """Requests that only the broker keeps, since the journal cannot: their doubles are owed an ack, too."""
+class _Unkept:
+    """Requests that the journal does not keep, or not yet: their doubles are owed an ack, too."""
 
     def __init__(self) -> None:
         self._pending: dict[bytes, _Pending] = {}
@@ -57,9 +62,11 @@ class _Unjournalled:
         with self._lock:
             self._pending[pending.request.identity] = pending
 
-    def remove(self, name: bytes) -> None:
+    def kept(self, pending: _Pending) -> None:
+        """The journal has the request or its answer, or the client has that."""
         with self._lock:
-            self._pending.pop(name, None)
+            self._pending.pop(pending.request.identity, None)
+        pending.acknowledge()
 
     def owes(self, name: bytes, ack: Ack) -> bool:
         """Whether `ack` will be called with the first one's answer."""
@@ -103,14 +110,14 @@ class RequestDesk:
         self._outbox = outbox
         self._counters = counters
         self.doubles = Doubles()
-        self._unjournalled = _Unjournalled()
+        self._unkept = _Unkept()
         self._closed = False
 
     def load(self) -> list[tuple[int, Request]]:
         """Remember what the journal knows; what it has without an answer is to be given to `resume`."""
         known = self._journal.identities(WORLD)
         self.doubles.load((name, Address.read(reply).packet) for name, reply in known)
-        asked = self._journal.asked(WORLD)
+        asked = self._journal.left(WORLD)
         for _, request in asked:
             self.doubles.resume(request.identity)
         return asked
@@ -140,9 +147,9 @@ class RequestDesk:
         if payload is None:
             self._refuse(pending, b"", InferenceError("the request was lost with the power; send it again"))
             return True
-        waited = max(0.0, time.time() - request.received)
+        received_at = time.monotonic() - self._journal.waited(row)
         try:
-            self._intake.submit(self._job(pending, payload, time.monotonic() - waited))
+            self._intake.submit(self._job(pending, payload, received_at))
         except QueueFull:
             return False
         self._counters.count("mqtt_requests", "resumed")
@@ -158,14 +165,15 @@ class RequestDesk:
             self._serve(service, asked, ack)
             return
         self._counters.count("mqtt_requests", "double")
-        if not self._unjournalled.owes(asked.name, ack):
+        if not self._unkept.owes(asked.name, ack):
             ack()
 
     def _serve(self, service: str, asked: _Asked, ack: Ack) -> None:
         self._counters.count("mqtt_requests", "taken")
         payload, (address, fault) = asked.payload, _checked(asked.wanted)
         request = Request(asked.name, service, WORLD, address.written(), time.time())
-        pending = _Pending(request, address, owed=[ack])
+        pending = _Pending(request, address, owed=deque([ack]))
+        self._unkept.add(pending)
         try:
             if fault is not None:
                 raise fault
@@ -176,12 +184,10 @@ class RequestDesk:
             self._refuse(pending, payload, error)
 
     def _keep(self, pending: _Pending, payload: bytes) -> None:
-        """On disk, then acknowledged at once; else in memory, and acknowledged with its answer."""
+        """In the journal, and acknowledged once it is safe there; else in memory, and with its answer."""
         pending.row = self._journal.ask(pending.request, payload)
         if pending.row is not None:
-            pending.acknowledge()
-        else:
-            self._unjournalled.add(pending)
+            self._journal.once_kept(partial(self._unkept.kept, pending))
 
     def _job(self, pending: _Pending, payload: bytes, received_at: float) -> RequestJob:
         return RequestJob(
@@ -204,9 +210,9 @@ class RequestDesk:
         to, answer = _addressed(self._topics, request.service, pending.address, answer)
         row = self._journal.answer(pending.row, request, Addressed(to.written(), answer))
         self.doubles.answered(request.identity)
-        self._unjournalled.remove(request.identity)
+        acknowledged = not pending.owed
         if row is not None:
-            pending.acknowledge()
+            self._journal.once_kept(partial(self._unkept.kept, pending))
         message = Outgoing(
             to.topic,
             answer.body,
@@ -216,15 +222,14 @@ class RequestDesk:
             answer=answer,
             service=request.service,
             row=pending.row if row is None else row,
-            arrived=partial(self._arrived, pending),
+            arrived=partial(self._arrived, pending, acknowledged),
         )
         self._outbox.answer(message, on_disk=row is not None)
 
-    def _arrived(self, pending: _Pending, connection: object) -> None:
-        """The broker has the answer."""
-        if pending.owed:
-            pending.acknowledge()
-        elif packet := pending.address.packet:
+    def _arrived(self, pending: _Pending, acknowledged: bool, connection: object) -> None:
+        """The broker has the answer; `acknowledged`: the request was, before the answer went out."""
+        self._unkept.kept(pending)
+        if acknowledged and (packet := pending.address.packet):
             self.doubles.acknowledged(pending.request.identity, packet, connection)
 
     def _progress(self, received_at: float, request_id: str, done: float) -> None:

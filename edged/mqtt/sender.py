@@ -18,7 +18,7 @@ from edged.requests.journal import Journal
 
 log = logging.getLogger(__name__)
 
-_PURGE_EVERY_S = 30.0
+_TEND_EVERY_S = 10.0
 CONDEMNED = 3
 """A message is set aside when so many connections died while it alone was on its way."""
 
@@ -72,11 +72,11 @@ class _Rows:
         self._journal = journal
         self._counters = counters
         self._done: list[int] = []
-        self._purged_at = time.monotonic()
+        self._tended_at = time.monotonic()
 
     def waiting(self) -> list[Outgoing]:
         """Those of the last run, oldest first."""
-        return [Outgoing("", None, "answer", 1, row=row) for row in self._journal.answered(WORLD)]
+        return [Outgoing("", None, "answer", 1, row=row) for row in self._journal.left_answered(WORLD)]
 
     def whole(self, message: Outgoing) -> Outgoing | None:
         """The message with its body; none: the journal cannot be read."""
@@ -106,9 +106,9 @@ class _Rows:
         if self._done:
             self._journal.done(self._done)
             self._done.clear()
-        if now - self._purged_at > _PURGE_EVERY_S:
-            self._purged_at = now
-            self._journal.purge()
+        if now - self._tended_at > _TEND_EVERY_S:
+            self._tended_at = now
+            self._journal.tend()
 
 
 class Sender:
@@ -138,9 +138,13 @@ class Sender:
 
     def start(self) -> None:
         """Start the thread; answers that the journal holds from before go first."""
+        self.load()
+        self._thread.start()
+
+    def load(self) -> None:
+        """Send the answers that the journal holds from before."""
         for message in self._rows.waiting():
             self._outbox.answer(message, on_disk=True)
-        self._thread.start()
 
     def stop(self) -> None:
         """End the thread; what is not sent stays in the journal or is lost."""

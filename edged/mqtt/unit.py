@@ -21,7 +21,7 @@ from edged.mqtt.request_desk import RequestDesk
 from edged.mqtt.sender import Sender
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.topics import Topics
-from edged.requests.journal import Journal
+from edged.requests.journal import Durability, Journal
 
 FLUSH_S = 2.0
 """Seconds that a stop waits for what is on its way."""
@@ -41,11 +41,13 @@ class MqttUnit:
         verbs: Mapping[str, Verb],
         info: Callable[[], list[ServiceFacts]],
         version: str,
+        durability: Durability = "process",
     ) -> None:
         self._topics = Topics(node)
         self._info = info
         self._version = version
-        self._journal = Journal(state_dir / "mqtt", counters)
+        self._journal = Journal(state_dir / "mqtt", counters, durability)
+        self._journal.reopened = self._work_off
         aside = Aside(state_dir / "mqtt" / "aside", counters)
         self._outbox = Outbox(counters, settings.max_waiting_results)
         self._sender = Sender(self._outbox, self._journal, aside, counters, settings.window)
@@ -73,7 +75,7 @@ class MqttUnit:
     def start(self) -> None:
         """Open the journal, work off what it holds, connect. The broker need not be there.
 
-        Raises `ConfigError` when the journal cannot be opened.
+        Raises `ConfigError` when another process has the journal.
         """
         self._journal.open()
         self.publications.available(True)
@@ -115,6 +117,10 @@ class MqttUnit:
         }
         return {f"mqtt/{name}": number for name, number in waiting.items()}
 
+    def kept(self) -> str:
+        """What a request survives once it is acknowledged: as `Journal.kept`."""
+        return self._journal.kept()
+
     def publish_info(self) -> None:
         """Retained: the services that are ready, for which requests to any node are taken from now on.
 
@@ -127,6 +133,11 @@ class MqttUnit:
                 node = self._topics.node
                 info = Info(node=node, version=self._version, mqtt=carrier.version, services=services)
                 self.publications.info(info)
+
+    def _work_off(self) -> None:
+        """The journal of the last run can be read at last."""
+        self._sender.load()
+        self._leftovers.start()
 
     def _up(self, carrier: Carrier) -> None:
         self._carrier = carrier

@@ -47,12 +47,14 @@ class Doubles:
 
     def load(self, known: Iterable[tuple[bytes, int | None]]) -> None:
         """What was taken before this process began, oldest first: identity and packet."""
+        before: dict[int, tuple[bytes, object]] = {}
         with self._lock:
             for name, packet in known:
                 if packet is None:
                     self._unnumbered.add(name)
                 elif packet:
-                    self._open[packet] = name, None
+                    before[packet] = name, None
+            self._open = before | self._open
 
     def resume(self, name: bytes) -> None:
         """A request of the last run is in flight."""

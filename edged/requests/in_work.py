@@ -7,6 +7,7 @@ power cut, which makes nobody a suspect.
 import hashlib
 import logging
 import mmap
+import os
 import struct
 import threading
 from pathlib import Path
@@ -90,10 +91,10 @@ def _opened(path: Path | None) -> mmap.mmap | bytearray:
     if path is None:
         return bytearray(size)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with path.open("ab+") as file:
             path.chmod(0o600)
-            file.truncate(size)
+            os.posix_fallocate(file.fileno(), 0, size)  # a hole that cannot be filled would be a SIGBUS later
             return mmap.mmap(file.fileno(), size)
     except OSError as error:
         log.error(

@@ -1,170 +1,121 @@
-"""The request journal: what was promised to clients, on disk.
+"""The request journal: what was promised to clients, on disk, as safely as `requests.durability` says.
 
-A request is acknowledged to whoever sent it when it is on disk or when its answer is on disk. One row lives
-through three states: asked (payload in the spool), answered (waits until the client has it), done (only the
-identity is kept, so that a double is known). SQLite in WAL mode with synchronous=NORMAL: nothing is lost when
-the process is killed at any moment; when the machine loses power, the last transactions may be missing, but
-the file is never broken.
+A request is acknowledged to whoever sent it when it is kept or when its answer is. One row lives through
+three states: asked (payload in the spool), answered (waits until the client has it), done (only the identity
+is kept, so that a double is known). What cannot be written is served from memory; its sender keeps it then.
 """
 
-import json
-import logging
 import sqlite3
-import threading
-import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal
 
 from edged.contracts.errors import ConfigError
 from edged.contracts.request import Answer
 from edged.flow.counters import Counters
-from edged.requests.layout import open_or_begin, spool_of
-from edged.requests.spool import Place, Spool
+from edged.requests.disk import Disk
+from edged.requests.group import GroupCommit
+from edged.requests.ledger import KEPT_ROWS, KEPT_S, Addressed, Ledger, Request
+from edged.requests.locked import LockedLedger
 
-log = logging.getLogger(__name__)
+__all__ = ["KEPT_ROWS", "KEPT_S", "Addressed", "Durability", "Journal", "Request"]
 
-T = TypeVar("T")
-
-KEPT_S = 600.0
-"""Seconds for which the identity of an answered request is kept."""
-KEPT_ROWS = 20_000
-"""So many identities are kept at most."""
-
-_ASK = """
-INSERT INTO requests (identity, service, world, received, reply, segment, offset, length)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_REFUSE = """
-INSERT INTO requests (identity, service, world, received, reply, request_id, code, model, body, answered)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_ANSWER = """
-UPDATE requests SET reply = ?, request_id = ?, code = ?, model = ?, body = ?, answered = ?, segment = NULL
-WHERE id = ?
-"""
-_DONE = """
-UPDATE requests SET body = NULL, segment = NULL, answered = COALESCE(answered, received)
-WHERE id IN (SELECT value FROM json_each(?))
-"""
-_PURGE = """
-DELETE FROM requests WHERE answered IS NOT NULL AND body IS NULL
-AND (answered < ? OR id <= (SELECT MAX(id) FROM requests) - ?)
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request as far as it must be remembered until its answer has arrived."""
-
-    identity: bytes
-    """Equal for doubles."""
-    service: str
-    world: str
-    """The outside world that took it and will answer it, such as `mqtt`."""
-    reply: bytes
-    """Where the answer goes: written and read by that world alone."""
-    received: float
-    """`time.time()`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Addressed:
-    """An answer and where it goes."""
-
-    reply: bytes
-    """As in `Request`; now that there is an answer, it may say more."""
-    answer: Answer
-    service: str = ""
-    """Of the request, when it is read back."""
+Durability = Literal["memory", "process", "power"]
+"""What a request survives once it is acknowledged: nothing (so it is not before its answer has arrived), the
+end of the process, a power cut."""
 
 
 class Journal:
     """Safe from all threads. After `open` nothing raises: what cannot be written is counted and said once."""
 
-    def __init__(self, folder: Path, counters: Counters) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        counters: Counters,
+        durability: Durability = "process",
+        disk: Disk | None = None,
+    ) -> None:
+        self.reopened: Callable[[], None] = lambda: None
+        """Called when a disk that could not be written can be: set by who takes what is left there."""
         self._path = folder / "requests.db"
-        self._counters = counters
-        self._lock = threading.Lock()
-        self._open: tuple[sqlite3.Connection, Spool] | None = None
-        self._places: dict[int, Place] = {}
-        """Payloads of the requests without an answer, by row."""
-        self._well = True
+        self._durability: Durability = durability
+        syncs = durability == "power"
+        self._ledger = LockedLedger(self._path, disk or Disk(counters), counters, syncs=syncs)
+        self._group = GroupCommit(self._ledger.sync) if syncs else None
 
     def open(self) -> None:
-        """Open or begin the journal; that of an earlier release is taken over, a damaged one is set aside.
+        """Open or begin it. Where the folder cannot be written, requests are kept in memory for now.
 
-        Raises `ConfigError` when the folder cannot be written or another process holds the journal.
+        Raises `ConfigError` when another process holds the journal.
         """
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            db = open_or_begin(self._path, self._counters)
-            needed = db.execute("SELECT id, segment, offset, length FROM requests WHERE segment IS NOT NULL")
-            self._places = {row: Place(*place) for row, *place in needed}
-            self._open = db, Spool(spool_of(self._path), self._places.values())
+            if self._durability != "memory" or self._path.exists():
+                self._ledger.open()
         except (sqlite3.Error, OSError) as error:
-            hint = "; does another edged use this folder?" if "locked" in str(error) else ""
-            raise ConfigError(f"paths.state: {self._path} cannot be opened: {error}{hint}") from error
+            if "locked" in str(error):
+                hint = "does another edged use this folder?"
+                raise ConfigError(f"paths.state: {self._path} cannot be opened: {error}; {hint}") from error
+            self._ledger.failed(error)
+        if self._group is not None:
+            self._group.start()
 
     def close(self) -> None:
         """Give the files back; calls that come later do nothing."""
-        with self._lock:
-            if self._open is not None:
-                db, spool = self._open
-                self._open = None
-                spool.close()
-                db.close()
+        if self._group is not None:
+            self._group.stop()
+        self._ledger.close()
+
+    def kept(self) -> str:
+        """The durability as it is now, with why where it is not as it should be."""
+        return f"memory: {self._ledger.why}" if self._ledger.why else self._durability
 
     def ask(self, request: Request, payload: bytes) -> int | None:
-        """Put a request down. Its row, or none when it could not be written."""
-
-        def insert(db: sqlite3.Connection, spool: Spool) -> int | None:
-            place = spool.write(payload)
-            try:
-                where = (place.segment, place.offset, place.length)
-                row = db.execute(_ASK, (*_known(request), request.reply, *where)).lastrowid
-            except sqlite3.Error:
-                spool.release(place.segment)
-                raise
-            if row is not None:
-                self._places[row] = place
-            return row
-
-        row = self._do(insert)
-        if row is not None and not self._well:
-            self._well = True
-            log.warning("the journal %s can be written again", self._path)
+        """Put a request down. Its row, or none when it could not be, or shall not be, written."""
+        if self._durability == "memory":
+            return None
+        row = self._ledger.do(lambda ledger: ledger.ask(request, payload))
+        if row is not None:
+            self._ledger.written()
         return row
 
     def answer(self, row: int | None, request: Request, out: Addressed) -> int | None:
         """Put an answer down, of the request in `row` or of one that is not on disk. Its row, as above."""
-        answer = out.answer
-        columns = (out.reply, answer.request_id, answer.code, answer.model, answer.body, time.time())
+        if row is None and self._durability == "memory":
+            return None
+        return self._ledger.do(lambda ledger: ledger.answer(row, request, out))
 
-        def update(db: sqlite3.Connection, spool: Spool) -> int | None:
-            if row is None:
-                return db.execute(_REFUSE, (*_known(request), *columns)).lastrowid
-            db.execute(_ANSWER, (*columns, row))
-            self._forget(spool, row)
-            return row
-
-        return self._do(update)
+    def once_kept(self, told: Callable[[], object]) -> None:
+        """Call `told` when what was put down before is as safe as it shall be; never, if it cannot be."""
+        if self._group is None:
+            told()
+        else:
+            self._group.after(told)
 
     def done(self, rows: Iterable[int]) -> None:
         """The clients have these answers: only their identities are kept."""
         ids = list(rows)
+        self._ledger.do(lambda ledger: ledger.done(ids))
 
-        def update(db: sqlite3.Connection, spool: Spool) -> None:
-            db.execute(_DONE, (json.dumps(ids),))
-            for row in ids:  # those whose answers could not be written still have a payload
-                self._forget(spool, row)
+    def tend(self) -> None:
+        """Now and then: forget what is old, and try again to open what could not be."""
+        if self._ledger.is_open() or not self._ledger.why:
+            self._ledger.do(Ledger.tidy)
+            self.once_kept(lambda: None)  # what is answered goes with a sync
+            return
+        try:
+            self._ledger.open()
+        except (sqlite3.Error, OSError):  # said when it began
+            return
+        self._ledger.written()
+        self.reopened()
 
-        self._do(update)
+    def left(self, world: str) -> list[tuple[int, Request]]:
+        """Requests of a world that earlier runs did not answer, oldest first."""
+        return [(row, request) for row, request in self.asked(world) if row <= self._horizon()]
 
-    def purge(self) -> None:
-        """Forget identities that are old or too many."""
-        self._do(lambda db, _: db.execute(_PURGE, (time.time() - KEPT_S, KEPT_ROWS)))
+    def left_answered(self, world: str) -> list[int]:
+        """Rows of the answers of a world by earlier runs that have not arrived, oldest first."""
+        return [row for row in self.answered(world) if row <= self._horizon()]
 
     def asked(self, world: str) -> list[tuple[int, Request]]:
         """Requests of a world without an answer, oldest first."""
@@ -177,13 +128,11 @@ class Journal:
 
     def payload(self, row: int) -> bytes | None:
         """The payload of a request without an answer; none when it was lost."""
+        return self._ledger.do(lambda ledger: ledger.payload(row))
 
-        def read(_: sqlite3.Connection, spool: Spool) -> bytes | None:
-            place = self._places[row]
-            payload = spool.read(place)
-            return payload if len(payload) == place.length else None
-
-        return self._do(read)
+    def waited(self, row: int) -> float:
+        """Seconds since the request in `row`, which has no answer, came in, whatever the clock was set to."""
+        return self._ledger.do(lambda ledger: ledger.waited(row)) or 0.0
 
     def answered(self, world: str) -> list[int]:
         """Rows of the answers of a world that have not arrived, oldest first."""
@@ -204,31 +153,8 @@ class Journal:
         rows = self._read("SELECT identity, reply FROM requests WHERE world = ? ORDER BY id", world)
         return [(row[0], row[1]) for row in rows]
 
-    def _forget(self, spool: Spool, row: int) -> None:
-        if (place := self._places.pop(row, None)) is not None:
-            spool.release(place.segment)
+    def _horizon(self) -> int:
+        return self._ledger.do(lambda ledger: ledger.horizon) or 0
 
     def _read(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        return self._do(lambda db, _: db.execute(statement, values).fetchall()) or []
-
-    def _do(self, work: Callable[[sqlite3.Connection, Spool], T]) -> T | None:
-        """One thread at a time. A full disk or a broken file gives none, and the caller goes on without."""
-        with self._lock:
-            if self._open is None:
-                return None
-            try:
-                return work(*self._open)
-            except (sqlite3.Error, OSError) as error:
-                self._failed(error)
-                return None
-
-    def _failed(self, error: Exception) -> None:
-        self._counters.count("journal_failures", str(error))
-        if self._well:
-            self._well = False
-            served = "requests are still served, but acknowledged only once their answers have arrived"
-            log.error("the journal %s fails: %s; %s", self._path, error, served)
-
-
-def _known(request: Request) -> tuple[object, ...]:
-    return (request.identity, request.service, request.world, request.received)
+        return self._ledger.do(lambda ledger: ledger.read(statement, *values)) or []

@@ -7,6 +7,7 @@ from edged.contracts.settings import Seconds, Settings
 from edged.media.picture import PictureLimits
 from edged.media.policy import FetchSettings
 from edged.media.sound import SoundLimits
+from edged.requests.journal import Durability
 
 
 class RequestSettings(Settings):
@@ -16,6 +17,10 @@ class RequestSettings(Settings):
     """Requests in the queue; one more is answered 429."""
     max_waiting_bytes: int = Field(default=100_000_000, ge=1)
     """Bytes of all waiting requests; more is answered 429."""
+    durability: Durability = "process"
+    """What a request over MQTT survives once it is acknowledged: `process` is the end of ours, SIGKILL too;
+    `power` a power cut as well, for which what comes within some 30 ms is synced together; `memory` writes
+    nothing, and leaves it with the broker until its answer has arrived (MQTT 3.1.1: twenty at a time)."""
     timeout_s: Seconds = 60.0
     """From the arrival to 504, for a request of pictures or texts that names no `timeout_s`."""
     media_timeout_s: Seconds = 3600.0

@@ -83,12 +83,12 @@ class Due:
     def __init__(self, every: float | None) -> None:
         """None: every item."""
         self._every = every
-        self._next_at = float("-inf")
+        self._last_at = float("-inf")
 
     def at(self, captured_at: float) -> bool:
-        """Whether the time has passed; asked once an item."""
+        """Whether the time has passed, or the clock was set back; asked once an item."""
         if self._every is not None:
-            if captured_at < self._next_at:
+            if abs(captured_at - self._last_at) < self._every:
                 return False
-            self._next_at = captured_at + self._every
+            self._last_at = captured_at
         return True

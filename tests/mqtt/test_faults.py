@@ -106,7 +106,7 @@ def test_with_a_full_disk_requests_are_answered_and_acknowledged_late(unit, clie
     counters, work = Counters(), pipeline()
     work.open.clear()
     link = unit(work, counters=counters)
-    link._journal._open[0].execute("PRAGMA max_page_count = 1")
+    link._journal._ledger._ledger._db.execute("PRAGMA max_page_count = 1")
     customer = client("replies/me")
     for n in range(50):
         customer.publish(REQUEST, {"n": n, "x": "y" * 4000}, "replies/me", str(n).encode() * 500)
@@ -125,7 +125,7 @@ def test_an_unjournalled_request_is_delivered_again_after_a_kill_since_it_was_no
     counters, work = Counters(), pipeline()
     work.open.clear()
     link = unit(work, counters=counters, url=proxy.url)
-    link._journal._open[0].execute("PRAGMA max_page_count = 1")
+    link._journal._ledger._ledger._db.execute("PRAGMA max_page_count = 1")
     customer = client("replies/me")
     for n in range(50):
         customer.publish(REQUEST, {"n": n}, "replies/me", str(n).encode() * 500)

@@ -293,7 +293,16 @@ def test_results_and_health_are_published_under_their_topics(unit, client):
     message = customer.next()
     assert (message.payload, message.retain) == (b'{"seq": 1}', False)
     link.publications.health(
-        Health(node=NODE, uptime_s=1, counters={}, latency_ms={}, queues={"requests": 0}, units={})
+        Health(
+            node=NODE,
+            uptime_s=1,
+            counters={},
+            latency_ms={},
+            queues={"requests": 0},
+            units={},
+            durability="process",
+            clock="synced",
+        )
     )
     assert customer.json()["queues"] == {"requests": 0}
 
