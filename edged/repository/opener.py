@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from edged.children.child import Child, Desk
 from edged.contracts.card import ModelCard, VariantName
-from edged.contracts.errors import EdgedError, NotReady, VariantError
+from edged.contracts.errors import ConfigError, EdgedError, NotReady, VariantError
 from edged.contracts.message import ModelFacts
 from edged.contracts.model import AnyModel, Part, Tools
 from edged.contracts.slot import Slot
 from edged.flow.counters import Counters
 from edged.repository.catalogue import Catalogue, Uses
 from edged.repository.instance import Instance, UsedModel
+from edged.repository.isolated import AnyInstance, IsolatedInstance
 from edged.repository.parts import used_models
 from edged.repository.resources import open_gallery, open_resources
 from edged.repository.sessions import Held, SharedSessions, Watch, unwatched
@@ -26,6 +28,14 @@ from edged.runtimes.devices import Concurrency, devices
 from edged.runtimes.opening import split
 
 log = logging.getLogger(__name__)
+
+Start = Callable[[str, Preference, int, Desk], Child]
+"""Makes the child of a model that shall run as is wished, in so many bytes of memory."""
+
+
+def no_children(model: str, wish: Preference, memory_bytes: int, desk: Desk) -> Child:
+    """Where models are opened in this process alone."""
+    raise ConfigError(f"{model} cannot have a process of its own here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +58,16 @@ class Opener:
         *,
         gallery: Path | None = None,
         watch: Watch = unwatched,
+        start: Start = no_children,
     ) -> None:
         """`gallery`: folder of what the shop enrolled; none: `gallery` within the catalogue's. `watch`: as of
-        `SharedSessions`."""
+        `SharedSessions`. `start`: makes the children of `isolate`."""
         self.catalogue = catalogue
         self._gallery = gallery or catalogue.root / "gallery"
         self._concurrency = concurrency
         self._counters = counters
         self._slot_for = slot_for
+        self._start = start
         self._sessions = SharedSessions(catalogue.root, concurrency, watch)
         self._instances: Shared[tuple[str, Preference], _Opened] = Shared()
         self._deriving = threading.Lock()
@@ -78,8 +90,24 @@ class Opener:
         known = self.catalogue.model(model)
         return self._instances.acquire((model, wish), lambda: self._open(known, wish)).instance
 
-    def release(self, instance: Instance) -> None:
+    def isolate(self, model: str, wish: Preference, memory_bytes: int) -> IsolatedInstance:
+        """A warm instance in a process of its own, which shares nothing and may hold so many bytes; give it
+        back with `release`. Raises as `acquire`, and `ChildDied`."""
+        card = self.catalogue.card(model)
+        used = used_models(card, wish, self.catalogue.card)
+        cards = {name: self.catalogue.card(other) for name, other in used.items()}
+        start = partial(self._start, model, wish, memory_bytes)
+        instance = IsolatedInstance(
+            card, cards, wish, start=start, slot_for=self._slot_for, counters=self._counters
+        )
+        _log_opened(instance)
+        return instance
+
+    def release(self, instance: AnyInstance) -> None:
         """Give an instance back; the last one who does closes what nobody else uses."""
+        if isinstance(instance, IsolatedInstance):
+            instance.close()
+            return
         last = self._instances.release((instance.card.id, instance.asked))
         if last is not None:
             self._sessions.release(last.held)
@@ -164,7 +192,7 @@ def _silent(task: str, done: int, total: int) -> None:
     """Nobody looks."""
 
 
-def _log_opened(instance: Instance) -> None:
+def _log_opened(instance: AnyInstance) -> None:
     facts, asked = instance.facts, instance.asked
     precision = facts.variant.partition("-")[2]
     as_asked = asked.device in ("auto", facts.device) and asked.precision in ("auto", precision)

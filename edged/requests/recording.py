@@ -40,9 +40,9 @@ def found_in(
 
     Raises what `open_sound` does, naming the field, and what the model does.
     """
-    if VOICE not in served.instance.tools.models:
+    if not served.instance.uses(VOICE):
         raise CardError(f"{served.instance.card.id} must have a model `{VOICE}` in `uses` to get clips")
-    voice = served.instance.tools.models[VOICE]
+    voice = served.instance.used(VOICE, Priority.JOB)
     results: list[tuple[int, Any]] = []
     try:
         with open_sound(recording.file, limits, recording.play_duration_us) as sound:

@@ -14,7 +14,7 @@ from edged.contracts.model import Options
 from edged.contracts.service import Service
 from edged.contracts.services import service
 from edged.contracts.settings import MISSING, worded
-from edged.repository.instance import Instance
+from edged.repository.isolated import AnyInstance
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Served:
     """A service that is ready."""
 
     service: Service
-    instance: Instance
+    instance: AnyInstance
     options: Options
     """Card, then service configuration."""
     pai_spelling: bool = False

@@ -13,7 +13,7 @@ from edged.contracts.services import service
 from edged.contracts.settings import Settings
 from edged.flow.backoff import delays
 from edged.repository.catalogue import Catalogue, Uses
-from edged.repository.instance import Instance
+from edged.repository.isolated import AnyInstance
 from edged.repository.opener import Opener
 from edged.serving.table import Served, ServiceTable, merged
 
@@ -94,7 +94,7 @@ class ServiceUnit:
         self._table = table
         self._changed = changed
         self._state = "loading"
-        self._instance: Instance | None = None
+        self._instance: AnyInstance | None = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._open, name=f"open-{name}", daemon=True)

@@ -1,0 +1,147 @@
+"""A model with all that it uses, open in a child: answers the calls of `repository.isolated`."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edged.children.inside import Handle, Parent
+from edged.children.values import Arrays, packed, unpacked
+from edged.children.wire import Message, Tree
+from edged.contracts.items import AudioClip, Frame, FramePair, PixelFormat, Pixels, TextPair
+from edged.contracts.services import any_service
+from edged.contracts.slot import Priority
+from edged.discovery import discover
+from edged.flow.counters import Counters
+from edged.log import set_up
+from edged.media.frame import AskedFrame
+from edged.repository.catalogue import Catalogue
+from edged.repository.instance import Instance
+from edged.repository.isolated import How, Ports, Report, SentFrame
+from edged.repository.opener import Opener
+from edged.runtimes.devices import Concurrency
+
+
+class AskedSlot:
+    """The daemon's slot. Implements `contracts.slot.Slot`."""
+
+    def __init__(self, parent: Parent, device: str) -> None:
+        self._parent = parent
+        self._device = device
+
+    @contextmanager
+    def hold(self, priority: Priority) -> Iterator[None]:
+        """Wait for the turn; the daemon takes the right back, too, when this process dies."""
+        self._parent.ask("slot", device=self._device, priority=int(priority))
+        try:
+            yield
+        finally:
+            self._parent.tell("back")
+
+
+class AskedRun:
+    """The handle of one call; the daemon says whether it goes on. Implements `contracts.model.Run`."""
+
+    def __init__(self, parent: Parent) -> None:
+        self._parent = parent
+
+    def progress(self, done: float) -> None:
+        """Pass on the share that is done."""
+        self._parent.tell("progress", done=float(done))
+
+    def check(self) -> None:
+        """Raise what the daemon raises."""
+        self._parent.ask("check")
+
+
+class OpenModel:
+    """Answers calls, and keeps the states of streams."""
+
+    def __init__(self, parent: Parent, instance: Instance) -> None:
+        self._parent = parent
+        self._instance = instance
+        self._states: dict[str, Any] = {}
+
+    def report(self) -> Tree:
+        """What the daemon wants to know."""
+        opened = self._instance
+        graphs = {
+            name: Ports(tuple(known.inputs.values()), tuple(known.outputs.values()))
+            for name, known in opened.signatures.items()
+        }
+        facts, skipped = opened.facts, dict(opened.skipped)
+        said: Tree = packed(Report(facts.variant, facts.device, skipped, opened.picture, graphs), [])
+        return said
+
+    def answer(self, call: Message) -> Message:
+        """One call."""
+        said = call.tree
+        for key in said["forget"]:
+            self._states.pop(key, None)
+        item, run, priority = (
+            self._item(said["item"], call),
+            AskedRun(self._parent),
+            Priority(said["priority"]),
+        )
+        part = said["part"]
+        model = self._instance if part is None else self._instance.used(part, priority)
+        options = any_service(model.card.service).options.model_validate(said["options"])
+        more: dict[str, Any] = {}
+        if said["verb"] == "step":
+            result, more["state"] = self._stepped(part, item, said["state"], How(options, run, priority))
+        elif part is None:
+            result = self._instance.infer(item, options, run, priority)
+        else:
+            result = self._instance.used(part, priority).infer(item, run, **dict(options))
+        arrays: Arrays = []
+        return Message({"result": packed(result, arrays), **more}, arrays)
+
+    def _stepped(self, part: str | None, chunk: Any, key: str | None, how: How) -> tuple[Any, str]:
+        """A chunk after the state of that key; one that is not known begins."""
+        before = self._states.get(key) if key is not None else None
+        if part is None:
+            before = self._instance.start(how.options) if before is None else before
+            result, after = self._instance.step(chunk, before, *how)
+        else:
+            used = self._instance.used(part, how.priority)
+            result, after = used.step(chunk, used.start() if before is None else before, how.run)
+        self._states[key := secrets.token_hex(8)] = after
+        return result, key
+
+    def _item(self, said: Mapping[str, Any], call: Message) -> Any:
+        ((kind, tree),) = said.items()
+        match kind:
+            case "frame":
+                return self._frame(tree, call)
+            case "pair":
+                return FramePair(*(self._frame(one, call) for one in tree))
+            case "clip":
+                return unpacked(tree, AudioClip, call.arrays)
+        return unpacked(tree, TextPair, call.arrays)
+
+    def _frame(self, tree: Any, call: Message) -> Frame:
+        said: SentFrame = unpacked(tree, SentFrame, call.arrays)
+
+        def ask(wanted: PixelFormat) -> Pixels:
+            return self._parent.ask("pixels", number=said.number, form=packed(wanted, [])).arrays[0]
+
+        known = {} if said.form is None or said.pixels is None else {said.form: said.pixels}
+        return AskedFrame(ask, (said.height, said.width), said.captured_at, said.seq, known)
+
+
+def open_model(parent: Parent, given: Mapping[str, Any]) -> tuple[Tree, Handle]:
+    """Open the model that is named. Raises as `Opener.acquire`."""
+    set_up()
+    plugins = discover([Path(folder) for folder in given["plugins"]])
+    opener = Opener(
+        Catalogue(Path(given["models"]), plugins.models),
+        Concurrency(1, given["threads"]),
+        Counters(),
+        lambda device: AskedSlot(parent, device),
+        gallery=Path(given["gallery"]),
+    )
+    uses = tuple((name, model) for name, model in given["uses"])
+    instance = opener.acquire(given["model"], given["device"], given["precision"], given["strict"], uses)
+    model = OpenModel(parent, instance)
+    return model.report(), model.answer
