@@ -87,6 +87,7 @@ class Child:
         self._report: Tree | None = None
         self._trouble: str | None = "it is starting"
         self._aside = False
+        self._watcher: Callable[[], None] | None = None
         self._failure: EdgedError | None = None
         self._closing = threading.Event()
         self._deaths: deque[float] = deque()
@@ -111,6 +112,14 @@ class Child:
     def trouble(self) -> str | None:
         """Why it cannot be called now; none when it can."""
         return self._trouble
+
+    def is_aside(self) -> bool:
+        """Whether it died so often that it is not started for a while."""
+        return self._aside
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call it, in the child's thread, when it was set aside, and when it is ready again."""
+        self._watcher = changed
 
     @property
     def process_id(self) -> int | None:
@@ -223,7 +232,9 @@ class Child:
         else:
             with self._changed:
                 self._live, self._report, self._trouble = process, report, None
+                was_aside, self._aside = self._aside, False
                 self._changed.notify_all()
+            self._tell(was_aside)
             return True
         return False
 
@@ -260,13 +271,16 @@ class Child:
         told = f"set aside for {wait_s:g} s, having died {times} times; at last {why}" if aside else why
         log.error("%s: %s; it is started again in %g s", self.name, told, wait_s)
         with self._changed:
-            self._trouble, self._aside = told, aside
+            was_aside, self._trouble, self._aside = self._aside, told, aside
             self._changed.notify_all()
+        self._tell(aside != was_aside)
         self._closing.wait(wait_s)
         if aside:
             self._deaths.clear()
-        with self._changed:
-            self._aside = False
+
+    def _tell(self, changed: bool) -> None:
+        if changed and self._watcher is not None and not self._closing.is_set():
+            self._watcher()
 
 
 class _Overdue(Exception):

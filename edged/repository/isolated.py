@@ -1,7 +1,7 @@
 """An instance in a child: the model, its sessions and what it uses live there, and may die of an item.
 
-What is said: calls `infer` and `step`, with a `part` where a used model is meant. What the child asks within
-a call is answered by `repository.questions`.
+What is said: the calls `infer` and `step`. What the child asks within a call is answered by
+`repository.questions`.
 """
 
 import time
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from edged.children.child import Answerer, Child, Desk
 from edged.children.values import Arrays, Unfit, packed, unpacked
@@ -20,10 +20,10 @@ from edged.contracts.errors import CardError, ChildDied, EdgedError, InferenceEr
 from edged.contracts.items import AudioClip, Frame, FramePair, PixelFormat, Pixels, TextPair
 from edged.contracts.message import ModelFacts
 from edged.contracts.model import Options, Part, Run
-from edged.contracts.services import any_service, card_options
+from edged.contracts.services import any_service
 from edged.contracts.slot import Priority, Slot
 from edged.flow.counters import Counters
-from edged.repository.instance import Instance
+from edged.repository.instance import Instance, UsedModel
 from edged.repository.questions import Questions
 from edged.repository.variants import Preference
 from edged.runtimes.signature import Port, Signature
@@ -64,14 +64,6 @@ class SentFrame:
     pixels: Pixels | None
 
 
-class How(NamedTuple):
-    """How a call shall be done."""
-
-    options: Options
-    run: Run
-    priority: Priority
-
-
 class RemoteState:
     """The state of a stream that a child holds; a new one is none yet, and one that is lost begins anew."""
 
@@ -79,35 +71,6 @@ class RemoteState:
 
     def __init__(self, key: str | None = None) -> None:
         self.key = key
-
-
-class RemotePart:
-    """A used model in a child. Implements `contracts.model.Part`."""
-
-    def __init__(self, owner: "IsolatedInstance", name: str, card: ModelCard, priority: Priority) -> None:
-        self.card = card
-        self._owner = owner
-        self._name = name
-        self._priority = priority
-        self._options = card_options(card)
-
-    def infer(self, item: Any, run: Run, **options: Any) -> Any:
-        """One result for one item."""
-        chosen = self._options.model_copy(update=options) if options else self._options
-        return self._owner.infer_by(self, item, How(chosen, run, self._priority))
-
-    def start(self) -> Any:
-        """The state before the first chunk."""
-        return RemoteState()
-
-    def step(self, chunk: Any, state: Any, run: Run) -> tuple[Any, Any]:
-        """One chunk of a stream."""
-        return self._owner.step_by(self, chunk, state, How(self._options, run, self._priority))
-
-    @property
-    def name(self) -> str:
-        """In the card of who uses it."""
-        return self._name
 
 
 class IsolatedInstance:
@@ -120,21 +83,25 @@ class IsolatedInstance:
     def __init__(
         self,
         card: ModelCard,
-        used: Mapping[str, ModelCard],
+        used: Mapping[str, Instance],
         wish: Preference,
         *,
         start: Start,
         slot_for: Callable[[str], Slot],
         counters: Counters,
     ) -> None:
-        """Opens it. Raises what opening it raises there, and `ChildDied`."""
+        """Opens it. `used`: what the host itself asks of those that it uses, of which it has its own copies.
+
+        Raises what opening it raises there, and `ChildDied`.
+        """
         self.card = card
         self.asked = wish
-        self._used = used
+        self.parts = used
         self._slot_for = slot_for
         self._counters = counters
         self._dropped: deque[str] = deque(maxlen=1000)
         self._stages = {name: f"{name}/{card.id}" for name in ("inference", "whole")}
+        self._result = any_service(card.service).result
         self._child = start(self._opening)
         self._child.start()
         try:
@@ -151,15 +118,15 @@ class IsolatedInstance:
 
     def infer(self, item: Any, options: Options, run: Run, priority: Priority) -> Any:
         """As `Instance.infer`."""
-        return self.infer_by(None, item, How(options, run, priority))
+        return self._said("infer", item, options, run, priority=int(priority))[0]
 
     def used(self, name: str, priority: Priority) -> Part:
-        """As `Instance.used`."""
-        return RemotePart(self, name, self._used[name], priority)
+        """As `Instance.used`, of those that the host asks; they are open in this process."""
+        return UsedModel(self.parts[name], priority)
 
     def uses(self, name: str) -> bool:
-        """Whether there is a used model of that name."""
-        return name in self._used
+        """Whether the host can ask a used model of that name."""
+        return name in self.parts
 
     def start(self, options: Options) -> Any:
         """As `Instance.start`."""
@@ -167,55 +134,50 @@ class IsolatedInstance:
 
     def step(self, chunk: Any, state: Any, options: Options, run: Run, priority: Priority) -> tuple[Any, Any]:
         """As `Instance.step`. A state that was lost with an earlier child begins anew."""
-        return self.step_by(None, chunk, state, How(options, run, priority))
+        more = {"priority": int(priority), "state": state.key}
+        result, said = self._said("step", chunk, options, run, **more)
+        after = RemoteState(key := str(said.get("state")))
+        weakref.finalize(after, self._dropped.append, key).atexit = False
+        return result, after
 
     def trouble(self) -> str | None:
         """Why it cannot be asked now; none when it can."""
         return self._child.trouble()
 
+    def is_aside(self) -> bool:
+        """Whether its process died so often that it is not started for a while."""
+        return self._child.is_aside()
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call it whenever `is_aside` may have changed."""
+        self._child.watch(changed)
+
     def close(self) -> None:
         """End its process."""
         self._child.close()
 
-    def infer_by(self, part: RemotePart | None, item: Any, how: How) -> Any:
-        """One item to a part of the model, or to itself."""
-        return self._said("infer", part, item, how)[0]
-
-    def step_by(
-        self, part: RemotePart | None, chunk: Any, state: RemoteState, how: How
-    ) -> tuple[Any, RemoteState]:
-        """One chunk to a part of the model, or to itself."""
-        result, said = self._said("step", part, chunk, how, state=state.key)
-        after = RemoteState(key := str(said.get("state")))
-        weakref.finalize(after, self._dropped.append, key).atexit = False
-        return result, after
-
     def _said(
-        self, verb: str, part: RemotePart | None, item: Any, how: How, **more: Any
+        self, verb: str, item: Any, options: Options, run: Run, **more: Any
     ) -> tuple[Any, Mapping[str, Any]]:
         """A call, and what came back: the result, and the rest of it."""
         arrays: Arrays = []
         frames: list[Frame] = []
         tree = {
             "verb": verb,
-            "part": part and part.name,
             "item": sent(item, self.picture, frames, arrays),
-            "options": how.options.model_dump(mode="json"),
-            "priority": int(how.priority),
+            "options": options.model_dump(mode="json"),
             "forget": [self._dropped.popleft() for _ in range(len(self._dropped))],
             **more,
         }
         started = time.perf_counter()
-        kind = any_service((part or self).card.service).result
         try:
-            with self._at_work(frames, how.run) as answer:
-                said = self._child.call(Message(tree, arrays), how.run.check, answer)
-            return unpacked(said.tree.get("result"), kind | None, said.arrays), said.tree
+            with self._at_work(frames, run) as answer:
+                said = self._child.call(Message(tree, arrays), run.check, answer)
+            return unpacked(said.tree.get("result"), self._result | None, said.arrays), said.tree
         except Unfit as error:
             self._counters.count(f"inference_failed/{self.card.id}", "Unfit")
-            raise InferenceError(
-                f"{self.card.id} gives something else than {kind.__name__}: {error}"
-            ) from error
+            told = f"{self.card.id} gives no {self._result.__name__}: {error}"
+            raise InferenceError(told) from error
         except EdgedError as error:
             self._counters.count(f"inference_failed/{self.card.id}", type(error).__name__)
             raise

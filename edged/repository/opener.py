@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -90,16 +90,26 @@ class Opener:
         known = self.catalogue.model(model)
         return self._instances.acquire((model, wish), lambda: self._open(known, wish)).instance
 
-    def isolate(self, model: str, wish: Preference, memory_bytes: int) -> IsolatedInstance:
-        """A warm instance in a process of its own, which shares nothing and may hold so many bytes; give it
-        back with `release`. Raises as `acquire`, and `ChildDied`."""
+    def isolate(
+        self, model: str, wish: Preference, memory_bytes: int, host_uses: Collection[str] = ()
+    ) -> IsolatedInstance:
+        """A warm instance in a process of its own, which may hold so many bytes; give it back with `release`.
+
+        It shares nothing. Of the models that it uses, those called `host_uses` are open in this process, too.
+        Raises as `acquire`, and `ChildDied`.
+        """
         card = self.catalogue.card(model)
-        used = used_models(card, wish, self.catalogue.card)
-        cards = {name: self.catalogue.card(other) for name, other in used.items()}
-        start = partial(self._start, model, wish, memory_bytes)
-        instance = IsolatedInstance(
-            card, cards, wish, start=start, slot_for=self._slot_for, counters=self._counters
-        )
+        with ExitStack() as undo:
+            ours = {}
+            for name, other in used_models(card, wish, self.catalogue.card).items():
+                if name in host_uses:
+                    ours[name] = self.acquire(other, wish.device, wish.precision, wish.strict)
+                    undo.callback(self.release, ours[name])
+            start = partial(self._start, model, wish, memory_bytes)
+            instance = IsolatedInstance(
+                card, ours, wish, start=start, slot_for=self._slot_for, counters=self._counters
+            )
+            undo.pop_all()
         _log_opened(instance)
         return instance
 
@@ -107,6 +117,8 @@ class Opener:
         """Give an instance back; the last one who does closes what nobody else uses."""
         if isinstance(instance, IsolatedInstance):
             instance.close()
+            for ours in instance.parts.values():
+                self.release(ours)
             return
         last = self._instances.release((instance.card.id, instance.asked))
         if last is not None:

@@ -12,6 +12,7 @@ from edged.contracts.errors import InferenceError, TimedOut
 from edged.contracts.request import RequestJob
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo
+from edged.requests.apart import Apart
 from edged.requests.call import Call
 from edged.requests.deadlines import Deadlines
 from edged.requests.in_work import InWork
@@ -58,6 +59,7 @@ class RequestQueue:
         self._workers.add("recordings", self._recordings, self._working.on(self._finish), few)
         self._fetchers = Scheduler("fetches", settings.fetch.parallel, counters)
         self._fetchers.add("fetches", self._unfetched, self._fetch, settings.fetch.parallel)
+        self._apart = Apart(lane, self._working.on(self._finish), counters)
         self._units = (self._deadlines, self._workers, self._fetchers)
 
     def submit(self, job: RequestJob) -> None:
@@ -79,7 +81,7 @@ class RequestQueue:
 
     def queued(self) -> dict[str, int]:
         """Requests waiting, by what for."""
-        waiting = {**self._workers.queued(), **self._fetchers.queued()}
+        waiting = {**self._workers.queued(), **self._fetchers.queued(), **self._apart.queued()}
         return {**waiting, "loading": waiting["loading"] + len(self._parked)}
 
     def start(self) -> None:
@@ -94,6 +96,7 @@ class RequestQueue:
         for unit in reversed(self._units):
             unit.stop()
         self._parked.clear()
+        self._apart.stop()
         self._in_work.close()
         while (call := self._fetched.take() or self._recordings.take()) is not None:
             call.close()
@@ -134,6 +137,9 @@ class RequestQueue:
                 if call.wanted is not None:
                     self._unfetched.put(call, len(call.job.payload))
                     return
+                if self._table.is_isolated(call.job.service):
+                    self._apart.put(call, len(call.job.payload))
+                    return
                 self._steps.answer(call)
         self._working.reply(call, call.answer)
 
@@ -149,6 +155,9 @@ class RequestQueue:
         """One that names a URL; in a thread that only waits."""
         with call.step():
             held = self._steps.fetch(call)
+            if self._table.is_isolated(call.job.service):
+                self._apart.put(call, held)
+                return
             lane = self._recordings if call.served.service.takes_sound else self._fetched
             (self._suspects if self._in_work.deaths(call.job.key) else lane).put(call, held)
             return

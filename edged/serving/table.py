@@ -65,6 +65,7 @@ class ServiceTable:
     def __init__(self) -> None:
         self._ready: dict[str, Served] = {}
         self._loading: set[str] = set()
+        self._isolated: set[str] = set()
         self._why_not: dict[str, str] = {}
         self._watchers: list[Callable[[], None]] = []
         self._lock = threading.Lock()
@@ -87,9 +88,14 @@ class ServiceTable:
         """Whether it is worth while to wait for it."""
         return name in self._loading
 
-    def load(self, name: str) -> None:
+    def is_isolated(self, name: str) -> bool:
+        """Whether whoever asks it waits for another process, which may hang: no worker should."""
+        return name in self._isolated
+
+    def load(self, name: str, isolated: bool = False) -> None:
         """A service is about to come up."""
         with self._lock:
+            (self._isolated.add if isolated else self._isolated.discard)(name)
             self._ready.pop(name, None)
             self._why_not[name] = f"the model of {name} is still loading"
             self._loading.add(name)

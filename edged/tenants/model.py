@@ -10,6 +10,7 @@ from edged.children.inside import Handle, Parent
 from edged.children.values import Arrays, packed, unpacked
 from edged.children.wire import Message, Tree
 from edged.contracts.items import AudioClip, Frame, FramePair, PixelFormat, Pixels, TextPair
+from edged.contracts.model import Options
 from edged.contracts.services import any_service
 from edged.contracts.slot import Priority
 from edged.discovery import discover
@@ -18,7 +19,7 @@ from edged.log import set_up
 from edged.media.frame import AskedFrame
 from edged.repository.catalogue import Catalogue
 from edged.repository.instance import Instance
-from edged.repository.isolated import How, Ports, Report, SentFrame
+from edged.repository.isolated import Ports, Report, SentFrame
 from edged.repository.opener import Opener
 from edged.runtimes.devices import Concurrency
 
@@ -79,33 +80,24 @@ class OpenModel:
         said = call.tree
         for key in said["forget"]:
             self._states.pop(key, None)
-        item, run, priority = (
-            self._item(said["item"], call),
-            AskedRun(self._parent),
-            Priority(said["priority"]),
-        )
-        part = said["part"]
-        model = self._instance if part is None else self._instance.used(part, priority)
-        options = any_service(model.card.service).options.model_validate(said["options"])
+        item = self._item(said["item"], call)
+        options = any_service(self._instance.card.service).options.model_validate(said["options"])
+        how = options, AskedRun(self._parent), Priority(said["priority"])
         more: dict[str, Any] = {}
         if said["verb"] == "step":
-            result, more["state"] = self._stepped(part, item, said["state"], How(options, run, priority))
-        elif part is None:
-            result = self._instance.infer(item, options, run, priority)
+            result, more["state"] = self._stepped(item, said["state"], *how)
         else:
-            result = self._instance.used(part, priority).infer(item, run, **dict(options))
+            result = self._instance.infer(item, *how)
         arrays: Arrays = []
         return Message({"result": packed(result, arrays), **more}, arrays)
 
-    def _stepped(self, part: str | None, chunk: Any, key: str | None, how: How) -> tuple[Any, str]:
+    def _stepped(
+        self, chunk: Any, key: str | None, options: Options, run: AskedRun, priority: Priority
+    ) -> tuple[Any, str]:
         """A chunk after the state of that key; one that is not known begins."""
         before = self._states.get(key) if key is not None else None
-        if part is None:
-            before = self._instance.start(how.options) if before is None else before
-            result, after = self._instance.step(chunk, before, *how)
-        else:
-            used = self._instance.used(part, how.priority)
-            result, after = used.step(chunk, used.start() if before is None else before, how.run)
+        before = self._instance.start(options) if before is None else before
+        result, after = self._instance.step(chunk, before, options, run, priority)
         self._states[key := secrets.token_hex(8)] = after
         return result, key
 
