@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from edged.children.inside import error_of, failure
 from edged.children.process import Process
-from edged.children.wire import TICK_S, Garbled, Gone, Message, Tick, Tree
+from edged.children.rooms import Garbled
+from edged.children.wire import TICK_S, Gone, Message, Tick, Tree
 from edged.contracts.errors import ChildDied, EdgedError, NotReady, TimedOut
 
 log = logging.getLogger(__name__)

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from edged.children.rooms import Tenure
 from edged.children.wire import Channel, Gone, Message, Tree
 from edged.contracts import errors
 from edged.contracts.errors import ChildDied, EdgedError
@@ -71,7 +72,8 @@ class Parent:
 
     def let_go(self) -> list[int]:
         """The numbers of the files of this call that are still read."""
-        return self._channel.reader.let_go()
+        reader = self._channel.reader
+        return reader.let_go() if isinstance(reader, Tenure) else []
 
 
 def failure(error: Exception) -> dict[str, str]:

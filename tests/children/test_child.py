@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from edged.children.child import Child, Terms, Work, nothing_to_answer
-from edged.children.wire import Channel, Garbled, Message
+from edged.children.rooms import Garbled
+from edged.children.wire import Channel, Message
 from edged.contracts.errors import Cancelled, ChildDied, NotReady, NotUsable, TimedOut
 
 QUICK = Terms(rests=(0.01, 0.02, 0.05), calm_s=60.0, aside_s=60.0)
