@@ -55,6 +55,8 @@ class Terms:
     """It must be ready within so many seconds."""
     silent_s: float = 60.0
     """A call of which nothing is heard for so long is stuck."""
+    again: bool = True
+    """Whether it is started again when it has died."""
     rests: tuple[float, ...] = (0.1, 1.0, 5.0, 15.0)
     """Seconds before each new start. One death more, and it is set aside."""
     calm_s: float = 600.0
@@ -263,6 +265,11 @@ class Child:
         """Wait before the next start, the longer the oftener it has died."""
         now = time.monotonic()
         self.died += 1
+        if not self._terms.again:
+            self._trouble, self._aside = why, True
+            log.warning("%s: %s", self.name, why)
+            self._closing.wait()
+            return
         self._deaths.append(now)
         while now - self._deaths[0] > self._terms.calm_s:
             self._deaths.popleft()

@@ -97,6 +97,7 @@ class RequestQueue:
             unit.stop()
         self._parked.clear()
         self._apart.stop()
+        self._steps.close()
         self._in_work.close()
         while (call := self._fetched.take() or self._recordings.take()) is not None:
             call.close()

@@ -17,6 +17,7 @@ from edged.flow.counters import Counters
 from edged.media.fetch import IN_MEMORY
 from edged.requests.call import Call
 from edged.requests.decode import fetched, item_of, wanted_of
+from edged.requests.decoders import Decoders
 from edged.requests.parse import options_of, parsed, validated
 from edged.requests.peek import peek_timeout
 from edged.requests.recording import Recording, found_in
@@ -30,9 +31,14 @@ class Steps:
 
     def __init__(self, table: ServiceTable, settings: RequestSettings, counters: Counters) -> None:
         self.cancellations = Cancellations()
+        self._decoders = Decoders()
         self._table = table
         self._settings = settings
         self._counters = counters
+
+    def close(self) -> None:
+        """End the processes that decode."""
+        self._decoders.close()
 
     def all_at_once(self, job: RequestJob) -> Answer:
         """The answer of a job: the result, or the error as `FailedAnswer`."""
@@ -92,7 +98,9 @@ class Steps:
 
     def _found(self, served: Served, item: Any, options: Options, run: RunHandle) -> Finding:
         if isinstance(item, Recording):
-            return served.finding(found_in(item, served, options, self._settings.sound, run), options)
+            return served.finding(
+                found_in(item, served, options, self._settings.sound, run, decoders=self._decoders), options
+            )
         return served.finding(served.instance.infer(item, options, run, Priority.REQUEST), options)
 
     def _run(self, job: RequestJob, known: Service, request: Envelope) -> RunHandle:

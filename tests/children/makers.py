@@ -27,6 +27,8 @@ def servant(parent: Parent, given: Mapping[str, Any]) -> tuple[Tree, Handle]:
     def handle(call: Message) -> Message:  # noqa: PLR0911, PLR0912 - a list of what may go wrong
         said = call.tree
         match said["do"]:
+            case "clock":
+                return Message({"at": time.perf_counter()})
             case "echo":
                 return Message({"said": said.get("text")}, [array + 1 for array in call.arrays])
             case "back":
