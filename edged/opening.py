@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from edged.children.child import Child, Desk, Terms, Work
+from edged.children.child import Child
+from edged.children.talk import Desk
+from edged.children.terms import Terms, Work
 from edged.config import Config
 from edged.discovery import Plugins, discover
 from edged.flow.counters import Counters

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from edged.children.child import Answerer, Child, Desk
+from edged.children.child import Child
+from edged.children.talk import Answerer, Desk
 from edged.children.values import Arrays, Unfit, packed, unpacked
 from edged.children.wire import Message
 from edged.contracts.card import ModelCard

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edged.children.child import Child, Desk
+from edged.children.child import Child
+from edged.children.talk import Desk
 from edged.contracts.card import ModelCard, VariantName
 from edged.contracts.errors import ConfigError, EdgedError, NotReady, VariantError
 from edged.contracts.message import ModelFacts
@@ -100,11 +101,7 @@ class Opener:
         """
         card = self.catalogue.card(model)
         with ExitStack() as undo:
-            ours = {}
-            for name, other in used_models(card, wish, self.catalogue.card).items():
-                if name in host_uses:
-                    ours[name] = self.acquire(other, wish.device, wish.precision, wish.strict)
-                    undo.callback(self.release, ours[name])
+            ours = self.acquire_used(card, wish, undo, host_uses)
             start = partial(self._start, model, wish, memory_bytes)
             instance = IsolatedInstance(
                 card, ours, wish, start=start, slot_for=self._slot_for, counters=self._counters
@@ -126,10 +123,14 @@ class Opener:
             for used in last.used:
                 self.release(used)
 
-    def acquire_used(self, card: ModelCard, wish: Preference, stack: ExitStack) -> dict[str, Instance]:
-        """The models that a model uses, open, by its names for them; `stack` gives them back."""
+    def acquire_used(
+        self, card: ModelCard, wish: Preference, stack: ExitStack, only: Collection[str] | None = None
+    ) -> dict[str, Instance]:
+        """The models that a model uses, or `only` some, open, by its names; `stack` gives them back."""
         acquired = {}
         for name, other in used_models(card, wish, self.catalogue.card).items():
+            if only is not None and name not in only:
+                continue
             acquired[name] = self.acquire(other, wish.device, wish.precision, wish.strict)
             stack.callback(self.release, acquired[name])
         return acquired

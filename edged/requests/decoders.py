@@ -9,7 +9,9 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from edged.children.child import Child, Terms, Work, nothing_to_answer
+from edged.children.child import Child
+from edged.children.talk import nothing_to_answer
+from edged.children.terms import Terms, Work
 from edged.children.values import Unfit, unpacked
 from edged.children.wire import Message
 from edged.contracts.errors import ChildDied
@@ -18,8 +20,8 @@ from edged.media.sound import PIECE, Sound, SoundLimits
 
 WORK = Work("edged.tenants.sound:open_decoder", {})
 TERMS = Terms(
-    memory_bytes=500_000_000,
-    address_bytes=2_000_000_000,  # libraries and the threads' stacks take half of it before anything is read
+    memory_bytes=400_000_000,
+    address_bytes=800_000_000,  # libraries take 240 MB before anything is read
     environment=(("OPENBLAS_NUM_THREADS", "1"),),
     start_s=60.0,
     again=False,

@@ -13,7 +13,9 @@ from statistics import median, quantiles
 
 import numpy as np
 
-from edged.children.child import Child, Terms, Work, nothing_to_answer
+from edged.children.child import Child
+from edged.children.talk import nothing_to_answer
+from edged.children.terms import Terms, Work
 from edged.children.wire import Message
 from edged.config import Config, PathSettings
 from edged.contracts.slot import Priority

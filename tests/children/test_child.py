@@ -15,10 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edged.children.child import Child, Terms, Work, nothing_to_answer
+from edged.children.child import Child
 from edged.children.rooms import Garbled
+from edged.children.talk import nothing_to_answer
+from edged.children.terms import Terms, Work
 from edged.children.wire import Channel, Message
 from edged.contracts.errors import Cancelled, ChildDied, NotReady, NotUsable, TimedOut
+from tests.broker import until
 
 QUICK = Terms(rests=(0.01, 0.02, 0.05), calm_s=60.0, aside_s=60.0)
 
@@ -182,7 +185,7 @@ def test_who_dies_too_often_is_set_aside_and_tried_again_later(raise_child):
         call(child, "echo")
     assert time.monotonic() - began < 0.2
     assert "set aside" in child.trouble()
-    time.sleep(1.2)
+    until(lambda: child.trouble() is None)
     assert call(child, "echo", text="again").tree == {"said": "again"}
     assert child.trouble() is None
 
@@ -213,7 +216,7 @@ def test_the_address_space_may_be_bounded(raise_child):
 
 def test_it_dies_with_its_parent():
     code = (
-        "from edged.children.child import *; import time\n"
+        "from edged.children.child import Child; from edged.children.terms import Terms, Work; import time\n"
         "child = Child('x', Work('tests.children.makers:servant', {}), Terms()); child.start()\n"
         "print(child.report()['pid'], flush=True); time.sleep(60)"
     )

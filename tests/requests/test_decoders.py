@@ -33,7 +33,7 @@ def patient():
 
 def spooled(data):
     """As what was fetched is kept."""
-    file = SpooledTemporaryFile(IN_MEMORY)
+    file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - who gets it closes it
     file.write(data)
     return file
 
@@ -150,7 +150,6 @@ def test_its_memory_is_bounded(decoders):
     (process,) = idle(decoders)
     lines = Path(f"/proc/{process}/limits").read_text().splitlines()
     (space,) = (line.split()[3] for line in lines if line.startswith("Max address space"))
-    assert int(space) == 2_000_000_000
+    assert int(space) == 800_000_000
     status = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
     assert int(status["VmPeak"].split()[0]) * 1024 < int(space) * 0.75
-    print(status["VmPeak"], status["VmRSS"])

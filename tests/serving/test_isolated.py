@@ -1,6 +1,7 @@
 """A model in a process of its own: what it does to itself harms nobody else."""
 
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import yaml
 
 from edged.config import Config, PathSettings
 from edged.contracts.errors import ChildDied, InferenceError, TimedOut
+from edged.contracts.items import AudioClip
 from edged.contracts.message import ModelFacts
 from edged.contracts.request import RequestJob
 from edged.contracts.services import card_options, service
@@ -23,11 +25,16 @@ from edged.media.frame import PictureFrame
 from edged.opening import make_opener
 from edged.repository.instance import Instance
 from edged.repository.isolated import IsolatedInstance
+from edged.repository.variants import ANYTHING
 from edged.requests.queue import RequestQueue
 from edged.requests.settings import RequestSettings
 from edged.serving.run import RunHandle
+from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served, ServiceTable
 from edged.serving.unit import ServiceSettings, ServiceUnit, is_isolated, open_service
+from edged.streams.feed import Feed
+from edged.streams.lane import RunSettings
+from edged.streams.publisher import Outlet
 from edged.testing import FakeRun
 from tests.answers import examples
 from tests.broker import until
@@ -48,10 +55,16 @@ def settings(tmp_path_factory):
     place.mkdir(parents=True)
     shutil.copy(Path(villain.__file__), place / "plugin.py")
     graph = write_graph(place / "small.onnx")
-    known = card(graph, graph={"variants": ["onnxruntime-f32"]}, calibration=None, id="villain")
-    known = known.model_copy(update={"weights": {graph.name: known.weights[graph.name]}})
-    (place / "card.yaml").write_text(yaml.safe_dump(orjson.loads(known.model_dump_json(exclude={"folder"}))))
-    models_in(root / "models", discover([place.parent]).models).puller.pull("villain", silent)
+    for id_, name, more in (
+        ("villain", "card.yaml", {}),
+        ("counter", "counter.yaml", {"service": "voice-activity", "labels": []}),
+    ):
+        known = card(graph, graph={"variants": ["onnxruntime-f32"]}, calibration=None, id=id_, **more)
+        known = known.model_copy(update={"weights": {graph.name: known.weights[graph.name]}})
+        (place / name).write_text(yaml.safe_dump(orjson.loads(known.model_dump_json(exclude={"folder"}))))
+    puller = models_in(root / "models", discover([place.parent]).models).puller
+    for id_ in ("villain", "counter"):
+        puller.pull(id_, silent)
     return Config(
         paths=PathSettings(models=root / "models", plugins=(place.parent,), gallery=root / "gallery")
     )
@@ -190,6 +203,64 @@ def test_who_dies_too_often_is_set_aside_with_its_reason(box):
     assert b"having died 5 times; at last it ended itself with the code 0" in answer.body
     assert NAME not in [served.service.name for served in box.table.ready()]
     assert all(box.answer(other).code == 200 for other in OTHERS)
+
+
+def test_the_state_of_a_stream_stays_there_and_is_lost_with_it(settings):
+    opener = make_opener(settings, Counters())
+    apart = opener.isolate("counter", ANYTHING, 10**9)
+    options, run = card_options(apart.card), FakeRun()
+
+    def step(sum_, state):
+        chunk = AudioClip(np.array([sum_], np.float32), 16_000, 0)
+        found, after = apart.step(chunk, state, options, run, Priority.FRAME)
+        return found.probabilities.tolist(), after
+
+    try:
+        one, first = step(1, apart.start(options))
+        three, second = step(2, first)
+        assert (one, three) == ([1], [3])
+        assert step(5, first)[0] == [6]  # what was before stays as it was
+        assert step(1, apart.start(options))[0] == [1]
+        with pytest.raises(ChildDied):
+            step(-9, second)
+        assert step(4, second)[0] == [4]
+        assert set(run.reported) == {0.5}
+    finally:
+        opener.release(apart)
+
+
+def test_a_stream_waits_for_it_in_a_thread_of_its_own():
+    table, hangs = ServiceTable(), threading.Event()
+    workers = Scheduler("frames", 1, Counters())
+    table.load(NAME, isolated=True)
+    table.put(Served(service(NAME), Hanging(hangs), examples.options_of(NAME)))
+    table.put(Served(service(OTHERS[0]), Example(OTHERS[0]), examples.options_of(OTHERS[0])))
+    told = []
+    outlet = Outlet("node", "door", [lambda _, name, body: told.append(name)], Counters())
+    feed = Feed(outlet, [RunSettings(service=NAME), RunSettings(service=OTHERS[0])], table, workers)
+    feed.start()
+    workers.start()
+    try:
+        feed.put(frame(9))
+        until(lambda: OTHERS[0] in told)
+        assert NAME not in told
+        hangs.set()
+        until(lambda: NAME in told)
+    finally:
+        feed.stop()
+        workers.stop()
+
+
+class Hanging(Example):
+    """Waits for an event."""
+
+    def __init__(self, event):
+        super().__init__(NAME)
+        self._event = event
+
+    def infer(self, item, options, run, priority):
+        self._event.wait(20)
+        return self._found
 
 
 def test_a_card_may_ask_for_it_and_the_configuration_may_refuse(settings):

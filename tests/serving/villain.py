@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from edged import Classification, Prepared, SinglePassModel, hookimpl
+from edged import Classification, Prepared, SinglePassModel, StreamModel, VoiceActivity, hookimpl
 
 SEGFAULT, EXIT, LOOP, EAT, NONSENSE, PID, RAISE = 1, 2, 3, 4, 5, 6, 7
 
@@ -35,6 +35,22 @@ class Villain(SinglePassModel):
         return Classification(np.asarray(outputs["scores"][0]), names)
 
 
+class Counter(StreamModel):
+    """Says how much sound it has heard."""
+
+    def start(self, options):
+        return 0.0
+
+    def step(self, chunk, state, options, tools, run):
+        run.check()
+        run.progress(0.5)
+        heard = state + float(chunk.samples.sum())
+        if heard < 0:
+            os._exit(1)
+        return VoiceActivity(np.array([heard], np.float32)), heard
+
+
 @hookimpl
 def register_models(register):
     register(Villain, "card.yaml")
+    register(Counter, "counter.yaml")

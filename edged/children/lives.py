@@ -1,0 +1,185 @@
+"""The lives of a child, one after another: started, watched, ended, and started again.
+
+A thread of its own does it, for the kernel ends a process with the thread that started it.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from edged.children.process import Process
+from edged.children.rooms import Garbled
+from edged.children.talk import Desk, Overdue, Watch, conversation
+from edged.children.terms import Terms, Work
+from edged.children.wire import TICK_S, Gone, Message, Tree
+from edged.contracts.errors import ChildDied, EdgedError, NotReady, TimedOut
+
+log = logging.getLogger(__name__)
+
+
+class Lives:
+    """Of one child. Safe from all threads."""
+
+    def __init__(self, name: str, work: Work, terms: Terms, desk: Desk) -> None:
+        """`desk` answers while the child makes what it works with."""
+        self.name = name
+        self.trouble: str | None = "it is starting"
+        """Why it cannot be called now; none when it can."""
+        self.aside = False
+        """Whether it died so often that it is not started for a while."""
+        self.died = 0
+        """How often."""
+        self.watcher: Callable[[], None] | None = None
+        """Called, in the thread of this, whenever `aside` changed."""
+        self._work = work
+        self._terms = terms
+        self._desk = desk
+        self._changed = threading.Condition()
+        self._live: Process | None = None
+        self._report: Tree | None = None
+        self._failure: EdgedError | None = None
+        self._closing = threading.Event()
+        self._deaths: deque[float] = deque()
+        self._thread = threading.Thread(target=self._live_on, name=f"child-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Start its first process."""
+        self._thread.start()
+
+    def report(self) -> Tree:
+        """What it tells of itself once it has started. Raises what kept it from it, and `ChildDied`."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._report is not None or self._failure or self._closing.is_set()
+            )
+        if self._report is None:
+            raise self._failure or NotReady(f"{self.name} is closed")
+        return self._report
+
+    def ready(self, wait_s: float) -> Process | None:
+        """The process, if it is ready within so many seconds. Raises `NotReady` where it will not be."""
+        with self._changed:
+            if (live := self._alive()) is not None:
+                return live
+            if self.aside or self._closing.is_set():
+                raise NotReady(f"{self.name} cannot be used: {self.trouble or 'it is closed'}")
+            self._changed.wait(wait_s)
+            return self._alive()
+
+    def close(self) -> None:
+        """End it."""
+        self._closing.set()
+        if (live := self._live) is not None:
+            live.end("the daemon ended it")
+        with self._changed:
+            self._changed.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    @property
+    def process_id(self) -> int | None:
+        """Of the process that lives now."""
+        live = self._live
+        return None if live is None else live.id
+
+    def _alive(self) -> Process | None:
+        return self._live if self._live is not None and self._live.lives(0) else None
+
+    def _live_on(self) -> None:
+        """In the thread of its own: life after life."""
+        while not self._closing.is_set():
+            process = Process(self.name, dict(self._terms.environment))
+            try:
+                if self._begin(process):
+                    self._watched(process)
+            finally:
+                if process.lives(0):
+                    process.end("it is not wanted any more")
+                why = process.why()
+                process.close()
+            if not self._closing.is_set():
+                self._rest(why)
+
+    def _begin(self, process: Process) -> bool:
+        """Whether it is ready; else it has been, or shall be, ended."""
+        began = time.monotonic()
+        work = {"target": self._work.target, "given": self._work.given}
+        hello = Message({**work, "address_bytes": self._terms.address_bytes})
+
+        def tick() -> None:
+            self._look(process)
+            if time.monotonic() - began > self._terms.start_s:
+                raise TimedOut(f"{self.name} was not ready within {self._terms.start_s:g} s")
+
+        try:
+            with self._desk() as answer:
+                watch = Watch(tick, self._terms.start_s, 0.0)
+                report = conversation(process.channel, hello, watch, answer).tree
+        except Overdue as overdue:
+            process.end(str(overdue.error))
+            self._fail(overdue.error)
+        except EdgedError as error:
+            process.end(str(error))
+            self._fail(error)
+        except (Gone, Garbled):
+            process.end("what it said cannot be understood") if process.lives(0.2) else None
+            self._fail(ChildDied(f"{self.name} does not start: {process.why()}"))
+        else:
+            with self._changed:
+                self._live, self._report, self.trouble = process, report, None
+                was_aside, self.aside = self.aside, False
+                self._changed.notify_all()
+            self._tell(was_aside)
+            return True
+        return False
+
+    def _fail(self, error: EdgedError) -> None:
+        with self._changed:
+            self._failure = error
+            self._changed.notify_all()
+
+    def _watched(self, process: Process) -> None:
+        """Until it is dead."""
+        while process.lives(TICK_S):
+            self._look(process)
+        with self._changed:
+            self._live, self.trouble = None, "it has died"
+
+    def _look(self, process: Process) -> None:
+        """End it when it holds too much, or when nobody wants it any more."""
+        held, most = process.memory(), self._terms.memory_bytes
+        if held > most:
+            process.end(f"it held {held / 1e6:.0f} MB of memory, over its {most / 1e6:.0f}")
+        if self._closing.is_set():
+            process.end("the daemon ended it")
+
+    def _rest(self, why: str) -> None:
+        """Wait before the next start, the longer the oftener it has died."""
+        now = time.monotonic()
+        self.died += 1
+        if not self._terms.again:
+            self.trouble, self.aside = why, True
+            log.warning("%s: %s", self.name, why)
+            self._closing.wait()
+            return
+        self._deaths.append(now)
+        while now - self._deaths[0] > self._terms.calm_s:
+            self._deaths.popleft()
+        times, rests = len(self._deaths), self._terms.rests
+        aside = times > len(rests)
+        wait_s = self._terms.aside_s if aside else rests[times - 1]
+        told = f"set aside for {wait_s:g} s, having died {times} times; at last {why}" if aside else why
+        log.error("%s: %s; it is started again in %g s", self.name, told, wait_s)
+        with self._changed:
+            was_aside, self.trouble, self.aside = self.aside, told, aside
+            self._changed.notify_all()
+        self._tell(aside != was_aside)
+        self._closing.wait(wait_s)
+        if aside:
+            self._deaths.clear()
+
+    def _tell(self, changed: bool) -> None:
+        if changed and self.watcher is not None and not self._closing.is_set():
+            self.watcher()
