@@ -18,7 +18,7 @@ from edged.children.values import Arrays, Unfit, packed, unpacked
 from edged.children.wire import Message
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import CardError, ChildDied, EdgedError, InferenceError
-from edged.contracts.items import AudioClip, Frame, FramePair, PixelFormat, Pixels, TextPair
+from edged.contracts.items import AudioClip, Frame, FramePair, PixelFormat, Pixels, SpeechChunk, TextPair
 from edged.contracts.message import ModelFacts
 from edged.contracts.model import Options, Part, Run
 from edged.contracts.services import any_service
@@ -50,6 +50,7 @@ class Report:
     skipped: Mapping[str, str]
     picture: PixelFormat | None
     graphs: Mapping[str, Ports]
+    hears_utterances: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class IsolatedInstance:
         self.facts = ModelFacts(name=card.id, variant=report.variant, device=report.device)
         self.skipped = report.skipped
         self.picture = report.picture
+        self.hears_utterances = report.hears_utterances
         self.signatures = {
             name: Signature(ports.inputs, ports.outputs) for name, ports in report.graphs.items()
         }
@@ -210,6 +212,8 @@ def sent(item: Any, form: PixelFormat | None, frames: list[Frame], arrays: Array
         return {"frame": packed(SentFrame(*at, form, pixels), arrays)}
     if isinstance(item, AudioClip):
         return {"clip": packed(item, arrays)}
+    if isinstance(item, SpeechChunk):
+        return {"speech": packed(item, arrays)}
     if isinstance(item, TextPair):
         return {"text": packed(item, arrays)}
     raise CardError(f"a {type(item).__name__} cannot be sent to a service with `isolation: process` yet")

@@ -9,7 +9,7 @@ from typing import Any
 from edged.children.inside import Handle, Parent
 from edged.children.values import Arrays, packed, unpacked
 from edged.children.wire import Message, Tree
-from edged.contracts.items import AudioClip, Frame, FramePair, PixelFormat, Pixels, TextPair
+from edged.contracts.items import AudioClip, Frame, FramePair, PixelFormat, Pixels, SpeechChunk, TextPair
 from edged.contracts.model import Options
 from edged.contracts.services import any_service
 from edged.contracts.slot import Priority
@@ -72,7 +72,8 @@ class OpenModel:
             for name, known in opened.signatures.items()
         }
         facts, skipped = opened.facts, dict(opened.skipped)
-        said: Tree = packed(Report(facts.variant, facts.device, skipped, opened.picture, graphs), [])
+        report = Report(facts.variant, facts.device, skipped, opened.picture, graphs, opened.hears_utterances)
+        said: Tree = packed(report, [])
         return said
 
     def answer(self, call: Message) -> Message:
@@ -110,6 +111,8 @@ class OpenModel:
                 return FramePair(*(self._frame(one, call) for one in tree))
             case "clip":
                 return unpacked(tree, AudioClip, call.arrays)
+            case "speech":
+                return unpacked(tree, SpeechChunk, call.arrays)
         return unpacked(tree, TextPair, call.arrays)
 
     def _frame(self, tree: Any, call: Message) -> Frame:
