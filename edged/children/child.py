@@ -54,7 +54,7 @@ class Child:
     @property
     def died(self) -> int:
         """How often."""
-        return self._lives.died
+        return self._lives.deaths.total
 
     def call(self, message: Message, tick: Tick, answer: Answerer) -> Message:
         """Ask it. `tick` is called all the while: the call is over soon after it raises.

@@ -19,6 +19,31 @@ from edged.contracts.errors import ChildDied, EdgedError, NotReady, TimedOut
 log = logging.getLogger(__name__)
 
 
+class Deaths:
+    """How often a child has died of late, and how long it rests therefore."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.total = 0
+        """Of all time."""
+        self._terms = terms
+        self._at: deque[float] = deque()
+
+    def another(self, why: str) -> tuple[float | None, bool, str]:
+        """One more: seconds to rest, or none for ever; whether it is set aside for them; and in words."""
+        now, rests, terms = time.monotonic(), self._terms.rests, self._terms
+        self.total += 1
+        if not terms.again:
+            return None, True, why
+        self._at.append(now)
+        while now - self._at[0] > terms.calm_s:
+            self._at.popleft()
+        if (times := len(self._at)) <= len(rests):
+            return rests[times - 1], False, f"{why}; it is started again in {rests[times - 1]:g} s"
+        self._at.clear()
+        told = f"set aside for {terms.aside_s:g} s, having died {times} times; at last {why}"
+        return terms.aside_s, True, told
+
+
 class Lives:
     """Of one child. Safe from all threads."""
 
@@ -29,8 +54,7 @@ class Lives:
         """Why it cannot be called now; none when it can."""
         self.aside = False
         """Whether it died so often that it is not started for a while."""
-        self.died = 0
-        """How often."""
+        self.deaths = Deaths(terms)
         self.watcher: Callable[[], None] | None = None
         """Called, in the thread of this, whenever `aside` changed."""
         self._work = work
@@ -41,7 +65,6 @@ class Lives:
         self._report: Tree | None = None
         self._failure: EdgedError | None = None
         self._closing = threading.Event()
-        self._deaths: deque[float] = deque()
         self._thread = threading.Thread(target=self._live_on, name=f"child-{name}", daemon=True)
 
     def start(self) -> None:
@@ -90,17 +113,28 @@ class Lives:
     def _live_on(self) -> None:
         """In the thread of its own: life after life."""
         while not self._closing.is_set():
-            process = Process(self.name, dict(self._terms.environment))
             try:
-                if self._begin(process):
-                    self._watched(process)
-            finally:
-                if process.lives(0):
-                    process.end("it is not wanted any more")
-                why = process.why()
-                process.close()
+                why = self._one_life(Process(self.name, dict(self._terms.environment)))
+            except OSError as error:  # no memory, no descriptor, no process to be had
+                why = f"no process can be started: {error.strerror}"
+                self._fail(ChildDied(f"{self.name}: {why}"))
             if not self._closing.is_set():
                 self._rest(why)
+
+    def _one_life(self, process: Process) -> str:
+        """From its start to its end; returns of what it died."""
+        try:
+            if self._begin(process):
+                while process.lives(TICK_S):
+                    self._look(process)
+                with self._changed:
+                    self._live, self.trouble = None, "it has died"
+        finally:
+            if process.lives(0):
+                process.end("it is not wanted any more")
+            why = process.why()
+            process.close()
+        return why
 
     def _begin(self, process: Process) -> bool:
         """Whether it is ready; else it has been, or shall be, ended."""
@@ -117,14 +151,12 @@ class Lives:
             with self._desk() as answer:
                 watch = Watch(tick, self._terms.start_s, 0.0)
                 report = conversation(process.channel, hello, watch, answer).tree
-        except Overdue as overdue:
-            process.end(str(overdue.error))
-            self._fail(overdue.error)
-        except EdgedError as error:
-            process.end(str(error))
-            self._fail(error)
+        except (Overdue, EdgedError) as error:
+            self._fail(error.error if isinstance(error, Overdue) else error)
+            process.end(str(self._failure))
         except (Gone, Garbled):
-            process.end("what it said cannot be understood") if process.lives(0.2) else None
+            if process.lives(0.2):
+                process.end("what it said cannot be understood")
             self._fail(ChildDied(f"{self.name} does not start: {process.why()}"))
         else:
             with self._changed:
@@ -140,45 +172,21 @@ class Lives:
             self._failure = error
             self._changed.notify_all()
 
-    def _watched(self, process: Process) -> None:
-        """Until it is dead."""
-        while process.lives(TICK_S):
-            self._look(process)
-        with self._changed:
-            self._live, self.trouble = None, "it has died"
-
     def _look(self, process: Process) -> None:
         """End it when it holds too much, or when nobody wants it any more."""
-        held, most = process.memory(), self._terms.memory_bytes
-        if held > most:
-            process.end(f"it held {held / 1e6:.0f} MB of memory, over its {most / 1e6:.0f}")
+        process.bound(self._terms.memory_bytes)
         if self._closing.is_set():
             process.end("the daemon ended it")
 
     def _rest(self, why: str) -> None:
         """Wait before the next start, the longer the oftener it has died."""
-        now = time.monotonic()
-        self.died += 1
-        if not self._terms.again:
-            self.trouble, self.aside = why, True
-            log.warning("%s: %s", self.name, why)
-            self._closing.wait()
-            return
-        self._deaths.append(now)
-        while now - self._deaths[0] > self._terms.calm_s:
-            self._deaths.popleft()
-        times, rests = len(self._deaths), self._terms.rests
-        aside = times > len(rests)
-        wait_s = self._terms.aside_s if aside else rests[times - 1]
-        told = f"set aside for {wait_s:g} s, having died {times} times; at last {why}" if aside else why
-        log.error("%s: %s; it is started again in %g s", self.name, told, wait_s)
+        wait_s, aside, told = self.deaths.another(why)
+        log.error("%s: %s", self.name, told)
         with self._changed:
             was_aside, self.trouble, self.aside = self.aside, told, aside
             self._changed.notify_all()
         self._tell(aside != was_aside)
         self._closing.wait(wait_s)
-        if aside:
-            self._deaths.clear()
 
     def _tell(self, changed: bool) -> None:
         if changed and self.watcher is not None and not self._closing.is_set():

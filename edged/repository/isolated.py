@@ -82,12 +82,11 @@ class IsolatedInstance:
     `inference_failed/<model>` by reason.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - made in one place
         self,
         card: ModelCard,
         used: Mapping[str, Instance],
         wish: Preference,
-        *,
         start: Start,
         slot_for: Callable[[str], Slot],
         counters: Counters,

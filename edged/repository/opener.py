@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -92,7 +92,7 @@ class Opener:
         return self._instances.acquire((model, wish), lambda: self._open(known, wish)).instance
 
     def isolate(
-        self, model: str, wish: Preference, memory_bytes: int, host_uses: Collection[str] = ()
+        self, model: str, wish: Preference, memory_bytes: int, host_uses: Set[str] = frozenset()
     ) -> IsolatedInstance:
         """A warm instance in a process of its own, which may hold so many bytes; give it back with `release`.
 
@@ -103,9 +103,7 @@ class Opener:
         with ExitStack() as undo:
             ours = self.acquire_used(card, wish, undo, host_uses)
             start = partial(self._start, model, wish, memory_bytes)
-            instance = IsolatedInstance(
-                card, ours, wish, start=start, slot_for=self._slot_for, counters=self._counters
-            )
+            instance = IsolatedInstance(card, ours, wish, start, self._slot_for, self._counters)
             undo.pop_all()
         _log_opened(instance)
         return instance
@@ -124,14 +122,13 @@ class Opener:
                 self.release(used)
 
     def acquire_used(
-        self, card: ModelCard, wish: Preference, stack: ExitStack, only: Collection[str] | None = None
+        self, card: ModelCard, wish: Preference, stack: ExitStack, only: Set[str] | None = None
     ) -> dict[str, Instance]:
         """The models that a model uses, or `only` some, open, by its names; `stack` gives them back."""
         acquired = {}
-        for name, other in used_models(card, wish, self.catalogue.card).items():
-            if only is not None and name not in only:
-                continue
-            acquired[name] = self.acquire(other, wish.device, wish.precision, wish.strict)
+        used = used_models(card, wish, self.catalogue.card)
+        for name in used if only is None else used.keys() & only:
+            acquired[name] = self.acquire(used[name], wish.device, wish.precision, wish.strict)
             stack.callback(self.release, acquired[name])
         return acquired
 
