@@ -125,6 +125,7 @@ class Wiring:
             state_dir=settings.paths.state,
             verbs=self._verbs,
             info=self._core.service_facts,
+            why_not=self._core.table.why_not,
             version=__version__,
         )
         self._core.telling.repeat(unit)

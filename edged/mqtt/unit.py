@@ -39,9 +39,12 @@ class MqttUnit:
         verbs: Mapping[str, Verb],
         info: Callable[[], list[ServiceFacts]],
         version: str,
+        why_not: Callable[[], dict[str, str]] = dict,
     ) -> None:
+        """`info`: the services that are ready; `why_not`: why others are not, by name."""
         self._topics = Topics(node)
         self._info = info
+        self._why_not = why_not
         self._version = version
         self._journal = Journal(state_dir / "mqtt", counters)
         self._outbox = Outbox(counters, settings.max_waiting_results)
@@ -115,7 +118,13 @@ class MqttUnit:
         """Retained: the services that are ready. Also published by itself at each connection."""
         if (carrier := self._carrier) is not None:
             node, services = self._topics.node, self._info()
-            info = Info(node=node, version=self._version, mqtt=carrier.version, services=services)
+            info = Info(
+                node=node,
+                version=self._version,
+                mqtt=carrier.version,
+                services=services,
+                not_ready=self._why_not(),
+            )
             self.publications.info(info)
 
     def _up(self, carrier: Carrier) -> None:

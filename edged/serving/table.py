@@ -124,6 +124,11 @@ class ServiceTable:
         with self._lock:
             return [self._ready[name] for name in sorted(self._ready)]
 
+    def why_not(self) -> dict[str, str]:
+        """The reason of each that is wished and not ready, by name."""
+        with self._lock:
+            return dict(sorted(self._why_not.items()))
+
     def watch(self, changed: Callable[[], None]) -> None:
         """Call it after each change, from whichever thread made it."""
         self._watchers.append(changed)

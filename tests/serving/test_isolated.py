@@ -202,6 +202,7 @@ def test_who_dies_too_often_is_set_aside_with_its_reason(box):
     assert answer.code == 503
     assert b"having died 5 times; at last it ended itself with the code 0" in answer.body
     assert NAME not in [served.service.name for served in box.table.ready()]
+    assert "having died 5 times" in box.table.why_not()[NAME]
     assert all(box.answer(other).code == 200 for other in OTHERS)
 
 
