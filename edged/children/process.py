@@ -44,15 +44,15 @@ class Process:
         ours, its = socket.socketpair()
         kept = {key: os.environ[key] for key in KEPT if key in os.environ}
         places = os.pathsep.join(place for place in sys.path if place)
-        self._running = subprocess.Popen(
-            [sys.executable, "-P", "-m", INSIDE, str(its.fileno()), str(os.getpid())],
-            stdin=subprocess.DEVNULL,
-            stdout=_STDERR,  # what the daemon itself writes to stdout is for others
-            env={**kept, **environment, "PYTHONPATH": places},
-            pass_fds=[its.fileno()],
-            start_new_session=True,  # Ctrl-C is for the daemon, which ends it in its turn
-        )
-        its.close()
+        with its:
+            self._running = subprocess.Popen(
+                [sys.executable, "-P", "-m", INSIDE, str(its.fileno()), str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=_STDERR,  # what the daemon itself writes to stdout is for others
+                env={**kept, **environment, "PYTHONPATH": places},
+                pass_fds=[its.fileno()],
+                start_new_session=True,  # Ctrl-C is for the daemon, which ends it in its turn
+            )
         self.name = name
         self.channel = Channel(ours, trusts=False)
         self._lifeline = os.pidfd_open(self._running.pid)

@@ -37,7 +37,7 @@ class Message(NamedTuple):
     tree: Tree
     arrays: Sequence[NDArray[Any]] = ()
     file: int | None = None
-    """A descriptor that goes with it. Who receives it closes it."""
+    """A descriptor that goes with it, to a child; who receives it closes it."""
 
 
 class Channel:
@@ -91,9 +91,9 @@ class Channel:
         except BaseException:
             _close(files)
             raise
-        _close(files[:used])
-        _close(files[used + 1 :])
-        return Message(said["tree"], arrays, files[used] if len(files) > used else None)
+        own = files[used:][:1] if self._trusts else []  # what a child sends beside its arrays is not wanted
+        _close([file for file in files if file not in own])
+        return Message(said["tree"], arrays, own[0] if own else None)
 
     def close(self) -> None:
         """Say and hear no more."""

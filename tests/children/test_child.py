@@ -296,3 +296,15 @@ def test_a_message_is_believed_nothing(said, with_file):
         with pytest.raises(Garbled):
             Channel(ours, trusts=False).receive(lambda: None)
         assert open_files() == before
+
+
+def test_files_that_a_child_sends_are_not_kept():
+    ours, its = socket.socketpair()
+    with ours, its:
+        body = b'{"tree": {}, "arrays": []}'
+        before = open_files()
+        with open("/dev/null", "rb") as one, open("/dev/zero", "rb") as other:  # noqa: PTH123
+            files = [one.fileno(), other.fileno(), one.fileno()]
+            socket.send_fds(its, [struct.pack("<I", len(body)) + body], files)
+        assert Channel(ours, trusts=False).receive(lambda: None) == Message({}, [], None)
+        assert open_files() == before
