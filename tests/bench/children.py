@@ -18,6 +18,7 @@ from edged.children.talk import nothing_to_answer
 from edged.children.terms import Terms, Work
 from edged.children.wire import Message
 from edged.config import Config, PathSettings
+from edged.contracts.items import Pixels
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
@@ -46,12 +47,12 @@ def timed(what: Callable[[int], object], times: int = TIMES) -> str:
     return shown(taken)
 
 
-def reached(child: Child) -> str:
-    """How long it takes until the child has the picture: both have one clock."""
+def reached(child: Child, picture: Pixels) -> str:
+    """How long it takes until the child has a picture: both have one clock."""
     taken = []
     for _ in range(TIMES):
         began = time.perf_counter()
-        at = child.call(Message({"do": "clock"}, [PICTURE]), never, nothing_to_answer).tree["at"]
+        at = child.call(Message({"do": "clock"}, [picture]), never, nothing_to_answer).tree["at"]
         taken.append(at - began)
     return shown(taken)
 
@@ -86,7 +87,9 @@ def bare() -> None:
         "a 720p picture there, an empty answer back:",
         timed(lambda _: child.call(full, never, nothing_to_answer)),
     )
-    print("a 720p picture there alone:", reached(child))
+    print("a 720p picture there alone:", reached(child, PICTURE))
+    print("as YUV 4:2:0, as a camera gives it:", reached(child, PICTURE[:360]))
+    print("at 416 x 416, as picodet-416 asks for it:", reached(child, PICTURE.reshape(-1)[: 416 * 416 * 3]))
     print("copying it once, within a process:", timed(lambda _: np.copyto(COPY, PICTURE)))
     back = Message({"do": "back"}, [PICTURE])
     print("a 720p picture there and back:", timed(lambda _: child.call(back, never, nothing_to_answer)))
