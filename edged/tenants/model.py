@@ -1,6 +1,7 @@
 """A model with all that it uses, open in a child: answers the calls of `repository.isolated`."""
 
 import secrets
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,18 +28,21 @@ from edged.runtimes.devices import Concurrency
 class AskedSlot:
     """The daemon's slot. Implements `contracts.slot.Slot`."""
 
-    def __init__(self, parent: Parent, device: str) -> None:
+    def __init__(self, parent: Parent, device: str, turn: threading.Lock) -> None:
+        """`turn`: held by the thread that has the right; the daemon gives one a child."""
         self._parent = parent
         self._device = device
+        self._turn = turn
 
     @contextmanager
     def hold(self, priority: Priority) -> Iterator[None]:
         """Wait for the turn; the daemon takes the right back, too, when this process dies."""
-        self._parent.ask("slot", device=self._device, priority=int(priority))
-        try:
-            yield
-        finally:
-            self._parent.tell("back")
+        with self._turn:
+            self._parent.ask("slot", device=self._device, priority=int(priority))
+            try:
+                yield
+            finally:
+                self._parent.tell("back")
 
 
 class AskedRun:
@@ -128,12 +132,13 @@ class OpenModel:
 def open_model(parent: Parent, given: Mapping[str, Any]) -> tuple[Tree, Handle]:
     """Open the model that is named. Raises as `Opener.acquire`."""
     set_up()
+    turn = threading.Lock()
     plugins = discover([Path(folder) for folder in given["plugins"]])
     opener = Opener(
         Catalogue(Path(given["models"]), plugins.models),
         Concurrency(1, given["threads"]),
         Counters(),
-        lambda device: AskedSlot(parent, device),
+        lambda device: AskedSlot(parent, device, turn),
         gallery=Path(given["gallery"]),
     )
     uses = tuple((name, model) for name, model in given["uses"])
