@@ -1,25 +1,34 @@
 """From a configuration to its models: which there are, and what opens them."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 
+from edged.children.child import Child
+from edged.children.talk import Desk
+from edged.children.terms import Terms, Work
 from edged.config import Config
 from edged.discovery import Plugins, discover
 from edged.flow.counters import Counters
 from edged.repository.catalogue import Catalogue
-from edged.repository.opener import Opener
+from edged.repository.opener import Opener, Start
 from edged.repository.puller import Puller
 from edged.repository.sessions import Watch, unwatched
+from edged.repository.variants import Preference
 from edged.runtimes.slot import DeviceSlot
 
 PACKAGED = Path(__file__).parent / "_plugins"
+MODEL = "edged.tenants.model:open_model"
 CHECKOUT = Path(__file__).parent.parent / "plugins"
 
 
 def open_plugins(settings: Config, single: Iterable[Path] = ()) -> Plugins:
     """All plugins: those that come with edged, the configured folders, installed packages; `single` ones."""
-    own = PACKAGED if PACKAGED.is_dir() else CHECKOUT
-    return discover([own, *settings.paths.plugins], single=single)
+    return discover(_folders(settings), single=single)
+
+
+def _folders(settings: Config) -> list[Path]:
+    return [PACKAGED if PACKAGED.is_dir() else CHECKOUT, *settings.paths.plugins]
 
 
 def open_catalogue(settings: Config) -> Catalogue:
@@ -40,7 +49,25 @@ def make_opener(
 
     models = (plugins or open_plugins(settings)).models
     catalogue, gallery = Catalogue(settings.paths.models, models), settings.paths.gallery
-    return Opener(catalogue, concurrency, counters, slot_for, gallery=gallery, watch=watch)
+    start = _starter(settings)
+    return Opener(catalogue, concurrency, counters, slot_for, gallery=gallery, watch=watch, start=start)
+
+
+def _starter(settings: Config) -> Start:
+    """Makes children that open a model as this process would."""
+    paths = settings.paths
+    given = {
+        "models": str(paths.models),
+        "gallery": str(paths.gallery),
+        "plugins": [str(folder) for folder in _folders(settings)],
+        "threads": settings.runtime.concurrency().threads,
+    }
+
+    def start(model: str, wish: Preference, memory_bytes: int, desk: Desk) -> Child:
+        work = Work(MODEL, {**given, "model": model, **asdict(wish)})
+        return Child(f"the process of {model}", work, Terms(memory_bytes=memory_bytes), desk)
+
+    return start
 
 
 def make_puller(settings: Config) -> Puller:

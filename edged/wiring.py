@@ -130,6 +130,7 @@ class Wiring:
             state_dir=settings.paths.state,
             verbs=self._verbs,
             info=self._core.service_facts,
+            why_not=self._core.table.why_not,
             version=__version__,
             durability=settings.requests.durability,
         )

@@ -23,7 +23,7 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 
 FLOORS = (
     {"contracts", "log"},
-    {"media", "ops", "flow", "builders"},
+    {"media", "ops", "flow", "builders", "children"},
     {"runtimes", "answers"},
     {"weights"},
     {"derive"},
@@ -33,11 +33,11 @@ FLOORS = (
     {"mqtt", "http", "jsonl"},
     {"config", "credentials", "dropins", "mend", "secrets"},
     {"core", "telling", "health", "status", "control", "opening"},
-    {"testing", "scaffold"},
+    {"testing", "scaffold", "tenants"},
     {"stream_units", "wiring", "daemon"},
     {"cli"},
 )
-APART = {"media", "ops", "flow", "builders", "requests", "streams", "mqtt", "http", "jsonl"}
+APART = {"media", "ops", "flow", "builders", "children", "requests", "streams", "mqtt", "http", "jsonl"}
 """Who knows nothing of its neighbours on the same floor."""
 SIDEWAYS = {("media", "ops"), ("media", "flow")}
 """Imports that are allowed between the tools of one floor; the ways and the outside worlds have none."""
@@ -52,6 +52,8 @@ PLUGINS_MAY_IMPORT = {"edged", "edged.ops", "edged.media", "edged.builders"}
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "manager", "handler"}
 MOST_LINES = {"daemon.py": 200}
 BOUNDARIES = {
+    "edged/children/child.py": "what breaks a call off ends its child",
+    "edged/children/inside.py": "one call of a child",
     "edged/cli/pull.py": "one model that is pulled, by the code of its plugin",
     "edged/discovery.py": "a plugin is loaded",
     "edged/http/drawings.py": "one drawing",

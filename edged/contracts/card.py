@@ -258,6 +258,10 @@ class ModelCard(_Part):
     """By class id; one label may be several synonyms, separated by a comma and a space."""
     options: Mapping[str, Any] = Field(default_factory=dict)
     """Defaults of the service's options."""
+    isolation: Literal["none", "process"] = "none"
+    """`process`: it lives in a process of its own, which it may end, hang or fill with no harm to others,
+    unless `isolation` of the service in the configuration says otherwise. It costs memory and some
+    milliseconds."""
     decoder: str | None = None
     """For a card without code: the named decoder of the raw outputs."""
     parameters: Mapping[str, Any] = Field(default_factory=dict)

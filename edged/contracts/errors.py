@@ -10,6 +10,7 @@
     x NotUsable                  422  well-formed but not usable: two faces, no audio track
     x QueueFull                  429  no room in the queue; try again later
     x InferenceError             500  the plugin or the runtime failed on this item
+    x ChildDied                  500  the process in which it was worked on has died
     x NotReady                   503  configured, but not installed, or it failed to open
     x TimedOut                   504  the deadline of the request has passed
     x Cancelled                  499  the caller asked to stop
@@ -82,6 +83,10 @@ class QueueFull(RequestError):
 
 class InferenceError(RequestError):
     """The plugin or the runtime failed on this item."""
+
+
+class ChildDied(RequestError):
+    """The process in which the item was worked on died of it, or was ended; another one takes its place."""
 
 
 class NotReady(RequestError):

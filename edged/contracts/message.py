@@ -161,6 +161,8 @@ class Info(_Message):
     """Protocol spoken with the broker."""
     services: list[ServiceFacts]
     """Ready to answer; a service is listed only once its model is warm."""
+    not_ready: dict[str, str] = Field(default_factory=dict)
+    """Why each other service that is asked for cannot answer now, by its name."""
 
 
 class Latency(_Message):

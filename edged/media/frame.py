@@ -2,7 +2,7 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any
@@ -72,6 +72,26 @@ class PictureFrame(_CachedFrame):
 
     def _converted(self, wanted: PixelFormat) -> Pixels:
         return _fitted(self._bgr, wanted)
+
+
+class AskedFrame(_CachedFrame):
+    """A frame whose pixels somebody else has, and gives in the form that is asked for."""
+
+    def __init__(
+        self,
+        ask: Callable[[PixelFormat], Pixels],
+        size: tuple[int, int],
+        captured_at: float,
+        seq: int,
+        known: Mapping[PixelFormat, Pixels],
+    ) -> None:
+        """`size` is (height, width); `known`: forms that are here already."""
+        super().__init__(size[1], size[0], captured_at, seq)
+        self._ask = ask
+        self._cache.update(known)
+
+    def _converted(self, wanted: PixelFormat) -> Pixels:
+        return self._ask(wanted)
 
 
 class EncodedFrame(_CachedFrame):

@@ -42,9 +42,12 @@ class MqttUnit:
         info: Callable[[], list[ServiceFacts]],
         version: str,
         durability: Durability = "process",
+        why_not: Callable[[], dict[str, str]] = dict,
     ) -> None:
+        """`info`: the services that are ready; `why_not`: why others are not, by name."""
         self._topics = Topics(node)
         self._info = info
+        self._why_not = why_not
         self._version = version
         self._journal = Journal(state_dir / "mqtt", counters, durability)
         self._journal.reopened = self._work_off
@@ -131,7 +134,13 @@ class MqttUnit:
             self._shared.follow(tuple(self._topics.shared_requests(one.service) for one in services))
             if (carrier := self._carrier) is not None:
                 node = self._topics.node
-                info = Info(node=node, version=self._version, mqtt=carrier.version, services=services)
+                info = Info(
+                    node=node,
+                    version=self._version,
+                    mqtt=carrier.version,
+                    services=services,
+                    not_ready=self._why_not(),
+                )
                 self.publications.info(info)
 
     def _work_off(self) -> None:

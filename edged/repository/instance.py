@@ -145,6 +145,21 @@ class Instance:
         """Whether it can be stepped while somebody speaks."""
         return isinstance(self.model, UtteranceModel)
 
+    def uses(self, name: str) -> bool:
+        """Whether there is a used model of that name."""
+        return name in self.tools.models
+
+    def trouble(self) -> str | None:
+        """Why it cannot be asked now; none when it can, as here always."""
+        return None
+
+    def is_aside(self) -> bool:
+        """Whether that lasts longer, so that nobody need wait for it."""
+        return False
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call it whenever `is_aside` may have changed; here never."""
+
     def start(self, options: Options) -> Any:
         """The state of a `StreamModel` before its first chunk."""
         assert isinstance(self.model, StreamModel)  # noqa: S101 - the caller knows what it uses

@@ -2,20 +2,23 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from edged.children.child import Child
+from edged.children.talk import Desk
 from edged.contracts.card import ModelCard, VariantName
-from edged.contracts.errors import EdgedError, NotReady, VariantError
+from edged.contracts.errors import ConfigError, EdgedError, NotReady, VariantError
 from edged.contracts.message import ModelFacts
 from edged.contracts.model import AnyModel, Part, Tools
 from edged.contracts.slot import Slot
 from edged.flow.counters import Counters
 from edged.repository.catalogue import Catalogue, Uses
 from edged.repository.instance import Instance, UsedModel
+from edged.repository.isolated import AnyInstance, IsolatedInstance
 from edged.repository.parts import used_models
 from edged.repository.resources import open_gallery, open_resources
 from edged.repository.sessions import Held, SharedSessions, Watch, unwatched
@@ -26,6 +29,14 @@ from edged.runtimes.devices import Concurrency, devices
 from edged.runtimes.opening import split
 
 log = logging.getLogger(__name__)
+
+Start = Callable[[str, Preference, int, Desk], Child]
+"""Makes the child of a model that shall run as is wished, in so many bytes of memory."""
+
+
+def no_children(model: str, wish: Preference, memory_bytes: int, desk: Desk) -> Child:
+    """Where models are opened in this process alone."""
+    raise ConfigError(f"{model} cannot have a process of its own here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +59,16 @@ class Opener:
         *,
         gallery: Path | None = None,
         watch: Watch = unwatched,
+        start: Start = no_children,
     ) -> None:
         """`gallery`: folder of what the shop enrolled; none: `gallery` within the catalogue's. `watch`: as of
-        `SharedSessions`."""
+        `SharedSessions`. `start`: makes the children of `isolate`."""
         self.catalogue = catalogue
         self._gallery = gallery or catalogue.root / "gallery"
         self._concurrency = concurrency
         self._counters = counters
         self._slot_for = slot_for
+        self._start = start
         self._sessions = SharedSessions(catalogue.root, concurrency, counters, watch)
         self._instances: Shared[tuple[str, Preference], _Opened] = Shared()
         self._deriving = threading.Lock()
@@ -78,19 +91,44 @@ class Opener:
         known = self.catalogue.model(model)
         return self._instances.acquire((model, wish), lambda: self._open(known, wish)).instance
 
-    def release(self, instance: Instance) -> None:
+    def isolate(
+        self, model: str, wish: Preference, memory_bytes: int, host_uses: Set[str] = frozenset()
+    ) -> IsolatedInstance:
+        """A warm instance in a process of its own, which may hold so many bytes; give it back with `release`.
+
+        It shares nothing. Of the models that it uses, those called `host_uses` are open in this process, too.
+        Raises as `acquire`, and `ChildDied`.
+        """
+        card = self.catalogue.card(model)
+        with ExitStack() as undo:
+            ours = self.acquire_used(card, wish, undo, host_uses)
+            start = partial(self._start, model, wish, memory_bytes)
+            instance = IsolatedInstance(card, ours, wish, start, self._slot_for, self._counters)
+            undo.pop_all()
+        _log_opened(instance)
+        return instance
+
+    def release(self, instance: AnyInstance) -> None:
         """Give an instance back; the last one who does closes what nobody else uses."""
+        if isinstance(instance, IsolatedInstance):
+            instance.close()
+            for ours in instance.parts.values():
+                self.release(ours)
+            return
         last = self._instances.release((instance.card.id, instance.asked))
         if last is not None:
             self._sessions.release(last.held)
             for used in last.used:
                 self.release(used)
 
-    def acquire_used(self, card: ModelCard, wish: Preference, stack: ExitStack) -> dict[str, Instance]:
-        """The models that a model uses, open, by its names for them; `stack` gives them back."""
+    def acquire_used(
+        self, card: ModelCard, wish: Preference, stack: ExitStack, only: Set[str] | None = None
+    ) -> dict[str, Instance]:
+        """The models that a model uses, or `only` some, open, by its names; `stack` gives them back."""
         acquired = {}
-        for name, other in used_models(card, wish, self.catalogue.card).items():
-            acquired[name] = self.acquire(other, wish.device, wish.precision, wish.strict)
+        used = used_models(card, wish, self.catalogue.card)
+        for name in used if only is None else used.keys() & only:
+            acquired[name] = self.acquire(used[name], wish.device, wish.precision, wish.strict)
             stack.callback(self.release, acquired[name])
         return acquired
 
@@ -164,7 +202,7 @@ def _silent(task: str, done: int, total: int) -> None:
     """Nobody looks."""
 
 
-def _log_opened(instance: Instance) -> None:
+def _log_opened(instance: AnyInstance) -> None:
     facts, asked = instance.facts, instance.asked
     precision = facts.variant.partition("-")[2]
     as_asked = asked.device in ("auto", facts.device) and asked.precision in ("auto", precision)

@@ -13,6 +13,7 @@ from edged.contracts.request import RequestJob
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo
+from edged.requests.apart import Apart
 from edged.requests.call import Call
 from edged.requests.deadlines import Deadlines
 from edged.requests.in_work import InWork
@@ -62,6 +63,7 @@ class RequestQueue:
         self._workers.add("recordings", self._recordings, self._working.on(self._finish), few)
         self._fetchers = Scheduler("fetches", settings.fetch.parallel, counters)
         self._fetchers.add("fetches", self._unfetched, self._fetch, settings.fetch.parallel)
+        self._apart = Apart(lane, self._working.on(self._finish), counters)
         self._units = (self._deadlines, self._workers, self._fetchers)
 
     def submit(self, job: RequestJob) -> None:
@@ -83,7 +85,7 @@ class RequestQueue:
 
     def queued(self) -> dict[str, int]:
         """Requests waiting, by what for."""
-        waiting = {**self._workers.queued(), **self._fetchers.queued()}
+        waiting = {**self._workers.queued(), **self._fetchers.queued(), **self._apart.queued()}
         return {**waiting, "loading": waiting["loading"] + len(self._parked)}
 
     def start(self) -> None:
@@ -98,6 +100,8 @@ class RequestQueue:
         for unit in reversed(self._units):
             unit.stop()
         self._parked.clear()
+        self._apart.stop()
+        self._steps.close()
         self._in_work.close()
         while (call := self._fetched.take() or self._recordings.take()) is not None:
             call.close()
@@ -138,6 +142,9 @@ class RequestQueue:
                 if call.wanted is not None:
                     self._unfetched.put(call, len(call.job.payload))
                     return
+                if self._table.is_isolated(call.job.service):
+                    self._apart.put(call, len(call.job.payload))
+                    return
                 self._steps.answer(call)
         self._working.reply(call, call.answer)
 
@@ -153,6 +160,9 @@ class RequestQueue:
         """One that names a URL; in a thread that only waits."""
         with call.step():
             held = self._steps.fetch(call)
+            if self._table.is_isolated(call.job.service):
+                self._apart.put(call, held)
+                return
             lane = self._recordings if call.served.service.takes_sound else self._fetched
             (self._suspects if self._in_work.deaths(call.job.key) else lane).put(call, held)
             return

@@ -15,8 +15,9 @@ from edged.contracts.items import AudioClip
 from edged.contracts.model import Options, Part, Run
 from edged.contracts.slot import Priority
 from edged.contracts.speech import Clips
-from edged.media.sound import RATE, Sound, SoundLimits, open_sound
+from edged.media.sound import RATE, Sound, SoundLimits
 from edged.ops.clips import WINDOW, CutRules, Cutter
+from edged.requests.decoders import Decoders
 from edged.serving.table import Served
 from edged.serving.voice import VOICE, VoiceMeter
 
@@ -34,18 +35,24 @@ class Recording:
 
 
 def found_in(
-    recording: Recording, served: Served, options: Options, limits: SoundLimits, run: Run
+    recording: Recording,
+    served: Served,
+    options: Options,
+    limits: SoundLimits,
+    run: Run,
+    *,
+    decoders: Decoders,
 ) -> Clips[Any]:
     """What a service finds in a recording.
 
     Raises what `open_sound` does, naming the field, and what the model does.
     """
-    if VOICE not in served.instance.tools.models:
+    if not served.instance.uses(VOICE):
         raise CardError(f"{served.instance.card.id} must have a model `{VOICE}` in `uses` to get clips")
-    voice = served.instance.tools.models[VOICE]
+    voice = served.instance.used(VOICE, Priority.JOB)
     results: list[tuple[int, Any]] = []
     try:
-        with open_sound(recording.file, limits, recording.play_duration_us, run.check) as sound:
+        with decoders.open_sound(recording.file, limits, recording.play_duration_us, run.check) as sound:
             for clip in clips(sound, voice, CutRules(), run):
                 run.check()
                 results.append((clip.start_us, served.instance.infer(clip, options, run, Priority.JOB)))

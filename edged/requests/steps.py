@@ -19,6 +19,7 @@ from edged.flow.counters import Counters
 from edged.media.fetch import IN_MEMORY
 from edged.requests.call import Call
 from edged.requests.decode import Room, fetched, item_of, wanted_of
+from edged.requests.decoders import Decoders
 from edged.requests.parse import options_of, parsed, validated
 from edged.requests.peek import peek_timeout
 from edged.requests.recording import Recording, found_in
@@ -41,9 +42,14 @@ class Steps:
         """`memory`: what decoding shares with whatever else; none: half the box."""
         self._memory = memory or Budget(RuntimeSettings().memory_bytes())
         self.cancellations = Cancellations()
+        self._decoders = Decoders()
         self._table = table
         self._settings = settings
         self._counters = counters
+
+    def close(self) -> None:
+        """End the processes that decode."""
+        self._decoders.close()
 
     def all_at_once(self, job: RequestJob) -> Answer:
         """The answer of a job: the result, or the error as `FailedAnswer`."""
@@ -113,7 +119,9 @@ class Steps:
 
     def _found(self, served: Served, item: Any, options: Options, run: RunHandle) -> Finding:
         if isinstance(item, Recording):
-            return served.finding(found_in(item, served, options, self._settings.sound, run), options)
+            return served.finding(
+                found_in(item, served, options, self._settings.sound, run, decoders=self._decoders), options
+            )
         return served.finding(served.instance.infer(item, options, run, Priority.REQUEST), options)
 
     def _run(self, job: RequestJob, known: Service, request: Envelope) -> RunHandle:

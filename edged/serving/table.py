@@ -14,7 +14,7 @@ from edged.contracts.model import Options
 from edged.contracts.service import Service
 from edged.contracts.services import service
 from edged.contracts.settings import MISSING, worded
-from edged.repository.instance import Instance
+from edged.repository.isolated import AnyInstance
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Served:
     """A service that is ready."""
 
     service: Service
-    instance: Instance
+    instance: AnyInstance
     options: Options
     """Card, then service configuration."""
     pai_spelling: bool = False
@@ -66,6 +66,7 @@ class ServiceTable:
         self._ready: dict[str, Served] = {}
         self._loading: set[str] = set()
         self._wanted: frozenset[str] = frozenset()
+        self._isolated: set[str] = set()
         self._why_not: dict[str, str] = {}
         self._watchers: list[Callable[[], None]] = []
         self._lock = threading.Lock()
@@ -92,9 +93,14 @@ class ServiceTable:
         """Whether it is worth while to wait for it."""
         return name in self._loading
 
-    def load(self, name: str) -> None:
+    def is_isolated(self, name: str) -> bool:
+        """Whether whoever asks it waits for another process, which may hang: no worker should."""
+        return name in self._isolated
+
+    def load(self, name: str, isolated: bool = False) -> None:
         """A service is about to come up."""
         with self._lock:
+            (self._isolated.add if isolated else self._isolated.discard)(name)
             self._ready.pop(name, None)
             self._why_not[name] = f"the model of {name} is still loading"
             self._loading.add(name)
@@ -125,6 +131,11 @@ class ServiceTable:
         """All that are ready, by name."""
         with self._lock:
             return [self._ready[name] for name in sorted(self._ready)]
+
+    def why_not(self) -> dict[str, str]:
+        """The reason of each that is wished and not ready, by name."""
+        with self._lock:
+            return dict(sorted(self._why_not.items()))
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Call it after each change, from whichever thread made it."""

@@ -4,18 +4,22 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 from pydantic import Field
 
+from edged.contracts.card import ModelCard
 from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.services import service
 from edged.contracts.settings import Settings
 from edged.flow.backoff import delays
 from edged.repository.catalogue import Catalogue, Uses
-from edged.repository.instance import Instance
+from edged.repository.isolated import AnyInstance
 from edged.repository.opener import Opener
+from edged.repository.variants import Preference
 from edged.serving.table import Served, ServiceTable, merged
+from edged.serving.voice import VOICE
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +39,11 @@ class ServiceSettings(Settings):
     uses: Mapping[str, str] = Field(default_factory=dict)
     """For a model that builds on others: ids of other models to use, by the names in its card, e.g.
     `{embedding: clip-vit-b16-image}`."""
+    isolation: Literal["auto", "none", "process"] = "auto"
+    """`process`: the model lives in a process of its own, which it may end, hang or fill with no harm to
+    others; `none`: in the daemon; `auto`: as the model's card says."""
+    max_memory: int = Field(default=2_000_000_000, ge=100_000_000)
+    """Bytes of memory that a process of its own may hold; one that holds more is ended, and started again."""
     pai_spelling: bool = False
     """Answer `detection_class_names` as `detection_classe_names` too, as the original's examples spell it."""
     options: Mapping[str, Any] = Field(default_factory=dict)
@@ -73,8 +82,28 @@ def open_service(name: str, wanted: ServiceSettings, opener: Opener) -> Served:
     model = model or catalogue.preferred(name, uses)
     card = catalogue.card(model)
     options = merged(known, card.options, wanted.options, f"services.{name}.options")
-    instance = opener.acquire(model, wanted.device, wanted.precision, wanted.strict, uses)
+    instance: AnyInstance
+    if _isolated(wanted, card):
+        wish = Preference(wanted.device, wanted.precision, wanted.strict, tuple(uses))
+        instance = opener.isolate(model, wish, wanted.max_memory, {VOICE})
+    else:
+        instance = opener.acquire(model, wanted.device, wanted.precision, wanted.strict, uses)
     return Served(known, instance, options, wanted.pai_spelling)
+
+
+def _isolated(wanted: ServiceSettings, card: ModelCard) -> bool:
+    return (card.isolation if wanted.isolation == "auto" else wanted.isolation) == "process"
+
+
+def is_isolated(name: str, wanted: ServiceSettings, catalogue: Catalogue) -> bool:
+    """Whether a service shall have a process of its own; false while nobody can know."""
+    if wanted.isolation != "auto":
+        return wanted.isolation == "process"
+    try:
+        model, uses = named(name, wanted, catalogue)
+        return _isolated(wanted, catalogue.card(model or catalogue.preferred(name, uses)))
+    except EdgedError:
+        return False
 
 
 class ServiceUnit:
@@ -94,14 +123,15 @@ class ServiceUnit:
         self._table = table
         self._changed = changed
         self._state = "loading"
-        self._instance: Instance | None = None
+        self._instance: AnyInstance | None = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._open, name=f"open-{name}", daemon=True)
 
     def start(self) -> None:
         """Begin to open the model."""
-        self._table.load(self._service.name)
+        name = self._service.name
+        self._table.load(name, is_isolated(name, self._settings, self._opener.catalogue))
         self._thread.start()
 
     def stop(self) -> None:
@@ -116,7 +146,8 @@ class ServiceUnit:
 
     def state(self) -> str:
         """`running`, `loading`, or why it cannot be served."""
-        return self._state
+        instance = self._instance
+        return self._state if instance is None else instance.trouble() or self._state
 
     def beat(self) -> float:
         """Opening a model may take long and is no fault: always alive."""
@@ -150,5 +181,18 @@ class ServiceUnit:
                 self._instance = served.instance
                 self._state = "running"
                 self._table.put(served)
+                served.instance.watch(partial(self._look, served))
                 return
         self._opener.release(served.instance)
+
+    def _look(self, served: Served) -> None:
+        """Its process was set aside, or came back."""
+        instance = served.instance
+        with self._lock:
+            if self._stopping.is_set():
+                return
+            if instance.is_aside():
+                self._table.withdraw(self._service.name, instance.trouble())
+            else:
+                self._table.put(served)
+        self._changed()

@@ -73,16 +73,22 @@ class Lane(ABC, Generic[ItemT]):
         self._classes = settings.classes
         self._publisher = Publisher(outlet, settings)
         self._known: tuple[Served, Options] | None = None
+        self._own: Scheduler | None = None
 
     def start(self, scheduler: Scheduler) -> None:
-        """Have its items worked on."""
-        scheduler.add(self._name, self.mailbox, self.work)
+        """Have its items worked on; by a thread of its own where its service may hang without harm."""
+        if self._table.is_isolated(self.service):
+            self._own = Scheduler(f"isolated/{self._name}", 1, self._to.counters)
+            self._own.start()
+        (self._own or scheduler).add(self._name, self.mailbox, self.work)
         if (snapshots := self._publisher.snapshots) is not None:
             scheduler.add(f"{self._name}/snapshot", snapshots, self._publisher.send_snapshot)
 
     def stop(self, scheduler: Scheduler) -> None:
         """Close it; returns when none of its items is in work."""
-        scheduler.remove(self._name)
+        (self._own or scheduler).remove(self._name)
+        if self._own is not None:
+            self._own.stop()
         self._publisher.close()
         scheduler.remove(f"{self._name}/snapshot")
 

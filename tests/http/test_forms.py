@@ -69,9 +69,7 @@ def instance(name):
         clips = [clip for _, clip in result.results]
         return clips[min(len(clips) - 1, item.start_us // 10_000_000)]
 
-    return SimpleNamespace(
-        infer=infer, facts=FACTS, picture=None, tools=SimpleNamespace(models={VOICE: Voice()})
-    )
+    return SimpleNamespace(infer=infer, facts=FACTS, picture=None, uses=VOICE.__eq__, used=lambda *_: Voice())
 
 
 @pytest.fixture(scope="module")

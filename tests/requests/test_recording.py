@@ -49,14 +49,17 @@ def fits_schema(play_duration):
 
 @pytest.fixture
 def ask(table, settings):
+    steps = Steps(table, settings, Counters())
+
     def asked(url, **fields):
         body = orjson.dumps({"input": {"url": str(url), **fields.pop("input", {})}, **fields})
         reports = []
         job = RequestJob(MUSIC, body, time.monotonic(), print, lambda _, done: reports.append(done))
-        answer = Steps(table, settings, Counters()).all_at_once(job)
+        answer = steps.all_at_once(job)
         return answer.code, orjson.loads(answer.body), reports
 
-    return asked
+    yield asked
+    steps.close()
 
 
 def test_the_answer_has_the_form_of_the_contract(ask, media, tmp_path):
