@@ -194,9 +194,8 @@ class Sender:
             return self._idle and self._outbox.empty() and not (self.unacknowledged() or self._events)
 
     def _ready(self) -> bool:
-        if self._events or self._stopping:
-            return True
-        return self._may_send() and self._outbox.has_any(not self.unacknowledged())
+        due = bool(self._events) or self._stopping
+        return due or (self._may_send() and self._outbox.has_any(not self.unacknowledged()))
 
     def _may_send(self) -> bool:
         return self._flight is not None and self._flight.has_room()

@@ -252,7 +252,7 @@ def test_the_journal_of_the_last_release_is_taken_over(tmp_path, caplog, monkeyp
     assert journal.payload(5) == b"hello"
     assert journal.waited(5) > 1e6, "by the wall clock: that release wrote no other"
     assert journal.left_answered(WORLD) == [4]
-    assert journal.answer_of(4) == Addressed(b"r", Answer("r", b"{}", 200, "m"))
+    assert journal.answer_of(4) == Addressed(b"r", Answer("r", b"{}", 200, "m"), "ocr")
     journal.ask(asked(2), b"new")
     assert sorted(f.name for f in (tmp_path / "spool").iterdir()) == ["7", "8"]
     journal.close()

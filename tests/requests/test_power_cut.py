@@ -86,14 +86,15 @@ class Box:
         left.rename(self.folder)
         self._start()
         self.rows = {}
-        known = {name for name, _ in self.journal.identities()}
+        known = {name for name, _ in self.journal.identities(WORLD)}
         for row, found in self.journal.asked(WORLD):
             n = number(found)
             assert found == request(n)
             if (was := self.journal.payload(row)) is not None:
                 assert was == payload(n), "another's, or torn"
                 self.rows[n] = row
-                known.add(found.identity)
+            else:
+                known.discard(found.identity)
         for row in self.journal.answered(WORLD):
             out = self.journal.answer_of(row)
             assert out == answer(int(out.reply)), "another's"
@@ -118,7 +119,7 @@ def payload(n: int) -> bytes:
 
 
 def answer(n: int) -> Addressed:
-    return Addressed(b"%d" % n, Answer(f"r{n}", b"%010d" % n * 30, 200, "m"))
+    return Addressed(b"%d" % n, Answer(f"r{n}", b"%010d" % n * 30, 200, "m"), "ocr")
 
 
 @pytest.fixture(autouse=True)
