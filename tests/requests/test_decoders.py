@@ -96,34 +96,37 @@ def test_what_is_wrong_with_it_is_told_as_here(decoders, data, limits, error):
 
 
 def test_one_that_dies_ends_its_recording_alone(decoders):
+    others = children()
     with (
         pytest.raises(ChildDied, match="SIGKILL"),
         decoders.open_sound(io.BytesIO(wav(30)), LIMITS, None, patient) as sound,
     ):
         next(sound.pieces)
-        (process,) = children_of(os.getpid())
+        (process,) = children() - others
         os.kill(process, signal.SIGKILL)
         list(sound.pieces)
     assert idle(decoders) == []
     assert len(heard(decoders, wav(1))[0]) == RATE
 
 
-def children_of(parent):
-    found = []
+def children():
+    """Ours, and those of tests before."""
+    found = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rsplit(")", 1)[1].split()
         except OSError:
             continue
-        if int(fields[1]) == parent and "edged.children.inside" in (stat.parent / "cmdline").read_text():
-            found.append(int(stat.parent.name))
+        if int(fields[1]) == os.getpid() and "edged.children.inside" in (stat.parent / "cmdline").read_text():
+            found.add(int(stat.parent.name))
     return found
 
 
 @pytest.mark.parametrize("error", [TimedOut, Cancelled])
 def test_its_deadline_ends_it_even_in_the_middle_of_ffmpeg(decoders, error, monkeypatch):
+    others = children()
     with decoders.open_sound(io.BytesIO(wav(1)), LIMITS, None, patient):
-        (process,) = children_of(os.getpid())
+        (process,) = children() - others
     os.kill(process, signal.SIGSTOP)  # as good as a decoder without end
     until = time.monotonic() + 0.3
 

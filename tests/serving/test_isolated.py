@@ -144,7 +144,7 @@ def test_what_a_plugin_does_to_itself_costs_its_request_and_nobody_else(box, har
     for answers in waits:
         until(lambda answers=answers: answers)
         assert answers[0].code == 200, answers[0].body
-    assert box.unit.state() == "running"
+    until(lambda: box.unit.state() == "running")  # they may have come before the guilty one
 
 
 def test_it_answers_as_one_in_the_daemon(settings):
