@@ -65,7 +65,8 @@ class _Unkept:
     def kept(self, pending: _Pending) -> None:
         """The journal has the request or its answer, or the client has that."""
         with self._lock:
-            self._pending.pop(pending.request.identity, None)
+            if self._pending.get(pending.request.identity) is pending:  # else its name is used again
+                del self._pending[pending.request.identity]
         pending.acknowledge()
 
     def owes(self, name: bytes, ack: Ack) -> bool:

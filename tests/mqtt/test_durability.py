@@ -137,3 +137,17 @@ def test_under_memory_it_is_told_once_the_client_has_the_answer(desk, tmp_path):
     assert box.acknowledged == [1, 1]
     assert box.journal.asked(WORLD) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_uses_a_name_again_before_the_first_is_kept_is_told_in_time_all_the_same(desk):
+    box = desk("power")
+    box.disk.may.clear()
+    box.take(1)
+    first = box.answer()
+    box.take(2)
+    assert len(box.jobs) == 1
+    first.arrived(box)
+    box.take(2, dup=True)
+    assert box.acknowledged == [1]
+    box.disk.may.set()
+    until(lambda: box.acknowledged == [1, 2, 2])
