@@ -3,10 +3,12 @@
 import time
 from collections.abc import Iterable
 
+from edged.contracts.errors import NotReady
 from edged.contracts.message import ServiceFacts
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.flow.units import Units
+from edged.requests.jobs import JobDesk
 from edged.requests.queue import RequestQueue
 from edged.runtimes.devices import RuntimeSettings
 from edged.serving.scheduler import Scheduler
@@ -34,6 +36,12 @@ class Core:
     def requests(self) -> RequestQueue | None:
         """The queue of requests, while it runs."""
         return self.units.get("requests", RequestQueue)
+
+    def jobs(self) -> JobDesk:
+        """The requests whose answers are fetched later. Raises `NotReady` while nobody takes them."""
+        if (jobs := self.units.get("jobs", JobDesk)) is None:
+            raise NotReady("jobs are not taken: " + self.units.states().get("jobs", "they do not run"))
+        return jobs
 
     def workers(self) -> Scheduler | None:
         """Who works on frames and clips, while they run."""

@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable
 from functools import partial
 
 from edged.contracts.message import StreamState
+from edged.flow.clock import iso_utc
 from edged.flow.units import Units
 from edged.http.server import HttpUnit
 from edged.mqtt.unit import MqttUnit
-from edged.streams.message import iso_utc
 from edged.streams.publisher import Sink
 
 

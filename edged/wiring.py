@@ -18,6 +18,7 @@ from edged.mqtt.unit import MqttUnit
 from edged.opening import make_opener, resolve_source
 from edged.repository.opener import Opener
 from edged.requests.in_work import InWork
+from edged.requests.jobs import JobDesk
 from edged.requests.queue import RequestQueue
 from edged.serving.scheduler import Scheduler
 from edged.serving.unit import ServiceSettings, ServiceUnit
@@ -55,6 +56,7 @@ class Wiring:
         workers = partial(Scheduler, "frames", _workers(settings), core.counters)
         wishes = {
             "requests": Wish(queue, partial(self._requests, settings), order=20),
+            "jobs": Wish(queue, partial(self._jobs, settings), order=25),
             "frames": Wish(base, workers, order=20),
             "mqtt": Wish((*queue, *broker), partial(self._mqtt, settings), order=30),
         }
@@ -110,10 +112,15 @@ class Wiring:
             raise NotReady("the request queue does not run")
         return intake
 
+    def _jobs(self, settings: Config) -> Unit:
+        folder = settings.paths.state / "jobs"
+        return JobDesk(folder, self._intake(), settings.requests, self._core.counters)
+
     def _http(self, settings: Config) -> Unit:
         sources = Sources(
             version=__version__,
             intake=self._intake(),
+            jobs=self._core.jobs,
             counters=self._core.counters,
             table=self._core.table,
             views=self._core.views,

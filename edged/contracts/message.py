@@ -207,6 +207,29 @@ class Progress(_Message):
     """Seconds to go, once it can be told."""
 
 
+class JobState(_Message):
+    """A request over HTTP whose answer is fetched later (`Prefer: respond-async`): `/api/jobs/<id>`."""
+
+    id: str
+    """Of the job, made by the box: a client may use its `request_id` again."""
+    service: str
+    """As it was asked for."""
+    request_id: str
+    """The client's; empty until there is an answer where it gave none."""
+    state: Literal["waiting", "running", "done", "failed", "cancelled"]
+    """`failed`: its answer says why."""
+    done: float
+    """Share, 0 to 1, as far as its model tells."""
+    eta_s: float | None
+    """Seconds to go, once it can be told."""
+    received_at: str
+    """UTC, ISO 8601 with microseconds."""
+    code: int | None
+    """Of its answer: 200, or as `error_code`; null while there is none."""
+    artefact: str | None = None
+    """Where the file that it made can be fetched; null where there is none."""
+
+
 class ControlAnswer(_Message):
     """The answer to a command.
 

@@ -50,7 +50,10 @@ class Run(Protocol):
     """The handle of one call."""
 
     def progress(self, done: float) -> None:
-        """Report the share that is done, 0 to 1; only long work needs to."""
+        """Report the share that is done, 0 to 1; only long work needs to.
+
+        Raises `TooLarge` when it is evident by now that the rest will not be done by the deadline.
+        """
 
     def check(self) -> None:
         """Raise `TimedOut` or `Cancelled` when it is time to stop. Call it between steps of long work."""

@@ -61,6 +61,8 @@ class RequestJob:
     """Called with the request's id and the share that is done, for long work."""
     wants_drawing: bool = False
     """Whether the answer shall be able to draw itself: it holds the picture until then."""
+    is_cancelled: Callable[[], bool] | None = None
+    """Whether who asked wants no answer any more; asked between the steps of long work."""
     key: bytes | None = None
     """By which it is known again when it comes a second time after the process died; none: it does not."""
 

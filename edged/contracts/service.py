@@ -85,6 +85,11 @@ class Service:
         """Whether a recording is the input, so that the service runs on a microphone too."""
         return self.media == "recording"
 
+    @property
+    def is_job(self) -> bool:
+        """Whether a request of it may well take minutes."""
+        return self.media == "video"
+
     @cached_property
     def request(self) -> type[BaseModel]:
         """The whole request: envelope, input, and the options, each of which may be left out.

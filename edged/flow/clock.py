@@ -8,6 +8,7 @@ still the same count.
 import ctypes
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -87,3 +88,8 @@ def _adjtimex() -> int:
 @cache
 def _c() -> ctypes.CDLL:
     return ctypes.CDLL(None)
+
+
+def iso_utc(seconds: float) -> str:
+    """Seconds since the epoch as ISO 8601 in UTC with microseconds."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

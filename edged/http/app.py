@@ -17,6 +17,7 @@ from edged.contracts.errors import EdgedError
 from edged.http.drawings import DrawingDesk
 from edged.http.failures import on_defect, on_edged_error, on_http_exception
 from edged.http.guard import Guard, Keys, Login
+from edged.http.jobs import JobPages
 from edged.http.kserve import KServe
 from edged.http.live import LivePictures
 from edged.http.metrics import CONTENT_TYPE, exposition, registry
@@ -43,7 +44,8 @@ class App:
         self._bodies = Bodies(settings.max_body_bytes)
         self._drawers = ThreadPoolExecutor(1, "http-drawings")
         drawings = DrawingDesk(self._drawers, sources.counters)
-        self._predict = PredictDesk(sources.intake, self._bodies, drawings, sources.counters)
+        self._jobs = JobPages(sources.jobs, self._in_thread)
+        self._predict = PredictDesk(sources.intake, self._bodies, drawings, self._jobs, sources.counters)
         self._feed = feed
         self._live = LivePictures(sources.views, self._encoders)
         self._registry = registry(sources.version, sources.counters, sources.status)
@@ -58,6 +60,7 @@ class App:
     def close(self) -> None:
         """Let everyone go who waits or listens; called in the loop's thread, before the server's end."""
         self._predict.close()
+        self._jobs.close()
         self._feed.close()
         self._live.close()
 
@@ -71,6 +74,9 @@ class App:
         post = ["POST"]
         return [
             Route("/api/predict/{service}", self._predict.respond, methods=post),
+            Route("/api/jobs", self._jobs.list),
+            Route("/api/jobs/{job}", self._jobs.one, methods=["GET"]),
+            Route("/api/jobs/{job}", self._jobs.cancel, methods=["DELETE"]),
             Route("/api/login", login.respond, methods=post),
             Route("/api/status", self._status),
             _endless("/api/results", self._feed.respond),

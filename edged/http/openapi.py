@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from edged.answers.schema import answer_schema
-from edged.contracts.message import FailedAnswer, FailedVideoAnswer
+from edged.contracts.message import FailedAnswer, FailedVideoAnswer, JobState
 from edged.contracts.pairs import ProductInput
 from edged.contracts.schema import gathered, reference
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES
 from edged.http.drawings import DrawnAnswer
+from edged.http.jobs import JobAnswer
 from edged.http.status import Status
 
 _FAILURES: Mapping[str, str] = {
@@ -31,6 +32,12 @@ _DRAWING = {
     "in": "query",
     "description": "whether to answer the picture with what was found, too",
     "schema": {"type": "boolean", "default": False},
+}
+_LATER = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "`respond-async`: 202 with the address of a job, where the answer is fetched later",
+    "schema": {"type": "string"},
 }
 _HEADERS = {
     name: {"schema": {"type": "string"}, "description": what}
@@ -55,7 +62,7 @@ def openapi(version: str) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "security": [{"token": []}, {"cookie": []}, {}],
-        "paths": paths | _pages() | _streams() | _kserve(),
+        "paths": paths | _pages() | _jobs() | _streams() | _kserve(),
         "components": {
             "schemas": gathered(_schemas(served)),
             "responses": {f"Failed{code}": _failed(text, FailedAnswer) for code, text in _FAILURES.items()},
@@ -68,7 +75,7 @@ def openapi(version: str) -> dict[str, Any]:
 
 
 def _schemas(served: list[Service]) -> dict[str, Mapping[str, Any]]:
-    kinds = (FailedAnswer, FailedVideoAnswer, Status, DrawnAnswer)
+    kinds = (FailedAnswer, FailedVideoAnswer, Status, DrawnAnswer, JobState, JobAnswer)
     schemas: dict[str, Mapping[str, Any]] = {kind.__name__: kind.model_json_schema() for kind in kinds}
     for service in served:
         schemas[f"{_title(service)}Request"] = service.request_schema()
@@ -89,7 +96,7 @@ def _predict(service: Service) -> dict[str, Any]:
         "operationId": f"predict_{service.name.replace('-', '_')}",
         "summary": service.summary,
         "tags": [service.group],
-        **({"parameters": [_DRAWING]} if service.takes_pictures else {}),
+        "parameters": [_LATER, *([_DRAWING] if service.takes_pictures else [])],
         "requestBody": {"required": True, "content": {"application/json": request}},
         "responses": {
             "200": {
@@ -97,9 +104,16 @@ def _predict(service: Service) -> dict[str, Any]:
                 "headers": _HEADERS,
                 "content": {"application/json": {"schema": _answered(service)}},
             },
+            "202": _job_taken(),
             **_failures_of(service),
         },
     }
+
+
+def _job_taken() -> dict[str, Any]:
+    where = {"schema": {"type": "string"}, "description": "`/api/jobs/<id>`"}
+    content = {"application/json": {"schema": reference("JobAnswer")}}
+    return {"description": "a job", "headers": {"Location": where}, "content": content}
 
 
 def _answered(service: Service) -> dict[str, Any]:
@@ -169,6 +183,23 @@ def _pages() -> dict[str, Any]:
         },
         "/metrics": _gets("metrics", "for Prometheus", "text/plain", text),
         "/openapi.json": _gets("openapi", "this document", "application/json", anything),
+    }
+
+
+def _jobs() -> dict[str, Any]:
+    named, many = [_parameter("job")], {"type": "array", "items": reference("JobState")}
+    listed = {"type": "object", "required": ["jobs"], "properties": {"jobs": many}}
+    one = _gets("job", "its state, and its answer", "application/json", reference("JobAnswer"), "404")
+    events = {"schema": {"type": "string", "description": "events `progress`, at the end `answer`"}}
+    one["get"]["responses"]["200"]["content"]["text/event-stream"] = events
+    cancel = {
+        "operationId": "cancel_job",
+        "summary": "end it, or forget the answer of one that has ended",
+        "responses": {**one["get"]["responses"]},
+    }
+    return {
+        "/api/jobs": _gets("jobs", "all that are known", "application/json", listed, "503"),
+        "/api/jobs/{job}": {"parameters": named, **one, "delete": cancel},
     }
 
 

@@ -2,18 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from edged.contracts.errors import NotReady, QueueFull, TooLarge
+from edged.contracts.errors import BadRequest, NotReady, QueueFull, TooLarge
 from edged.contracts.request import Answer, Intake, RequestJob, refusal
 from edged.flow.counters import Counters
 from edged.http.connection import left
 from edged.http.drawings import DrawingDesk, wants_drawing
 from edged.http.failures import failure, response
+from edged.http.jobs import JobPages, wants_later
 from edged.requests.peek import peek
 
 MOST_BODIES = 5
@@ -61,8 +63,11 @@ class Bodies:
 class PredictDesk:
     """Takes requests in the loop's thread; their answers come back from the workers' threads."""
 
-    def __init__(self, intake: Intake, bodies: Bodies, drawings: DrawingDesk, counters: Counters) -> None:
+    def __init__(
+        self, intake: Intake, bodies: Bodies, drawings: DrawingDesk, jobs: JobPages, counters: Counters
+    ) -> None:
         self._intake = intake
+        self._jobs = jobs
         self._drawings = drawings
         self._bodies = bodies
         self._counters = counters
@@ -71,12 +76,17 @@ class PredictDesk:
         self._closed = False
 
     async def respond(self, request: Request) -> Response:
-        """Exactly one answer, unless the client goes away."""
+        """Exactly one answer, unless the client goes away; or 202, where it fetches its answer later."""
         service: str = request.path_params["service"]
         drawing = wants_drawing(request)
+        later = wants_later(request)
+        if drawing and later:
+            raise BadRequest("a job has no drawing; leave `drawing=true` or `Prefer: respond-async` out")
         try:
             async with self._bodies.read(request) as payload:
-                answer = self._submit(service, payload, drawing)
+                if later:
+                    return await self._jobs.accept(service, payload)
+                answer = self._submit(service, payload, drawing, partial(left, request.scope))
         except ClientDisconnect:
             self._counters.count("http_requests", "the client left before the end of its request")
             return failure(400, "the request ended too soon", service=service)
@@ -92,8 +102,10 @@ class PredictDesk:
         for future, (service, payload) in self._waiting.items():
             _settle(future, refusal(peek(payload), NotReady.code, _SHUTTING_DOWN, service))
 
-    def _submit(self, service: str, payload: bytes, drawing: bool) -> asyncio.Future[Answer]:
-        """The answer to come."""
+    def _submit(
+        self, service: str, payload: bytes, drawing: bool, has_left: Callable[[], bool]
+    ) -> asyncio.Future[Answer]:
+        """The answer to come. For a client that `has_left` nothing long is done any more."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         if self._closed:
@@ -105,7 +117,13 @@ class PredictDesk:
                 loop.call_soon_threadsafe(_settle, future, answer)
 
         try:
-            self._intake.submit(RequestJob(service, payload, time.monotonic(), reply, wants_drawing=drawing))
+            self._intake.submit(
+                RequestJob(
+                    *(service, payload, time.monotonic(), reply),
+                    wants_drawing=drawing,
+                    is_cancelled=has_left,
+                )
+            )
         except QueueFull as error:
             future.set_result(refusal(peek(payload), error.code, str(error), service))
             self._counters.count("http_requests", f"refused {error.code}")

@@ -7,6 +7,7 @@ from edged.contracts.request import Intake
 from edged.flow.counters import Counters
 from edged.http.live import Views
 from edged.http.status import Status
+from edged.requests.jobs import JobDesk
 from edged.serving.table import ServiceTable
 
 
@@ -18,6 +19,8 @@ class Sources:
     """Of edged."""
     intake: Intake
     """Where requests go."""
+    jobs: Callable[[], JobDesk]
+    """The requests whose answers are fetched later. Raises `NotReady` while nobody takes them."""
     counters: Counters
     """For the metrics, and our own counts."""
     table: ServiceTable

@@ -1,6 +1,6 @@
-"""Requests to services that live in processes of their own: a queue and threads for each such service.
+"""Lanes with threads of their own: for services in processes of their own, and for jobs.
 
-Who asks one of these may wait for a process that hangs or starts again; no worker of the others shall.
+Who asks one of these may wait for a process that hangs, or for minutes; no worker of the others shall.
 """
 
 import threading
@@ -27,21 +27,25 @@ class Apart:
     """The lanes, each made with its first call. Safe from all threads."""
 
     def __init__(
-        self, box: Callable[[], Fifo[Any]], work: Callable[[Call], None], counters: Counters
+        self,
+        box: Callable[[], Fifo[Any]],
+        work: Callable[[Call], None],
+        counters: Counters,
+        threads: int = THREADS,
     ) -> None:
-        """`box` makes the queue of a lane."""
+        """`box` makes the queue of a lane, which has so many threads."""
         self._box = box
         self._work = work
         self._counters = counters
+        self._threads = threads
         self._lanes: dict[str, _Lane] = {}
         self._lock = threading.Lock()
 
-    def put(self, call: Call, size: int) -> None:
-        """Queue a call, which holds so many bytes. Raises `QueueFull`."""
-        service = call.job.service
+    def put(self, name: str, call: Call, size: int) -> None:
+        """Queue a call, which holds so many bytes, in the lane of that name. Raises `QueueFull`."""
         with self._lock:
-            if (lane := self._lanes.get(service)) is None:
-                lane = self._lanes[service] = self._opened(f"isolated/{service}")
+            if (lane := self._lanes.get(name)) is None:
+                lane = self._lanes[name] = self._opened(name)
         lane.calls.put(call, size)
 
     def queued(self) -> dict[str, int]:
@@ -60,7 +64,7 @@ class Apart:
                 call.close()
 
     def _opened(self, name: str) -> _Lane:
-        lane = _Lane(self._box(), Scheduler(name, THREADS, self._counters))
-        lane.workers.add(name, lane.calls, self._work, THREADS)
+        lane = _Lane(self._box(), Scheduler(name, self._threads, self._counters))
+        lane.workers.add(name, lane.calls, self._work, self._threads)
         lane.workers.start()
         return lane

@@ -1,28 +1,25 @@
 """A request's way: in with its raw bytes, through threads that have time for it, out with one answer.
 
 A request that names a URL is fetched by threads of their own, so slow servers never hold up the requests that
-bring all they need; one whose service is still loading waits without holding anybody up. At its deadline a
-request is answered, whatever the thread does that works on it. One that was in work when the process died is
-tried last, and alone; after a second death it is not tried again.
+bring all they need; one whose service is still loading waits without holding anybody up; videos, which take
+minutes, have a lane and threads of their own. At its deadline a request is answered, whatever the thread does
+that works on it. One that was in work when the process died is tried last, and alone; after a second death it
+is not tried again.
 """
-
-from functools import partial
 
 from edged.contracts.errors import InferenceError, TimedOut
 from edged.contracts.request import RequestJob
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
-from edged.flow.mailbox import Fifo
-from edged.requests.apart import Apart
 from edged.requests.call import Call
 from edged.requests.deadlines import Deadlines
 from edged.requests.in_work import InWork
+from edged.requests.lanes import RequestLanes, Ways
 from edged.requests.parked import Parked
 from edged.requests.settings import RequestSettings
 from edged.requests.steps import Steps
 from edged.requests.working import Working
 from edged.serving.run import OVERDUE
-from edged.serving.scheduler import Scheduler
 from edged.serving.table import ServiceTable
 
 DEADLY = 2
@@ -46,25 +43,20 @@ class RequestQueue:
         self._table = table
         self._workers_count = workers
         self._in_work = InWork(None) if in_work is None else in_work
-        self._working = Working(self._in_work, counters)
+        self._working, self._jobs_working = (Working(self._in_work, counters) for _ in range(2))
         self._steps = Steps(table, settings, counters, memory)
         self._deadlines = Deadlines(self._late)
         self._parked = Parked(table.is_loading, self._unpark, settings.max_waiting)
-        lane = partial(Fifo[Call], settings.max_waiting, settings.max_waiting_bytes)
-        self._new, self._suspects, self._loaded = lane(), lane(), lane()
-        self._unfetched, self._fetched, self._recordings = lane(), lane(), lane()
-        self._workers = Scheduler("requests", workers, counters)
-        self._workers.add("requests", self._new, self._working.on(self._begin), workers)
-        self._workers.add("suspects", self._suspects, self._working.on(self._try_again), alone=True)
-        self._workers.add("loading", self._loaded, self._working.on(self._open), workers)
-        self._workers.add("fetched", self._fetched, self._working.on(self._finish), workers)
-        # A recording may take minutes: one worker is left for what takes milliseconds.
-        few = max(1, workers - 1)
-        self._workers.add("recordings", self._recordings, self._working.on(self._finish), few)
-        self._fetchers = Scheduler("fetches", settings.fetch.parallel, counters)
-        self._fetchers.add("fetches", self._unfetched, self._fetch, settings.fetch.parallel)
-        self._apart = Apart(lane, self._working.on(self._finish), counters)
-        self._units = (self._deadlines, self._workers, self._fetchers)
+        on, on_job = self._working.on, self._jobs_working.on
+        ways = Ways(
+            begin=on(self._begin),
+            try_again=on(self._try_again),
+            open=on(self._open),
+            fetch=self._fetch,
+            finish=on(self._finish),
+            finish_job=on_job(self._finish),
+        )
+        self._lanes = RequestLanes(settings, workers, counters, ways)
 
     def submit(self, job: RequestJob) -> None:
         """Queue the job. Raises `QueueFull`; then `reply` is not called."""
@@ -75,7 +67,7 @@ class RequestQueue:
                 call, InferenceError(f"edged died {deaths} times while it worked on this request")
             )
             return
-        (self._suspects if deaths else self._new).put(call, len(job.payload))
+        (self._lanes.suspects if deaths else self._lanes.new).put(call, len(job.payload))
         self._deadlines.watch(call)
 
     def cancel(self, request_id: str) -> None:
@@ -85,36 +77,37 @@ class RequestQueue:
 
     def queued(self) -> dict[str, int]:
         """Requests waiting, by what for."""
-        waiting = {**self._workers.queued(), **self._fetchers.queued(), **self._apart.queued()}
+        waiting = self._lanes.queued()
         return {**waiting, "loading": waiting["loading"] + len(self._parked)}
 
     def start(self) -> None:
         """Start the threads."""
         self._table.watch(self._parked.look)
-        for unit in self._units:
-            unit.start()
+        self._deadlines.start()
+        self._lanes.start()
 
     def stop(self) -> None:
-        """Finish what is in work; what waits stays with the journal of who submitted it."""
+        """Finish what is in work but for jobs; what waits stays with the journal of who submitted it."""
         self._table.unwatch(self._parked.look)
-        for unit in reversed(self._units):
-            unit.stop()
+        self._steps.stop_jobs()
+        self._lanes.stop()
+        self._deadlines.stop()
         self._parked.clear()
-        self._apart.stop()
         self._steps.close()
         self._in_work.close()
-        while (call := self._fetched.take() or self._recordings.take()) is not None:
-            call.close()
 
     def state(self) -> str:
         """`running`, or what is wrong."""
         if hung := self._working.hung():
             return f"{hung} of {self._workers_count} workers hang"
-        return next((state for unit in self._units if (state := unit.state()) != "running"), "running")
+        if hung := self._jobs_working.hung():
+            return f"{hung} of the jobs hang"
+        lanes = self._lanes.state()
+        return lanes if lanes != "running" else self._deadlines.state()
 
     def beat(self) -> float:
         """The last sign of life of the slowest worker; that a fetch waits long is no fault."""
-        return self._workers.beat()
+        return self._lanes.beat()
 
     def is_stuck(self) -> bool:
         """Whether every worker hangs: only another process will help."""
@@ -140,10 +133,10 @@ class RequestQueue:
             with call.step():
                 self._steps.open(call)
                 if call.wanted is not None:
-                    self._unfetched.put(call, len(call.job.payload))
+                    self._lanes.put_unfetched(call)
                     return
                 if self._table.is_isolated(call.job.service):
-                    self._apart.put(call, len(call.job.payload))
+                    self._lanes.put_isolated(call, len(call.job.payload))
                     return
                 self._steps.answer(call)
         self._working.reply(call, call.answer)
@@ -152,7 +145,7 @@ class RequestQueue:
         """One that waits no longer."""
         with call.step():
             if call.answer is None:
-                self._loaded.put(call, len(call.job.payload))
+                self._lanes.loaded.put(call, len(call.job.payload))
                 return
         self._working.reply(call, call.answer)
 
@@ -161,10 +154,9 @@ class RequestQueue:
         with call.step():
             held = self._steps.fetch(call)
             if self._table.is_isolated(call.job.service):
-                self._apart.put(call, held)
+                self._lanes.put_isolated(call, held)
                 return
-            lane = self._recordings if call.served.service.takes_sound else self._fetched
-            (self._suspects if self._in_work.deaths(call.job.key) else lane).put(call, held)
+            self._lanes.put_fetched(call, held, suspect=bool(self._in_work.deaths(call.job.key)))
             return
         self._working.reply(call, call.answer)
 
@@ -177,4 +169,5 @@ class RequestQueue:
     def _late(self, call: Call) -> None:
         """One whose time is over."""
         self._working.lose(call)
+        self._jobs_working.lose(call)
         self._working.refuse(call, TimedOut(OVERDUE))

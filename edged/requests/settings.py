@@ -10,6 +10,17 @@ from edged.media.sound import SoundLimits
 from edged.requests.journal import Durability
 
 
+class JobSettings(Settings):
+    """Requests that may take minutes."""
+
+    at_a_time: int = Field(default=1, ge=1)
+    """Videos in work at the same time."""
+    max_waiting: int = Field(default=8, ge=1)
+    """So many wait; one more is answered 429."""
+    kept: Seconds = 86400.0
+    """So long the answer of a job of HTTP (`Prefer: respond-async`) can be fetched."""
+
+
 class RequestSettings(Settings):
     """Limits of requests, however they come in."""
 
@@ -31,6 +42,8 @@ class RequestSettings(Settings):
     """Limits of a picture in a request."""
     sound: SoundLimits = SoundLimits()
     """Limits of a recording in a request."""
+    jobs: JobSettings = JobSettings()
+    """Requests that may take minutes."""
     fetch: FetchSettings = FetchSettings()
     """What may be fetched for a request that names a URL."""
 

@@ -20,6 +20,7 @@ from edged.media.fetch import IN_MEMORY
 from edged.requests.call import Call
 from edged.requests.decode import Room, fetched, item_of, wanted_of
 from edged.requests.decoders import Decoders
+from edged.requests.forecast import Forecast
 from edged.requests.parse import options_of, parsed, validated
 from edged.requests.peek import peek_timeout
 from edged.requests.recording import Recording, found_in
@@ -43,6 +44,7 @@ class Steps:
         self._memory = memory or Budget(RuntimeSettings().memory_bytes())
         self.cancellations = Cancellations()
         self._decoders = Decoders()
+        self._stopping = False
         self._table = table
         self._settings = settings
         self._counters = counters
@@ -50,6 +52,10 @@ class Steps:
     def close(self) -> None:
         """End the processes that decode."""
         self._decoders.close()
+
+    def stop_jobs(self) -> None:
+        """Let go of what would take minutes: it stays with the journal of who submitted it."""
+        self._stopping = True
 
     def all_at_once(self, job: RequestJob) -> Answer:
         """The answer of a job: the result, or the error as `FailedAnswer`."""
@@ -125,11 +131,18 @@ class Steps:
         return served.finding(served.instance.infer(item, options, run, Priority.REQUEST), options)
 
     def _run(self, job: RequestJob, known: Service, request: Envelope) -> RunHandle:
-        request_id, report = request.request_id or "", None
-        if job.progress is not None:
-            report = partial(job.progress, request_id)
+        request_id = request.request_id or ""
         deadline = job.received_at + (request.timeout_s or self._settings.timeout_of(known))
-        return RunHandle(deadline, report, partial(self.cancellations.concern, request_id, job.received_at))
+        forecast = Forecast(deadline, None if job.progress is None else partial(job.progress, request_id))
+
+        def is_cancelled() -> bool:
+            return (
+                self.cancellations.concern(request_id, job.received_at)
+                or (self._stopping and known.is_job)
+                or (job.is_cancelled is not None and job.is_cancelled())
+            )
+
+        return RunHandle(deadline, forecast.progress, is_cancelled)
 
     def _encoded(self, finding: Finding, request_id: str) -> bytes:
         most, envelope = self._settings.max_answer_bytes, {"request_id": request_id, "success": True}

@@ -47,7 +47,7 @@ class RunHandle:
     is_cancelled: Callable[[], bool] | None = None
 
     def progress(self, done: float) -> None:
-        """Pass on the share that is done."""
+        """Pass on the share that is done. Raises what `report` does."""
         beat()
         if self.report is not None:
             self.report(done)
@@ -62,4 +62,4 @@ class RunHandle:
     def check_cancelled(self) -> None:
         """Raise `Cancelled` when nobody waits any more; what is done, if late, is still worth sending."""
         if self.is_cancelled is not None and self.is_cancelled():
-            raise Cancelled("the request was cancelled by control/cancel")
+            raise Cancelled("the request was cancelled: by control/cancel, or who asked is gone")

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -12,6 +11,7 @@ from edged.contracts.errors import EdgedError
 from edged.contracts.items import Frame, LiveClip
 from edged.contracts.message import ModelFacts
 from edged.contracts.service import Service
+from edged.flow.clock import iso_utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,3 @@ def age(item: Frame | LiveClip) -> float:
     """Seconds since it was captured, a clip wholly."""
     captured_at = item.captured_at + (item.clip.seconds if isinstance(item, LiveClip) else 0.0)
     return time.time() - captured_at
-
-
-def iso_utc(seconds: float) -> str:
-    """Seconds since the epoch as ISO 8601 in UTC with microseconds."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

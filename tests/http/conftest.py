@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 import pytest
 
-from edged.contracts.errors import QueueFull
+from edged.contracts.errors import NotReady, QueueFull
 from edged.contracts.image import DetectionOptions, Detections
 from edged.contracts.message import ModelFacts
 from edged.contracts.request import Answer
@@ -69,6 +69,10 @@ class FakeIntake:
         job.reply(Answer("r-1", body, 200, "fake", draw=self.draw))
 
 
+def no_jobs():
+    raise NotReady("jobs are not taken here")
+
+
 class Box:
     """What stands behind the server, and ways to ask it."""
 
@@ -82,10 +86,11 @@ class Box:
         self.services = [ServiceStatus(service="object-detection", model="fake", state="running")]
         self.unit = None
 
-    def sources(self, intake=None):
+    def sources(self, intake=None, jobs=None):
         return Sources(
             version="1.2.3",
             intake=intake or self.intake,
+            jobs=jobs or no_jobs,
             counters=self.counters,
             table=self.table,
             views=self.views,
@@ -93,8 +98,8 @@ class Box:
         )
 
     def start(self, **settings):
-        """Start on a free port; `intake` replaces the one of `sources`."""
-        sources = self.sources(settings.pop("intake", None))
+        """Start on a free port; `intake` and `jobs` replace those of `sources`."""
+        sources = self.sources(settings.pop("intake", None), settings.pop("jobs", None))
         self.unit = HttpUnit(HttpSettings(**{"listen": "127.0.0.1:0", **settings}), sources)
         self.unit.start()
         return self

@@ -22,7 +22,7 @@ from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served, ServiceTable
 from edged.streams.feed import Feed
 from edged.streams.lane import RunSettings
-from edged.streams.message import iso_utc
+from edged.flow.clock import iso_utc
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
 from tests.broker import until
