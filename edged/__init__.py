@@ -88,6 +88,8 @@ from edged.contracts.video import (
     EnlargedVideo,
     EnlargementOptions,
     Highlight,
+    HighlightOptions,
+    ScoreCurve,
 )
 from edged.hookspecs import Decoder, Register, RegisterDecoder, hookimpl
 
@@ -129,6 +131,7 @@ __all__ = [
     "Heard",
     "HearingOptions",
     "Highlight",
+    "HighlightOptions",
     "ImageSimilarity",
     "InferenceError",
     "InstanceMasks",
@@ -155,6 +158,7 @@ __all__ = [
     "RegisterDecoder",
     "Run",
     "SceneClassification",
+    "ScoreCurve",
     "Segmentation",
     "SegmentationOptions",
     "Session",

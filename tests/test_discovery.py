@@ -143,7 +143,7 @@ def test_a_decoder_name_is_not_replaced(tmp_path):
     ("changes", "reason"),
     [
         ({"service": "image-clasification"}, "did you mean image-classification"),
-        ({"service": "video-super-resolution"}, "options.factor: Field required"),
+        ({"service": "video-super-resolution"}, "options.scale: Field required"),
         ({"service": "object-detection"}, "options.score_threshold: Field required"),
         ({"options": {"top_k": 5}}, "options.top_k: Extra"),
     ],

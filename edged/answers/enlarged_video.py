@@ -17,13 +17,14 @@ class VideoFields:
     oss_path: str
     """URI of the video in the store of artefacts. Of a failed request it is empty."""
     result: str
-    """Empty. Of a failed request it says why, as `error_msg`."""
+    """Empty, unless there is something to say of the video, such as that a part of it is damaged. Of a failed
+    request it says why, as `error_msg`."""
     success: bool
     """True. Of a failed request it is false."""
 
 
 def _written(found: EnlargedVideo, _: Any) -> VideoFields:
-    return VideoFields(found.uri, "", True)
+    return VideoFields(found.uri, found.note, True)
 
 
 KIND = Kind(EnlargedVideo, VideoFields, write=_written, gist=news)

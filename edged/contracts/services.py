@@ -49,7 +49,7 @@ SERVICES: Mapping[str, Service] = {
             "video",
             "the most interesting five seconds of a video",
             _VIDEO,
-            Options,
+            video.HighlightOptions,
             video.Highlight,
         ),
         Service(

@@ -61,6 +61,7 @@ from edged.contracts.video import (
     EnlargedVideo,
     EnlargementOptions,
     Highlight,
+    HighlightOptions,
 )
 
 SIZE = HEIGHT, WIDTH = 60, 80
@@ -207,8 +208,10 @@ def speech_vector(n: int) -> Clips[SpeechVector]:
 
 RESULTS: Mapping[str, Callable[[int], Any]] = {
     "video-classification": action,
-    "video-highlight": lambda n: Highlight(1_000_000 * n, 1_000_000 * n + 5_000_000, f"edged:clips/{n}.mp4"),
-    "video-super-resolution": lambda n: EnlargedVideo(iter([picture(n)]), f"edged:videos/{n}.mp4"),
+    "video-highlight": lambda n: Highlight(
+        1_000_000 * n, 1_000_000 * n + 5_000_000, uri=f"edged:clips/{n}.mp4"
+    ),
+    "video-super-resolution": lambda n: EnlargedVideo(iter([(picture(n), 0)]), f"edged:videos/{n}.mp4"),
     "image-classification": classification,
     "object-detection": detections,
     "semantic-segmentation": segmentation,
@@ -239,7 +242,8 @@ _OPTIONS: Mapping[type[Options], Options] = {
     for options in (
         Options(),
         ActionOptions(taxonomy="auto"),
-        EnlargementOptions(factor=2),
+        EnlargementOptions(scale=2),
+        HighlightOptions(explain=False),
         DetectionOptions(score_threshold=0.3, iou_threshold=0.45, max_detections=100),
         SegmentationOptions(output_size="model", mask_encoding="list", return_all_probs=False),
         ForegroundOptions(output_size="model", mask_encoding="list", threshold=0.5, person_threshold=0.3),

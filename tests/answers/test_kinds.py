@@ -149,7 +149,6 @@ def test_silence_alone_is_silent(name):
 
 FIXED = {
     "video-classification",
-    "video-highlight",
     "video-super-resolution",
     "image-classification",
     "scene-classification",

@@ -16,13 +16,13 @@ from edged.contracts.image import DetectionOptions, Detections, OutImage, Pictur
 from edged.contracts.masks import Foreground, ForegroundOptions, Opacity, Segmentation, SegmentationOptions
 from edged.contracts.message import ModelFacts, StreamMessage
 from edged.contracts.services import service
+from edged.flow.clock import iso_utc
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served, ServiceTable
 from edged.streams.feed import Feed
 from edged.streams.lane import RunSettings
-from edged.flow.clock import iso_utc
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
 from tests.broker import until
