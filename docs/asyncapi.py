@@ -33,6 +33,11 @@ ANSWER_PROPERTIES = {
             "type": "string",
             "description": "Id of the model that ran; of a failed answer there once one was found for it.",
         },
+        "artefact": {
+            "type": "string",
+            "description": "Address of the file that the request left, if any: under `http.public_url`, "
+            "else the path of the box's own HTTP, `/artefacts/<id>`.",
+        },
     },
 }
 

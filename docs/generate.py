@@ -44,7 +44,7 @@ def documents() -> dict[Path, str]:
 def _config() -> Iterator[str]:
     yield HEAD + "# config.yaml\n"
     yield "The shipped `config.yaml` holds every key with its default. Strings may hold `${VAR}` of the"
-    yield "environment. Durations are seconds or `500ms`, `2s`, `1m`, `1h`.\n"
+    yield "environment. Durations are seconds or `500ms`, `2s`, `1m`, `1h`, `7d`.\n"
     yield "| key | default | what it is |\n|---|---|---|"
     yield from _keys(Config, "")
     for title, model, prefix in (

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import Field
 
+from edged.artefacts.settings import ArtefactSettings
 from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES, service
@@ -97,6 +98,8 @@ class Config(Settings):
     """Cameras, by a name of your choice."""
     requests: RequestSettings = RequestSettings()
     """Limits of requests."""
+    artefacts: ArtefactSettings = ArtefactSettings()
+    """Where videos are kept that requests and cameras leave."""
     health_every: Seconds = 30.0
     """Seconds between two messages on `edged/<node>/health`."""
 

@@ -5,6 +5,8 @@ from functools import partial
 from typing import Any
 
 from edged import __version__
+from edged.artefacts.keeper import ArtefactKeeper
+from edged.artefacts.store import ArtefactStore
 from edged.config import Config, StreamSettings
 from edged.contracts.errors import NotReady
 from edged.control import OFF, Verb
@@ -43,6 +45,7 @@ class Wiring:
         self._switched_off = switched_off
         self._services_changed = services_changed
         self._opener: tuple[Any, Opener] | None = None
+        self._store: tuple[Any, ArtefactStore] | None = None
         self._settings: Config | None = None
 
     def wishes(self, settings: Config) -> dict[str, Wish]:
@@ -51,17 +54,19 @@ class Wiring:
         core = self._core
         core.memory.resize(settings.runtime.memory_bytes())
         base = (settings.node, settings.paths, settings.runtime.workers)
+        store = (settings.artefacts, settings.paths.state, settings.http)
         broker = (settings.mqtt, settings.paths.state)
         queue = (*base, settings.requests)
         workers = partial(Scheduler, "frames", _workers(settings), core.counters)
         wishes = {
             "requests": Wish(queue, partial(self._requests, settings), order=20),
             "jobs": Wish(queue, partial(self._jobs, settings), order=25),
+            "artefacts": Wish(store, lambda: ArtefactKeeper(self.artefacts(settings)), order=5),
             "frames": Wish(base, workers, order=20),
             "mqtt": Wish((*queue, *broker), partial(self._mqtt, settings), order=30),
         }
         if settings.http.listen is not None:
-            wishes["http"] = Wish((*queue, settings.http), partial(self._http, settings), order=30)
+            wishes["http"] = Wish((*queue, *store), partial(self._http, settings), order=30)
         if settings.mqtt.url == "embedded":
             kept = settings.requests
             embedded = (*broker, kept.max_answer_bytes, kept.durability)
@@ -93,6 +98,14 @@ class Wiring:
             self._opener = (key, make_opener(settings, self._core.counters))
         return self._opener[1]
 
+    def artefacts(self, settings: Config) -> ArtefactStore:
+        """Where artefacts are kept; another one only when its settings change."""
+        key = (settings.artefacts, settings.paths.state, settings.http)
+        if self._store is None or self._store[0] != key:
+            address = settings.http.artefact_address
+            self._store = (key, ArtefactStore(key[0], key[1], self._core.counters, address))
+        return self._store[1]
+
     def status(self) -> Status:
         """How everything is, under the configuration that was applied last."""
         if self._settings is None:
@@ -123,6 +136,7 @@ class Wiring:
             jobs=self._core.jobs,
             counters=self._core.counters,
             table=self._core.table,
+            artefacts=self.artefacts(settings),
             views=self._core.views,
             status=self.status,
         )

@@ -12,6 +12,7 @@
     x InferenceError             500  the plugin or the runtime failed on this item
     x ChildDied                  500  the process in which it was worked on has died
     x NotReady                   503  configured, but not installed, or it failed to open
+    x StoreFailed                503  the store of artefacts is full, read-only, or cannot be reached
     x TimedOut                   504  the deadline of the request has passed
     x Cancelled                  499  the caller asked to stop
   + ConfigError                  500  a file that the user wrote cannot be accepted as it is
@@ -91,6 +92,12 @@ class ChildDied(RequestError):
 
 class NotReady(RequestError):
     """The service is configured, but its model is not installed or failed to open; or the box shuts down."""
+
+    code = 503
+
+
+class StoreFailed(RequestError):
+    """The store of artefacts is full, read-only, or cannot be reached; the message names the setting."""
 
     code = 503
 

@@ -30,8 +30,8 @@ class FailedAnswer(_Message):
     success: Literal[False] = False
     """Always false."""
     error_code: int
-    """As HTTP: 400, 403, 404, 413, 415, 422, 429, 499 (cancelled), 500, 503 or 504; over HTTP also 401, 405
-    and 431."""
+    """As HTTP: 400, 403, 404, 413, 415, 422, 429, 499 (cancelled), 500, 503 or 504; over HTTP also 401, 405,
+    409, 416 and 431."""
     error_msg: str
     """One sentence that names the field and the limit or the fix."""
 

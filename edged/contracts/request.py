@@ -23,6 +23,8 @@ class Answer:
     """Id of the model that ran or was to run; none when it is not known."""
     reply_to: str | None = None
     """The request's own `reply_to`, for MQTT 3.1.1."""
+    artefact: str | None = None
+    """Address of the file that the request left: whole under `http.public_url`, else `/artefacts/<id>`."""
     draw: Callable[[], Pixels] | None = None
     """Makes the picture with what was found, BGR; none unless the job wanted it and there is a picture."""
 

@@ -25,19 +25,19 @@ UNKNOWN, MISSING = "extra_forbidden", "missing"
 _LIKENESS = 0.6
 """From which on a key is taken for another one that was misspelt."""
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 
 
 def seconds(value: object) -> object:
-    """`2s`, `500ms`, `1m`, `1h` or a number as seconds; anything else is left for pydantic to refuse."""
+    """`2s`, `500ms`, `1m`, `1h`, `7d` or a number as seconds; all else is left for pydantic to refuse."""
     if isinstance(value, str) and (found := _DURATION.fullmatch(value.strip())):
         return float(found[1]) * _UNITS[found[2]]
     return value
 
 
 Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
-"""A duration; in YAML also `2s`, `500ms`, `1m`, `1h`."""
+"""A duration; in YAML also `2s`, `500ms`, `1m`, `1h`, `7d`."""
 
 
 def _from_folder(path: Path, info: ValidationInfo) -> Path:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edged.contracts.errors import EdgedError
+from edged.http.artefacts import ArtefactDesk
 from edged.http.drawings import DrawingDesk
 from edged.http.failures import on_defect, on_edged_error, on_http_exception
 from edged.http.guard import Guard, Keys, Login
@@ -46,6 +47,7 @@ class App:
         drawings = DrawingDesk(self._drawers, sources.counters)
         self._jobs = JobPages(sources.jobs, self._in_thread)
         self._predict = PredictDesk(sources.intake, self._bodies, drawings, self._jobs, sources.counters)
+        self._artefacts = ArtefactDesk(sources.artefacts)
         self._feed = feed
         self._live = LivePictures(sources.views, self._encoders)
         self._registry = registry(sources.version, sources.counters, sources.status)
@@ -68,6 +70,7 @@ class App:
         """Give the threads back; called after the loop's end."""
         for executor in (self._work, self._encoders, self._drawers):
             executor.shutdown(wait=False, cancel_futures=True)
+        self._artefacts.release()
 
     def _routes(self, login: Login) -> list[Route]:
         page, kserve = Page(), KServe(self._sources, self._work)
@@ -82,6 +85,7 @@ class App:
             _endless("/api/results", self._feed.respond),
             _endless("/api/streams/{stream}/live", self._live.live),
             Route("/api/streams/{stream}/snapshot", self._live.snapshot),
+            Route("/artefacts/{id}", self._artefacts.respond),
             Route("/v2", kserve.server),
             Route("/v2/health/live", kserve.live),
             Route("/v2/health/ready", kserve.ready),

@@ -28,6 +28,8 @@ def response(answer: Answer) -> Response:
     headers = {"X-Request-Id": header_text(answer.request_id)}
     if answer.model is not None:
         headers["X-Model"] = answer.model
+    if answer.artefact is not None:
+        headers["Edged-Artefact"] = answer.artefact
     if answer.code in (429, 503):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return Response(answer.body, answer.code, headers, "application/json")

@@ -43,6 +43,7 @@ _HEADERS = {
     name: {"schema": {"type": "string"}, "description": what}
     for name, what in {
         "X-Request-Id": "of the answer; percent-encoded if not ASCII",
+        "Edged-Artefact": "address of the file that the request left, if any: whole, or a path of this server",
         "X-Model": "id of the model that ran; of a failed answer there once one was found for it",
     }.items()
 }
@@ -181,6 +182,7 @@ def _pages() -> dict[str, Any]:
                 "responses": {"204": {"description": "here it is"}, **_failures("400", "401", "403")},
             }
         },
+        "/artefacts/{id}": _artefact(),
         "/metrics": _gets("metrics", "for Prometheus", "text/plain", text),
         "/openapi.json": _gets("openapi", "this document", "application/json", anything),
     }
@@ -201,6 +203,35 @@ def _jobs() -> dict[str, Any]:
         "/api/jobs": _gets("jobs", "all that are known", "application/json", listed, "503"),
         "/api/jobs/{job}": {"parameters": named, **one, "delete": cancel},
     }
+
+
+def _artefact() -> dict[str, Any]:
+    binary = {"type": "string", "format": "binary"}
+    span = {
+        "name": "Range",
+        "in": "header",
+        "description": "one range of bytes",
+        "schema": {"type": "string"},
+    }
+    path = _gets(
+        "artefact",
+        "a file that a request or a camera has left",
+        "video/mp4",
+        binary,
+        "404",
+        "503",
+        parameters=[_parameter("id"), span],
+    )
+    path["get"]["responses"] |= {
+        "206": {
+            "description": "the range that `Range` asks for",
+            "content": {"video/mp4": {"schema": binary}},
+        },
+        "304": {"description": "`If-None-Match` names it"},
+        "409": _failed("reserved, but not written yet; ask again", FailedAnswer),
+        "416": _failed("it ends before the range", FailedAnswer),
+    }
+    return path
 
 
 def _streams() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from edged.contracts.settings import Secret, Settings
 SHORTEST_TOKEN = 16
 """Characters; a shorter one could be guessed."""
 _LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?P<port>\d{1,5})")
+_PUBLIC = re.compile(r"https?://[^\s/?#@\\\"<>]+(/[^\s?#\\\"<>]*)?")
 _TOKEN = re.compile(r"[\x21-\x7e]*")
 
 
@@ -60,6 +61,9 @@ class HttpSettings(Settings):
     """Clients send it as `Authorization: Bearer <token>`; never shown. `file:/run/secrets/x` reads a file."""
     max_body_bytes: int = Field(default=20_000_000, ge=1000)
     """A longer request is answered 413."""
+    public_url: str | None = None
+    """How clients reach this box, such as `https://shop-1.example/edged`: with it the address of an artefact in
+    an answer is whole; without it is `/artefacts/<id>`."""
 
     @field_validator("listen")
     @classmethod
@@ -67,6 +71,13 @@ class HttpSettings(Settings):
         if listen is not None:
             Listen.parse(listen)
         return listen
+
+    @field_validator("public_url")
+    @classmethod
+    def _whole(cls, url: str | None) -> str | None:
+        if url is not None and not _PUBLIC.fullmatch(url):
+            raise ValueError("want a URL of http or https, without user, query and fragment")
+        return url.rstrip("/") if url is not None else None
 
     @model_validator(mode="after")
     def _closed_to_strangers(self) -> Self:
@@ -86,3 +97,9 @@ class HttpSettings(Settings):
     def address(self) -> Listen | None:
         """Where to listen; none: HTTP is switched off."""
         return Listen.parse(self.listen) if self.listen is not None else None
+
+    def artefact_address(self, id: str) -> str | None:
+        """Where an artefact is given: whole, or a path of this server; none where there is neither."""
+        if self.public_url is None and self.listen is None:
+            return None
+        return f"{self.public_url or ''}/artefacts/{id}"

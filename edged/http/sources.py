@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edged.artefacts.store import ArtefactStore
 from edged.contracts.request import Intake
 from edged.flow.counters import Counters
 from edged.http.live import Views
@@ -25,6 +26,8 @@ class Sources:
     """For the metrics, and our own counts."""
     table: ServiceTable
     """The models that are up."""
+    artefacts: ArtefactStore
+    """What requests and cameras have left."""
     views: Views
     """The live pictures."""
     status: Callable[[], Status]

@@ -63,6 +63,8 @@ class Outgoing:
             properties.UserProperty = [("request_id", clean[:1000]), ("code", str(answer.code))]
             if answer.model is not None:
                 properties.UserProperty = ("model", answer.model)
+            if answer.artefact is not None:
+                properties.UserProperty = ("artefact", answer.artefact)
         if self.content_type:
             properties.ContentType = self.content_type
             properties.UserProperty = list(self.facts)

@@ -142,7 +142,7 @@ class Journal:
     def answer_of(self, row: int) -> Addressed | None:
         """The answer of a row that `answered` names."""
         found = self._read(
-            "SELECT reply, service, request_id, body, code, model FROM requests "
+            "SELECT reply, service, request_id, body, code, model, NULL, artefact FROM requests "
             "WHERE body IS NOT NULL AND id = ?",
             row,
         )

@@ -41,13 +41,17 @@ INSERT INTO spool SELECT COALESCE(MAX(segment), 0) + 1 FROM requests;
 """
 """A payload's checksum; when it came, or was answered, in the kernel's time; no segment's number twice."""
 
+_TO_4 = "ALTER TABLE requests ADD COLUMN artefact TEXT;"
+"""Address of the file that an answered request left."""
+
 _STEPS: Mapping[int, tuple[int, str]] = {
     0: (2, f"DROP TABLE IF EXISTS requests; {_TABLE_2}"),  # 0.1.0, killed in its first millisecond, left one
     1: (2, f"ALTER TABLE requests RENAME TO before; {_TABLE_2} {_COPY_0_1_0}"),
     2: (3, _TO_3),
+    3: (4, _TO_4),
 }
 """By `user_version`: the next one and what leads there. 0 holds nothing, 1 is of 0.1.0, 2 of 0.2.0."""
-VERSION = 3
+VERSION = 4
 """Raised with each change of the table, together with a step that leads there."""
 
 

@@ -36,11 +36,11 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _REFUSE = """
 INSERT INTO requests
-(identity, service, world, received, reply, request_id, code, model, body, answered, boot, ticks)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+(identity, service, world, received, reply, request_id, code, model, artefact, body, answered, boot, ticks)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _ANSWER = """
-UPDATE requests SET reply = ?, request_id = ?, code = ?, model = ?, body = ?, answered = ?,
+UPDATE requests SET reply = ?, request_id = ?, code = ?, model = ?, artefact = ?, body = ?, answered = ?,
 boot = ?, ticks = ?, segment = NULL WHERE id = ?
 """
 _DONE = """
@@ -151,7 +151,7 @@ class Ledger:
     def answer(self, row: int | None, request: Request, out: Addressed) -> int | None:
         """Put an answer down, of the request in `row` or of one that is not in the ledger. Its row."""
         answer = out.answer
-        said = (out.reply, answer.request_id, answer.code, answer.model, answer.body)
+        said = (out.reply, answer.request_id, answer.code, answer.model, answer.artefact, answer.body)
         columns = (*said, time.time(), clock.boot_id(), clock.ticks())
         if row is None:
             row = self._db.execute(_REFUSE, (*_known(request), *columns)).lastrowid

@@ -121,7 +121,7 @@ class Steps:
             body = self._encoded(finding, request.request_id)
         draw = partial(drawing_of, _pictures(item), [finding]) if call.job.wants_drawing else None
         drawable = draw if served.service.takes_pictures else None
-        call.answer = Answer(request.request_id, body, 200, call.model, request.reply_to, drawable)
+        call.answer = Answer(request.request_id, body, 200, call.model, request.reply_to, draw=drawable)
 
     def _found(self, served: Served, item: Any, options: Options, run: RunHandle) -> Finding:
         if isinstance(item, Recording):

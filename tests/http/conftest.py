@@ -1,10 +1,13 @@
 """A running HTTP server over a pipeline that the test holds in its hands."""
 
 import http.client
+import shutil
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -12,6 +15,8 @@ import numpy as np
 import orjson
 import pytest
 
+from edged.artefacts.settings import ArtefactSettings
+from edged.artefacts.store import ArtefactStore
 from edged.contracts.errors import NotReady, QueueFull
 from edged.contracts.image import DetectionOptions, Detections
 from edged.contracts.message import ModelFacts
@@ -79,6 +84,8 @@ class Box:
     def __init__(self):
         self.counters = Counters()
         self.intake = FakeIntake()
+        self.folder = Path(tempfile.mkdtemp())
+        self.artefacts = ArtefactStore(ArtefactSettings(), self.folder, self.counters)
         self.views = LiveViews()
         self.table = ServiceTable()
         options = DetectionOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=10)
@@ -93,6 +100,7 @@ class Box:
             jobs=jobs or no_jobs,
             counters=self.counters,
             table=self.table,
+            artefacts=self.artefacts,
             views=self.views,
             status=self.status,
         )
@@ -109,6 +117,7 @@ class Box:
         if self.unit is not None:
             self.unit.stop()
         self.intake.pool.shutdown()
+        shutil.rmtree(self.folder)
 
     def status(self):
         return Status(

@@ -14,6 +14,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 
 from edged.answers.finding import Finding
+from edged.artefacts.settings import ArtefactSettings
+from edged.artefacts.store import ArtefactStore
 from edged.contracts.errors import NotReady
 from edged.contracts.image import DetectionOptions, Detections
 from edged.contracts.request import Answer, refusal
@@ -90,6 +92,7 @@ class Box:
             intake=self,
             counters=Counters(),
             table=ServiceTable(),
+            artefacts=ArtefactStore(ArtefactSettings(), Path("nowhere"), Counters()),
             views=self.views,
             status=lambda: self.status,
         )
