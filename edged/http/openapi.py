@@ -36,7 +36,7 @@ _HEADERS = {
     name: {"schema": {"type": "string"}, "description": what}
     for name, what in {
         "X-Request-Id": "of the answer; percent-encoded if not ASCII",
-        "Edged-Artefact": "address of the file that the request left, if any: whole, or a path of this server",
+        "Edged-Artefact": "of the file that the request left, if any: its address, or a path of this server",
         "X-Model": "id of the model that ran; of a failed answer there once one was found for it",
     }.items()
 }
