@@ -22,7 +22,7 @@ _FAILURES: Mapping[str, str] = {
     "422": "well-formed, but not usable",
     "429": "the queue is full; `Retry-After` says when to try again",
     "500": "the plugin or the runtime failed",
-    "503": "configured, but not installed, or it could not be opened; a request waits while it loads",
+    "503": "configured, but not installed, or it could not be opened; the store of artefacts is full",
     "504": "it took too long",
 }
 _NAME = {"type": "string", "pattern": "^[^/]+$"}

@@ -79,7 +79,12 @@ def test_it_is_read_in_ranges(bucket, store, monkeypatch):
         assert (opened.size, opened.media_type) == (len(VIDEO), "video/mp4")
         asked = []
         fetch = opened.file._fetch_range
-        monkeypatch.setattr(opened.file.cache, "fetcher", lambda a, b: asked.append((a, b)) or fetch(a, b))
+
+        def fetcher(start, end):
+            asked.append((start, end))
+            return fetch(start, end)
+
+        monkeypatch.setattr(opened.file.cache, "fetcher", fetcher)
         opened.file.seek(9_000_001)
         assert opened.file.read(1000) == VIDEO[9_000_001:9_001_001]
         assert sum(b - a for a, b in asked) < 2_000_000
@@ -118,7 +123,8 @@ def test_what_is_not_kept_never_comes_there(bucket, store, tmp_path):
 def test_an_upload_that_fails_in_the_middle_leaves_no_half(bucket, store, tmp_path, monkeypatch):
     from s3fs.core import S3File
 
-    sent, whole = [], S3File._upload_chunk
+    sent: list[bool] = []
+    whole = S3File._upload_chunk
 
     def broken(self, final=False):
         if sent:

@@ -30,7 +30,10 @@ class Kept:
 
     def __init__(self, state, **settings):
         self.counters = Counters()
-        self.store = ArtefactStore(ArtefactSettings(**settings), state, self.counters, lambda id: f"/a/{id}")
+        self.made = lambda: ArtefactStore(
+            ArtefactSettings(**settings), state, self.counters, lambda id: f"/a/{id}"
+        )
+        self.store = self.made()
         self.folder = state / "artefacts"
 
     def keep(self, body=b"video", suffix=".mp4"):
@@ -43,7 +46,7 @@ class Kept:
         kept = self.keep(body)
         then = time.time() - seconds
         os.utime(self.folder / kept.id, (then, then))
-        self.store._shelf._born.clear()
+        self.store = self.made()
         return kept
 
     def names(self):

@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import closing
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -160,9 +161,7 @@ def test_a_client_that_leaves_costs_nothing(box):
 
     def watched(id):
         made = opened(id)
-        close = made.file.close
-        object.__setattr__(made, "file", Watched(made.file, lambda: (close(), closed.set())))
-        return made
+        return replace(made, file=Watched(made.file, closed))
 
     box.artefacts.open = watched
     with closing(box.connection()) as connection:
@@ -175,8 +174,12 @@ def test_a_client_that_leaves_costs_nothing(box):
 class Watched:
     """A file that tells when it is closed."""
 
-    def __init__(self, file, close):
-        self.seek, self.read, self.close = file.seek, file.read, close
+    def __init__(self, file, closed):
+        self.seek, self.read, self._file, self._closed = file.seek, file.read, file, closed
+
+    def close(self):
+        self._file.close()
+        self._closed.set()
 
 
 def test_a_store_that_cannot_be_read_is_503(box):
