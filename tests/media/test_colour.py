@@ -98,4 +98,4 @@ def test_chroma_of_every_pixel_goes_where_mpeg_has_it():
     chroma = np.tile(np.arange(0, 80, 10, np.uint8), (4, 1))
     assert halved(chroma)[:, 1:].tolist() == [[20, 40, 60]] * 2
     assert halved(chroma.T.copy())[1:, 0].tolist() == [25, 45, 65]
-    assert halved(chroma, high=False).shape == (4, 4)
+    assert halved(chroma, wide=False).shape == (2, 8)
