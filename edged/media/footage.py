@@ -40,7 +40,7 @@ class VideoLimits(Settings):
     """Seconds that are looked at; a longer video is answered 413, unless `play_duration` cuts it."""
 
 
-def decoding_bytes(limits: VideoLimits) -> int:
+def footage_bytes(limits: VideoLimits) -> int:
     """Memory that decoding takes at the most: FFmpeg, and the pictures that a decoder keeps.
 
     Standards have it keep 16, to which come those in work and on the way. Pictures of 10 bits are twice as

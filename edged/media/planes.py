@@ -21,7 +21,7 @@ def planar(decoded: av.VideoFrame, size: tuple[int, int]) -> YuvPicture:
     range, and what else there is goes through FFmpeg's own conversion.
     """
     if (decoded.height, decoded.width) != size:
-        decoded = decoded.reformat(width=size[1], height=size[0])
+        decoded = decoded.reformat(width=size[1], height=size[0], threads=1)
     form = decoded.format
     if form.is_rgb or form.has_palette:
         rgb = np.asarray(decoded.to_ndarray(format="bgr24"), np.uint8)
@@ -32,7 +32,7 @@ def planar(decoded: av.VideoFrame, size: tuple[int, int]) -> YuvPicture:
         return YuvPicture((plane_of(decoded, 0).copy(), none, none), *said)
     if (known := _PLANAR.fullmatch(form.name)) is None:
         same = {"src_color_range": decoded.color_range, "dst_color_range": decoded.color_range}
-        decoded, known = decoded.reformat(format="yuv420p", **same), _PLANAR.fullmatch("yuv420p")
+        decoded, known = decoded.reformat(format="yuv420p", threads=1, **same), _PLANAR.fullmatch("yuv420p")
         assert known is not None  # noqa: S101 - it says so itself
     chroma, bits = known.groups()
     planes = [_eight_bits(decoded, index, int(bits or 8)) for index in range(3)]

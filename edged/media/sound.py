@@ -74,7 +74,7 @@ def open_sound(
         if play_duration_us is not None:
             asked = play_duration_us / MICROSECONDS
             told = asked if told is None else min(told, asked)
-        blocks = _converted(sound_frames(container, reader))
+        blocks = converted(sound_frames(container, reader))
         yield Sound(_bounded(blocks, limits, play_duration_us), told)
 
 
@@ -104,12 +104,13 @@ def _bounded(
         yield held
 
 
-def _converted(frames: Iterator[av.AudioFrame]) -> Iterator[NDArray[np.float32]]:
-    """[n] f32 of any length."""
+def converted(frames: Iterator[av.AudioFrame]) -> Iterator[NDArray[np.float32]]:
+    """[n] of any length, as of `Converter`, which raises; up to what FFmpeg cannot convert."""
     converter = Converter()
-    for frame in frames:
-        yield from converter.add(frame)
-    yield from converter.rest()
+    with suppress(av.error.FFmpegError):
+        for frame in frames:
+            yield from converter.add(frame)
+        yield from converter.rest()
 
 
 def sound_frames(container: av.container.InputContainer, reader: Reader) -> Iterator[av.AudioFrame]:

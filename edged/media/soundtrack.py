@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edged.contracts.errors import NotUsable
 from edged.media.container import open_media
 from edged.media.packets import Placed, Reader
-from edged.media.sound import PIECE, RATE, Converter, sound_frames
+from edged.media.sound import PIECE, RATE, converted, sound_frames
 
 _BACK_S = 1.0
 """So much earlier decoding begins: what was heard before shapes a codec's first sounds."""
@@ -22,7 +22,7 @@ _BACK_S = 1.0
 def sound_of(
     file: IO[bytes], span: tuple[float, float], origin: float, check: Callable[[], None]
 ) -> Iterator[NDArray[np.float32]]:
-    """[n] each, mono, -1 to 1, 16 kHz: from start to end, seconds from the first picture.
+    """[n] each, at most `PIECE`, mono, -1 to 1, 16 kHz: from start to end, seconds from the first picture.
 
     `origin`: seconds of that picture by the file's clock. Where the sound begins later there is silence
     before it; where it ends earlier it ends. What cannot be listened to is none.
@@ -41,16 +41,13 @@ def sound_of(
                 return
             part = block[max(0, first - at) : max(0, last - at)]
             at += len(block)
-            if len(part):
-                yield part
+            for offset in range(0, len(part), PIECE):
+                yield part[offset : offset + PIECE]
 
 
 def _blocks(frames: Iterator[av.AudioFrame]) -> Iterator[NDArray[np.float32]]:
-    converter = Converter()
     with suppress(NotUsable):
-        for frame in frames:
-            yield from converter.add(frame)
-        yield from converter.rest()
+        yield from converted(frames)
 
 
 def _frames_from(

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from edged.contracts.service import Service
 from edged.contracts.settings import Seconds, Settings
+from edged.media.footage import VideoLimits
 from edged.media.picture import PictureLimits
 from edged.media.policy import FetchSettings
 from edged.media.sound import SoundLimits
@@ -31,6 +32,8 @@ class RequestSettings(Settings):
     """Limits of a picture in a request."""
     sound: SoundLimits = SoundLimits()
     """Limits of a recording in a request."""
+    video: VideoLimits = VideoLimits()
+    """Limits of a video in a request."""
     fetch: FetchSettings = FetchSettings()
     """What may be fetched for a request that names a URL."""
 
