@@ -74,7 +74,8 @@ def open_sound(
         if play_duration_us is not None:
             asked = play_duration_us / MICROSECONDS
             told = asked if told is None else min(told, asked)
-        yield Sound(_bounded(_decoded(container, reader), limits, play_duration_us), told)
+        blocks = converted(sound_frames(container, reader))
+        yield Sound(_bounded(blocks, limits, play_duration_us), told)
 
 
 def _bounded(
@@ -103,10 +104,19 @@ def _bounded(
         yield held
 
 
-def _decoded(container: av.container.InputContainer, reader: Reader) -> Iterator[NDArray[np.float32]]:
-    """[n] f32 of any length."""
+def converted(frames: Iterator[av.AudioFrame]) -> Iterator[NDArray[np.float32]]:
+    """[n] of any length, as of `Converter`, which raises; up to what FFmpeg cannot convert."""
+    converter = Converter()
+    with suppress(av.error.FFmpegError):
+        for frame in frames:
+            yield from converter.add(frame)
+        yield from converter.rest()
+
+
+def sound_frames(container: av.container.InputContainer, reader: Reader) -> Iterator[av.AudioFrame]:
+    """What can be decoded of its first track of sound, from where it is on."""
     stream = container.streams.audio[0]
-    context, converter = stream.codec_context, Converter()
+    context = stream.codec_context
     context.options = {"max_samples": str(most_samples(context.sample_rate, context.channels))}
     try:
         for packet in container.demux():  # of other streams too: each is a time to look at the clock
@@ -114,12 +124,9 @@ def _decoded(container: av.container.InputContainer, reader: Reader) -> Iterator
             if packet.stream is not stream or fault(memoryview(packet), context.name):
                 continue
             try:
-                frames = stream.decode(packet)
+                yield from stream.decode(packet)
             except (av.error.InvalidDataError, av.error.ArgumentError):
                 continue  # damaged, or a frame beyond all measure: the next one may be sound
-            for frame in frames:
-                yield from converter.add(frame)
-        yield from converter.rest()
     except av.error.FFmpegError:  # cut off in the middle: what came so far is the recording
         return
 

@@ -15,14 +15,17 @@ from edged.contracts.media import UrlInput
 from edged.contracts.pairs import PairInput, ProductInput
 from edged.contracts.speech import SoundInput
 from edged.contracts.text import TextInput
+from edged.contracts.video import VideoInput
 from edged.flow.budget import Share
 from edged.media.fetch import ByteLimit, Fetched, fetch
+from edged.media.footage import footage_bytes
 from edged.media.frame import EncodedFrame
 from edged.media.picture import DECODED, PictureLimits, decode_base64, decode_picture, decoding_bytes
 from edged.media.policy import FetchSettings
 from edged.media.sound import MEMORY as SOUND_MEMORY
-from edged.media.sound import SoundLimits
 from edged.requests.recording import Recording
+from edged.requests.screening import Screening
+from edged.requests.settings import RequestSettings
 
 Room = Callable[[int], Share]
 """Waits for so many bytes of memory. Raises `TooLarge`, `TimedOut` or `Cancelled`."""
@@ -35,14 +38,16 @@ class Wanted(NamedTuple):
     limit: ByteLimit
 
 
-def wanted_of(request: BaseModel, limits: PictureLimits, sound: SoundLimits) -> Wanted | None:
+def wanted_of(request: BaseModel, settings: RequestSettings) -> Wanted | None:
     """What must be fetched before `item_of`; none when the request brings all of it."""
     given = getattr(request, "input", None)
     if not isinstance(given, UrlInput):
         return None
     if isinstance(request, SoundInput):
-        return Wanted(given.url, ByteLimit(sound.max_bytes, "requests.sound.max_bytes"))
-    return Wanted(given.url, ByteLimit(limits.max_bytes, "requests.picture.max_bytes"))
+        return Wanted(given.url, ByteLimit(settings.sound.max_bytes, "requests.sound.max_bytes"))
+    if isinstance(request, VideoInput):
+        return Wanted(given.url, ByteLimit(settings.video.max_bytes, "requests.video.max_bytes"))
+    return Wanted(given.url, ByteLimit(settings.picture.max_bytes, "requests.picture.max_bytes"))
 
 
 def fetched(wanted: Wanted, settings: FetchSettings, deadline: float | None) -> Fetched:
@@ -56,11 +61,11 @@ def fetched(wanted: Wanted, settings: FetchSettings, deadline: float | None) -> 
 @singledispatch
 def item_of(
     request: BaseModel,
-    limits: PictureLimits,
+    settings: RequestSettings,
     media: Fetched | None,
     room: Room,
     wanted: PixelFormat | None = None,
-) -> Item | Recording:
+) -> Item | Recording | Screening:
     """The item that a validated request carries, or that was fetched for it.
 
     `wanted` is how a picture will be asked for, where that is known. Raises `BadRequest`, `TooLarge` or
@@ -73,45 +78,45 @@ def item_of(
 @item_of.register
 def _(
     request: ImageInput,
-    limits: PictureLimits,
+    settings: RequestSettings,
     media: Fetched | None,
     room: Room,
     wanted: PixelFormat | None = None,
 ) -> Item:
     if media is not None:
-        encoded = {"input.url": media.file.read(limits.max_bytes + 1)}
+        encoded = {"input.url": media.file.read(settings.picture.max_bytes + 1)}
     else:
-        encoded = {"image": decode_base64(request.image or "", "image", limits)}
-    [picture] = _pictures(encoded, limits, room, wanted)
+        encoded = {"image": decode_base64(request.image or "", "image", settings.picture)}
+    [picture] = _pictures(encoded, settings.picture, room, wanted)
     return picture
 
 
 @item_of.register
 def _(
     request: PairInput,
-    limits: PictureLimits,
+    settings: RequestSettings,
     media: Fetched | None,
     room: Room,
     wanted: PixelFormat | None = None,
 ) -> Item:
-    return _pair(request, "", limits, room, wanted)
+    return _pair(request, "", settings.picture, room, wanted)
 
 
 @item_of.register
 def _(
     request: ProductInput,
-    limits: PictureLimits,
+    settings: RequestSettings,
     media: Fetched | None,
     room: Room,
     wanted: PixelFormat | None = None,
 ) -> Item:
-    return _pair(request.function_params, "function_params.", limits, room, wanted)
+    return _pair(request.function_params, "function_params.", settings.picture, room, wanted)
 
 
 @item_of.register
 def _(
     request: SoundInput,
-    limits: PictureLimits,
+    settings: RequestSettings,
     media: Fetched | None,
     room: Room,
     wanted: PixelFormat | None = None,
@@ -124,8 +129,22 @@ def _(
 
 @item_of.register
 def _(
+    request: VideoInput,
+    settings: RequestSettings,
+    media: Fetched | None,
+    room: Room,
+    wanted: PixelFormat | None = None,
+) -> Screening:
+    if media is None:
+        raise TypeError("a video is fetched before it is decoded")
+    room(footage_bytes(settings.video))
+    return Screening(media.file, request.input.play_duration)
+
+
+@item_of.register
+def _(
     request: TextInput,
-    limits: PictureLimits,
+    settings: RequestSettings,
     media: Fetched | None,
     room: Room,
     wanted: PixelFormat | None = None,

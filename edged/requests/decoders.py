@@ -1,9 +1,11 @@
-"""Recordings of strangers, decoded in children: what a file does to FFmpeg it does to no other request."""
+"""Sound and video of strangers, decoded in children: what a file does to FFmpeg harms no other request."""
 
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import IO
 
 import numpy as np
@@ -13,30 +15,35 @@ from edged.children.child import Child
 from edged.children.talk import nothing_to_answer
 from edged.children.terms import Terms, Work
 from edged.children.values import Unfit, unpacked
-from edged.children.wire import Message
+from edged.children.wire import Message, Tree
 from edged.contracts.errors import ChildDied
 from edged.media.fetch import IN_MEMORY
+from edged.media.footage import VideoLimits, footage_bytes
 from edged.media.sound import PIECE, Sound, SoundLimits
+from edged.requests.far_video import FarVideo
 
-WORK = Work("edged.tenants.sound:open_decoder", {})
-TERMS = Terms(
+SOUND_WORK = Work("edged.tenants.sound:open_decoder", {})
+SOUND_TERMS = Terms(
     memory_bytes=400_000_000,
     address_bytes=800_000_000,  # libraries take 240 MB before anything is read
     environment=(("OPENBLAS_NUM_THREADS", "1"),),
     start_s=60.0,
     again=False,
 )
+VIDEO_WORK = Work("edged.tenants.footage:open_projector", {})
+_LIBRARIES_ADDRESS = 700_000_000
+"""Of which most is never touched: libraries, and the stacks and heaps of threads."""
 IDLE = 2
-"""So many wait for the next recording, which then need not wait for them."""
+"""So many of a kind wait for the next recording or video, which then need not wait for them."""
 
 Ask = Callable[[Message], Message]
 
 
 class Decoders:
-    """Children that decode: each has one recording at a time. Safe from all threads."""
+    """Children that decode: each has one recording or video at a time. Safe from all threads."""
 
     def __init__(self) -> None:
-        self._idle: list[Child] = []
+        self._idle: dict[Terms, list[Child]] = {}
         self._lock = threading.Lock()
 
     @contextmanager
@@ -48,57 +55,119 @@ class Decoders:
         check: Callable[[], None],
     ) -> Iterator[Sound]:
         """As `media.sound.open_sound`. What `check` raises ends it, and the child; so does `ChildDied`."""
-        child = self._taken()
-        try:
-            with child.turn(check) as turn:
+        with self._child("the decoder of sound", SOUND_WORK, SOUND_TERMS) as child, child.turn(check) as turn:
 
-                def ask(message: Message) -> Message:
-                    return turn(message, check, nothing_to_answer)
+            def ask(message: Message) -> Message:
+                return turn(message, check, nothing_to_answer)
 
-                yield Sound(_pieces(ask), _opened(ask, file, limits, play_duration_us))
-                ask(Message({"verb": "close"}))
-        except BaseException:
-            child.close()  # whatever it is at, nobody wants it
-            raise
-        self._give_back(child)
+            said = {"limits": limits.model_dump(), "play_duration_us": play_duration_us}
+            yield Sound(_pieces(ask), _seconds(_opened(ask, file, said)))
+            ask(Message({"verb": "close"}))
+
+    @contextmanager
+    def open_video(
+        self,
+        file: IO[bytes],
+        limits: VideoLimits,
+        play_duration_us: int | None,
+        check: Callable[[], None],
+    ) -> Iterator[FarVideo]:
+        """As `media.footage.open_footage`; ends as `open_sound` does. The video is for one thread."""
+        with (
+            self._child("the decoder of video", VIDEO_WORK, video_terms(limits)) as child,
+            child.turn(check) as turn,
+            _thread_of(child) as executor,
+        ):
+
+            def ask(message: Message) -> Message:
+                return turn(message, check, _alive)
+
+            said = {"limits": limits.model_dump(), "play_duration_us": play_duration_us}
+            opened = _opened(ask, file, said)
+            yield FarVideo(ask, executor, check, limits, opened)
+            executor.submit(ask, Message({"verb": "close"})).result()
 
     def close(self) -> None:
         """End those that wait."""
         with self._lock:
-            idle, self._idle = self._idle, []
-        for child in idle:
+            idle, self._idle = self._idle, {}
+        for child in (child for children in idle.values() for child in children):
             child.close()
 
-    def _taken(self) -> Child:
+    @contextmanager
+    def _child(self, name: str, work: Work, terms: Terms) -> Iterator[Child]:
+        """One that lives, which nobody else has; ended when anything goes wrong, else kept for the next."""
+        child = self._taken(name, work, terms)
+        try:
+            yield child
+        except BaseException:
+            child.close()  # whatever it is at, nobody wants it
+            raise
         with self._lock:
-            while self._idle:
-                if (child := self._idle.pop()).trouble() is None:
-                    return child
-                child.close()
-        child = Child("the decoder of sound", WORK, TERMS)
-        child.start()
-        return child
-
-    def _give_back(self, child: Child) -> None:
-        with self._lock:
-            if len(self._idle) < IDLE:
-                self._idle.append(child)
+            idle = self._idle.setdefault(terms, [])
+            if len(idle) < IDLE:
+                idle.append(child)
                 return
         child.close()
 
+    def _taken(self, name: str, work: Work, terms: Terms) -> Child:
+        with self._lock:
+            idle = self._idle.get(terms, [])
+            while idle:
+                if (child := idle.pop()).trouble() is None:
+                    return child
+                child.close()
+        child = Child(name, work, terms)
+        child.start()
+        return child
 
-def _opened(ask: Ask, file: IO[bytes], limits: SoundLimits, play_duration_us: int | None) -> float | None:
-    """Hand the file over; returns how long it says it is."""
-    said = {"verb": "open", "limits": limits.model_dump(), "play_duration_us": play_duration_us}
+
+def video_terms(limits: VideoLimits) -> Terms:
+    """Of a child that decodes video within these limits."""
+    memory = footage_bytes(limits)
+    return replace(
+        SOUND_TERMS,
+        memory_bytes=memory,
+        address_bytes=memory + _LIBRARIES_ADDRESS,
+        environment=(*SOUND_TERMS.environment, ("OPENCV_FOR_THREADS_NUM", "1"), ("MALLOC_ARENA_MAX", "2")),
+    )
+
+
+@contextmanager
+def _thread_of(child: Child) -> Iterator[ThreadPoolExecutor]:
+    """A thread that asks the child; when anything goes wrong it need not be waited for."""
+    executor = ThreadPoolExecutor(1, "video")
+    try:
+        yield executor
+    except BaseException:
+        child.close()
+        raise
+    finally:
+        executor.shutdown()
+
+
+def _alive(said: Message) -> None:
+    """It is at work, of which it tells now and then."""
+    if said.tree.get("said") != "working":
+        nothing_to_answer(said)
+
+
+def _opened(ask: Ask, file: IO[bytes], said: Tree) -> Message:
+    """Hand the file over; returns what is said of it."""
     descriptor = _descriptor(file)
     try:
-        told = ask(Message(said, file=descriptor)).tree.get("seconds")
-        seconds: float | None = unpacked(told, float | None, ())
-        return seconds
-    except Unfit as error:
-        raise ChildDied(f"the decoder of sound says what is no length: {error}") from error
+        return ask(Message({"verb": "open", **said}, file=descriptor))
     finally:
         os.close(descriptor)
+
+
+def _seconds(opened: Message) -> float | None:
+    """How long a recording says it is."""
+    try:
+        seconds: float | None = unpacked(opened.tree.get("seconds"), float | None, ())
+    except Unfit as error:
+        raise ChildDied(f"the decoder of sound says what is no length: {error}") from error
+    return seconds
 
 
 def _descriptor(file: IO[bytes]) -> int:

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from edged.contracts.service import Service
 from edged.contracts.settings import Seconds, Settings
+from edged.media.footage import VideoLimits
 from edged.media.picture import PictureLimits
 from edged.media.policy import FetchSettings
 from edged.media.sound import SoundLimits
@@ -44,6 +45,8 @@ class RequestSettings(Settings):
     """Limits of a recording in a request."""
     jobs: JobSettings = JobSettings()
     """Requests that may take minutes."""
+    video: VideoLimits = VideoLimits()
+    """Limits of a video in a request."""
     fetch: FetchSettings = FetchSettings()
     """What may be fetched for a request that names a URL."""
 

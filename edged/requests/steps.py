@@ -24,6 +24,7 @@ from edged.requests.forecast import Forecast
 from edged.requests.parse import options_of, parsed, validated
 from edged.requests.peek import peek_timeout
 from edged.requests.recording import Recording, found_in
+from edged.requests.screening import Screening
 from edged.requests.settings import RequestSettings
 from edged.runtimes.devices import RuntimeSettings
 from edged.serving.run import Cancellations, RunHandle
@@ -82,7 +83,7 @@ class Steps:
         call.run = self._run(call.job, known, call.request)
         call.deadline = call.run.deadline or call.deadline
         call.run.check()
-        call.wanted = wanted_of(call.request, self._settings.picture, self._settings.sound)
+        call.wanted = wanted_of(call.request, self._settings)
 
     def open(self, call: Call) -> None:
         """Step 2: who answers. Raises `NotFound`, `NotReady`."""
@@ -112,8 +113,7 @@ class Steps:
     def _answer(self, call: Call, room: Room) -> None:
         request, served = call.request, call.served
         with self._counters.timed("decode"):
-            limits, wanted = self._settings.picture, served.instance.picture
-            item = item_of(request, limits, call.media, room, wanted)
+            item = item_of(request, self._settings, call.media, room, served.instance.picture)
         options = served.options_with(options_of(served.service, request))
         finding = self._found(served, item, options, call.run)
         call.run.check_cancelled()
@@ -155,7 +155,7 @@ class Steps:
         return body
 
 
-def _pictures(item: Item | Recording) -> list[Frame]:
+def _pictures(item: Item | Recording | Screening) -> list[Frame]:
     """The pictures that can be drawn into."""
     if isinstance(item, FramePair):
         return [item.a, item.b]

@@ -11,12 +11,21 @@ import numpy as np
 from edged.contracts.errors import BadRequest, NotFound
 from edged.contracts.items import AudioClip, FramePair, Pixels, TextPair
 from edged.contracts.service import Media, Service
+from edged.media.footage import Footage, VideoLimits
 from edged.media.picture import PictureLimits, decode_picture
 from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.testing.fakes import VideoOfPictures, frame_of
 
 _TOKENS = 512
 _LONGEST_US = 20_000_000
+_GIVEN: Mapping[Media, Sequence[int]] = {
+    "picture": (1,),
+    "pictures": (2,),
+    "recording": (1,),
+    "video": (1,),
+    "text": (1, 2),
+}
+"""How many items of the user's make one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +44,14 @@ def items_for(of: Service, given: Sequence[str] = ()) -> Items:
 
 
 def usual_of(of: Service, given: Sequence[str]) -> Any:
-    """The item of files, as for `edged infer`: a picture, two of them, a recording; or a text or two.
+    """The item of files, as for `edged infer`: a picture, two of them, a recording, a video; or a text or two.
 
-    Of a recording the first 20 s are one clip, in which somebody speaks all the time. Raises `NotMedia`,
-    `NotFound` for what cannot be read, `BadRequest` for another number of them.
+    The first 20 s of a recording are one clip, in which somebody speaks all the time; so long is a video, too.
+    Raises `NotMedia`, `NotFound` for what cannot be read, `BadRequest` for another number of them.
     """
-    wanted = {"picture": (1,), "pictures": (2,), "recording": (1,), "text": (1, 2)}.get(of.media, ())
+    wanted = _GIVEN[of.media]
     if len(given) not in wanted:
-        numbers = " or ".join(map(str, wanted)) or "no"
+        numbers = " or ".join(map(str, wanted))
         raise BadRequest(f"{of.name} is tried on {numbers} item(s) of yours, not on {len(given)}")
     if of.media == "text":
         return TextPair("1", given[0], "".join(given[1:]), _TOKENS)
@@ -50,6 +59,8 @@ def usual_of(of: Service, given: Sequence[str]) -> Any:
         files = [Path(name).read_bytes() for name in given]
     except OSError as error:
         raise NotFound(f"{error.filename} cannot be read: {error.strerror}") from error
+    if of.media == "video":
+        return Footage(io.BytesIO(files[0]), VideoLimits(), _LONGEST_US)
     if of.media == "recording":
         with open_sound(io.BytesIO(files[0]), SoundLimits(), _LONGEST_US) as sound:
             samples = np.concatenate(list(sound.pieces))

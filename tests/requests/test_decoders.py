@@ -49,7 +49,7 @@ def plain(data):
 
 
 def idle(decoders):
-    return [child.process_id for child in decoders._idle]
+    return [child.process_id for children in decoders._idle.values() for child in children]
 
 
 def wav(seconds):

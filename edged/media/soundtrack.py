@@ -1,0 +1,84 @@
+"""The sound of a video, between two moments of its pictures."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from typing import IO
+
+import av
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+
+from edged.contracts.errors import NotUsable
+from edged.media.container import open_media
+from edged.media.packets import Placed, Reader
+from edged.media.sound import PIECE, RATE, converted, sound_frames
+
+_BACK_S = 1.0
+"""So much earlier decoding begins: what was heard before shapes a codec's first sounds."""
+
+
+def sound_of(
+    file: IO[bytes], span: tuple[float, float], origin: float, check: Callable[[], None]
+) -> Iterator[NDArray[np.float32]]:
+    """[n] each, at most `PIECE`, mono, -1 to 1, 16 kHz: from start to end, seconds from the first picture.
+
+    `origin`: seconds of that picture by the file's clock. Where the sound begins later there is silence
+    before it; where it ends earlier it ends. What cannot be listened to is none.
+    """
+    first, last = (round(min(max(0.0, second), 1e9) * RATE) for second in span)
+    with ExitStack() as held:
+        frames = _frames_from(file, span[0] + origin - _BACK_S, check, held)
+        begin = next(frames, None)
+        if begin is None:
+            return
+        at = round(((begin.time if begin.time is not None else origin) - origin) * RATE)
+        for silent in range(first, min(at, last), PIECE):
+            yield np.zeros(min(PIECE, min(at, last) - silent), np.float32)
+        for block in _blocks(itertools.chain([begin], frames)):
+            if at >= last:
+                return
+            part = block[max(0, first - at) : max(0, last - at)]
+            at += len(block)
+            for offset in range(0, len(part), PIECE):
+                yield part[offset : offset + PIECE]
+
+
+def _blocks(frames: Iterator[av.AudioFrame]) -> Iterator[NDArray[np.float32]]:
+    with suppress(NotUsable):
+        yield from converted(frames)
+
+
+def _frames_from(
+    file: IO[bytes], second: float, check: Callable[[], None], held: ExitStack
+) -> Iterator[av.AudioFrame]:
+    """Those from then on, by the file's clock, and some before."""
+    container, reader = _opened(file, check, held)
+    if second > 0 and (frames := _sought(container, reader, second)) is not None:
+        return frames
+    return sound_frames(*_opened(file, check, held))
+
+
+def _sought(
+    container: av.container.InputContainer, reader: Reader, second: float
+) -> Iterator[av.AudioFrame] | None:
+    """None where the file cannot say where that is."""
+    stream = container.streams.audio[0]
+    try:
+        with reader.wandering():
+            container.seek(round(second / stream.time_base), stream=stream)  # type: ignore[operator]
+    except (av.error.FFmpegError, OverflowError, ZeroDivisionError):
+        return None
+    frames = sound_frames(container, reader)
+    begin = next(frames, None)
+    if begin is None or begin.time is None or begin.time > second + _BACK_S:
+        return None
+    return itertools.chain([begin], frames)
+
+
+def _opened(
+    file: IO[bytes], check: Callable[[], None], held: ExitStack
+) -> tuple[av.container.InputContainer, Reader]:
+    reader = Reader(Placed(file), check)
+    return held.enter_context(open_media(reader)), reader

@@ -1,0 +1,33 @@
+"""A video's way: decoded in a child, picture by picture, while a model looks at it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO
+
+from edged.contracts.errors import NotMedia, NotUsable, TooLarge
+from edged.media.footage import VideoLimits
+from edged.requests.decoders import Decoders
+from edged.requests.far_video import FarVideo
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """A video of a request, here and not yet opened."""
+
+    file: IO[bytes]
+    play_duration_us: int | None
+    """Only so much of the beginning is looked at; none is all of it."""
+
+
+@contextmanager
+def screened(
+    screening: Screening, limits: VideoLimits, decoders: Decoders, check: Callable[[], None]
+) -> Iterator[FarVideo]:
+    """The video, open. Raises what `Decoders.open_video` does, naming the field, and what `check` does."""
+    try:
+        with decoders.open_video(screening.file, limits, screening.play_duration_us, check) as video:
+            yield video
+    except (NotMedia, NotUsable, TooLarge) as error:
+        named = "input.url" in str(error)
+        raise error if named else type(error)(f"the media of the field `input.url` {error}") from error
