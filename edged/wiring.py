@@ -119,7 +119,9 @@ class Wiring:
         core = self._core
         in_work = InWork(settings.paths.state / "in-work")
         return RequestQueue(
-            core.table, settings.requests, _workers(settings), core.counters, in_work, memory=core.memory
+            *(core.table, settings.requests, _workers(settings), core.counters, in_work),
+            memory=core.memory,
+            store=lambda: self.artefacts(self._settings or settings),
         )
 
     def _intake(self) -> RequestQueue:

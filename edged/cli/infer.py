@@ -1,17 +1,24 @@
 """`edged infer`: one request, answered by the same code that answers the daemon's, without a daemon."""
 
 import time
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
 
 import orjson
 import typer
 
 from edged import config as configuration
+from edged.artefacts.settings import ArtefactSettings
+from edged.artefacts.store import ArtefactStore
 from edged.cli.items import readable, request_of
 from edged.cli.options import ConfigPath
-from edged.cli.terminal import print_json, say
-from edged.contracts.errors import BadRequest, EdgedError, NotFound
+from edged.cli.terminal import print_json, progress_bars, say
+from edged.contracts.errors import BadRequest, EdgedError, NotFound, StoreFailed
 from edged.contracts.items import Pixels
 from edged.contracts.request import Answer, RequestJob, refusal
 from edged.contracts.service import Service
@@ -31,7 +38,13 @@ def infer(
     name: Annotated[str, typer.Argument(metavar="SERVICE", help="One of `edged services`.")],
     given: Annotated[
         list[str] | None,
-        typer.Argument(help="A picture, two pictures, a recording, or one or two texts.", metavar="ITEM..."),
+        typer.Argument(
+            help="A picture, two pictures, a recording, a video, or one or two texts.", metavar="ITEM..."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where the video goes that is made; else named after the given one."),
     ] = None,
     save: Annotated[Path | None, typer.Option(help="Draw the answer into this picture.")] = None,
     request: Annotated[Path | None, typer.Option(help="A JSON file with the request's other fields.")] = None,
@@ -51,8 +64,11 @@ def infer(
         known = service(name)
         if save is not None and not known.takes_pictures:
             raise BadRequest(f"{name} has no picture to draw into; leave --save out")
+        if output is not None and not known.makes_video:
+            raise BadRequest(f"{name} makes no video; leave --output out")
         body = request_of(known, items, _request_file(request), metric)
-        answer = _answered(known, body, config, asked, items)
+        target = output or Path(f"{Path(items[0]).stem if items else 'video'}-{name}.mp4")
+        answer = _answered(known, body, config, asked, (items, target))
     except EdgedError as error:
         answer = refusal({}, error.code, str(error), name)
     print_json(orjson.loads(answer.body))
@@ -77,16 +93,44 @@ def _request_file(path: Path | None) -> dict[str, Any]:
 
 
 def _answered(
-    known: Service, payload: bytes, path: Path, asked: dict[str, str | None], items: list[str]
+    known: Service, payload: bytes, path: Path, asked: dict[str, str | None], files: tuple[list[str], Path]
 ) -> Answer:
-    settings = configuration.load(path)
+    """`files`: what is read, and where a video that is made goes."""
+    settings, (items, target) = configuration.load(path), files
     wanted = settings.service(known.name)
     wanted = wanted.model_copy(update={k: v for k, v in asked.items() if v is not None})
     counters, serving = Counters(), ServiceTable()
-    serving.put(open_service(known.name, wanted, make_opener(settings, counters)))
-    steps = Steps(serving, readable(settings.requests, items), counters)
-    job = RequestJob(known.name, payload, time.monotonic(), lambda _: None, wants_drawing=True)
-    return steps.all_at_once(job)
+    with ExitStack() as held:
+        serving.put(open_service(known.name, wanted, make_opener(settings, counters)))
+        store = partial(_beside, target, held) if known.makes_video else None
+        steps = Steps(serving, readable(settings.requests, items), counters, store=store)
+        held.callback(steps.close)
+        report = held.enter_context(progress_bars()) if known.is_job else None
+        job = RequestJob(
+            *(known.name, payload, time.monotonic(), lambda _: None),
+            progress=report and (lambda _, done: report(known.name, round(done * 1000), 1000)),
+            wants_drawing=True,
+        )
+        answer = steps.all_at_once(job)
+        return _moved(answer, target) if answer.code == 200 and known.makes_video else answer
+
+
+def _beside(target: Path, held: ExitStack) -> ArtefactStore:
+    """A store for one video, on the disk where it shall be."""
+    try:
+        folder = held.enter_context(TemporaryDirectory(prefix=".edged-", dir=target.resolve().parent))
+    except OSError as error:
+        raise StoreFailed(f"{target.resolve().parent} cannot be written: {error.strerror}") from error
+    return ArtefactStore(ArtefactSettings(url=folder), Path(folder), Counters())
+
+
+def _moved(answer: Answer, target: Path) -> Answer:
+    """The answer, with its video where it was wanted."""
+    fields = orjson.loads(answer.body)
+    made = Path(unquote(urlsplit(fields["oss_path"]).path))
+    made.replace(target)
+    say(f"written to {target}")
+    return replace(answer, body=orjson.dumps({**fields, "oss_path": target.resolve().as_uri()}))
 
 
 def _save(drawing: Pixels, target: Path) -> None:

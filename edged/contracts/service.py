@@ -90,6 +90,11 @@ class Service:
         """Whether a request of it may well take minutes."""
         return self.media == "video"
 
+    @property
+    def makes_video(self) -> bool:
+        """Whether an answer comes with a video that was made for it."""
+        return self.result in (video.Highlight, video.EnlargedVideo)
+
     @cached_property
     def request(self) -> type[BaseModel]:
         """The whole request: envelope, input, and the options, each of which may be left out.

@@ -38,13 +38,14 @@ class RequestQueue:
         in_work: InWork | None = None,
         *,
         memory: Budget | None = None,
+        store: Callable[[], ArtefactStore] | None = None,
     ) -> None:
-        """`memory`: what decoding shares with whatever else; none: as of `Steps`."""
+        """`memory`, `store`: as of `Steps`."""
         self._table = table
         self._workers_count = workers
         self._in_work = InWork(None) if in_work is None else in_work
         self._working, self._jobs_working = (Working(self._in_work, counters) for _ in range(2))
-        self._steps = Steps(table, settings, counters, memory)
+        self._steps = Steps(table, settings, counters, memory, store)
         self._deadlines = Deadlines(self._late)
         self._parked = Parked(table.is_loading, self._unpark, settings.max_waiting)
         on, on_job = self._working.on, self._jobs_working.on

@@ -1,12 +1,15 @@
 """What is done with a request, step by step: read it, find who answers, fetch its media, answer."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 from edged.answers.drawing import drawing_of
 from edged.answers.finding import Finding
-from edged.contracts.errors import TooLarge
+from edged.artefacts.artefact import Artefact
+from edged.artefacts.store import ArtefactStore
+from edged.contracts.errors import StoreFailed, TooLarge
 from edged.contracts.items import Frame, FramePair, Item
 from edged.contracts.message import Envelope
 from edged.contracts.model import Options
@@ -20,10 +23,12 @@ from edged.media.fetch import IN_MEMORY
 from edged.requests.call import Call
 from edged.requests.decode import Room, fetched, item_of, wanted_of
 from edged.requests.decoders import Decoders
+from edged.requests.films import Films
 from edged.requests.forecast import Forecast
 from edged.requests.parse import options_of, parsed, validated
 from edged.requests.peek import peek_timeout
 from edged.requests.recording import Recording, found_in
+from edged.requests.production import Workshop, produced
 from edged.requests.screening import Screening
 from edged.requests.settings import RequestSettings
 from edged.runtimes.devices import RuntimeSettings
@@ -40,11 +45,14 @@ class Steps:
         settings: RequestSettings,
         counters: Counters,
         memory: Budget | None = None,
+        store: Callable[[], ArtefactStore] | None = None,
     ) -> None:
-        """`memory`: what decoding shares with whatever else; none: half the box."""
+        """`memory`: what decoding shares with whatever else; none: half the box. `store`: of artefacts, as it
+        is now; none: what makes one fails."""
         self._memory = memory or Budget(RuntimeSettings().memory_bytes())
         self.cancellations = Cancellations()
-        self._decoders = Decoders()
+        self._decoders, self._films = Decoders(), Films()
+        self._store = store or _no_store
         self._stopping = False
         self._table = table
         self._settings = settings
@@ -53,6 +61,7 @@ class Steps:
     def close(self) -> None:
         """End the processes that decode."""
         self._decoders.close()
+        self._films.close()
 
     def stop_jobs(self) -> None:
         """Let go of what would take minutes: it stays with the journal of who submitted it."""
@@ -115,20 +124,30 @@ class Steps:
         with self._counters.timed("decode"):
             item = item_of(request, self._settings, call.media, room, served.instance.picture)
         options = served.options_with(options_of(served.service, request))
-        finding = self._found(served, item, options, call.run)
+        result, artefact = self._result(served, item, options, call.run)
+        finding = served.finding(result, options)
         call.run.check_cancelled()
         with self._counters.timed("encode"):
             body = self._encoded(finding, request.request_id)
         draw = partial(drawing_of, _pictures(item), [finding]) if call.job.wants_drawing else None
-        drawable = draw if served.service.takes_pictures else None
-        call.answer = Answer(request.request_id, body, 200, call.model, request.reply_to, draw=drawable)
+        call.answer = Answer(
+            *(request.request_id, body, 200, call.model, request.reply_to),
+            artefact=None if artefact is None else artefact.address,
+            draw=draw if served.service.takes_pictures else None,
+        )
 
-    def _found(self, served: Served, item: Any, options: Options, run: RunHandle) -> Finding:
-        if isinstance(item, Recording):
-            return served.finding(
-                found_in(item, served, options, self._settings.sound, run, decoders=self._decoders), options
-            )
-        return served.finding(served.instance.infer(item, options, run, Priority.REQUEST), options)
+    def _result(
+        self, served: Served, item: Any, options: Options, run: RunHandle
+    ) -> tuple[Any, Artefact | None]:
+        """What the model finds in it, and the file that was made of it, if any."""
+        match item:
+            case Recording():
+                limits, decoders = self._settings.sound, self._decoders
+                return found_in(item, served, options, limits, run, decoders=decoders), None
+            case Screening():
+                workshop = Workshop(self._decoders, self._films, self._store, self._settings.video)
+                return produced(item, served, options, run, workshop)
+        return served.instance.infer(item, options, run, Priority.REQUEST), None
 
     def _run(self, job: RequestJob, known: Service, request: Envelope) -> RunHandle:
         request_id = request.request_id or ""
@@ -153,6 +172,10 @@ class Steps:
                 f"{finding.kind.shrink}"
             )
         return body
+
+
+def _no_store() -> ArtefactStore:
+    raise StoreFailed("there is no store of artefacts here")
 
 
 def _pictures(item: Item | Recording | Screening) -> list[Frame]:
