@@ -157,7 +157,8 @@ def test_a_client_that_leaves_costs_nothing(box):
     with box.artefacts.draft(".mp4") as draft:
         draft.file.write(big)
         film = f"/artefacts/{draft.keep().id}"
-    closed, opened, reads = threading.Event(), box.artefacts.open, []
+    closed, opened = threading.Event(), box.artefacts.open
+    reads: list[int] = []
 
     def watched(id):
         made = opened(id)
