@@ -158,24 +158,30 @@ def test_a_client_that_leaves_costs_nothing(box):
         draft.file.write(big)
         film = f"/artefacts/{draft.keep().id}"
     closed, opened = threading.Event(), box.artefacts.open
+    reads: list[int] = []
 
     def watched(id):
         made = opened(id)
-        return replace(made, file=Watched(made.file, closed))
+        return replace(made, file=Watched(made.file, closed, reads))
 
     box.artefacts.open = watched
     with closing(box.connection()) as connection:
         connection.request("GET", film)
         connection.getresponse().read(10)
     assert closed.wait(60)
+    assert sum(reads) < len(big), "the rest is not read for nobody"
     assert box.get(film, Range="bytes=-3").body == b"xxx"
 
 
 class Watched:
-    """A file that tells when it is closed."""
+    """A file that tells how much is read of it, and when it is closed."""
 
-    def __init__(self, file, closed):
-        self.seek, self.read, self._file, self._closed = file.seek, file.read, file, closed
+    def __init__(self, file, closed, reads):
+        self.seek, self._file, self._closed, self._reads = file.seek, file, closed, reads
+
+    def read(self, most):
+        self._reads.append(most)
+        return self._file.read(most)
 
     def close(self):
         self._file.close()
