@@ -44,7 +44,9 @@ def infer(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Where the video goes that is made; else named after the given one."),
+        typer.Option(
+            "--output", "-o", help="Where a video that is made goes; else it is named after the item."
+        ),
     ] = None,
     save: Annotated[Path | None, typer.Option(help="Draw the answer into this picture.")] = None,
     request: Annotated[Path | None, typer.Option(help="A JSON file with the request's other fields.")] = None,

@@ -7,6 +7,9 @@ that works on it. One that was in work when the process died is tried last, and 
 is not tried again.
 """
 
+from collections.abc import Callable
+
+from edged.artefacts.store import ArtefactStore
 from edged.contracts.errors import InferenceError, TimedOut
 from edged.contracts.request import RequestJob
 from edged.flow.budget import Budget

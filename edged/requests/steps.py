@@ -27,8 +27,8 @@ from edged.requests.films import Films
 from edged.requests.forecast import Forecast
 from edged.requests.parse import options_of, parsed, validated
 from edged.requests.peek import peek_timeout
-from edged.requests.recording import Recording, found_in
 from edged.requests.production import Workshop, produced
+from edged.requests.recording import Recording, found_in
 from edged.requests.screening import Screening
 from edged.requests.settings import RequestSettings
 from edged.runtimes.devices import RuntimeSettings

@@ -91,7 +91,7 @@ class Box:
         sources = Sources(
             version="1.2.3",
             intake=self,
-            jobs=no_jobs,
+            jobs=None,
             counters=Counters(),
             table=ServiceTable(),
             artefacts=ArtefactStore(ArtefactSettings(), Path("nowhere"), Counters()),

@@ -1,4 +1,4 @@
-"""A video's way: opened in a child, seen by the model, cut or encoded, kept; whatever goes wrong, one answer."""
+"""A video's way: opened in a child, seen by the model, cut or encoded, kept."""
 
 import threading
 import time
@@ -6,6 +6,7 @@ import time
 import cv2
 import orjson
 import pytest
+from tests.media.films import Read, evenly, shade, video
 
 from edged.artefacts.settings import ArtefactSettings
 from edged.artefacts.store import ArtefactStore
@@ -21,7 +22,6 @@ from edged.requests.queue import RequestQueue
 from edged.requests.settings import JobSettings, RequestSettings, VideoLimits
 from edged.serving.table import Served, ServiceTable
 from tests.broker import until
-from tests.media.films import Read, evenly, shade, video
 from tests.requests.test_queue import JPEG, OPTIONS, FakeInstance
 
 CUT, ENLARGE, DETECT = "video-highlight", "video-super-resolution", "object-detection"
@@ -64,7 +64,9 @@ class Box:
         self.media = folder / "media"
         self.media.mkdir(exist_ok=True)
         self.kept = folder / "kept"
-        self.store = ArtefactStore(ArtefactSettings(url=str(self.kept)), folder, Counters(), lambda id: f"/artefacts/{id}")
+        self.store = ArtefactStore(
+            ArtefactSettings(url=str(self.kept)), folder, Counters(), lambda id: f"/artefacts/{id}"
+        )
         table = ServiceTable()
         table.put(Served(service(CUT), FakeModel(see or middle), HighlightOptions(explain=False)))
         table.put(Served(service(ENLARGE), FakeModel(see or twice), EnlargementOptions(scale=2)))
@@ -95,7 +97,7 @@ class Box:
     def ask(self, name, data, **fields):
         before = len(self.answers)
         self.submit(name, data, **fields)
-        until(lambda: len(self.answers) > before, 60)
+        until(lambda: len(self.answers) > before, limit=60)
         answer = self.answers[-1]
         return answer, orjson.loads(answer.body)
 
@@ -234,7 +236,7 @@ def test_cancelled_in_the_middle_leaves_no_half_file(box):
     assert begun.wait(60)
     made.queue.cancel("r-1")
     go_on.set()
-    until(lambda: made.answers, 60)
+    until(lambda: made.answers, limit=60)
     assert made.answers[0].code == 499
     assert made.files() == []
 
@@ -250,7 +252,7 @@ def test_who_is_gone_in_the_middle_has_cancelled_it(box):
     made = box(leaving)
     (made.media / "clip.mp4").write_bytes(CLIP)
     made.submit_raw(CUT, {"input": {"url": str(made.media / "clip.mp4")}}, gone.is_set)
-    until(lambda: made.answers, 60)
+    until(lambda: made.answers, limit=60)
     assert made.answers[0].code == 499
 
 
@@ -280,14 +282,14 @@ def test_twenty_at_once_some_wait_the_others_are_refused_and_quick_ones_are_answ
     for n in range(20):
         made.submit(CUT, CLIP, request_id=f"r-{n}")
     assert working.wait(60)
-    until(lambda: len(made.answers) == 15, 60)
+    until(lambda: len(made.answers) == 15, limit=60)
     assert {answer.code for answer in made.answers} == {429}
     for n in range(20):
         made.submit_raw(DETECT, {"image": JPEG, "request_id": f"quick-{n}"})
-    until(lambda: len(made.answers) == 35, 60)
+    until(lambda: len(made.answers) == 35, limit=60)
     assert [answer.code for answer in made.answers[15:]] == [200] * 20
     go_on.set()
-    until(lambda: len(made.answers) == 40, 60)
+    until(lambda: len(made.answers) == 40, limit=60)
     assert [answer.code for answer in made.answers[35:]] == [200] * 5
     assert len({answer.request_id for answer in made.answers}) == 40
     assert len(made.files()) == 5
