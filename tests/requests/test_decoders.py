@@ -49,7 +49,7 @@ def plain(data):
 
 
 def idle(decoders):
-    return [child.process_id for child in decoders._idle]
+    return decoders._pool.idle()
 
 
 def wav(seconds):

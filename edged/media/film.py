@@ -1,0 +1,173 @@
+"""Writes videos that a browser plays: MP4 that begins with its index, H.264 in 4:2:0, and the sound beside.
+
+Odd sides, which H.264 has not in 4:2:0, get their last line or column twice: no pixel is lost.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from errno import EDQUOT, EFBIG, ENOSPC
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast
+
+import av
+import av.error
+import cv2
+import numpy as np
+
+from edged.contracts.errors import NotMedia, NotReady, RequestError
+from edged.contracts.items import Pixels
+from edged.media.colour import Matrix, Planes, yuv_of_bgr
+from edged.media.reel import Reel
+from edged.media.soundtrack import Soundtrack
+
+ENLARGED_CRF = 20
+"""Quality of what was made larger: lower is better, and six less are twice the bytes."""
+CUT_CRF = 18
+"""Quality of what is cut out of a video: the difference is not seen."""
+THREADS = min(4, os.cpu_count() or 1)
+_ENCODER, _PRESET = "libx264", "veryfast"
+_RATES = (1, 240)
+_FINEST, _COARSEST = 1_000_000, 10_000
+_LIMITED, _FULL = 1, 2  # AVCOL_RANGE_MPEG and _JPEG
+_MATRICES: dict[int, Matrix] = {1: "bt709", 9: "bt2020", 10: "bt2020"}  # by AVCOL_SPC_*
+_TURNS = (None, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a film takes over of the video of which it is made."""
+
+    beginning: Fraction
+    """Seconds of the file's own clock at which its first picture is shown."""
+    rate: Fraction
+    """Pictures a second, about: each has its own time."""
+    base: Fraction
+    """Unit of its times, seconds."""
+    turns: int
+    """Quarters, counterclockwise, by which its pictures must be turned to stand upright."""
+    size: tuple[int, int]
+    """(height, width) as they are stored."""
+    aspect: Fraction
+    """Width of a pixel of the upright picture in its heights."""
+    colours: tuple[int, int, int]
+    """Matrix, primaries, transfer: H.273's numbers, 2 where it does not say. A film says the same, so that
+    every player shows both alike."""
+
+    @property
+    def matrix(self) -> Matrix:
+        """How its YUV is made of RGB."""
+        return _MATRICES.get(self.colours[0], "bt601")
+
+
+def look_of(reel: Reel) -> Look:
+    """Raises `NotMedia` for a video without a picture."""
+    at, picture = next(reel.pictures(), (None, None))
+    if at is None or picture is None:
+        raise NotMedia("holds no picture that can be decoded")
+    stream = reel.stream
+    rate = Fraction(stream.guessed_rate or stream.average_rate or 25)
+    unit = Fraction(stream.time_base).denominator
+    aspect = Fraction(stream.codec_context.sample_aspect_ratio or 1) or Fraction(1)
+    turns = round(picture.rotation / 90) % 4
+    return Look(
+        at,
+        rate if _RATES[0] <= rate <= _RATES[1] else Fraction(25),
+        Fraction(1, _FINEST if unit > _FINEST else unit * -(-_COARSEST // unit)),
+        turns,
+        (picture.height, picture.width),
+        1 / aspect if turns % 2 else aspect,
+        (picture.colorspace, picture.color_primaries, picture.color_trc),
+    )
+
+
+class Film:
+    """One that is being written. Give it pictures in order, then `close` it; else it is none."""
+
+    def __init__(self, path: Path, size: tuple[int, int], crf: int, look: Look, sound: Soundtrack) -> None:
+        """`size` is (height, width). Raises `NotReady` where FFmpeg cannot encode H.264."""
+        try:
+            av.Codec(_ENCODER, "w")
+        except av.codec.codec.UnknownCodecError as error:
+            raise NotReady(f"the encoder `{_ENCODER}` is missing in this build of PyAV's FFmpeg") from error
+        self._sound = sound
+        self._base = look.base
+        self._last = -1
+        self._start: Fraction | None = None
+        options = {"movflags": "faststart"}  # FFmpeg opens the file again by its name for that
+        self._container = av.open(str(path), "w", format="mp4", options=options)
+        quality = {"crf": str(crf), "preset": _PRESET}
+        self._pictures = cast(av.VideoStream, self._container.add_stream(_ENCODER, look.rate, quality))
+        context = self._pictures.codec_context
+        context.height, context.width = (side + side % 2 for side in size)
+        context.pix_fmt = "yuv420p"
+        context.time_base, context.thread_count = look.base, THREADS
+        context.sample_aspect_ratio = look.aspect
+        context.color_range = _LIMITED
+        context.colorspace, context.color_primaries, context.color_trc = look.colours
+        with _room():
+            sound.join(self._container)
+
+    def add(self, planes: Planes, at: Fraction) -> None:
+        """One picture, of limited range, `at` seconds; the first one is shown at 0. Raises `RequestError`."""
+        self._start = at if self._start is None else self._start
+        picture = _frame(planes, self._pictures.width, self._pictures.height)
+        self._last = max(round((at - self._start) / self._base), self._last + 1)
+        picture.pts, picture.time_base = self._last, self._base
+        with _room():
+            self._container.mux(self._pictures.encode(picture))
+            self._container.mux(list(self._sound.until(self._last * self._base)))
+
+    def close(self) -> None:
+        """Write the rest. Raises `RequestError`."""
+        with _room():
+            self._container.mux(self._pictures.encode(None))
+            self._container.mux(list(self._sound.until()))
+            self._container.close()
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        if error.errno in (ENOSPC, EDQUOT, EFBIG):
+            raise RequestError("there is no room left to write the video of the answer") from error
+        raise
+
+
+def planes_of(bgr: Pixels, look: Look) -> Planes:
+    """A picture [height, width, 3], as a film of this look holds it."""
+    return yuv_of_bgr(bgr, look.matrix, full_range=False)
+
+
+def upright(picture: av.VideoFrame, look: Look) -> Planes:
+    """A decoded picture, turned as the first one had to be, and of its size; 8 bits, 4:2:0, limited range."""
+    wanted: dict[str, Any] = {}
+    if (picture.height, picture.width) != look.size:
+        wanted |= {"height": look.size[0], "width": look.size[1]}
+    if picture.color_range == _FULL or picture.format.name.startswith("yuvj"):
+        wanted |= {"src_color_range": _FULL, "dst_color_range": _LIMITED}
+    if wanted or picture.format.name != "yuv420p":
+        picture = picture.reformat(format="yuv420p", **wanted)
+    turn = _TURNS[look.turns]
+    y, u, v = (plane if turn is None else cv2.rotate(plane, turn) for plane in map(_view, picture.planes))
+    return y, u, v
+
+
+def _view(plane: Any) -> Pixels:
+    """Of one plane, without the padding at the end of its lines."""
+    lines = np.frombuffer(plane, np.uint8, plane.line_size * plane.height)
+    return lines.reshape(plane.height, plane.line_size)[:, : plane.width]
+
+
+def _frame(planes: Planes, width: int, height: int) -> av.VideoFrame:
+    frame = av.VideoFrame(width, height, "yuv420p")
+    for target, plane in zip(map(_view, frame.planes), planes, strict=True):
+        rows, columns = plane.shape
+        target[:rows, :columns] = plane
+        target[:rows, columns:] = plane[:, -1:]
+        target[rows:] = target[rows - 1]
+    return frame

@@ -1,0 +1,144 @@
+"""The sound of a video for another one made of its pictures: copied where a browser plays it, else AAC."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast
+
+import av
+import av.error
+from av.filter import Graph
+
+from edged.media.packets import MAX_CHANNELS, fault, most_samples
+from edged.media.reel import Reel
+from edged.media.sound import RATES
+
+COPIED = ("aac", "mp3", "opus", "flac")
+"""Codecs that an MP4 file can carry and browsers play; AC-3, which MP4 can carry too, Chromium does not."""
+Packet = Any
+"""`av.Packet`, generic for type checkers alone."""
+_RATE, _BITS, _SAMPLES = 48_000, 128_000, 1024
+_DAMAGED = (av.error.InvalidDataError, av.error.ArgumentError)
+
+
+class Soundtrack:
+    """Of one span of a file. Packets come in order, with the span's beginning at 0."""
+
+    def __init__(self, path: Path, start: Fraction, end: Fraction | None) -> None:
+        """Seconds of the file's own clock; no end: all of it. Raises `NotMedia`."""
+        self._reel = Reel(path, "audio")
+        self._start = start
+        self._end = end
+        self._coming: Iterator[tuple[Fraction, Packet]] = iter(())
+        self._next: tuple[Fraction, Packet] | None = None
+        self._done = 0
+        """Samples that went to the encoder."""
+
+    def join(self, film: av.container.OutputContainer) -> None:
+        """Add a track to a film, if there is any sound."""
+        track = self._reel.stream
+        if track is None or track.rate not in RATES or not 1 <= track.channels <= MAX_CHANNELS:
+            return
+        if track.codec_context.name.removesuffix("float") in COPIED:
+            self._coming = self._copied(film.add_stream_from_template(track))
+        else:
+            layout = "mono" if track.channels == 1 else "stereo"
+            self._coming = self._encoded(film.add_stream("aac", _RATE, layout=layout, bit_rate=_BITS))
+        self._next = next(self._coming, None)
+
+    def until(self, at: Fraction | None = None) -> Iterator[Packet]:
+        """The packets that begin up to `at`; none is the end."""
+        while self._next is not None and (at is None or self._next[0] <= at):
+            yield self._next[1]
+            self._next = next(self._coming, None)
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._reel.close()
+
+    def _packets(self) -> Iterator[tuple[Fraction, Packet]]:
+        """Those of the span, by the span's clock, and the one before it, without which the first one does not
+        sound as it did: players are told to leave out what comes before 0."""
+        for at, packet in self._reel.wound(self._start, self._reel.sounds):
+            length = (packet.duration or 0) * packet.time_base
+            if self._end is not None and at >= self._end:
+                return
+            if at + 2 * length > self._start:
+                yield at - self._start, packet
+
+    def _copied(self, track: av.AudioStream) -> Iterator[tuple[Fraction, Packet]]:
+        last = None
+        for at, packet in self._packets():
+            ticks = round(at / packet.time_base)
+            if last is not None and ticks <= last:
+                continue  # said twice, or out of order: no container takes it
+            packet.pts = packet.dts = last = ticks
+            packet.stream = track
+            yield at, packet
+
+    def _encoded(self, track: av.AudioStream) -> Iterator[tuple[Fraction, Packet]]:
+        for block in self._resampled(track.layout.name):
+            yield from _timed(track.encode(block))
+        yield from _timed(track.encode(None))
+
+    def _resampled(self, layout: str) -> Iterator[av.AudioFrame]:
+        """As the encoder wants it: gaps are filled with silence, what is outside of the span is cut off."""
+        graph, form = Graph(), None
+        for at, frame in self._decoded():
+            if form != (form := (frame.sample_rate, frame.format.name, frame.layout.name)):
+                yield from self._pulled(graph)
+                graph = self._graph(form, layout)
+            frame.pts, frame.time_base = round(at * frame.sample_rate), Fraction(1, frame.sample_rate)
+            graph.push(frame)
+            yield from self._pulled(graph)
+        if form is not None:
+            graph.push(None)
+            yield from self._pulled(graph)
+
+    def _pulled(self, graph: Graph) -> Iterator[av.AudioFrame]:
+        with suppress(av.error.BlockingIOError, av.error.EOFError):
+            while graph.configured:
+                block = cast(av.AudioFrame, graph.pull())
+                self._done = (block.pts or 0) + block.samples
+                yield block
+
+    def _decoded(self) -> Iterator[tuple[Fraction, av.AudioFrame]]:
+        limited = None
+        for at, packet in self._packets():
+            context = self._reel.stream.codec_context
+            if limited is not context:  # another one since it was wound
+                limited = context
+                context.options = {"max_samples": str(most_samples(context.sample_rate, context.channels))}
+            if fault(memoryview(packet), context.name):
+                continue
+            try:
+                frames = self._reel.stream.decode(packet)
+            except _DAMAGED:
+                continue
+            begin = at
+            for frame in frames:
+                if frame.sample_rate in RATES and frame.layout.nb_channels <= MAX_CHANNELS:
+                    yield begin, frame
+                    begin += Fraction(frame.samples, frame.sample_rate)
+
+    def _graph(self, form: tuple[int, str, str], layout: str) -> Graph:
+        rate, sample_format, channels = form
+        end = "" if self._end is None else f":end={float(self._end - self._start)}"
+        graph, done = Graph(), self._done
+        graph.link_nodes(
+            graph.add_abuffer(
+                sample_rate=rate, format=sample_format, layout=channels, time_base=Fraction(1, rate)
+            ),
+            graph.add("atrim", f"start={done / _RATE}{end}"),
+            graph.add(
+                "aresample", f"{_RATE}:ochl={layout}:osf=fltp:rematrix_maxval=1:async=1:first_pts={done}"
+            ),
+            graph.add("asetnsamples", f"n={_SAMPLES}:p=0"),
+            graph.add("abuffersink"),
+        ).configure()
+        return graph
+
+
+def _timed(packets: list[Any]) -> Iterator[tuple[Fraction, Packet]]:
+    return ((packet.pts * packet.time_base, packet) for packet in packets)
