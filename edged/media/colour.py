@@ -5,7 +5,7 @@ between two lines), and rounded once. *Measured*: PyAV's own way is off by 1.7 l
 which is more than a net gains that makes video sharper; this one by under .1.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,6 +17,17 @@ Matrix = Literal["bt601", "bt709", "bt2020"]
 """How luma and chroma are made of red, green and blue: by which ITU-R recommendation."""
 Planes = tuple[Pixels, Pixels, Pixels]
 """Y [height, width], U and V [half the height, half the width], both rounded up."""
+
+
+class YuvPicture(NamedTuple):
+    """A picture as video holds it."""
+
+    planes: Planes
+    """The chroma of a camera's may be of another size."""
+    matrix: Matrix
+    full_range: bool
+    """Whether black is 0 and white 255, not 16 and 235."""
+
 
 _SHARES = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
 """Of red and blue in luma."""

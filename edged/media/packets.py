@@ -1,11 +1,12 @@
-"""Packets of strangers' sound: which are decoded, for one may promise hours of sound in some bytes.
+"""Packets of strangers' media: which of sound are decoded, for one may promise hours of it in some bytes.
 
 PyAV decodes all frames of a packet before anybody can look at the clock. *Measured*: 2 MB of one MP2 packet
 are 2,000 frames; each 14 bytes of FLAC may be 65,535 samples of eight channels, 2 MB of memory.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO
 
 from edged.contracts.errors import NotMedia
@@ -41,21 +42,48 @@ def fault(data: memoryview, codec: str) -> str | None:
     return None
 
 
+class Placed:
+    """A file as one of several who read it sees it: with a place of its own."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        """As of a file."""
+        self._file.seek(self._at)
+        data = self._file.read(size)
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """As of a file."""
+        if whence == 1:
+            offset, whence = offset + self._at, 0
+        self._at = self._file.seek(offset, whence)
+        return self._at
+
+    def tell(self) -> int:
+        """As of a file."""
+        return self._at
+
+
 class Reader:
     """A stranger's file while it is demuxed: looks at the clock, and at how much one packet wants."""
 
-    def __init__(self, file: IO[bytes], check: Callable[[], None]) -> None:
+    def __init__(self, file: IO[bytes] | Placed, check: Callable[[], None]) -> None:
         """`check` raises when there is no time left; called at each read and seek."""
         self._file = file
         self._check = check
         self._read = 0
+        self._wanders = False
 
     def read(self, size: int) -> bytes:
         """Raises `NotMedia` when one packet wants too much, and what `check` does."""
         self._check()
         data = self._file.read(size)
         self._read += len(data)
-        if self._read > MOST_BETWEEN:
+        if self._read > MOST_BETWEEN and not self._wanders:
             raise NotMedia(f"holds a packet of more than {MOST_BETWEEN} bytes")
         return data
 
@@ -72,3 +100,12 @@ class Reader:
         """One has come."""
         self._check()
         self._read = 0
+
+    @contextmanager
+    def wandering(self) -> Iterator[None]:
+        """While a place is sought: where there is no index, a file is read up to it."""
+        self._wanders = True
+        try:
+            yield
+        finally:
+            self._wanders, self._read = False, 0

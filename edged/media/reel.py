@@ -1,111 +1,143 @@
-"""One track of a stranger's file, read from some time on: its packets, and its pictures."""
+"""A stranger's video while it is decoded: from where on, and when each picture is shown."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from fractions import Fraction
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import IO
 
 import av
-import av.error
 
-from edged.contracts.errors import NotMedia, NotUsable
-from edged.media.container import open_media
-from edged.media.packets import Reader
+from edged.contracts.errors import NotUsable
+from edged.media.picture_track import Damage, PictureTrack
 
-_MARGINS = (Fraction(0), Fraction(10), None)
-"""Seconds before the wanted time to which is wound; none: to the beginning. Some formats wind inexactly."""
-_DAMAGED = (av.error.InvalidDataError, av.error.ArgumentError, av.error.PatchWelcomeError)
+Shown = tuple[float, av.VideoFrame]
+"""A picture, and the second at which it is shown."""
 
-_T = TypeVar("_T")
+_LOOKED_AT = 256
+"""Packets that tell whether pictures are shown evenly."""
+_REORDERED = 16
+"""Pictures that may come before an earlier one."""
+_BACK_S = (0.2, 12.0)
+"""How far before a place a key frame is looked for: some demuxers land behind what they were asked for."""
+_USUAL_RATE = 25.0
+_SHORT_S = 1.0
+"""So much may lack at the end: lengths are rounded, and tracks end one after another."""
 
 
 class Reel:
-    """The best track of a kind. Times are seconds of the file's own clock."""
+    """One open file. Not safe from several threads; one pass at a time."""
 
-    def __init__(self, path: Path, kind: Literal["video", "audio"]) -> None:
-        """Raises `NotMedia`."""
-        self._path = path
-        self._kind = kind
-        self._open = ExitStack()
-        self.stream: Any = None
-        """PyAV's; none where the file has no such track. Another one after each winding."""
-        self._rewind()
-
-    def packets(self) -> Iterator[Any]:
-        """Its packets from where it is; of what cannot be read further the part before. The last is empty."""
+    def __init__(self, file: IO[bytes], most_pixels: int, check: Callable[[], None]) -> None:
+        """Raises what `PictureTrack` does, and `NotUsable` when none of its pictures can be decoded."""
+        self._again = lambda: PictureTrack(file, most_pixels, check)
+        self._damage = Damage()
+        self._track = self._again()
         try:
-            for packet in self._container.demux():  # of other tracks too: each bounds what is read for one
-                self._reader.next_packet()
-                if packet.stream.index == self.stream.index and packet.size:
-                    yield packet
-        except (av.error.FFmpegError, NotMedia):  # cut off in the middle
-            pass
-        yield None
-
-    def pictures(self) -> Iterator[tuple[Fraction, av.VideoFrame]]:
-        """Decoded pictures from where it is, each with its time; damaged ones are passed over."""
-        step = 1 / Fraction(self.stream.guessed_rate or self.stream.average_rate or 25)
-        last = None
-        for packet in self.packets():
-            try:
-                decoded = self.stream.decode(packet)
-            except _DAMAGED:
-                continue
-            for picture in decoded:
-                at = _seconds(picture.pts, picture.time_base)
-                at = (Fraction(0) if last is None else last + step) if at is None else at
-                yield at, picture
-                last = at
-
-    def sounds(self) -> Iterator[tuple[Fraction, Any]]:
-        """Packets from where it is, each with its time."""
-        end = Fraction(0)
-        for packet in self.packets():
-            if packet is None:
-                return
-            at = _seconds(packet.pts, packet.time_base)
-            at = end if at is None else at
-            yield at, packet
-            end = at + (_seconds(packet.duration, packet.time_base) or 0)
-
-    def wound(
-        self, at: Fraction, read: Callable[[], Iterator[tuple[Fraction, _T]]]
-    ) -> Iterator[tuple[Fraction, _T]]:
-        """What `read` gives from `at` on, or from some time before."""
-        for margin in _MARGINS:
-            self._rewind()
-            if margin is not None and not self._wind(at - margin):
-                continue
-            found = read()
-            first = next(found, None)
-            if margin is None or (first is not None and first[0] <= at):
-                return found if first is None else itertools.chain([first], found)
-        raise AssertionError("the last margin always serves")
+            self.first, times = _looked(self._track)
+            """`first`: its first picture, at which its time begins."""
+        except BaseException:
+            self._track.close()
+            raise
+        self.origin = self.first.time or 0.0
+        """Seconds of the file's own clock at which its first picture is shown."""
+        self.rate, self.step = _evenness(times, self._track.rates, self._track.tick)
+        """`rate`: pictures a second, none where they are not shown evenly; `step`: seconds from one to the
+        next, as a rule."""
+        told = self._track.ends
+        self.seconds = told - self.origin if told is not None and told > self.origin else None
+        """Its length; none where the file does not say."""
+        self.has_sound = self._track.has_sound
+        """Whether it has a track of sound."""
 
     def close(self) -> None:
-        """Give the file back."""
-        self._open.close()
+        """The file is the caller's."""
+        self._track.close()
 
-    def _rewind(self) -> None:
-        self._open.close()
-        self._reader = Reader(self._open.enter_context(self._path.open("rb")), lambda: None)
-        self._container = self._open.enter_context(open_media(self._reader))
-        self.stream = self._container.streams.best(self._kind)
-        if self._kind == "video" and self.stream is None:
-            raise NotUsable("has no pictures")
+    @property
+    def damaged(self) -> str | None:
+        """What is wrong with what was read so far, in a sentence."""
+        self._damage.add(self._track.damage)
+        return self._damage.told()
 
-    def _wind(self, at: Fraction) -> bool:
-        """To the last key before; whether the format can."""
-        if self.stream.start_time is not None and at <= self.stream.start_time * self.stream.time_base:
-            return False
-        try:
-            self._container.seek(int(at / self.stream.time_base), stream=self.stream)
-        except (av.error.FFmpegError, NotMedia):  # also one that would read all of a long file for it
-            return False
-        return True
+    def shown_from(self, second: float) -> Iterator[Shown]:
+        """Pictures and when they are shown, from the one at `second`, or some before it, to the end."""
+        for back in _BACK_S:
+            if second - back <= 0:
+                break
+            self._begin()
+            frames = self._sought(second - back)
+            begin = next(frames, None)
+            if begin is not None and begin[0] <= second:
+                return itertools.chain([begin], frames)
+        self._begin()
+        self._track.close()
+        self._track = self._again()
+        return self._timed(whole=True)
+
+    def _begin(self) -> None:
+        self._damage.add(self._track.damage)
+        self._track.damage = Damage()
+
+    def _sought(self, second: float) -> Iterator[Shown]:
+        return self._timed(whole=False) if self._track.seek(second + self.origin) else iter(())
+
+    def _timed(self, *, whole: bool) -> Iterator[Shown]:
+        """`whole`: from the beginning on, from where pictures without a time can be counted."""
+        last, track = -math.inf, self._track
+        for frame in track.pictures(whole=whole):
+            at = self._second(frame)
+            if at is None:
+                if not whole and last == -math.inf:
+                    return
+                at = max(0.0, last + self.step)
+            if at <= last:
+                track.damage.disordered += 1
+                continue
+            track.damage.pictures += frame.is_corrupt
+            last = at
+            yield at, frame
+        ends = max(last + self.step, track.latest - self.origin)  # another track may be longer
+        if self.seconds is not None and ends < self.seconds - _SHORT_S:
+            track.damage.ends = max(0.0, last + self.step), self.seconds
+
+    def _second(self, frame: av.VideoFrame) -> float | None:
+        """When it is shown; where they are shown evenly, without the rounding of the file."""
+        if frame.pts is None or frame.time_base is None:
+            return None
+        at = float(frame.pts * frame.time_base) - self.origin
+        if self.rate is not None:
+            exact = round(at * self.rate) / self.rate
+            at = exact if abs(exact - at) <= _rounding(float(frame.time_base)) else at
+        return at
 
 
-def _seconds(ticks: int | None, base: Fraction | None) -> Fraction | None:
-    return None if ticks is None or base is None else ticks * Fraction(base)
+def _looked(track: PictureTrack) -> tuple[av.VideoFrame, list[float]]:
+    """The first picture, and when some are shown, in order."""
+    first, times = None, []
+    for packet in track.packets():
+        if packet.pts is not None:
+            times.append(packet.pts * track.tick)
+        if first is None:
+            first = next(iter(track.decoded(packet)), None)
+        elif len(times) >= _LOOKED_AT:
+            times = sorted(times)[:-_REORDERED]
+            break
+    if first is None:
+        raise NotUsable("holds no picture that can be decoded")
+    return first, sorted(times)
+
+
+def _evenness(times: list[float], said: list[float], tick: float) -> tuple[float | None, float]:
+    """Pictures a second, if they are shown evenly, and as fast as the file says; and seconds a picture."""
+    if len(times) < 2 or times[-1] <= times[0]:
+        rate = said[0] if said else None
+        return rate, 1 / (rate or _USUAL_RATE)
+    mean = (times[-1] - times[0]) / (len(times) - 1)
+    even = all(abs(at - times[0] - i * mean) <= _rounding(tick) for i, at in enumerate(times))
+    near = next((rate for rate in said if abs(rate * mean - 1) < 0.01), None)
+    return near if even else None, mean
+
+
+def _rounding(tick: float) -> float:
+    """Seconds by which a time may be off: by its own rounding and by that of the beginning."""
+    return 1.5 * tick + 1e-6

@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,13 @@ from edged.children.inside import Handle, Parent
 from edged.children.wire import Message, Tree
 from edged.contracts.errors import NotUsable
 from edged.media.colour import Planes
-from edged.media.film import Film, Look, look_of, planes_of, upright
+from edged.media.film import ANY_SIZE, Film, aspect_of, look_of, planes_of, upright
 from edged.media.reel import Reel
 from edged.media.soundtrack import Soundtrack
 
 AT_A_TIME_S = 1.0
 """So long is cut a call."""
-_MICROSECONDS = 1_000_000
+MICROSECONDS = 1_000_000
 
 
 class FilmMaker:
@@ -29,7 +28,7 @@ class FilmMaker:
     def __init__(self) -> None:
         self._open = ExitStack()
         self._film: Film | None = None
-        self._cutting: Iterator[tuple[Fraction, av.VideoFrame]] | None = None
+        self._cutting: Iterator[tuple[float, av.VideoFrame]] | None = None
 
     def answer(self, call: Message) -> Message:
         """One call: a film's `source`, its `target`, any number of `pictures` or `cut`, and its `end`."""
@@ -37,9 +36,10 @@ class FilmMaker:
             case "source":
                 self._open.close()
                 self._source = self._path_of(call)
-                self._reel = Reel(self._source, "video")
+                file = self._open.enter_context(self._source.open("rb"))
+                self._reel = Reel(file, ANY_SIZE, lambda: None)
                 self._open.callback(self._reel.close)
-                self._look: Look = look_of(self._reel)
+                self._look = look_of(self._reel.first, self._reel.rate, aspect_of(self._source))
             case "target":
                 self._target = self._path_of(call)
                 self._crf: int = call.tree["crf"]
@@ -48,7 +48,7 @@ class FilmMaker:
                 self._film = self._cutting = None
             case "pictures":
                 for bgr, at_us in zip(call.arrays, call.tree["at_us"], strict=True):
-                    self._add(planes_of(bgr, self._look), Fraction(at_us, _MICROSECONDS))
+                    self._add(planes_of(bgr, self._look), at_us / MICROSECONDS)
             case "cut":
                 return Message({"ended": self._cut()})
             case "end":
@@ -65,11 +65,9 @@ class FilmMaker:
         """Take over pictures of the span for a while; whether these were the last."""
         until = time.monotonic() + AT_A_TIME_S
         if self._cutting is None:
-            start = self._look.beginning + Fraction(self._start_us, _MICROSECONDS)
-            self._cutting = self._reel.wound(start, self._reel.pictures)
-        for clock, picture in self._cutting:
-            at = clock - self._look.beginning
-            at_us = round(at * _MICROSECONDS)
+            self._cutting = self._reel.shown_from(self._start_us / MICROSECONDS)
+        for at, picture in self._cutting:
+            at_us = round(at * MICROSECONDS)
             if self._end_us is not None and at_us >= self._end_us:
                 return True
             if at_us >= self._start_us:
@@ -78,14 +76,15 @@ class FilmMaker:
                 return False
         return True
 
-    def _add(self, planes: Planes, at: Fraction) -> None:
+    def _add(self, planes: Planes, at: float) -> None:
         """One picture, so many seconds after the first one of its source."""
         if self._film is None:
-            end = None if self._end_us is None else Fraction(self._end_us, _MICROSECONDS)
-            begun = self._look.beginning
-            sound = Soundtrack(self._source, begun + at, None if end is None else begun + end)
+            begun = self._reel.origin
+            end = None if self._end_us is None else begun + self._end_us / MICROSECONDS
+            sound = Soundtrack(self._source, begun + at, end)
             self._open.callback(sound.close)
-            self._film = Film(self._target, planes[0].shape, self._crf, self._look, sound)
+            size = planes[0].shape[0], planes[0].shape[1]
+            self._film = Film(self._target, size, self._crf, self._look, sound)
         self._film.add(planes, at)
 
     def _end(self) -> None:
