@@ -86,10 +86,10 @@ def yuv_of_bgr(bgr: Pixels, matrix: Matrix, full_range: bool = False) -> Planes:
     return planes
 
 
-def halved(plane: Pixels, *, high: bool = True) -> Pixels:
-    """Chroma of every pixel, or of every pixel of half the lines, as 4:2:0 has it."""
-    exact = plane.astype(np.float32)
-    return rounded(_half_as_wide(_half_as_high(exact) if high else exact))
+def halved(plane: Pixels, *, wide: bool = True) -> Pixels:
+    """Chroma of every pixel, or where not `wide` of half the columns, as 4:2:0 has it."""
+    exact = _half_as_high(plane.astype(np.float32))
+    return rounded(_half_as_wide(exact) if wide else exact)
 
 
 def _half_as_wide(exact: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from errno import EDQUOT, EFBIG, ENOSPC
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import av
 import av.error
@@ -19,9 +19,11 @@ import numpy as np
 
 from edged.contracts.errors import NotReady, RequestError
 from edged.contracts.items import Pixels
-from edged.media.colour import Matrix, Planes, yuv_of_bgr
+from edged.media.colour import Matrix, Planes, matrix_of, yuv_of_bgr
+from edged.media.film_sound import FilmSound
+from edged.media.frame import plane_of
 from edged.media.picture_track import PictureTrack
-from edged.media.soundtrack import Soundtrack
+from edged.media.planes import planar
 
 ENLARGED_CRF = 20
 """Quality of what was made larger: lower is better, and six less are twice the bytes."""
@@ -37,8 +39,7 @@ _FRUGAL = {"rc-lookahead": "2", "bf": "0"}
 """*Measured* at 3840 x 2160: 330 MB instead of 670, and two thirds of the time."""
 _RATES = (1, 240)
 _FINEST, _COARSEST = 1_000_000, 10_000
-_LIMITED, _FULL = 1, 2  # AVCOL_RANGE_MPEG and _JPEG
-_MATRICES: dict[int, Matrix] = {1: "bt709", 9: "bt2020", 10: "bt2020"}  # by AVCOL_SPC_*
+_LIMITED, _BT601 = 1, 6  # AVCOL_RANGE_MPEG, AVCOL_SPC_SMPTE170M
 _TURNS = (None, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)
 
 
@@ -63,7 +64,7 @@ class Look:
     @property
     def matrix(self) -> Matrix:
         """How its YUV is made of RGB."""
-        return _MATRICES.get(self.colours[0], "bt601")
+        return matrix_of(self.colours[0])
 
 
 def look_of(first: av.VideoFrame, rate: float | None, aspect: Fraction | None) -> Look:
@@ -78,7 +79,7 @@ def look_of(first: av.VideoFrame, rate: float | None, aspect: Fraction | None) -
         turns,
         (first.height, first.width),
         1 / upright_aspect if turns % 2 else upright_aspect,
-        (first.colorspace, first.color_primaries, first.color_trc),
+        (first.colorspace or _BT601, first.color_primaries, first.color_trc),  # 0 is RGB
     )
 
 
@@ -91,7 +92,7 @@ def aspect_of(path: Path) -> Fraction | None:
 class Film:
     """One that is being written. Give it pictures in order, then `close` it; else it is none."""
 
-    def __init__(self, path: Path, size: tuple[int, int], crf: int, look: Look, sound: Soundtrack) -> None:
+    def __init__(self, path: Path, size: tuple[int, int], crf: int, look: Look, sound: FilmSound) -> None:
         """`size` is (height, width). Raises `NotReady` where FFmpeg cannot encode H.264."""
         try:
             av.Codec(_ENCODER, "w")
@@ -149,29 +150,25 @@ def planes_of(bgr: Pixels, look: Look) -> Planes:
 
 
 def upright(picture: av.VideoFrame, look: Look) -> Planes:
-    """A decoded picture, turned as the first one had to be, and of its size; 8 bits, 4:2:0, limited range."""
-    wanted: dict[str, Any] = {}
-    if (picture.height, picture.width) != look.size:
-        wanted |= {"height": look.size[0], "width": look.size[1]}
-    if picture.color_range == _FULL or picture.format.name.startswith("yuvj"):
-        wanted |= {"src_color_range": _FULL, "dst_color_range": _LIMITED}
-    if wanted or picture.format.name != "yuv420p":
-        picture = picture.reformat(format="yuv420p", **wanted)
+    """A decoded picture, turned as the first one had to be, and of its size; of limited range."""
+    planes, _, full_range = planar(picture, look.size)
+    if full_range:
+        planes = _limited(planes[0], 16, 219), _limited(planes[1], 128, 224), _limited(planes[2], 128, 224)
     turn = _TURNS[look.turns]
-    y, u, v = (plane if turn is None else cv2.rotate(plane, turn) for plane in map(_view, picture.planes))
+    y, u, v = (plane if turn is None else cv2.rotate(plane, turn) for plane in planes)
     return y, u, v
 
 
-def _view(plane: Any) -> Pixels:
-    """Of one plane, without the padding at the end of its lines."""
-    lines = np.frombuffer(plane, np.uint8, plane.line_size * plane.height)
-    return lines.reshape(plane.height, plane.line_size)[:, : plane.width]
+def _limited(plane: Pixels, base: int, reach: int) -> Pixels:
+    """Of full range: luma begins at 0, chroma has its middle at 128."""
+    gain, middle = reach / 255, 128 if base == 128 else 0
+    return np.asarray(cv2.convertScaleAbs(plane, alpha=gain, beta=base - middle * gain), np.uint8)
 
 
 def _frame(planes: Planes, width: int, height: int) -> av.VideoFrame:
     frame = av.VideoFrame(width, height, "yuv420p")
-    for target, plane in zip(map(_view, frame.planes), planes, strict=True):
-        rows, columns = plane.shape
+    for index, plane in enumerate(planes):
+        target, (rows, columns) = plane_of(frame, index), plane.shape
         target[:rows, :columns] = plane
         target[:rows, columns:] = plane[:, -1:]
         target[rows:] = target[rows - 1]

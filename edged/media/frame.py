@@ -5,13 +5,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import ceil, floor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edged.contracts.items import Colour, Fit, Frame, PixelFormat, Pixels
+from edged.media.colour import Matrix, YuvPicture, bgr_gains, bgr_of_yuv, black, matrix_of
 from edged.ops.image import Placement, place
 
 if TYPE_CHECKING:  # pictures are served without loading FFmpeg
@@ -21,9 +22,6 @@ _OF_BGR = {Colour.RGB: cv2.COLOR_BGR2RGB, Colour.GRAY: cv2.COLOR_BGR2GRAY}
 _TURNS = (None, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)
 _PLANAR = tuple(f"yuv{j}{chroma}p" for j in ("", "j") for chroma in (420, 422, 444))  # j: full range
 _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
-_BT709_SHARES, _BT2020_SHARES = (0.2126, 0.0722), (0.2627, 0.0593)  # of red and blue in luma
-_LUMA_SHARES = {1: _BT709_SHARES, 9: _BT2020_SHARES, 10: _BT2020_SHARES}  # by AVCOL_SPC_*
-_BT601_SHARES = (0.299, 0.114)  # also what FFmpeg assumes of video that does not say
 
 REDUCTIONS = (8, 4, 2)
 """Parts of its size at which a JPEG can be decoded for less, beside the whole."""
@@ -131,42 +129,92 @@ def reduction(size: tuple[int, int], wanted: PixelFormat) -> int:
     return next((by for by in REDUCTIONS if by * finest <= 1), 1)
 
 
-class VideoFrame(_CachedFrame):
+class _TurnedFrame(_CachedFrame):
+    """A frame as video holds it: YUV, and to be turned to be upright.
+
+    *Measured:* 720p to 416 x 416: whole BGR and resize .83 ms; planes resized first and then one matrix .39
+    ms. The matrix, unlike OpenCV's own I420, knows BT.709, full range and odd sizes.
+    """
+
+    def __init__(self, size: tuple[int, int], turns: int, captured_at: float, seq: int) -> None:
+        """`size` is (height, width) as stored; `turns`: quarters, counterclockwise."""
+        height, width = reversed(size) if turns % 2 else size
+        super().__init__(width, height, captured_at, seq)
+        self.turns = turns
+        """Quarters by which it is turned counterclockwise to be upright, 0 to 3."""
+        self._size = size
+        self._bgr: Pixels | None = None
+
+    def _converted(self, wanted: PixelFormat) -> Pixels:
+        if wanted.size is None or (said := self._said()) is None:
+            if self._bgr is None:
+                self._bgr = self._turned(self._whole())
+            return _fitted(self._bgr, wanted)
+        stored = replace(wanted, size=(wanted.size[1], wanted.size[0])) if self.turns % 2 else wanted
+        placed = place(*self._size, stored)
+        if wanted.colour is Colour.GRAY:
+            light = _light(_scaled(said.planes[0], self._size, placed), said.full_range)
+            return _on_canvas(self._turned(light), wanted)
+        small = [_scaled(plane, self._size, placed) for plane in said.planes]
+        bgr = _small_bgr(small, said.matrix, said.full_range)
+        return _on_canvas(_coloured(self._turned(bgr), wanted), wanted)
+
+    @abstractmethod
+    def _said(self) -> YuvPicture | None:
+        """Its planes (chroma of whatever size), and what they say; none when it has no such planes."""
+
+    @abstractmethod
+    def _whole(self) -> Pixels:
+        """All of it, BGR, as stored."""
+
+    def _turned(self, picture: Pixels) -> Pixels:
+        turn = _TURNS[self.turns]
+        return picture if turn is None else cv2.rotate(picture, turn)
+
+
+class VideoFrame(_TurnedFrame):
     """A frame as the decoder left it. It pins the decoder's buffer (1.4 MB at 720p): keep few of them.
 
     *Measured:* four threads that convert one PyAV frame without a lock crash the process, for PyAV sets
-    fields of the frame while it converts. 720p to 416 x 416: whole BGR and resize .83 ms; planes resized
-    first and then one matrix .39 ms. The matrix, unlike OpenCV's own I420, knows BT.709, full range and
-    odd sizes.
+    fields of the frame while it converts.
     """
 
     def __init__(self, decoded: "av.VideoFrame", captured_at: float, seq: int) -> None:
         """`decoded` must not be touched by anybody else any more."""
-        self._turns = round(decoded.rotation / 90) % 4  # quarters, counterclockwise
-        width, height = decoded.width, decoded.height
-        if self._turns % 2:
-            width, height = height, width
-        super().__init__(width, height, captured_at, seq)
+        super().__init__((decoded.height, decoded.width), turns_of(decoded), captured_at, seq)
         self._decoded = decoded
-        self._bgr: Pixels | None = None
 
-    def _converted(self, wanted: PixelFormat) -> Pixels:
-        if wanted.size is None or self._decoded.format.name not in _PLANAR:
-            return _fitted(self._whole(), wanted)
-        stored = replace(wanted, size=(wanted.size[1], wanted.size[0])) if self._turns % 2 else wanted
-        placed = place(self._decoded.height, self._decoded.width, stored)
-        if wanted.colour is Colour.GRAY:
-            return _on_canvas(self._turned(_luma(self._decoded, placed)), wanted)
-        return _on_canvas(_coloured(self._turned(_small_bgr(self._decoded, placed)), wanted), wanted)
+    def _said(self) -> YuvPicture | None:
+        decoded = self._decoded
+        if decoded.format.name not in _PLANAR:
+            return None
+        planes = plane_of(decoded, 0), plane_of(decoded, 1), plane_of(decoded, 2)
+        return YuvPicture(planes, matrix_of(decoded.colorspace), is_full_range(decoded))
 
     def _whole(self) -> Pixels:
-        if self._bgr is None:
-            self._bgr = self._turned(self._decoded.to_ndarray(format="bgr24"))  # type: ignore[arg-type]
-        return self._bgr
+        # Quick, for cameras: a level or two of luma off, which `bgr_of_yuv` is not, and five times as fast.
+        return self._decoded.to_ndarray(format="bgr24")  # type: ignore[return-value]
 
-    def _turned(self, picture: Pixels) -> Pixels:
-        turn = _TURNS[self._turns]
-        return picture if turn is None else cv2.rotate(picture, turn)
+
+class PlanarFrame(_TurnedFrame):
+    """A frame of planes (YUV 4:2:0), whole pixels of which are exact."""
+
+    def __init__(self, stored: YuvPicture, turns: int, captured_at: float, seq: int) -> None:
+        """The planes must not be written to any more; `turns`: quarters, counterclockwise."""
+        super().__init__((stored.planes[0].shape[0], stored.planes[0].shape[1]), turns, captured_at, seq)
+        self.stored = stored
+        """Not turned."""
+
+    def _said(self) -> YuvPicture:
+        return self.stored
+
+    def _whole(self) -> Pixels:
+        return bgr_of_yuv(*self.stored)
+
+
+def turns_of(decoded: "av.VideoFrame") -> int:
+    """Quarters by which it must be turned counterclockwise to be upright, 0 to 3."""
+    return round(decoded.rotation / 90) % 4
 
 
 def _fitted(bgr: Pixels, wanted: PixelFormat) -> Pixels:
@@ -210,7 +258,7 @@ def _on_canvas(picture: Pixels, wanted: PixelFormat) -> Pixels:
     return canvas
 
 
-def _plane(decoded: "av.VideoFrame", index: int) -> Pixels:
+def plane_of(decoded: "av.VideoFrame", index: int) -> Pixels:
     """A view of one plane without the padding at the end of its lines."""
     plane = decoded.planes[index]
     lines = np.frombuffer(plane, np.uint8, plane.line_size * plane.height)  # type: ignore[call-overload]
@@ -218,36 +266,22 @@ def _plane(decoded: "av.VideoFrame", index: int) -> Pixels:
     return view
 
 
-def _is_full_range(decoded: "av.VideoFrame") -> bool:
+def is_full_range(decoded: "av.VideoFrame") -> bool:
+    """Whether black is 0 and white 255, not 16 and 235."""
     return decoded.format.name.startswith("yuvj") or decoded.color_range == _FULL_RANGE
 
 
-def _luma(decoded: "av.VideoFrame", placed: Placement) -> Pixels:
-    small = _scaled(_plane(decoded, 0), (decoded.height, decoded.width), placed)
-    if _is_full_range(decoded):
-        return small
+def _light(plane: Pixels, full_range: bool) -> Pixels:
+    if full_range:
+        return plane
     gain = 255 / 219
-    stretched: Pixels = cv2.transform(small, np.array([[gain, -16 * gain]], np.float32))
+    stretched: Pixels = cv2.transform(plane, np.array([[gain, -16 * gain]], np.float32))
     return stretched
 
 
-def _small_bgr(decoded: "av.VideoFrame", placed: Placement) -> Pixels:
-    planes = [_scaled(_plane(decoded, i), (decoded.height, decoded.width), placed) for i in range(3)]
-    matrix = _bgr_matrix(decoded.colorspace, _is_full_range(decoded))
-    bgr: Pixels = cv2.transform(cv2.merge(planes), matrix)
+def _small_bgr(planes: Sequence[Pixels], matrix: Matrix, full_range: bool) -> Pixels:
+    """Of planes of one size."""
+    gains = bgr_gains(matrix, full_range)
+    offsets = gains @ np.array([-black(full_range), -128, -128])
+    bgr: Pixels = cv2.transform(cv2.merge(planes), np.column_stack([gains, offsets]).astype(np.float32))
     return bgr
-
-
-def _bgr_matrix(colourspace: int, full_range: bool) -> NDArray[np.float32]:
-    """[3, 4]: (Y, U, V, 1) of 0 to 255 to (B, G, R), as ITU-R BT.601, BT.709 and BT.2020 define it."""
-    red, blue = _LUMA_SHARES.get(colourspace, _BT601_SHARES)
-    green = 1 - red - blue
-    black, luma_gain, chroma_gain = (0, 1.0, 1.0) if full_range else (16, 255 / 219, 255 / 224)
-    rows: list[list[Any]] = [
-        [luma_gain, 2 * (1 - blue) * chroma_gain, 0],
-        [luma_gain, -2 * blue * (1 - blue) / green * chroma_gain, -2 * red * (1 - red) / green * chroma_gain],
-        [luma_gain, 0, 2 * (1 - red) * chroma_gain],
-    ]
-    gains = np.array(rows)
-    offsets = gains @ np.array([-black, -128, -128])
-    return np.column_stack([gains, offsets]).astype(np.float32)

@@ -3,15 +3,24 @@
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from typing import IO
+from functools import partial
+from typing import IO, NamedTuple
 
 import av
 
 from edged.contracts.errors import NotUsable
 from edged.media.picture_track import Damage, PictureTrack
 
-Shown = tuple[float, av.VideoFrame]
-"""A picture, and the second at which it is shown."""
+
+class Shown(NamedTuple):
+    """A picture of a video."""
+
+    at: float
+    """The second at which it is shown."""
+    number: int
+    """From 0; where not all were decoded, and they are not shown evenly, about so."""
+    picture: av.VideoFrame
+
 
 _LOOKED_AT = 256
 """Packets that tell whether pictures are shown evenly."""
@@ -29,7 +38,7 @@ class Reel:
 
     def __init__(self, file: IO[bytes], most_pixels: int, check: Callable[[], None]) -> None:
         """Raises what `PictureTrack` does, and `NotUsable` when none of its pictures can be decoded."""
-        self._again = lambda: PictureTrack(file, most_pixels, check)
+        self._again = partial(PictureTrack, file, most_pixels, check)
         self._damage = Damage()
         self._track = self._again()
         try:
@@ -67,7 +76,7 @@ class Reel:
             self._begin()
             frames = self._sought(second - back)
             begin = next(frames, None)
-            if begin is not None and begin[0] <= second:
+            if begin is not None and begin.at <= second:
                 return itertools.chain([begin], frames)
         self._begin()
         self._track.close()
@@ -83,7 +92,7 @@ class Reel:
 
     def _timed(self, *, whole: bool) -> Iterator[Shown]:
         """`whole`: from the beginning on, from where pictures without a time can be counted."""
-        last, track = -math.inf, self._track
+        last, number, track = -math.inf, 0, self._track
         for frame in track.pictures(whole=whole):
             at = self._second(frame)
             if at is None:
@@ -94,8 +103,9 @@ class Reel:
                 track.damage.disordered += 1
                 continue
             track.damage.pictures += frame.is_corrupt
+            number = number + 1 if last > -math.inf and self.rate is None else round(at / self.step)
             last = at
-            yield at, frame
+            yield Shown(at, number, frame)
         ends = max(last + self.step, track.latest - self.origin)  # another track may be longer
         if self.seconds is not None and ends < self.seconds - _SHORT_S:
             track.damage.ends = max(0.0, last + self.step), self.seconds
@@ -135,7 +145,7 @@ def _evenness(times: list[float], said: list[float], tick: float) -> tuple[float
     mean = (times[-1] - times[0]) / (len(times) - 1)
     even = all(abs(at - times[0] - i * mean) <= _rounding(tick) for i, at in enumerate(times))
     near = next((rate for rate in said if abs(rate * mean - 1) < 0.01), None)
-    return near if even else None, mean
+    return (near, 1 / near) if even and near else (None, mean)
 
 
 def _rounding(tick: float) -> float:

@@ -1,6 +1,7 @@
 """Recordings of strangers, decoded in children: what a file does to FFmpeg it does to no other request."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
@@ -8,12 +9,14 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from edged.children.child import Child
+from edged.children.talk import nothing_to_answer
 from edged.children.terms import Terms, Work
 from edged.children.values import Unfit, unpacked
 from edged.children.wire import Message
 from edged.contracts.errors import ChildDied
+from edged.media.fetch import IN_MEMORY
 from edged.media.sound import PIECE, Sound, SoundLimits
-from edged.requests.pool import Ask, ChildPool, descriptor_of
 
 WORK = Work("edged.tenants.sound:open_decoder", {})
 TERMS = Terms(
@@ -23,13 +26,18 @@ TERMS = Terms(
     start_s=60.0,
     again=False,
 )
+IDLE = 2
+"""So many wait for the next recording, which then need not wait for them."""
+
+Ask = Callable[[Message], Message]
 
 
 class Decoders:
     """Children that decode: each has one recording at a time. Safe from all threads."""
 
     def __init__(self) -> None:
-        self._pool = ChildPool("the decoder of sound", WORK, TERMS)
+        self._idle: list[Child] = []
+        self._lock = threading.Lock()
 
     @contextmanager
     def open_sound(
@@ -40,19 +48,49 @@ class Decoders:
         check: Callable[[], None],
     ) -> Iterator[Sound]:
         """As `media.sound.open_sound`. What `check` raises ends it, and the child; so does `ChildDied`."""
-        with self._pool.child(check) as ask:
-            yield Sound(_pieces(ask), _opened(ask, file, limits, play_duration_us))
-            ask(Message({"verb": "close"}))
+        child = self._taken()
+        try:
+            with child.turn(check) as turn:
+
+                def ask(message: Message) -> Message:
+                    return turn(message, check, nothing_to_answer)
+
+                yield Sound(_pieces(ask), _opened(ask, file, limits, play_duration_us))
+                ask(Message({"verb": "close"}))
+        except BaseException:
+            child.close()  # whatever it is at, nobody wants it
+            raise
+        self._give_back(child)
 
     def close(self) -> None:
         """End those that wait."""
-        self._pool.close()
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for child in idle:
+            child.close()
+
+    def _taken(self) -> Child:
+        with self._lock:
+            while self._idle:
+                if (child := self._idle.pop()).trouble() is None:
+                    return child
+                child.close()
+        child = Child("the decoder of sound", WORK, TERMS)
+        child.start()
+        return child
+
+    def _give_back(self, child: Child) -> None:
+        with self._lock:
+            if len(self._idle) < IDLE:
+                self._idle.append(child)
+                return
+        child.close()
 
 
 def _opened(ask: Ask, file: IO[bytes], limits: SoundLimits, play_duration_us: int | None) -> float | None:
     """Hand the file over; returns how long it says it is."""
     said = {"verb": "open", "limits": limits.model_dump(), "play_duration_us": play_duration_us}
-    descriptor = descriptor_of(file)
+    descriptor = _descriptor(file)
     try:
         told = ask(Message(said, file=descriptor)).tree.get("seconds")
         seconds: float | None = unpacked(told, float | None, ())
@@ -61,6 +99,17 @@ def _opened(ask: Ask, file: IO[bytes], limits: SoundLimits, play_duration_us: in
         raise ChildDied(f"the decoder of sound says what is no length: {error}") from error
     finally:
         os.close(descriptor)
+
+
+def _descriptor(file: IO[bytes]) -> int:
+    """Of a small file that lies in memory one of a copy; of any other one its own, doubled."""
+    if file.seek(0, os.SEEK_END) > IN_MEMORY:
+        return os.dup(file.fileno())
+    file.seek(0)
+    descriptor = os.memfd_create("recording", os.MFD_CLOEXEC)
+    with os.fdopen(os.dup(descriptor), "wb") as copy:
+        copy.write(file.read())
+    return descriptor
 
 
 def _pieces(ask: Ask) -> Iterator[NDArray[np.float32]]:

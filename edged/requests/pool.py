@@ -1,6 +1,8 @@
 """Children of one kind that work on strangers' files, one file at a time each."""
 
+import io
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +12,6 @@ from edged.children.child import Child
 from edged.children.talk import nothing_to_answer
 from edged.children.terms import Terms, Work
 from edged.children.wire import Message
-from edged.media.fetch import IN_MEMORY
 
 IDLE = 2
 """So many wait for the next file, which then need not wait for them."""
@@ -71,12 +72,19 @@ class ChildPool:
 
 
 def descriptor_of(file: IO[bytes]) -> int:
-    """Of a small file that lies in memory one of a copy; of any other one a new one with its own offset,
-    for several children may read the same file."""
-    if file.seek(0, os.SEEK_END) > IN_MEMORY:
-        return os.open(f"/proc/self/fd/{file.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
+    """Of a file on a disk a new one with its own offset, for several children may read the same file, whose
+    offset is left as it is; of bytes in memory one of a copy."""
+    try:
+        descriptor = file.fileno()  # what was spooled in memory goes to a disk
+    except io.UnsupportedOperation:
+        return _copied(file)
+    file.flush()
+    return os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _copied(file: IO[bytes]) -> int:
     file.seek(0)
     descriptor = os.memfd_create("media", os.MFD_CLOEXEC)
     with os.fdopen(os.dup(descriptor), "wb") as copy:
-        copy.write(file.read())
+        shutil.copyfileobj(file, copy)
     return descriptor

@@ -7,15 +7,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import av
-
 from edged.children.inside import Handle, Parent
 from edged.children.wire import Message, Tree
 from edged.contracts.errors import NotUsable
 from edged.media.colour import Planes
 from edged.media.film import ANY_SIZE, Film, aspect_of, look_of, planes_of, upright
-from edged.media.reel import Reel
-from edged.media.soundtrack import Soundtrack
+from edged.media.film_sound import FilmSound
+from edged.media.reel import Reel, Shown
 
 AT_A_TIME_S = 1.0
 """So long is cut a call."""
@@ -28,7 +26,7 @@ class FilmMaker:
     def __init__(self) -> None:
         self._open = ExitStack()
         self._film: Film | None = None
-        self._cutting: Iterator[tuple[float, av.VideoFrame]] | None = None
+        self._cutting: Iterator[Shown] | None = None
 
     def answer(self, call: Message) -> Message:
         """One call: a film's `source`, its `target`, any number of `pictures` or `cut`, and its `end`."""
@@ -66,7 +64,7 @@ class FilmMaker:
         until = time.monotonic() + AT_A_TIME_S
         if self._cutting is None:
             self._cutting = self._reel.shown_from(self._start_us / MICROSECONDS)
-        for at, picture in self._cutting:
+        for at, _, picture in self._cutting:
             at_us = round(at * MICROSECONDS)
             if self._end_us is not None and at_us >= self._end_us:
                 return True
@@ -81,7 +79,7 @@ class FilmMaker:
         if self._film is None:
             begun = self._reel.origin
             end = None if self._end_us is None else begun + self._end_us / MICROSECONDS
-            sound = Soundtrack(self._source, begun + at, end)
+            sound = FilmSound(self._source, begun + at, end)
             self._open.callback(sound.close)
             size = planes[0].shape[0], planes[0].shape[1]
             self._film = Film(self._target, size, self._crf, self._look, sound)

@@ -95,7 +95,7 @@ class Read:
     """What a player finds in a film."""
 
     def __init__(self, data):
-        with av.open(io.BytesIO(data)) as container:
+        with av.open(io.BytesIO(data), "r") as container:
             track = container.streams.video[0]
             self.codec = track.codec_context.name
             self.profile = track.codec_context.profile
@@ -104,9 +104,9 @@ class Read:
             self.matrix = track.codec_context.colorspace
             self.aspect = track.sample_aspect_ratio
             self.rate = track.average_rate
-            self.seconds = float(track.duration * track.time_base)
+            self.seconds = seconds_of(track)
             self.sounds = [one.codec_context.name for one in container.streams.audio]
-            self.sound_s = [float(one.duration * one.time_base) for one in container.streams.audio]
+            self.sound_s = [seconds_of(one) for one in container.streams.audio]
             frames = list(container.decode(track))
         self.times = [frame.time for frame in frames]
         self.pictures = [exact(frame, self.matrix) for frame in frames]
@@ -118,6 +118,11 @@ class Read:
                 samples = np.abs(np.concatenate(list(heard.pieces)))
             loud = np.flatnonzero(samples > 0.1)
             self.beep_s = float(loud[0]) / RATE if len(loud) else None
+
+
+def seconds_of(track):
+    """Its length."""
+    return float(track.duration * track.time_base)
 
 
 def boxes(data):

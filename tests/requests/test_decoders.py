@@ -49,7 +49,7 @@ def plain(data):
 
 
 def idle(decoders):
-    return decoders._pool.idle()
+    return [child.process_id for child in decoders._idle]
 
 
 def wav(seconds):

@@ -25,7 +25,7 @@ _BACK_S = (0.5, 12.0)
 _DAMAGED = (av.error.InvalidDataError, av.error.ArgumentError)
 
 
-class Soundtrack:
+class FilmSound:
     """Of one span of a file. Packets come in order, with the span's beginning at 0."""
 
     def __init__(self, path: Path, start: float, end: float | None) -> None:
@@ -37,8 +37,6 @@ class Soundtrack:
         self._open()
         self._coming: Iterator[tuple[float, Packet]] = iter(())
         self._next: tuple[float, Packet] | None = None
-        self._done = 0
-        """Samples that went to the encoder."""
 
     def join(self, film: av.container.OutputContainer) -> None:
         """Add a track to a film, if there is any sound."""
@@ -123,30 +121,13 @@ class Soundtrack:
             yield at, packet
 
     def _encoded(self, track: av.AudioStream) -> Iterator[tuple[float, Packet]]:
-        for block in self._resampled(track.layout.name):
+        blocks = _Blocks(track.layout.name, None if self._end is None else self._end - self._start)
+        for at, frame in self._decoded():
+            for block in blocks.add(at, frame):
+                yield from _placed(track.encode(block))
+        for block in blocks.rest():
             yield from _placed(track.encode(block))
         yield from _placed(track.encode(None))
-
-    def _resampled(self, layout: str) -> Iterator[av.AudioFrame]:
-        """As the encoder wants it: gaps are filled with silence, what is outside of the span is cut off."""
-        graph, form = Graph(), None
-        for at, frame in self._decoded():
-            if form != (form := (frame.sample_rate, frame.format.name, frame.layout.name)):
-                yield from self._pulled(graph)
-                graph = self._graph(form, layout)
-            frame.pts, frame.time_base = round(at * frame.sample_rate), Fraction(1, frame.sample_rate)
-            graph.push(frame)
-            yield from self._pulled(graph)
-        if form is not None:
-            graph.push(None)
-            yield from self._pulled(graph)
-
-    def _pulled(self, graph: Graph) -> Iterator[av.AudioFrame]:
-        with suppress(av.error.BlockingIOError, av.error.EOFError):
-            while graph.configured:
-                block = cast(av.AudioFrame, graph.pull())
-                self._done = (block.pts or 0) + block.samples
-                yield block
 
     def _decoded(self) -> Iterator[tuple[float, av.AudioFrame]]:
         limited = None
@@ -167,18 +148,51 @@ class Soundtrack:
                     yield begin, frame
                     begin += frame.samples / frame.sample_rate
 
-    def _graph(self, form: tuple[int, str, str], layout: str) -> Graph:
-        rate, sample_format, channels = form
-        begin, end = self._done, "" if self._end is None else f":end={self._end - self._start:.6f}"
+
+class _Blocks:
+    """Sound as the encoder wants it: gaps are filled with silence, what is outside of the span is cut off."""
+
+    def __init__(self, layout: str, seconds: float | None) -> None:
+        """`seconds`: of the span; none: it has no end."""
+        self._layout = layout
+        self._end = "" if seconds is None else f":end={seconds:.6f}"
+        self._form: tuple[int, str, str] | None = None
+        self._graph = Graph()
+        self._done = 0
+        """Samples that were given."""
+
+    def add(self, at: float, frame: av.AudioFrame) -> Iterator[av.AudioFrame]:
+        """Blocks that are ready; `at`: its second within the span."""
+        form = (frame.sample_rate, frame.format.name, frame.layout.name)
+        if form != self._form:  # also when it changes within the sound
+            yield from self.rest()
+            self._form, self._graph = form, self._made(*form)
+        frame.pts, frame.time_base = round(at * frame.sample_rate), Fraction(1, frame.sample_rate)
+        self._graph.push(frame)
+        yield from self._ready()
+
+    def rest(self) -> Iterator[av.AudioFrame]:
+        """What is held back until the end."""
+        if self._form is not None:
+            self._graph.push(None)
+            yield from self._ready()
+
+    def _ready(self) -> Iterator[av.AudioFrame]:
+        with suppress(av.error.BlockingIOError, av.error.EOFError):
+            while True:
+                block = cast(av.AudioFrame, self._graph.pull())
+                self._done = (block.pts or 0) + block.samples
+                yield block
+
+    def _made(self, rate: int, sample_format: str, layout: str) -> Graph:
+        begin, channels = self._done, f"ochl={self._layout}:osf=fltp:rematrix_maxval=1"
         graph = Graph()
         graph.link_nodes(
             graph.add_abuffer(
-                sample_rate=rate, format=sample_format, layout=channels, time_base=Fraction(1, rate)
+                sample_rate=rate, format=sample_format, layout=layout, time_base=Fraction(1, rate)
             ),
-            graph.add("atrim", f"start={begin / _RATE:.6f}{end}"),
-            graph.add(
-                "aresample", f"{_RATE}:ochl={layout}:osf=fltp:rematrix_maxval=1:async=1:first_pts={begin}"
-            ),
+            graph.add("atrim", f"start={begin / _RATE:.6f}{self._end}"),
+            graph.add("aresample", f"{_RATE}:{channels}:async=1:first_pts={begin}"),
             graph.add("asetnsamples", f"n={_SAMPLES}:p=0"),
             graph.add("abuffersink"),
         ).configure()
