@@ -123,7 +123,7 @@ def _beside(target: Path, held: ExitStack) -> ArtefactStore:
         folder = held.enter_context(TemporaryDirectory(prefix=".edged-", dir=target.resolve().parent))
     except OSError as error:
         raise StoreFailed(f"{target.resolve().parent} cannot be written: {error.strerror}") from error
-    return ArtefactStore(ArtefactSettings(url=folder), Path(folder), Counters())
+    return ArtefactStore(ArtefactSettings(url=Path(folder).as_uri()), Path(folder), Counters())
 
 
 def _moved(answer: Answer, target: Path) -> Answer:

@@ -60,6 +60,7 @@ class Job:
             eta_s=None if answer else eta_s,
             received_at=iso_utc(self.request.received),
             code=answer.code if answer else None,
+            artefact=answer.artefact if answer else None,
         )
 
     def settle(self, answer: Answer) -> bool:

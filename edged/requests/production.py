@@ -24,7 +24,7 @@ from edged.serving.table import Served
 _SUFFIX = ".mp4"
 
 
-class Workshop(NamedTuple):
+class FilmTools(NamedTuple):
     """What is needed to read videos and to make new ones."""
 
     decoders: Decoders
@@ -35,20 +35,20 @@ class Workshop(NamedTuple):
 
 
 def produced(
-    screening: Screening, served: Served, options: Options, run: Run, workshop: Workshop
+    screening: Screening, served: Served, options: Options, run: Run, tools: FilmTools
 ) -> tuple[Any, Artefact | None]:
     """What a service finds in a video, and the file that was made of it, if any.
 
     Raises what `screened` and the model do, and `StoreFailed`.
     """
     if served.service.makes_video:
-        workshop.store().check()  # before work of minutes, not after it
-    with screened(screening, workshop.limits, workshop.decoders, run.check) as video:
+        tools.store().check()  # before work of minutes, not after it
+    with screened(screening, tools.limits, tools.decoders, run.check) as video:
         result = served.instance.infer(video, options, run, Priority.JOB)
         if not isinstance(result, Highlight | EnlargedVideo):
             return result, None
-        file, films, check = screening.file, workshop.films, run.check
-        with workshop.store().draft(_SUFFIX) as draft:
+        file, films, check = screening.file, tools.films, run.check
+        with tools.store().draft(_SUFFIX) as draft:
             if isinstance(result, Highlight):
                 films.cut(file, result.start_us, result.end_us, draft.file, check)
             else:

@@ -27,7 +27,7 @@ from edged.requests.films import Films
 from edged.requests.forecast import Forecast
 from edged.requests.parse import options_of, parsed, validated
 from edged.requests.peek import peek_timeout
-from edged.requests.production import Workshop, produced
+from edged.requests.production import FilmTools, produced
 from edged.requests.recording import Recording, found_in
 from edged.requests.screening import Screening
 from edged.requests.settings import RequestSettings
@@ -145,8 +145,8 @@ class Steps:
                 limits, decoders = self._settings.sound, self._decoders
                 return found_in(item, served, options, limits, run, decoders=decoders), None
             case Screening():
-                workshop = Workshop(self._decoders, self._films, self._store, self._settings.video)
-                return produced(item, served, options, run, workshop)
+                tools = FilmTools(self._decoders, self._films, self._store, self._settings.video)
+                return produced(item, served, options, run, tools)
         return served.instance.infer(item, options, run, Priority.REQUEST), None
 
     def _run(self, job: RequestJob, known: Service, request: Envelope) -> RunHandle:

@@ -6,7 +6,6 @@ import time
 import cv2
 import orjson
 import pytest
-from tests.media.films import Read, evenly, shade, video
 
 from edged.artefacts.settings import ArtefactSettings
 from edged.artefacts.store import ArtefactStore
@@ -22,6 +21,7 @@ from edged.requests.queue import RequestQueue
 from edged.requests.settings import JobSettings, RequestSettings, VideoLimits
 from edged.serving.table import Served, ServiceTable
 from tests.broker import until
+from tests.media.films import Read, evenly, shade, video
 from tests.requests.test_queue import JPEG, OPTIONS, FakeInstance
 
 CUT, ENLARGE, DETECT = "video-highlight", "video-super-resolution", "object-detection"
@@ -65,7 +65,7 @@ class Box:
         self.media.mkdir(exist_ok=True)
         self.kept = folder / "kept"
         self.store = ArtefactStore(
-            ArtefactSettings(url=str(self.kept)), folder, Counters(), lambda id: f"/artefacts/{id}"
+            ArtefactSettings(url=self.kept.as_uri()), folder, Counters(), lambda id: f"/artefacts/{id}"
         )
         table = ServiceTable()
         table.put(Served(service(CUT), FakeModel(see or middle), HighlightOptions(explain=False)))
@@ -101,6 +101,11 @@ class Box:
         answer = self.answers[-1]
         return answer, orjson.loads(answer.body)
 
+    def stop(self):
+        if self.queue is not None:
+            self.queue.stop()
+        self.queue = None
+
     def files(self):
         return sorted(self.kept.glob("*")) if self.kept.exists() else []
 
@@ -115,7 +120,7 @@ def box(tmp_path):
 
     yield made
     for one in boxes:
-        one.queue.stop()
+        one.stop()
 
 
 CLIP = video(evenly(75), sound="aac")
@@ -149,7 +154,7 @@ def test_a_video_is_made_larger_picture_by_picture(box):
 
 def test_what_can_be_decoded_of_a_damaged_video_is_used_and_the_answer_says_so(box):
     fragments = video(evenly(75), form="matroska")
-    answer, body = box().ask(CUT, fragments[: len(fragments) * 9 // 10])
+    answer, body = box().ask(CUT, fragments[: len(fragments) * 2 // 3])
     assert answer.code == 200
     assert body["result"] != ""
 
@@ -308,5 +313,5 @@ def test_a_stop_lets_go_of_a_job_soon(box):
     made.submit(CUT, CLIP)
     assert begun.wait(60)
     started = time.monotonic()
-    made.queue.stop()
+    made.stop()
     assert time.monotonic() - started < 5
