@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import IO
 
 import numpy as np
@@ -15,6 +16,7 @@ from edged.children.terms import Terms, Work
 from edged.children.values import Unfit, unpacked
 from edged.children.wire import Message
 from edged.contracts.errors import ChildDied
+from edged.flow.budget import Budget
 from edged.media.fetch import IN_MEMORY
 from edged.media.sound import PIECE, Sound, SoundLimits
 
@@ -35,7 +37,9 @@ Ask = Callable[[Message], Message]
 class Decoders:
     """Children that decode: each has one recording at a time. Safe from all threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Budget) -> None:
+        """`memory`: what they hold is counted there."""
+        self._memory = memory
         self._idle: list[Child] = []
         self._lock = threading.Lock()
 
@@ -75,7 +79,8 @@ class Decoders:
                 if (child := self._idle.pop()).trouble() is None:
                     return child
                 child.close()
-        child = Child("the decoder of sound", WORK, TERMS)
+        terms = replace(TERMS, account=self._memory.account())
+        child = Child("the decoder of sound", WORK, terms)
         child.start()
         return child
 

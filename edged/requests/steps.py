@@ -42,7 +42,7 @@ class Steps:
         """`memory`: what decoding shares with whatever else; none: half the box."""
         self._memory = memory or Budget(RuntimeSettings().memory_bytes())
         self.cancellations = Cancellations()
-        self._decoders = Decoders()
+        self._decoders = Decoders(self._memory)
         self._table = table
         self._settings = settings
         self._counters = counters

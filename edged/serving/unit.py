@@ -43,7 +43,8 @@ class ServiceSettings(Settings):
     """`process`: the model lives in a process of its own, which it may end, hang or fill with no harm to
     others; `none`: in the daemon; `auto`: as the model's card says."""
     max_memory: int = Field(default=2_000_000_000, ge=100_000_000)
-    """Bytes of memory that a process of its own may hold; one that holds more is ended, and started again."""
+    """Bytes of memory that a process of its own may hold; one that holds more is ended, and started again.
+    Nothing is set aside for it: what it holds counts in `runtime.memory`, which bounds it, too."""
     pai_spelling: bool = False
     """Answer `detection_class_names` as `detection_classe_names` too, as the original's examples spell it."""
     options: Mapping[str, Any] = Field(default_factory=dict)

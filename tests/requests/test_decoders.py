@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from edged.contracts.errors import Cancelled, ChildDied, NotMedia, NotUsable, TimedOut, TooLarge
+from edged.flow.budget import Budget
 from edged.media.fetch import IN_MEMORY
 from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.requests.decoders import Decoders
+from tests.broker import until
 from tests.media.sounds import encoded, tone
 
 LIMITS = SoundLimits()
@@ -22,7 +24,7 @@ LIMITS = SoundLimits()
 
 @pytest.fixture
 def decoders():
-    made = Decoders()
+    made = Decoders(Budget(10**10))
     yield made
     made.close()
 
@@ -156,3 +158,12 @@ def test_its_memory_is_bounded(decoders):
     assert int(space) == 800_000_000
     status = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
     assert int(status["VmPeak"].split()[0]) * 1024 < int(space) * 0.75
+
+
+def test_what_they_hold_is_counted_together_with_what_else_is_decoded():
+    memory = Budget(10**10)
+    decoders = Decoders(memory)
+    heard(decoders, wav(1))
+    until(lambda: memory.held > 20_000_000)
+    decoders.close()
+    assert memory.held == 0

@@ -20,6 +20,7 @@ from edged.contracts.request import RequestJob
 from edged.contracts.services import card_options, service
 from edged.contracts.slot import Priority
 from edged.discovery import discover
+from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
 from edged.opening import make_opener
@@ -172,6 +173,19 @@ def test_it_really_is_another_process_and_ends_with_its_last_user(settings):
     assert Path(f"/proc/{pid}").exists()
     opener.release(apart)
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_it_draws_from_the_memory_of_all(settings):
+    memory = Budget(10**10)
+    opener = make_opener(settings, Counters(), memory=memory)
+    apart = opener.isolate("villain", ANYTHING, 10**9)
+    until(lambda: memory.held > 50_000_000)
+    opener.release(apart)
+    assert memory.held == 0
+    memory.resize(10_000_000)
+    with pytest.raises(ChildDied, match=r"all processes hold \d+, over `runtime.memory` of 10000000"):
+        opener.isolate("villain", ANYTHING, 10**9)
+    assert memory.held == 0
 
 
 def test_errors_are_as_in_the_daemon(settings):
