@@ -52,19 +52,20 @@ def make_opener(
     def slot_for(device: str) -> DeviceSlot:
         return slots.setdefault(device, DeviceSlot(concurrency.workers))
 
-    models = (plugins or open_plugins(settings)).models
-    catalogue, gallery = Catalogue(settings.paths.models, models), settings.paths.gallery
-    start = _starter(settings, memory or Budget(settings.runtime.memory_bytes()))
+    plugins = plugins or open_plugins(settings)
+    catalogue, gallery = Catalogue(settings.paths.models, plugins.models), settings.paths.gallery
+    start = _starter(settings, plugins, memory or Budget(settings.runtime.memory_bytes()))
     return Opener(catalogue, concurrency, counters, slot_for, gallery=gallery, watch=watch, start=start)
 
 
-def _starter(settings: Config, memory: Budget) -> Start:
+def _starter(settings: Config, plugins: Plugins, memory: Budget) -> Start:
     """Makes children that open a model as this process would."""
     paths = settings.paths
     given = {
         "models": str(paths.models),
         "gallery": str(paths.gallery),
         "plugins": [str(folder) for folder in _folders(settings)],
+        "single": [str(folder.resolve()) for folder in plugins.single],
         "threads": settings.runtime.concurrency().threads,
     }
 

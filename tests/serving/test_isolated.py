@@ -23,7 +23,7 @@ from edged.discovery import discover
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
-from edged.opening import make_opener
+from edged.opening import make_opener, open_plugins
 from edged.repository.instance import Instance
 from edged.repository.isolated import IsolatedInstance
 from edged.repository.variants import ANYTHING
@@ -173,6 +173,15 @@ def test_it_really_is_another_process_and_ends_with_its_last_user(settings):
     assert Path(f"/proc/{pid}").exists()
     opener.release(apart)
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_plugin_that_is_a_single_folder_is_found_there_too(settings):
+    (folder,) = settings.paths.plugins
+    alone = settings.model_copy(update={"paths": settings.paths.model_copy(update={"plugins": ()})})
+    opener = make_opener(alone, Counters(), plugins=open_plugins(alone, [folder / "villain"]))
+    apart = opener.isolate("villain", ANYTHING, 10**9)
+    assert apart.infer(frame(), card_options(apart.card), FakeRun(), Priority.REQUEST).names
+    opener.release(apart)
 
 
 def test_it_draws_from_the_memory_of_all(settings):
