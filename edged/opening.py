@@ -1,7 +1,7 @@
 """From a configuration to its models: which there are, and what opens them."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from edged.children.child import Child
@@ -20,6 +20,8 @@ from edged.runtimes.slot import DeviceSlot
 
 PACKAGED = Path(__file__).parent / "_plugins"
 MODEL = "edged.tenants.model:open_model"
+TERMS = Terms()
+"""Of each process that has a model, but for its memory."""
 CHECKOUT = Path(__file__).parent.parent / "plugins"
 
 
@@ -71,7 +73,7 @@ def _starter(settings: Config, plugins: Plugins, memory: Budget) -> Start:
 
     def start(model: str, wish: Preference, memory_bytes: int, desk: Desk) -> Child:
         work = Work(MODEL, {**given, "model": model, **asdict(wish)})
-        terms = Terms(memory_bytes=memory_bytes, account=memory.account())
+        terms = replace(TERMS, memory_bytes=memory_bytes, account=memory.account())
         return Child(f"the process of {model}", work, terms, desk)
 
     return start

@@ -1,6 +1,5 @@
 """A model in a process of its own: what it does to itself harms nobody else."""
 
-import shutil
 import threading
 import time
 from pathlib import Path
@@ -10,7 +9,6 @@ import numpy as np
 import orjson
 import pybase64
 import pytest
-import yaml
 
 from edged.config import Config, PathSettings
 from edged.contracts.errors import ChildDied, InferenceError, TimedOut
@@ -39,9 +37,8 @@ from edged.streams.publisher import Outlet
 from edged.testing import FakeRun
 from tests.answers import examples
 from tests.broker import until
-from tests.graphs import card, write_graph
 from tests.opened import models_in, silent
-from tests.serving import villain
+from tests.serving import lair, villain
 
 NAME = "image-classification"
 OTHERS = ("object-detection", "ocr", "face-attributes", "semantic-segmentation", "scene-classification")
@@ -53,16 +50,7 @@ def settings(tmp_path_factory):
     """A configuration with the plugin, whose model is pulled."""
     root = tmp_path_factory.mktemp("box")
     place = root / "plugins" / "villain"
-    place.mkdir(parents=True)
-    shutil.copy(Path(villain.__file__), place / "plugin.py")
-    graph = write_graph(place / "small.onnx")
-    for id_, name, more in (
-        ("villain", "card.yaml", {}),
-        ("counter", "counter.yaml", {"service": "voice-activity", "labels": []}),
-    ):
-        known = card(graph, graph={"variants": ["onnxruntime-f32"]}, calibration=None, id=id_, **more)
-        known = known.model_copy(update={"weights": {graph.name: known.weights[graph.name]}})
-        (place / name).write_text(yaml.safe_dump(orjson.loads(known.model_dump_json(exclude={"folder"}))))
+    lair.settle(place)
     puller = models_in(root / "models", discover([place.parent]).models).puller
     for id_ in ("villain", "counter"):
         puller.pull(id_, silent)
