@@ -20,7 +20,6 @@ from edged.media.fetch import ByteLimit, Fetched, fetch
 from edged.media.frame import EncodedFrame
 from edged.media.picture import DECODED, PictureLimits, decode_base64, decode_picture, decoding_bytes
 from edged.media.policy import FetchSettings
-from edged.media.sound import MEMORY as SOUND_MEMORY
 from edged.media.sound import SoundLimits
 from edged.requests.recording import Recording
 
@@ -118,7 +117,6 @@ def _(
 ) -> Recording:
     if media is None:
         raise TypeError("a recording is fetched before it is decoded")
-    room(SOUND_MEMORY)
     return Recording(media.file, request.input.play_duration)
 
 
