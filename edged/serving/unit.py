@@ -76,7 +76,7 @@ def open_service(name: str, wanted: ServiceSettings, opener: Opener) -> Served:
     """Open and warm up what fulfils a service; give it back with `opener.release(served.instance)`.
 
     Raises `NotFound` for a service that this version lacks, `NotReady` when no model of it is installed,
-    `ConfigError` for a wrong model, options or `uses`, `VariantError` when nothing opens on this machine.
+    `ConfigError` for a wrong model, options, `uses` or `isolation`, `VariantError` when nothing opens here.
     """
     known, catalogue = service(name), opener.catalogue
     model, uses = named(name, wanted, catalogue)
@@ -85,6 +85,11 @@ def open_service(name: str, wanted: ServiceSettings, opener: Opener) -> Served:
     options = merged(known, card.options, wanted.options, f"services.{name}.options")
     instance: AnyInstance
     if _isolated(wanted, card):
+        if known.media == "video":
+            raise ConfigError(
+                f"services.{name}.isolation: {card.id} cannot have a process of its own yet, for only the "
+                "daemon can give it the pictures and the sound that it asks a video for; say `none`"
+            )
         wish = Preference(wanted.device, wanted.precision, wanted.strict, tuple(uses))
         instance = opener.isolate(model, wish, wanted.max_memory, {VOICE})
     else:

@@ -11,7 +11,7 @@ import pybase64
 import pytest
 
 from edged.config import Config, PathSettings
-from edged.contracts.errors import ChildDied, InferenceError, TimedOut
+from edged.contracts.errors import ChildDied, ConfigError, InferenceError, TimedOut
 from edged.contracts.items import AudioClip
 from edged.contracts.message import ModelFacts
 from edged.contracts.request import RequestJob
@@ -170,6 +170,15 @@ def test_a_plugin_that_is_a_single_folder_is_found_there_too(settings):
     apart = opener.isolate("villain", ANYTHING, 10**9)
     assert apart.infer(frame(), card_options(apart.card), FakeRun(), Priority.REQUEST).names
     opener.release(apart)
+
+
+def test_a_service_of_videos_is_refused_and_told_why(settings):
+    opener, name = make_opener(settings, Counters()), "video-classification"
+    options = examples.options_of(name).model_dump(mode="json")
+    known = opener.catalogue.model("villain")
+    known.card = known.card.model_copy(update={"service": name, "isolation": "process"})
+    with pytest.raises(ConfigError, match=rf"{name}\.isolation: villain .* asks a video for; say `none`"):
+        open_service(name, ServiceSettings(model="villain", options=options), opener)
 
 
 def test_it_draws_from_the_memory_of_all(settings):
