@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from datetime import datetime
 
 import cv2
 import numpy as np
@@ -56,7 +57,7 @@ streams:
 """
 
 
-def picture(first: int) -> str:
+def picture(first):
     pixels = np.full((40, 60, 3), first, np.uint8)
     return pybase64.b64encode_as_string(cv2.imencode(".png", pixels)[1].tobytes())
 
@@ -90,13 +91,13 @@ def config(tmp_path, mosquitto):
 class Caller:
     """Asks, and keeps what is answered and told."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port):
         self._client = Client(port, "me/answers", "edged/box/info", "edged/box/health", "edged/box/stream/#")
         self._asked = 0
         self.slowest = 0.0
         """Seconds that one of the others took at the most."""
 
-    def ask(self, service: str, first: int = FINE, **fields) -> bytes:
+    def ask(self, service, first=FINE, **fields):
         """Returns its correlation data."""
         self._asked += 1
         name = b"%d" % self._asked
@@ -104,16 +105,16 @@ class Caller:
         self._client.ask("box", service, body, "me/answers", name)
         return name
 
-    def answers(self, name: bytes) -> list[dict]:
+    def answers(self, name):
         heard = self._client.on("me/answers")
         return [json.loads(m.payload) for m in heard if m.properties.CorrelationData == name]
 
-    def answer(self, service: str, first: int = FINE) -> dict:
+    def answer(self, service, first=FINE):
         name = self.ask(service, first)
         until(lambda: self.answers(name), f"an answer of {service}")
         return self.answers(name)[0]
 
-    def ask_others(self) -> None:
+    def ask_others(self):
         """All of the others, which must answer."""
         began = time.monotonic()
         names = [self.ask(service) for service in OTHERS]
@@ -122,16 +123,16 @@ class Caller:
         for name in names:
             assert self.answers(name)[0]["success"] is True, self.answers(name)
 
-    def told(self, topic: str) -> dict:
+    def told(self, topic):
         """The last message there."""
         heard = self._client.on(f"edged/box/{topic}")
         return json.loads(heard[-1].payload) if heard else {}
 
-    def frames(self) -> list[dict]:
+    def frames(self):
         """Results of the stream."""
         return [json.loads(m.payload) for m in self._client.on("edged/box/stream/door/object-detection")]
 
-    def close(self) -> None:
+    def close(self):
         self._client.close()
 
 
@@ -149,7 +150,8 @@ def test_what_a_plugin_does_to_its_process_nobody_else_notices(config, caller):
         until(caller.frames, "the stream runs")
         guilty, processes = {}, [process(caller)]
         for harm in HARMS:
-            guilty[harm] = caller.ask(NAME, harm, timeout_s=LOOPS_S)
+            timeout = {"timeout_s": LOOPS_S} if harm == villain.LOOP else {}
+            guilty[harm] = caller.ask(NAME, harm, **timeout)
             while not caller.answers(guilty[harm]):
                 caller.ask_others()
             processes.append(process(caller))
@@ -157,7 +159,7 @@ def test_what_a_plugin_does_to_its_process_nobody_else_notices(config, caller):
         for rest in ("0.1", "0.2", "0.4", "0.8"):
             assert daemon.said(f"it is started again in {rest} s")
 
-        guilty[FINE] = caller.ask(NAME, villain.EXIT)
+        guilty["last"] = caller.ask(NAME, villain.EXIT)
         until(lambda: NAME in caller.told("info").get("not_ready", {}), "it is set aside")
         assert "set aside for 600 s, having died 5 times" in caller.told("info")["not_ready"][NAME]
         until(lambda: "set aside" in caller.told("health")["units"][f"service/{NAME}"], "health tells it")
@@ -166,18 +168,16 @@ def test_what_a_plugin_does_to_its_process_nobody_else_notices(config, caller):
         caller.ask_others()
 
         codes = {harm: [one["error_code"] for one in caller.answers(name)] for harm, name in guilty.items()}
-        assert codes == {harm: [code] for harm, code in {**HARMS, FINE: 500}.items()}, "each once"
+        assert codes == {harm: [code] for harm, code in {**HARMS, "last": 500}.items()}, "each once"
         assert caller.slowest < PROMPT_S
         seqs = [frame["seq"] for frame in caller.frames()]
         assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
-        came = [
-            np.datetime64(frame["captured_at"].rstrip("Z"), "ms").astype(int) for frame in caller.frames()
-        ]
-        assert max(np.diff(came)) < PROMPT_S * 1000, "the stream went on"
+        came = [datetime.fromisoformat(frame["captured_at"]).timestamp() for frame in caller.frames()]
+        assert max(np.diff(came)) < PROMPT_S, "the stream went on"
         assert not any("error" in frame for frame in caller.frames())
         assert daemon.stop() == 0
 
 
-def process(caller: Caller) -> str:
+def process(caller):
     """Id of the villain's process."""
     return next(iter(caller.answer(NAME, villain.PID)["class_probs"]))
