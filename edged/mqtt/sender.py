@@ -201,25 +201,29 @@ class Sender:
         return self._flight is not None and self._flight.has_room()
 
     def _run(self) -> None:
-        while True:
+        stopping = False
+        while not stopping:
             with self._outbox.changed:
                 self._idle = True
                 self._outbox.changed.wait_for(self._ready, timeout=1.0)
                 self._idle = False
                 stopping = self._stopping
-                events = list(self._events)
-                self._events.clear()
-            self._beat = time.monotonic()
-            for event in events:
-                event()
-            self._rows.hand_in(self._beat)
-            if stopping:
+            self._turn(sends=not stopping)
+
+    def _turn(self, *, sends: bool) -> None:
+        """Work off the events, tell the journal, send as much as may be on its way."""
+        with self._outbox.changed:
+            events = list(self._events)
+            self._events.clear()
+        self._beat = time.monotonic()
+        for event in events:
+            event()
+        self._rows.hand_in(self._beat)
+        while sends and not self._events and self._may_send():
+            if not (batch := self._outbox.take(not self.unacknowledged())):
                 return
-            while not self._events and self._may_send():
-                if not (batch := self._outbox.take(not self.unacknowledged())):
-                    break
-                for message in batch:
-                    self._send(message)
+            for message in batch:
+                self._send(message)
 
     def _send(self, message: Outgoing) -> None:
         whole = self._rows.whole(message)
@@ -244,8 +248,19 @@ class Sender:
         if flight is None or carrier is not flight.carrier:
             return
         self._flight = None
-        left = (_judged(message, self._rows, self._aside) for message in flight.crash())
+        left = (self._judged(message) for message in flight.crash())
         self._outbox.put_back([message for message in left if message is not None])
+
+    def _judged(self, message: Outgoing) -> Outgoing | None:
+        """What was on its way when the connection died: itself, or what is sent instead, if anything."""
+        if message.deaths_alone < CONDEMNED:
+            return message
+        self._outbox.give_up(message)
+        whole = self._rows.whole(message)
+        instead = self._aside.condemn(whole) if whole is not None else None
+        if instead is None:
+            self._rows.done(message)
+        return instead
 
     def _on_published(self, carrier: Carrier, number: int, refused: str) -> None:
         flight = self._flight
@@ -260,14 +275,3 @@ class Sender:
         self._rows.done(message)
         if message.arrived is not None:
             message.arrived(carrier)
-
-
-def _judged(message: Outgoing, rows: _Rows, aside: Aside) -> Outgoing | None:
-    """What was on its way when the connection died: itself, or what is sent instead, if anything."""
-    if message.deaths_alone < CONDEMNED:
-        return message
-    whole = rows.whole(message)
-    instead = aside.condemn(whole) if whole is not None else None
-    if instead is None:
-        rows.done(message)
-    return instead

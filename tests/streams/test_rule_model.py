@@ -22,7 +22,7 @@ class Look(NamedTuple):
 
 
 class RuleModel(RuleBasedStateMachine):
-    """What was told last, and the results since then that differ from it, without one between that does not."""
+    """What was told last, and the results since that differ from it, none between that does not."""
 
     @initialize(
         on=st.sampled_from(["every", "change"]),
