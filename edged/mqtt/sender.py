@@ -72,6 +72,7 @@ class _Rows:
         self._journal = journal
         self._counters = counters
         self._done: list[int] = []
+        self._over: list[int] = []
         self._tended_at = time.monotonic()
 
     def waiting(self) -> list[Outgoing]:
@@ -96,16 +97,17 @@ class _Rows:
             service=out.service,
         )
 
-    def done(self, message: Outgoing) -> None:
-        """It has arrived, or never will."""
+    def done(self, message: Outgoing, *, over: bool = False) -> None:
+        """It has arrived, or never will; `over`: nor does what it answers come again."""
         if message.row is not None:
-            self._done.append(message.row)
+            (self._over if over else self._done).append(message.row)
 
     def hand_in(self, now: float) -> None:
         """The journal learns in one transaction what was done since the last time."""
-        if self._done:
-            self._journal.done(self._done)
+        if self._done or self._over:
+            self._journal.done(self._done, self._over)
             self._done.clear()
+            self._over.clear()
         if now - self._tended_at > _TEND_EVERY_S:
             self._tended_at = now
             self._journal.tend()
@@ -272,6 +274,5 @@ class Sender:
             self._counters.count("mqtt_dropped", f"refused by the broker: {refused}")
         else:
             self._counters.count("mqtt_published", message.policy)
-        self._rows.done(message)
-        if message.arrived is not None:
-            message.arrived(carrier)
+        over = message.arrived is not None and message.arrived(carrier)
+        self._rows.done(message, over=over)
