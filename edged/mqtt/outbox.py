@@ -158,16 +158,15 @@ class Outbox:
 
     def _into_ring(self, message: Outgoing) -> None:
         self._ring.append(message)
-        if len(self._ring) > self._ring_size:
-            self._shed()
-        self.changed.notify()
-
-    def _shed(self) -> None:
-        """Drop the oldest but for the last word on a retained topic: the broker would keep the one before."""
-        oldest: int | None = 0
-        if self._ring[0].retain:
-            last = {message.topic: n for n, message in enumerate(self._ring) if message.retain}
-            oldest = next((n for n, message in enumerate(self._ring) if last.get(message.topic) != n), None)
-        if oldest is not None:
+        if len(self._ring) > self._ring_size and (oldest := _droppable(self._ring)) is not None:
             del self._ring[oldest]
             self._counters.count("mqtt_dropped", "the broker is away or too slow")
+        self.changed.notify()
+
+
+def _droppable(ring: deque[Outgoing]) -> int | None:
+    """The oldest, but for last words on retained topics: the broker would keep the ones before."""
+    if not ring[0].retain:
+        return 0
+    last = {message.topic: n for n, message in enumerate(ring) if message.retain}
+    return next((n for n, message in enumerate(ring) if last.get(message.topic) != n), None)

@@ -214,12 +214,9 @@ class Sender:
 
     def _turn(self, *, sends: bool) -> None:
         """Work off the events, tell the journal, send as much as may be on its way."""
-        with self._outbox.changed:
-            events = list(self._events)
-            self._events.clear()
         self._beat = time.monotonic()
-        for event in events:
-            event()
+        while self._events:
+            self._events.popleft()()
         self._rows.hand_in(self._beat)
         while sends and not self._events and self._may_send():
             if not (batch := self._outbox.take(not self.unacknowledged())):
@@ -250,19 +247,8 @@ class Sender:
         if flight is None or carrier is not flight.carrier:
             return
         self._flight = None
-        left = (self._judged(message) for message in flight.crash())
+        left = (_judged(message, self._outbox, self._rows, self._aside) for message in flight.crash())
         self._outbox.put_back([message for message in left if message is not None])
-
-    def _judged(self, message: Outgoing) -> Outgoing | None:
-        """What was on its way when the connection died: itself, or what is sent instead, if anything."""
-        if message.deaths_alone < CONDEMNED:
-            return message
-        self._outbox.give_up(message)
-        whole = self._rows.whole(message)
-        instead = self._aside.condemn(whole) if whole is not None else None
-        if instead is None:
-            self._rows.done(message)
-        return instead
 
     def _on_published(self, carrier: Carrier, number: int, refused: str) -> None:
         flight = self._flight
@@ -276,3 +262,15 @@ class Sender:
             self._counters.count("mqtt_published", message.policy)
         over = message.arrived is not None and message.arrived(carrier)
         self._rows.done(message, over=over)
+
+
+def _judged(message: Outgoing, outbox: Outbox, rows: _Rows, aside: Aside) -> Outgoing | None:
+    """What was on its way when the connection died: itself, or what is sent instead, if anything."""
+    if message.deaths_alone < CONDEMNED:
+        return message
+    outbox.give_up(message)
+    whole = rows.whole(message)
+    instead = aside.condemn(whole) if whole is not None else None
+    if instead is None:
+        rows.done(message)
+    return instead

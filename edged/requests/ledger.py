@@ -164,7 +164,7 @@ class Ledger:
         return row
 
     def done(self, rows: list[int], over: list[int]) -> None:
-        """The clients have these answers: only their identities are kept; of those in `over` no identity is."""
+        """The clients have these answers: only identities are kept, and of those in `over` none."""
         rows = rows + over
         self._db.execute(_DONE, (clock.boot_id(), clock.ticks(), json.dumps(rows)))
         if over:

@@ -19,7 +19,7 @@ from edged.mqtt import outbox as outbox_module
 from edged.mqtt.address import WORLD, Address
 from edged.mqtt.aside import Aside
 from edged.mqtt.carrier import LARGEST
-from edged.mqtt.outbox import SUSPECT, Outbox
+from edged.mqtt.outbox import Outbox
 from edged.mqtt.outgoing import Outgoing
 from edged.mqtt.sender import CONDEMNED, Sender
 from edged.requests.disk import Disk
