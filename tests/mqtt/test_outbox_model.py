@@ -19,14 +19,14 @@ from edged.mqtt import outbox as outbox_module
 from edged.mqtt.address import WORLD, Address
 from edged.mqtt.aside import Aside
 from edged.mqtt.carrier import LARGEST
-from edged.mqtt.outbox import Outbox
+from edged.mqtt.outbox import SUSPECT, Outbox
 from edged.mqtt.outgoing import Outgoing
 from edged.mqtt.sender import CONDEMNED, Sender
 from edged.requests.disk import Disk
 from edged.requests.journal import Addressed, Journal, Request
 from tests.orders import few_and_many
 
-RING, WINDOW = 3, 5
+RING, WINDOW = 2, 4
 STATES, EVENTS, RESULTS, PICTURES = ("s1", "s2", "s3"), ("e1", "e2"), ("r1", "r2"), ("p1", "p2")
 
 
@@ -39,7 +39,7 @@ class Line:
         self.was_cut, self.suspect, self.is_dead = False, "", False
         self.numbers = count(1)
         self.flying: dict[int, SimpleNamespace] = {}
-        self.answers: list[str] = []
+        self.newest = (False, 0)
 
     def publish(self, topic, body, qos, retain, properties):
         if self.is_dead and qos == 0:
@@ -48,7 +48,6 @@ class Line:
         sent = SimpleNamespace(topic=topic, body=body, qos=qos, retain=retain, name=None)
         if topic == "reply":
             sent.name = orjson.loads(body)["request_id"]
-            self.answers.append(sent.name)
         self.flying[number] = sent
         return number
 
@@ -90,8 +89,13 @@ class OutboxModel(RuleBasedStateMachine):
     def _turn(self):
         before = set(self.line.flying) if self.line else set()
         self.sender._turn(sends=True)
-        for number in (self.line.flying.keys() if self.line else set()) - before:
+        for number in sorted((self.line.flying.keys() if self.line else set()) - before):
             sent = self.line.flying[number]
+            if sent.name is not None:
+                owed = self.owed[sent.name]
+                turn = (owed.deaths < SUSPECT, owed.place)
+                assert turn > self.line.newest, "in order, and those that are suspected first"
+                self.line.newest = turn
             if sent.topic in RESULTS + PICTURES:
                 assert int(sent.body) > self.last.get(sent.topic, 0), "never twice, never out of order"
                 self.last[sent.topic] = int(sent.body)
@@ -122,8 +126,13 @@ class OutboxModel(RuleBasedStateMachine):
                 self.outbox.latest(topic, body, "image/jpeg", ())
         self._turn()
 
-    @rule(on_disk=st.booleans())
-    def put_an_answer(self, on_disk):
+    @rule(on_disk=st.lists(st.booleans(), min_size=1, max_size=3))
+    def put_answers(self, on_disk):
+        for each in on_disk:
+            self._put_an_answer(each)
+        self._turn()
+
+    def _put_an_answer(self, on_disk):
         place = next(self.numbers)
         name, row = str(place), None
         answer = Answer(name, orjson.dumps({"request_id": name, "text": "x" * 20}), 200, "m")
@@ -134,7 +143,6 @@ class OutboxModel(RuleBasedStateMachine):
             assert self.journal.answer(row, request, Addressed(reply, answer)) == row
         self.owed[name] = Owed(place, row)
         self.outbox.answer(Outgoing("reply", answer.body, "answer", 1, answer=answer, row=row), on_disk)
-        self._turn()
 
     @precondition(lambda self: self.line is None)
     @rule(forgets=st.booleans())
