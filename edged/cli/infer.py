@@ -84,9 +84,9 @@ def _answered(
     wanted = wanted.model_copy(update={k: v for k, v in asked.items() if v is not None})
     counters, serving = Counters(), ServiceTable()
     serving.put(open_service(known.name, wanted, make_opener(settings, counters)))
-    steps = Steps(serving, readable(settings.requests, items), counters)
     job = RequestJob(known.name, payload, time.monotonic(), lambda _: None, wants_drawing=True)
-    return steps.all_at_once(job)
+    with Steps(serving, readable(settings.requests, items), counters) as steps:
+        return steps.all_at_once(job)
 
 
 def _save(drawing: Pixels, target: Path) -> None:

@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from edged.answers.drawing import drawing_of
 from edged.answers.finding import Finding
@@ -46,6 +46,12 @@ class Steps:
         self._table = table
         self._settings = settings
         self._counters = counters
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """End the processes that decode."""
