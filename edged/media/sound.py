@@ -24,8 +24,6 @@ PIECE = RATE // 2
 """Samples of a piece: half a second."""
 RATES = range(4_000, 768_001)
 """Samples a second of a recording. At 1 Hz a second of sound would be made out of each of its numbers."""
-MEMORY = 200_000_000
-"""Bytes that decoding takes at the most, whatever is in the file; mostly a tenth of it."""
 MICROSECONDS = 1_000_000
 
 

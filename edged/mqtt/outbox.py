@@ -19,7 +19,8 @@ HELD_BYTES = 64_000_000
 
 
 class Outbox:
-    """Policies: `state` and `latest` keep the newest a topic, `ring` drops the oldest, `answer` keeps all.
+    """Policies: `state` and `latest` keep the newest a topic, `ring` drops the oldest, but never the last
+    word on a retained topic; `answer` keeps all.
 
     Safe from all threads; no method blocks.
     """
@@ -64,12 +65,14 @@ class Outbox:
             message = Outgoing(topic, body, "ring", qos, retain, correlation)
             if retain:
                 self._retained[topic] = message
+                self._states.pop(topic, None)  # it would be sent later than this, and stay
             self._into_ring(message)
 
     def forget(self, topic: str) -> None:
         """The broker shall retain nothing on this topic any more: it is told so by an empty message."""
         with self.changed:
             if self._retained.pop(topic, None) is not None:
+                self._states.pop(topic, None)
                 self._into_ring(Outgoing(topic, b"", "ring", 1, retain=True))
 
     def answer(self, message: Outgoing, on_disk: bool) -> None:
@@ -105,9 +108,17 @@ class Outbox:
     def again(self) -> None:
         """The broker may have forgotten what it retained: it is sent once more, before anything newer."""
         with self.changed:
-            coming = {message.topic for message in self._ring}  # newer than, or the same as, the last one
+            waiting = (*self._suspects, *self._ring)
+            coming = {message.topic for message in waiting}  # newer than, or the same as, the last one
             known = {topic: message for topic, message in self._retained.items() if topic not in coming}
             self._states = known | self._states
+
+    def give_up(self, message: Outgoing) -> None:
+        """It is not sent again, nor published after a reconnect unless a newer one took its place."""
+        with self.changed:
+            kept = self._retained.get(message.topic)
+            if kept is not None and kept.body is message.body:
+                del self._retained[message.topic]
 
     def put_back(self, messages: Iterable[Outgoing]) -> None:
         """What was on its way, in its order, when the connection broke."""
@@ -127,9 +138,10 @@ class Outbox:
 
     def waiting(self) -> dict[str, int]:
         """Messages that wait, by what they are."""
+        suspected = sum(message.policy == "answer" for message in tuple(self._suspects))
         return {
-            "answers": len(self._answers) + len(self._suspects),
-            "results": len(self._ring),
+            "answers": len(self._answers) + suspected,
+            "results": len(self._ring) + len(self._suspects) - suspected,
             "snapshots": len(self._pictures),
             "states": len(self._states),
         }
@@ -146,7 +158,15 @@ class Outbox:
 
     def _into_ring(self, message: Outgoing) -> None:
         self._ring.append(message)
-        if len(self._ring) > self._ring_size:
-            self._ring.popleft()
+        if len(self._ring) > self._ring_size and (oldest := _droppable(self._ring)) is not None:
+            del self._ring[oldest]
             self._counters.count("mqtt_dropped", "the broker is away or too slow")
         self.changed.notify()
+
+
+def _droppable(ring: deque[Outgoing]) -> int | None:
+    """The oldest, but for last words on retained topics: the broker would keep the ones before."""
+    if not ring[0].retain:
+        return 0
+    last = {message.topic: n for n, message in enumerate(ring) if message.retain}
+    return next((n for n, message in enumerate(ring) if last.get(message.topic) != n), None)

@@ -72,6 +72,7 @@ class _Rows:
         self._journal = journal
         self._counters = counters
         self._done: list[int] = []
+        self._over: list[int] = []
         self._tended_at = time.monotonic()
 
     def waiting(self) -> list[Outgoing]:
@@ -96,16 +97,17 @@ class _Rows:
             service=out.service,
         )
 
-    def done(self, message: Outgoing) -> None:
-        """It has arrived, or never will."""
+    def done(self, message: Outgoing, *, over: bool = False) -> None:
+        """It has arrived, or never will; `over`: nor does what it answers come again."""
         if message.row is not None:
-            self._done.append(message.row)
+            (self._over if over else self._done).append(message.row)
 
     def hand_in(self, now: float) -> None:
         """The journal learns in one transaction what was done since the last time."""
-        if self._done:
-            self._journal.done(self._done)
+        if self._done or self._over:
+            self._journal.done(self._done, self._over)
             self._done.clear()
+            self._over.clear()
         if now - self._tended_at > _TEND_EVERY_S:
             self._tended_at = now
             self._journal.tend()
@@ -201,25 +203,26 @@ class Sender:
         return self._flight is not None and self._flight.has_room()
 
     def _run(self) -> None:
-        while True:
+        stopping = False
+        while not stopping:
             with self._outbox.changed:
                 self._idle = True
                 self._outbox.changed.wait_for(self._ready, timeout=1.0)
                 self._idle = False
                 stopping = self._stopping
-                events = list(self._events)
-                self._events.clear()
-            self._beat = time.monotonic()
-            for event in events:
-                event()
-            self._rows.hand_in(self._beat)
-            if stopping:
+            self._turn(sends=not stopping)
+
+    def _turn(self, *, sends: bool) -> None:
+        """Work off the events, tell the journal, send as much as may be on its way."""
+        self._beat = time.monotonic()
+        while self._events:
+            self._events.popleft()()
+        self._rows.hand_in(self._beat)
+        while sends and not self._events and self._may_send():
+            if not (batch := self._outbox.take(not self.unacknowledged())):
                 return
-            while not self._events and self._may_send():
-                if not (batch := self._outbox.take(not self.unacknowledged())):
-                    break
-                for message in batch:
-                    self._send(message)
+            for message in batch:
+                self._send(message)
 
     def _send(self, message: Outgoing) -> None:
         whole = self._rows.whole(message)
@@ -244,7 +247,7 @@ class Sender:
         if flight is None or carrier is not flight.carrier:
             return
         self._flight = None
-        left = (_judged(message, self._rows, self._aside) for message in flight.crash())
+        left = (_judged(message, self._outbox, self._rows, self._aside) for message in flight.crash())
         self._outbox.put_back([message for message in left if message is not None])
 
     def _on_published(self, carrier: Carrier, number: int, refused: str) -> None:
@@ -257,15 +260,15 @@ class Sender:
             self._counters.count("mqtt_dropped", f"refused by the broker: {refused}")
         else:
             self._counters.count("mqtt_published", message.policy)
-        self._rows.done(message)
-        if message.arrived is not None:
-            message.arrived(carrier)
+        over = message.arrived is not None and message.arrived(carrier)
+        self._rows.done(message, over=over)
 
 
-def _judged(message: Outgoing, rows: _Rows, aside: Aside) -> Outgoing | None:
+def _judged(message: Outgoing, outbox: Outbox, rows: _Rows, aside: Aside) -> Outgoing | None:
     """What was on its way when the connection died: itself, or what is sent instead, if anything."""
     if message.deaths_alone < CONDEMNED:
         return message
+    outbox.give_up(message)
     whole = rows.whole(message)
     instead = aside.condemn(whole) if whole is not None else None
     if instead is None:

@@ -215,7 +215,7 @@ def sent(item: Any, form: PixelFormat | None, frames: list[Frame], arrays: Array
         return {"speech": packed(item, arrays)}
     if isinstance(item, TextPair):
         return {"text": packed(item, arrays)}
-    raise CardError(f"a {type(item).__name__} cannot be sent to a service with `isolation: process` yet")
+    raise CardError(f"a {type(item).__name__} cannot be sent to a process of its own")
 
 
 def _report(child: Child) -> Report:

@@ -10,6 +10,7 @@ from edged.children.terms import Terms, Work
 from edged.children.wire import Message
 from edged.contracts.errors import InferenceError
 from edged.contracts.items import Pixels
+from edged.flow.budget import Budget
 from edged.media.film import CUT_CRF, ENLARGED_CRF, LARGE
 from edged.requests.pool import Ask, ChildPool, descriptor_of
 
@@ -43,8 +44,9 @@ class Films:
     target is no film.
     """
 
-    def __init__(self) -> None:
-        self._pool = ChildPool("the maker of films", WORK, TERMS)
+    def __init__(self, memory: Budget) -> None:
+        """`memory`: what its children hold is counted there."""
+        self._pool = ChildPool("the maker of films", WORK, TERMS, memory)
 
     def cut(
         self,

@@ -12,9 +12,13 @@ import numpy as np
 import pytest
 
 from edged.contracts.errors import Cancelled, ChildDied, NotMedia, NotUsable, TimedOut, TooLarge
+from edged.flow.budget import Budget
 from edged.media.fetch import IN_MEMORY
 from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.requests.decoders import Decoders
+from edged.runtimes.devices import RuntimeSettings
+from tests.broker import until
+from tests.media.mp4 import crowded
 from tests.media.sounds import encoded, tone
 
 LIMITS = SoundLimits()
@@ -22,7 +26,7 @@ LIMITS = SoundLimits()
 
 @pytest.fixture
 def decoders():
-    made = Decoders()
+    made = Decoders(Budget(10**10))
     yield made
     made.close()
 
@@ -49,7 +53,7 @@ def plain(data):
 
 
 def idle(decoders):
-    return [child.process_id for children in decoders._idle.values() for child in children]
+    return decoders._sound.idle()
 
 
 def wav(seconds):
@@ -156,3 +160,25 @@ def test_its_memory_is_bounded(decoders):
     assert int(space) == 800_000_000
     status = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
     assert int(status["VmPeak"].split()[0]) * 1024 < int(space) * 0.75
+
+
+def test_what_wants_more_memory_than_there_is_ends_and_the_next_one_is_heard(decoders):
+    with pytest.raises(NotMedia, match="no sound that can be decoded"):
+        heard(decoders, crowded(100_000_000))  # 2.4 GB, which the kernel does not give
+    few = Decoders(Budget(RuntimeSettings(memory=150_000_000).memory_bytes()))
+    try:
+        with pytest.raises(ChildDied, match=r"over `runtime\.memory` of 150000000"):
+            heard(few, crowded(12_000_000))
+        for each in decoders, few:
+            assert len(heard(each, wav(1))[0]) == RATE
+    finally:
+        few.close()
+
+
+def test_what_they_hold_is_counted_together_with_what_else_is_decoded():
+    memory = Budget(10**10)
+    decoders = Decoders(memory)
+    heard(decoders, wav(1))
+    until(lambda: memory.held > 20_000_000)
+    decoders.close()
+    assert memory.held == 0

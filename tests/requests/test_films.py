@@ -23,6 +23,7 @@ from edged.contracts.errors import (
     NotUsable,
     RequestError,
 )
+from edged.flow.budget import Budget
 from edged.media.film import Film, look_of
 from edged.requests.films import Films, film_memory
 from tests.media.films import BEEP_S, SECOND, Read, evenly, picture, planar, shade, video
@@ -30,7 +31,7 @@ from tests.media.films import BEEP_S, SECOND, Read, evenly, picture, planar, sha
 
 @pytest.fixture(scope="module")
 def films():
-    made = Films()
+    made = Films(Budget(4_000_000_000))
     yield made
     made.close()
 
@@ -283,7 +284,7 @@ def test_whoever_cancels_waits_for_nothing(films):
 @pytest.mark.parametrize("size", [(360, 640), (1080, 1920), (1440, 2560)])
 def test_no_film_takes_more_memory_than_is_reckoned(size):
     noise = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-    fresh = Films()
+    fresh = Films(Budget(4_000_000_000))
     moving = [(np.roll(noise, 8 * i, 1), i * 40_000) for i in range(30)]
     encode(fresh, video(evenly(30), sound="aac"), moving)
     (process,) = fresh._pool.idle()
