@@ -143,3 +143,29 @@ def test_cancelled_over_http_and_by_control(box):
         assert box.state(where)["answer"]["error_code"] == 499
         assert box.files() == []
     client.close()
+
+
+def infer(box, *args, **options):
+    command = [*EDGED, "infer", CUT, str(box.clip), *args, "-c", str(box.config)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=box.config.parent, **options
+    )
+
+
+def test_on_the_command_line_the_video_is_where_it_was_wanted(box):
+    said, shown = infer(box, "-o", "best.mp4").communicate(timeout=120)
+    best = box.config.parent / "best.mp4"
+    assert json.loads(said)["oss_path"] == best.as_uri()
+    assert len(Read(best.read_bytes()).times) == 25
+    assert "written to best.mp4" in shown
+    assert "%" in shown
+    assert sorted(path.name for path in box.config.parent.glob(".edged-*")) == []
+
+
+def test_interrupted_on_the_command_line_it_leaves_nothing(box):
+    process = infer(box, start_new_session=True)
+    until(lambda: list(box.config.parent.glob(".edged-*")), "its work", 90)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert not [*box.config.parent.glob(".edged-*"), *box.config.parent.glob("*.mp4")]
