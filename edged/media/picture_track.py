@@ -21,7 +21,7 @@ _HIDDEN = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
 @dataclass(slots=True)
-class Damage:
+class Flaws:
     """What was found wrong in one pass through a file."""
 
     packets: int = 0
@@ -46,7 +46,7 @@ class Damage:
             faults.append(f"{self.disordered} of its pictures are out of order and left out")
         return f"the video is damaged: {', '.join(faults)}; the rest is used" if faults else None
 
-    def add(self, other: "Damage") -> None:
+    def add(self, other: "Flaws") -> None:
         """What another pass has found, most of which is the same."""
         self.packets = max(self.packets, other.packets)
         self.pictures = max(self.pictures, other.pictures)
@@ -60,7 +60,7 @@ class PictureTrack:
     def __init__(self, file: IO[bytes], most_pixels: int, check: Callable[[], None]) -> None:
         """Raises `NotMedia`, `NotUsable` without such a track, `TooLarge` for pictures over `most_pixels`."""
         self._reader = Reader(Placed(file), check)
-        self.damage = Damage()
+        self.flaws = Flaws()
         """Counted until somebody puts another one in its place."""
         self.latest = 0.0
         """Seconds, by the file's clock, at which the packets of all tracks that were read are over."""
@@ -99,6 +99,12 @@ class PictureTrack:
         """Whether it has a track of sound."""
         return bool(self._container.streams.audio)
 
+    def second(self, frame: av.VideoFrame) -> float | None:
+        """When a picture is shown, by the file's clock; none where it does not say."""
+        # AVI knows only the order of decoding, of which FFmpeg makes times of showing that are none.
+        at = frame.dts if self._container.format.name == "avi" else frame.pts
+        return None if at is None or frame.time_base is None else float(at * frame.time_base)
+
     def seek(self, second: float) -> bool:
         """Go to the key frame at or before, by the file's clock; whether it could."""
         try:
@@ -125,7 +131,7 @@ class PictureTrack:
         except av.error.EOFError:
             return []
         except av.error.FFmpegError:
-            self.damage.packets += 1
+            self.flaws.packets += 1
             return []
 
     def pictures(self, *, whole: bool) -> Iterator[av.VideoFrame]:
@@ -133,13 +139,13 @@ class PictureTrack:
         begun = whole
         try:
             for packet in self.packets():
-                before = self.damage.packets
+                before = self.flaws.packets
                 for frame in self.decoded(packet):
                     begun = begun or frame.key_frame
                     if begun:
                         yield frame
                 if not begun:
-                    self.damage.packets = before
+                    self.flaws.packets = before
         except av.error.FFmpegError:  # cut off: what came so far is the video
             yield from self.decoded(None)
 

@@ -22,11 +22,25 @@ _BACK_S = 1.0
 def sound_of(
     file: IO[bytes], span: tuple[float, float], origin: float, check: Callable[[], None]
 ) -> Iterator[NDArray[np.float32]]:
-    """[n] each, at most `PIECE`, mono, -1 to 1, 16 kHz: from start to end, seconds from the first picture.
+    """[n] each, all but the last `PIECE`, mono, -1 to 1, 16 kHz: from start to end, seconds of the pictures.
 
-    `origin`: seconds of that picture by the file's clock. Where the sound begins later there is silence
+    `origin`: seconds of the first picture by the file's clock. Where the sound begins later there is silence
     before it; where it ends earlier it ends. What cannot be listened to is none.
     """
+    held = np.empty(0, np.float32)
+    for part in _parts(file, span, origin, check):
+        held = np.concatenate([held, part])
+        while len(held) >= PIECE:
+            yield held[:PIECE]
+            held = held[PIECE:]
+    if len(held):
+        yield held
+
+
+def _parts(
+    file: IO[bytes], span: tuple[float, float], origin: float, check: Callable[[], None]
+) -> Iterator[NDArray[np.float32]]:
+    """Of any length, but of no more than a frame's."""
     first, last = (round(min(max(0.0, second), 1e9) * RATE) for second in span)
     with ExitStack() as held:
         frames = _frames_from(file, span[0] + origin - _BACK_S, check, held)
@@ -39,10 +53,8 @@ def sound_of(
         for block in _blocks(itertools.chain([begin], frames)):
             if at >= last:
                 return
-            part = block[max(0, first - at) : max(0, last - at)]
+            yield block[max(0, first - at) : max(0, last - at)]
             at += len(block)
-            for offset in range(0, len(part), PIECE):
-                yield part[offset : offset + PIECE]
 
 
 def _blocks(frames: Iterator[av.AudioFrame]) -> Iterator[NDArray[np.float32]]:

@@ -6,7 +6,6 @@ import signal
 import time
 import wave
 from pathlib import Path
-from tempfile import SpooledTemporaryFile
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from edged.media.fetch import IN_MEMORY
 from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.requests.decoders import Decoders
 from tests.media.sounds import encoded, tone
+from tests.requests.decoding import children, idle, patient, spooled
 
 LIMITS = SoundLimits()
 
@@ -27,17 +27,6 @@ def decoders():
     made.close()
 
 
-def patient():
-    """There is time."""
-
-
-def spooled(data):
-    """As what was fetched is kept."""
-    file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - who gets it closes it
-    file.write(data)
-    return file
-
-
 def heard(decoders, data, limits=LIMITS, play_duration_us=None, check=patient):
     with spooled(data) as file, decoders.open_sound(file, limits, play_duration_us, check) as sound:
         return np.concatenate(list(sound.pieces)), sound.seconds
@@ -46,10 +35,6 @@ def heard(decoders, data, limits=LIMITS, play_duration_us=None, check=patient):
 def plain(data):
     with open_sound(io.BytesIO(data), LIMITS) as sound:
         return np.concatenate(list(sound.pieces)), sound.seconds
-
-
-def idle(decoders):
-    return [child.process_id for children in decoders._idle.values() for child in children]
 
 
 def wav(seconds):
@@ -107,19 +92,6 @@ def test_one_that_dies_ends_its_recording_alone(decoders):
         list(sound.pieces)
     assert idle(decoders) == []
     assert len(heard(decoders, wav(1))[0]) == RATE
-
-
-def children():
-    """Ours, and those of tests before."""
-    found = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if int(fields[1]) == os.getpid() and "edged.children.inside" in (stat.parent / "cmdline").read_text():
-            found.add(int(stat.parent.name))
-    return found
 
 
 @pytest.mark.parametrize("error", [TimedOut, Cancelled])
