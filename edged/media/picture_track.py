@@ -1,8 +1,9 @@
 """The pictures of a stranger's file: which track, its packets, and what of it was found damaged."""
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import IO, cast
 
@@ -13,6 +14,7 @@ from av.stream import Disposition
 from edged.contracts.errors import NotUsable, TooLarge
 from edged.media.container import open_media
 from edged.media.packets import Placed, Reader
+from edged.media.sound import sound_track
 
 THREADS = 2
 """Of the decoder; each holds a picture."""
@@ -97,7 +99,7 @@ class PictureTrack:
     @property
     def has_sound(self) -> bool:
         """Whether it has a track of sound."""
-        return bool(self._container.streams.audio)
+        return sound_track(self._container) is not None
 
     def second(self, frame: av.VideoFrame) -> float | None:
         """When a picture is shown, by the file's clock; none where it does not say."""
@@ -115,14 +117,15 @@ class PictureTrack:
         return True
 
     def packets(self) -> Iterator["av.Packet[av.VideoStream]"]:
-        """Those of the track. Raises what `check` does, and `FFmpegError` where the file breaks off."""
-        for packet in self._container.demux():  # of other tracks too: each is a time to look at the clock
-            self._reader.next_packet()
-            if packet.pts is not None and packet.time_base is not None:
-                over = (packet.pts + (packet.duration or 0)) * packet.time_base
-                self.latest = max(self.latest, float(over))
-            if packet.stream is self.stream:
-                yield cast("av.Packet[av.VideoStream]", packet)
+        """Those of the track, up to where the file breaks off. Raises what `check` does."""
+        with suppress(av.error.FFmpegError):
+            for packet in self._container.demux():  # of other tracks too: each is a time to look at the clock
+                self._reader.next_packet()
+                if packet.pts is not None and packet.time_base is not None:
+                    over = (packet.pts + (packet.duration or 0)) * packet.time_base
+                    self.latest = max(self.latest, float(over))
+                if packet.stream is self.stream:
+                    yield cast("av.Packet[av.VideoStream]", packet)
 
     def decoded(self, packet: "av.Packet[av.VideoStream] | None") -> list[av.VideoFrame]:
         """Its pictures; none where it is damaged. Without a packet: what the decoder holds back."""
@@ -137,17 +140,14 @@ class PictureTrack:
     def pictures(self, *, whole: bool) -> Iterator[av.VideoFrame]:
         """All that follow; unless `whole`, from the first key frame on, for others need what was not read."""
         begun = whole
-        try:
-            for packet in self.packets():
-                before = self.flaws.packets
-                for frame in self.decoded(packet):
-                    begun = begun or frame.key_frame
-                    if begun:
-                        yield frame
-                if not begun:
-                    self.flaws.packets = before
-        except av.error.FFmpegError:  # cut off: what came so far is the video
-            yield from self.decoded(None)
+        for packet in itertools.chain(self.packets(), [None]):
+            before = self.flaws.packets
+            for frame in self.decoded(packet):
+                begun = begun or frame.key_frame
+                if begun:
+                    yield frame
+            if not begun:
+                self.flaws.packets = before
 
     def _configure(self, most_pixels: int) -> None:
         context = self.stream.codec_context

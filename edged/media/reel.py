@@ -124,8 +124,8 @@ class Reel:
 def _looked(track: PictureTrack) -> tuple[av.VideoFrame, list[float]]:
     """The first picture, and when some are shown, in order."""
     first, times = None, []
-    for packet in track.packets():
-        if packet.pts is not None:
+    for packet in itertools.chain(track.packets(), [None]):
+        if packet is not None and packet.pts is not None:
             times.append(packet.pts * track.tick)
         if first is None:
             first = next(iter(track.decoded(packet)), None)
@@ -144,7 +144,8 @@ def _evenness(times: list[float], said: list[float], tick: float) -> tuple[float
         return rate, 1 / (rate or _USUAL_RATE)
     mean = (times[-1] - times[0]) / (len(times) - 1)
     even = all(abs(at - times[0] - i * mean) <= _rounding(tick) for i, at in enumerate(times))
-    near = next((rate for rate in said if abs(rate * mean - 1) < 0.01), None)
+    off = 0.001 + 2 * tick / (times[-1] - times[0])
+    near = next((rate for rate in said if abs(rate * mean - 1) < off), None)
     return (near, 1 / near) if even and near else (None, mean)
 
 

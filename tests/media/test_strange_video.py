@@ -184,6 +184,30 @@ def test_no_picture_at_all():
     assert str(error) == "holds no picture that can be decoded"
 
 
+@pytest.mark.parametrize("container", ["mp4", "mpegts", "matroska", "avi", "flv"])
+def test_cut_off_anywhere_it_is_refused_in_words_or_used(container):
+    sound = tone(1.0, RATE) if container in ("mp4", "mpegts", "matroska") else None
+    data = film(shades(25), 25, container, "mpeg4" if container == "avi" else "libx264", sound=sound)
+    used = 0
+    for part in range(0, 40):
+        try:
+            with footage(data[: len(data) * part // 40]) as video:
+                used += len(list(video.frames())) > 0
+                list(video.frames(500_000, rate=10))
+                video.sound()
+        except (NotMedia, NotUsable):
+            continue
+    assert used > 0 or container == "mp4", "whose index is at its end"
+
+
+def test_sound_of_a_kind_that_nobody_knows_is_none():
+    data = film(container="matroska", sound=tone(2.5, RATE))
+    with footage(data.replace(b"A_AAC", b"A_XYZ")) as video:
+        assert not video.has_sound
+        assert video.sound() is None
+        assert len(list(video.frames())) == 10
+
+
 def test_one_pixel():
     picture = np.full((1, 1, 3), 90, np.uint8)
     for size, codec, pix_fmt in (
