@@ -6,7 +6,6 @@ import signal
 import time
 import wave
 from pathlib import Path
-from tempfile import SpooledTemporaryFile
 
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ from edged.runtimes.devices import RuntimeSettings
 from tests.broker import until
 from tests.media.mp4 import crowded
 from tests.media.sounds import encoded, tone
+from tests.requests.decoding import children, idle, patient, spooled
 
 LIMITS = SoundLimits()
 
@@ -31,17 +31,6 @@ def decoders():
     made.close()
 
 
-def patient():
-    """There is time."""
-
-
-def spooled(data):
-    """As what was fetched is kept."""
-    file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - who gets it closes it
-    file.write(data)
-    return file
-
-
 def heard(decoders, data, limits=LIMITS, play_duration_us=None, check=patient):
     with spooled(data) as file, decoders.open_sound(file, limits, play_duration_us, check) as sound:
         return np.concatenate(list(sound.pieces)), sound.seconds
@@ -50,10 +39,6 @@ def heard(decoders, data, limits=LIMITS, play_duration_us=None, check=patient):
 def plain(data):
     with open_sound(io.BytesIO(data), LIMITS) as sound:
         return np.concatenate(list(sound.pieces)), sound.seconds
-
-
-def idle(decoders):
-    return decoders._sound.idle()
 
 
 def wav(seconds):
@@ -111,19 +96,6 @@ def test_one_that_dies_ends_its_recording_alone(decoders):
         list(sound.pieces)
     assert idle(decoders) == []
     assert len(heard(decoders, wav(1))[0]) == RATE
-
-
-def children():
-    """Ours, and those of tests before."""
-    found = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if int(fields[1]) == os.getpid() and "edged.children.inside" in (stat.parent / "cmdline").read_text():
-            found.add(int(stat.parent.name))
-    return found
 
 
 @pytest.mark.parametrize("error", [TimedOut, Cancelled])
