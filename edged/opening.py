@@ -9,6 +9,7 @@ from edged.children.talk import Desk
 from edged.children.terms import Terms, Work
 from edged.config import Config
 from edged.discovery import Plugins, discover
+from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.repository.catalogue import Catalogue
 from edged.repository.opener import Opener, Start
@@ -37,10 +38,14 @@ def open_catalogue(settings: Config) -> Catalogue:
 
 
 def make_opener(
-    settings: Config, counters: Counters, watch: Watch = unwatched, plugins: Plugins | None = None
+    settings: Config,
+    counters: Counters,
+    watch: Watch = unwatched,
+    plugins: Plugins | None = None,
+    memory: Budget | None = None,
 ) -> Opener:
     """What opens the models, with one slot a device. `watch`: as of `SharedSessions`; `plugins`: other ones
-    than those of `open_plugins`."""
+    than those of `open_plugins`; `memory`: what decoding shares with requests."""
     concurrency = settings.runtime.concurrency()
     slots: dict[str, DeviceSlot] = {}
 
@@ -50,7 +55,16 @@ def make_opener(
     models = (plugins or open_plugins(settings)).models
     catalogue, gallery = Catalogue(settings.paths.models, models), settings.paths.gallery
     start = _starter(settings)
-    return Opener(catalogue, concurrency, counters, slot_for, gallery=gallery, watch=watch, start=start)
+    return Opener(
+        catalogue,
+        concurrency,
+        counters,
+        slot_for,
+        gallery=gallery,
+        memory=memory or Budget(settings.runtime.memory_bytes()),
+        watch=watch,
+        start=start,
+    )
 
 
 def _starter(settings: Config) -> Start:
@@ -64,7 +78,7 @@ def _starter(settings: Config) -> Start:
     }
 
     def start(model: str, wish: Preference, memory_bytes: int, desk: Desk) -> Child:
-        work = Work(MODEL, {**given, "model": model, **asdict(wish)})
+        work = Work(MODEL, {**given, "model": model, "memory": memory_bytes // 2, **asdict(wish)})
         return Child(f"the process of {model}", work, Terms(memory_bytes=memory_bytes), desk)
 
     return start

@@ -88,7 +88,7 @@ class Wiring:
         """What opens the models; another one only when its settings change."""
         key = (settings.paths, settings.runtime.workers)
         if self._opener is None or self._opener[0] != key:
-            self._opener = (key, make_opener(settings, self._core.counters))
+            self._opener = (key, make_opener(settings, self._core.counters, memory=self._core.memory))
         return self._opener[1]
 
     def status(self) -> Status:
