@@ -1,0 +1,81 @@
+"""`edged chaos`: faults on purpose, against a daemon, a broker and cameras that are made for it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import orjson
+import typer
+
+from edged import __version__
+from edged import config as configuration
+from edged.cli.options import ConfigPath
+from edged.cli.run import duration
+from edged.cli.terminal import progress_bars, say, table
+from edged.contracts.errors import ConfigError
+from edged.requests.journal import Durability
+
+if TYPE_CHECKING:
+    from edged.chaos.endured import Endured
+
+app = typer.Typer()
+
+
+@app.command()
+def chaos(
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of all faults; many for a night.")] = 1,
+    for_: Annotated[
+        float, typer.Option("--for", parser=duration, help="About so long a round lasts.", metavar="DURATION")
+    ] = "60s",  # type: ignore[assignment] # it is parsed
+    only: Annotated[str, typer.Option(help="Faults, separated by commas; else all.")] = "",
+    rate: Annotated[
+        float, typer.Option(min=1, help="Requests a second; a third of what the box can do, if that is less.")
+    ] = 50.0,
+    durability: Annotated[str, typer.Option(help="memory, process or power: as of config.yaml.")] = "process",
+    json_: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+    *,
+    config: ConfigPath,
+) -> None:
+    """Try faults on this box: is each request answered, and how soon is all well again?
+
+    Runs a daemon, a broker and cameras of its own in a temporary folder; yours are not touched, and of your
+    configuration the models are copied. Exit status 1 where something did not hold.
+    """
+    from edged.chaos import round as one_round  # noqa: PLC0415 - loads the MQTT client
+    from edged.chaos.endured import COLUMNS, cells, together, verdict  # noqa: PLC0415
+    from edged.chaos.subject import choose  # noqa: PLC0415
+    from edged.chaos.world import scratch_world  # noqa: PLC0415
+
+    if durability not in get_args(Durability):
+        raise ConfigError(f"--durability: want memory, process or power, not {durability!r}")
+    faults = one_round.chosen([name for name in only.split(",") if name])
+    settings = configuration.load(config)
+    tried = choose(settings)
+    with scratch_world(settings, tried, durability) as world:  # type: ignore[arg-type] # just checked
+        one_round.ready(world)
+        asked = one_round.measured_rate(world, rate)
+        say(f"{tried.service} by {tried.model}, durability {durability}, {asked:.1f} requests a second")
+        endured: list[Endured] = []
+        with progress_bars() as report:
+            for number in range(rounds):
+                task = f"round {number + 1} of {rounds}"
+                latest = one_round.play(world, faults, asked, for_, lambda n, m, t=task: report(t, n, m))
+                endured = together(endured, latest)
+        world.kept = any(one.broken for one in endured)
+        folder = world.folder
+    table("faults", COLUMNS, [cells(one) for one in endured])
+    if json_ is not None:
+        facts = {"service": tried.service, "model": tried.model, "durability": durability, "rate": asked}
+        json_.write_bytes(_figures(facts, rounds, endured, verdict(endured)))
+    say(verdict(endured), "bold")
+    if any(one.broken for one in endured):
+        say(f"the daemon's log: {folder / 'daemon.log'}")
+        raise typer.Exit(1)
+
+
+def _figures(facts: dict[str, Any], rounds: int, endured: Sequence["Endured"], said: str) -> bytes:
+    """What `--json` writes."""
+    faults = [asdict(one) for one in endured]
+    whole = {"version": __version__, **facts, "rounds": rounds, "faults": faults, "verdict": said}
+    return orjson.dumps(whole, option=orjson.OPT_INDENT_2) + b"\n"
