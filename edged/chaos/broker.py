@@ -38,7 +38,9 @@ class ScratchBroker:
         """Raises `ConfigError` where it is not installed."""
         program = find_mosquitto()
         if program is None:
-            raise ConfigError("`edged chaos` needs mosquitto: install it, e.g. `sudo apt-get install mosquitto`")
+            raise ConfigError(
+                "`edged chaos` needs mosquitto: install it, e.g. `sudo apt-get install mosquitto`"
+            )
         folder.mkdir(mode=0o700)
         self.port = free_port()
         config = folder / "mosquitto.conf"

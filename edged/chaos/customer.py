@@ -1,4 +1,4 @@
-"""A client of our own: asks at a steady rate over MQTT 5, sends nothing again, and writes down what is answered."""
+"""A client of our own: asks at a steady rate over MQTT 5, sends nothing again, and notes what is answered."""
 
 import itertools
 import socket
@@ -9,8 +9,10 @@ from collections.abc import Collection
 
 import orjson
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edged.chaos.tally import FINE, Gaps, Question, answered_since
 from edged.contracts.errors import EdgedError
@@ -18,7 +20,7 @@ from edged.mqtt.topics import Topics
 
 READY_S = 30.0
 DOUBT_S = 5.0
-"""What was asked so long before the broker's death is not in doubt: the broker wrote it down, or handed it on."""
+"""What was asked so long before the broker's death is not in doubt: it wrote it down or handed it on."""
 _ANSWERS = "chaos/answers"
 _SESSION_S = 3600
 _IN_FLIGHT = 5000
@@ -50,7 +52,7 @@ class Customer:
 
     def connect(self) -> None:
         """Returns when it is subscribed. Raises `EdgedError` when the broker does not let it."""
-        session = Properties(PacketTypes.CONNECT)
+        session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         session.SessionExpiryInterval = _SESSION_S
         self._client.connect("127.0.0.1", self._port, 30, clean_start=False, properties=session)
         self._client.loop_start()
@@ -67,7 +69,7 @@ class Customer:
         self, body: bytes | None = None, wants: Collection[int] = FINE, service: str | None = None
     ) -> Question:
         """One request; without a body an ordinary one."""
-        properties = Properties(PacketTypes.PUBLISH)
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.ResponseTopic = _ANSWERS
         properties.CorrelationData = name = next(self._numbers).to_bytes(8, "big")
         question = Question(time.monotonic(), wants)
@@ -97,7 +99,7 @@ class Customer:
             connection.shutdown(socket.SHUT_RDWR)
 
     def doubt(self) -> None:
-        """The broker was killed: whatever it had acknowledged of late and that is not answered, is in doubt."""
+        """The broker was killed: what it acknowledged of late and is not answered is in doubt."""
         now, acknowledged = time.monotonic(), set(self._acknowledged)
         for name, number in list(self._sent.items()):
             question = self._asked[name]
@@ -128,7 +130,7 @@ class Customer:
 
     def _made(self) -> paho.Client:
         client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2, client_id="edged-chaos-customer", protocol=paho.MQTTv5
+            CallbackAPIVersion.VERSION2, client_id="edged-chaos-customer", protocol=paho.MQTTv5
         )
         client.max_inflight_messages_set(_IN_FLIGHT)
         client.max_queued_messages_set(0)
@@ -142,7 +144,7 @@ class Customer:
 
     def _on_connect(self, client: paho.Client, *_: object) -> None:
         results = self._topics.stream("+", self.service)
-        client.subscribe([(_ANSWERS, paho.SubscribeOptions(1)), (results, paho.SubscribeOptions(1))])
+        client.subscribe([(_ANSWERS, SubscribeOptions(1)), (results, SubscribeOptions(1))])
 
     def _on_answer(self, client: paho.Client, user: object, message: paho.MQTTMessage) -> None:
         name = getattr(message.properties, "CorrelationData", b"")

@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import edged
 from edged.chaos.broker import mortal
 from edged.chaos.memory import pss_bytes
 from edged.contracts.errors import EdgedError
@@ -40,7 +39,7 @@ class ScratchDaemon:
     def start(self, environment: Mapping[str, str] | None = None) -> None:
         """Start it; `environment`: what its own has in addition. `wait_ready` waits for it."""
         inherited = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
-        home = str(Path(edged.__file__).parent.parent)
+        home = str(Path(__file__).parents[2])
         paths = os.pathsep.join(filter(None, (home, inherited.get("PYTHONPATH"))))
         self._process = subprocess.Popen(
             mortal([*_COMMAND, str(self._config)]),

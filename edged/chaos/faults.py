@@ -1,6 +1,6 @@
-"""The faults, one function each. What a function's docstring says after `holds:` is what `edged chaos` checks.
+"""The faults, one function each: what is done, and after `holds:` what must hold.
 
-Beside that it holds for all: each request is answered, and good ones are not answered that they are bad.
+What must hold of all: each request is answered, and a good one is not answered that it is bad.
 """
 
 import itertools
@@ -40,11 +40,6 @@ class Fault:
     why_not: Callable[[], str | None] = lambda: None
     """Why it cannot be tried on this box; none: it can."""
 
-    @property
-    def times_off(self) -> str:
-        """What is done and what must hold, in one paragraph."""
-        return " ".join((self.inflict.__doc__ or "").split())
-
 
 def daemon_killed(world: World) -> None:
     """SIGKILL, and a start at once. holds: what was acknowledged is answered by the next life."""
@@ -66,7 +61,7 @@ def daemon_reloaded(world: World) -> None:
 
 
 def broker_ended(world: World) -> None:
-    """SIGTERM to mosquitto, which writes down what waits; it is back after a second. holds: nothing is lost."""
+    """SIGTERM to mosquitto: it writes down what waits, and is back after a second. holds: nothing is lost."""
     world.broker.end()
     time.sleep(AWAY_S)
     world.broker.start()
@@ -142,7 +137,7 @@ def plugin_dies(world: World) -> None:
 
 
 def plugin_raises(world: World) -> None:
-    """A model in the daemon raises what it should not. holds: its request is answered 500, the others go on."""
+    """A model in the daemon raises what it should not. holds: it is answered 500, the others go on."""
     pair = world.body(imagea=world.pictures[0], imageb=world.pictures[1])
     _answered(world.customer.ask(pair, _FAILED, RAISES))
 
@@ -157,7 +152,8 @@ def disk_full(world: World) -> None:
 def clock_steps(world: World) -> None:
     """The daemon's clock (libfaketime) goes an hour on, and back. holds: nobody waits for it.
 
-    The daemon is ended and started before, for its false clock, and after, for the right one.
+    The daemon is ended and started for its false clock, and killed and started for the right one:
+    libfaketime 0.9.10 breaks `time.sleep`, by which it would end.
     """
     clock = world.folder / "clock"
     clock.write_text("+0")
@@ -174,8 +170,7 @@ def clock_steps(world: World) -> None:
     for step in (_HOUR, 0):
         clock.write_text(f"{step:+d}")
         time.sleep(AWAY_S)
-    world.daemon.end()
-    world.daemon.start()
+    daemon_killed(world)
 
 
 def _answered(question: Question) -> None:

@@ -14,7 +14,7 @@ SHARE = 3
 """One of so many requests that the box could answer is asked, so that it is not the load that is measured."""
 MEASURED_S = 1.0
 SETTLED_S = REQUEST_S + 20.0
-"""Wait at most so long for the answers and for a recovery; the law is an answer at the deadline at the latest."""
+"""Wait at most so long for the answers and for a recovery; at the deadline there must be one."""
 QUIET_S = 0.3
 """After the last answer, in which a second one of anything would come."""
 CALM_S = 0.5
@@ -60,7 +60,6 @@ def measured_rate(world: World, wanted: float) -> float:
             waiting.append(world.customer.ask())
         time.sleep(0.002)
     asked = world.customer.forget()
-    _settle(asked)
     done = sum(any(at < until for at, _ in question.answers) for question in asked)
     return max(_LEAST, min(wanted, done / MEASURED_S / SHARE))
 
@@ -96,7 +95,8 @@ def _suffer(world: World, fault: Fault, rate: float, share_s: float) -> _Suffere
     finally:
         world.customer.rest()
     questions = world.customer.forget()
-    _settle(questions)
+    _wait(world, lambda: all(question.answers for question in questions), broken)
+    time.sleep(QUIET_S)
     endured = Endured(
         fault.name,
         len(recovered),
@@ -122,15 +122,14 @@ def _again(until: float) -> Iterator[None]:
 
 def _once(world: World, fault: Fault, broken: list[str]) -> float:
     """Inflict a fault and wait until all is well: seconds from its end. What did not hold is added."""
-    fault.inflict(world)
+    try:
+        fault.inflict(world)
+    except EdgedError as error:
+        broken.append(str(error))
     ended = time.monotonic()
-    while (well := _well(world, fault, ended)) is None and time.monotonic() < ended + SETTLED_S:
-        if (status := world.revive()) is not None:
-            broken.append(f"the daemon ended by itself ({status})")
-        time.sleep(_TICK_S)
-    if well is None:
+    if not _wait(world, lambda: _well(world, fault, ended) is not None, broken):
         broken.append(f"not well again within {SETTLED_S:g} s")
-    return (well or time.monotonic()) - ended
+    return (_well(world, fault, ended) or time.monotonic()) - ended
 
 
 def _well(world: World, fault: Fault, since: float) -> float | None:
@@ -142,18 +141,19 @@ def _well(world: World, fault: Fault, since: float) -> float | None:
     return max(answered, heard) if heard > since else None
 
 
-def _settle(questions: Sequence[Question]) -> None:
-    """Until each is answered, and no more answers come."""
+def _wait(world: World, condition: Callable[[], bool], broken: list[str]) -> bool:
+    """Whether it is met in time. A daemon that ends by itself is started again, and that is added."""
     until = time.monotonic() + SETTLED_S
-    while time.monotonic() < until and not all(question.answers for question in questions):
+    while not (met := condition()) and time.monotonic() < until:
+        if (status := world.revive()) is not None:
+            broken.append(f"the daemon ended by itself ({status})")
         time.sleep(_TICK_S)
-    time.sleep(QUIET_S)
+    return met
 
 
 def ready(world: World) -> None:
     """Wait until a request is answered. Raises `EdgedError` when none is."""
     question = world.customer.ask()
-    _settle([question])
-    if not question.answers:
+    if not _wait(world, lambda: bool(question.answers), []):
         raise EdgedError("the scratch daemon answers no request")
     world.customer.forget()

@@ -1,11 +1,11 @@
-"""What became of each request and of each stream's messages, as numbers. Pure: nothing waits or listens here."""
+"""What became of each request and of each stream's messages, in numbers. Pure: nothing waits here."""
 
 from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 FINE = frozenset({200, 429, 503, 504})
-"""What a good request may be answered: the result, or that there is no room, no model or no time for it now."""
+"""What a good request may be answered: the result, or that there is no room, model or time for it now."""
 REFUSED = frozenset(range(400, 429))
 """What garbage may be answered."""
 _REMEMBERED = 5000
@@ -23,7 +23,7 @@ class Question:
     answers: list[tuple[float, int]] = field(default_factory=list)
     """When each came, seconds, monotonic; and its code, as HTTP."""
     doubtful: bool = False
-    """The broker had acknowledged it lately and was killed before the answer came: it may have forgotten it."""
+    """The broker had acknowledged it lately and was killed before the answer came: it may have forgotten."""
 
 
 @dataclass(frozen=True, slots=True)

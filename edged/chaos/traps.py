@@ -46,7 +46,7 @@ isolation: {isolation}
 
 
 def write_traps(folder: Path, model: str) -> None:
-    """The folder of one plugin with both. `model`: an installed one to build on, so that no weights are needed."""
+    """The folder of one plugin with both. `model`: an installed one to build on, which spares weights."""
     folder.mkdir(parents=True)
     (folder / "plugin.py").write_text(_PLUGIN, "utf-8")
     for name, service, isolation in (("raising", RAISES, "none"), ("dying", DIES, "process")):

@@ -58,7 +58,7 @@ class World:
         self.daemon = ScratchDaemon(folder / "config.yaml", folder / "daemon.log", port, token)
 
     def start(self) -> None:
-        """Everything; returns when requests are answered and both cameras watched. Raises `EdgedError`."""
+        """Everything; returns when the daemon is ready. Raises `EdgedError`."""
         self.write_config()
         self.broker.start()
         self.camera.start()

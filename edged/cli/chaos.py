@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import Annotated, Any, get_args
 
 import orjson
 import typer
 
 from edged import __version__
 from edged import config as configuration
+from edged.chaos.endured import COLUMNS, Endured, cells, together, verdict
+from edged.chaos.subject import choose
 from edged.cli.options import ConfigPath
 from edged.cli.run import duration
 from edged.cli.terminal import progress_bars, say, table
 from edged.contracts.errors import ConfigError
 from edged.requests.journal import Durability
-
-if TYPE_CHECKING:
-    from edged.chaos.endured import Endured
 
 app = typer.Typer()
 
@@ -32,7 +32,9 @@ def chaos(
     rate: Annotated[
         float, typer.Option(min=1, help="Requests a second; a third of what the box can do, if that is less.")
     ] = 50.0,
-    durability: Annotated[str, typer.Option(help="memory, process or power: as of config.yaml.")] = "process",
+    durability: Annotated[
+        str | None, typer.Option(help="memory, process or power; else as configured.")
+    ] = None,
     json_: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
     *,
     config: ConfigPath,
@@ -42,25 +44,24 @@ def chaos(
     Runs a daemon, a broker and cameras of its own in a temporary folder; yours are not touched, and of your
     configuration the models are copied. Exit status 1 where something did not hold.
     """
-    from edged.chaos import round as one_round  # noqa: PLC0415 - loads the MQTT client
-    from edged.chaos.endured import COLUMNS, cells, together, verdict  # noqa: PLC0415
-    from edged.chaos.subject import choose  # noqa: PLC0415
-    from edged.chaos.world import scratch_world  # noqa: PLC0415
+    from edged.chaos.round import chosen, measured_rate, play, ready  # noqa: PLC0415 - loads the MQTT client
+    from edged.chaos.world import scratch_world  # noqa: PLC0415 - the same
 
+    settings = configuration.load(config)
+    faults = chosen([name for name in only.split(",") if name])
+    durability = durability or settings.requests.durability
     if durability not in get_args(Durability):
         raise ConfigError(f"--durability: want memory, process or power, not {durability!r}")
-    faults = one_round.chosen([name for name in only.split(",") if name])
-    settings = configuration.load(config)
     tried = choose(settings)
     with scratch_world(settings, tried, durability) as world:  # type: ignore[arg-type] # just checked
-        one_round.ready(world)
-        asked = one_round.measured_rate(world, rate)
+        ready(world)
+        asked = measured_rate(world, rate)
         say(f"{tried.service} by {tried.model}, durability {durability}, {asked:.1f} requests a second")
         endured: list[Endured] = []
         with progress_bars() as report:
             for number in range(rounds):
-                task = f"round {number + 1} of {rounds}"
-                latest = one_round.play(world, faults, asked, for_, lambda n, m, t=task: report(t, n, m))
+                told = partial(report, f"round {number + 1} of {rounds}")
+                latest = play(world, faults, asked, for_, told)
                 endured = together(endured, latest)
         world.kept = any(one.broken for one in endured)
         folder = world.folder
@@ -74,7 +75,7 @@ def chaos(
         raise typer.Exit(1)
 
 
-def _figures(facts: dict[str, Any], rounds: int, endured: Sequence["Endured"], said: str) -> bytes:
+def _figures(facts: dict[str, Any], rounds: int, endured: Sequence[Endured], said: str) -> bytes:
     """What `--json` writes."""
     faults = [asdict(one) for one in endured]
     whole = {"version": __version__, **facts, "rounds": rounds, "faults": faults, "verdict": said}
