@@ -45,7 +45,7 @@ def test_a_fault_that_there_is_not_is_named():
 def test_each_fault_says_what_it_does_and_what_must_hold_and_stands_in_the_documents():
     page = (ROOT / "docs" / "chaos.md").read_text("utf-8")
     for fault in FAULTS.values():
-        assert "holds: " in fault.inflict.__doc__
+        assert "holds: " in (fault.inflict.__doc__ or "")
         assert f"| `{fault.name}` |" in page
 
 
@@ -89,6 +89,7 @@ def test_the_daemon_does_not_take_the_state_folder_of_a_service(tmp_path, monkey
     daemon = ScratchDaemon(tmp_path / "config.yaml", tmp_path / "log", 1, "")
     daemon.start()
     try:
+        assert daemon._process
         environment = Path(f"/proc/{daemon._process.pid}/environ").read_bytes()
         until(lambda: daemon.ended() is not None, "it ends, for the configuration is no YAML")
     finally:

@@ -52,8 +52,8 @@ LIVES = st.lists(st.lists(st.booleans(), min_size=1, max_size=30), min_size=1, m
 
 @given(LIVES, st.data())
 def test_gaps_are_what_did_not_come_before_the_last_that_did(lives, data):
-    gaps, came, sent = Gaps(), [], 0
-    lost = 0
+    gaps, sent, lost = Gaps(), 0, 0
+    came: list[tuple[int, str]] = []
     for life in lives:
         arrived = [seq for seq, arrives in enumerate(life) if arrives]
         if not arrived or (came and arrived[0] > came[-1][0]):
