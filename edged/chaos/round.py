@@ -20,6 +20,7 @@ QUIET_S = 0.3
 CALM_S = 0.5
 """Of asking, before a fault and after the recovery."""
 _AT_ONCE = 4
+_WARM = 20
 _LEAST = 2.0
 """Requests a second."""
 _TICK_S = 0.02
@@ -152,8 +153,8 @@ def _wait(world: World, condition: Callable[[], bool], broken: list[str]) -> boo
 
 
 def ready(world: World) -> None:
-    """Wait until a request is answered. Raises `EdgedError` when none is."""
-    question = world.customer.ask()
-    if not _wait(world, lambda: bool(question.answers), []):
-        raise EdgedError("the scratch daemon answers no request")
+    """Wait until some requests are answered. Raises `EdgedError` when they are not."""
+    questions = [world.customer.ask() for _ in range(_WARM)]
+    if not _wait(world, lambda: all(question.answers for question in questions), []):
+        raise EdgedError("the scratch daemon does not answer")
     world.customer.forget()

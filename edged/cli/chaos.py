@@ -1,5 +1,6 @@
 """`edged chaos`: faults on purpose, against a daemon, a broker and cameras that are made for it."""
 
+import signal
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -53,6 +54,7 @@ def chaos(
     if durability not in get_args(Durability):
         raise ConfigError(f"--durability: want memory, process or power, not {durability!r}")
     tried = choose(settings)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing is left behind
     with scratch_world(settings, tried, durability) as world:  # type: ignore[arg-type] # just checked
         ready(world)
         asked = measured_rate(world, rate)
@@ -61,22 +63,20 @@ def chaos(
         with progress_bars() as report:
             for number in range(rounds):
                 told = partial(report, f"round {number + 1} of {rounds}")
-                latest = play(world, faults, asked, for_, told)
-                endured = together(endured, latest)
+                endured = together(endured, play(world, faults, asked, for_, told))
         world.kept = any(one.broken for one in endured)
-        folder = world.folder
-    table("faults", COLUMNS, [cells(one) for one in endured])
-    if json_ is not None:
-        facts = {"service": tried.service, "model": tried.model, "durability": durability, "rate": asked}
-        json_.write_bytes(_figures(facts, rounds, endured, verdict(endured)))
-    say(verdict(endured), "bold")
-    if any(one.broken for one in endured):
-        say(f"the daemon's log: {folder / 'daemon.log'}")
+    facts = {"service": tried.service, "model": tried.model, "durability": durability, "rate": asked}
+    _tell(endured, {**facts, "rounds": rounds}, json_)
+    if world.kept:
+        say(f"the daemon's log: {world.folder / 'daemon.log'}")
         raise typer.Exit(1)
 
 
-def _figures(facts: dict[str, Any], rounds: int, endured: Sequence[Endured], said: str) -> bytes:
-    """What `--json` writes."""
-    faults = [asdict(one) for one in endured]
-    whole = {"version": __version__, **facts, "rounds": rounds, "faults": faults, "verdict": said}
-    return orjson.dumps(whole, option=orjson.OPT_INDENT_2) + b"\n"
+def _tell(endured: Sequence[Endured], facts: dict[str, Any], file: Path | None) -> None:
+    """The table and what to think of it, for people; the same as JSON in a file, where one is wanted."""
+    table("faults", COLUMNS, [cells(one) for one in endured])
+    if file is not None:
+        faults, said = [asdict(one) for one in endured], verdict(endured)
+        whole = {"version": __version__, **facts, "faults": faults, "verdict": said}
+        file.write_bytes(orjson.dumps(whole, option=orjson.OPT_INDENT_2) + b"\n")
+    say(verdict(endured), "bold")

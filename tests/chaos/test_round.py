@@ -123,6 +123,11 @@ def test_what_cannot_be_tried_says_why(world):
 
 def test_a_fault_is_inflicted_as_often_as_its_share_of_the_time_allows(world):
     times = []
-    fault = Fault("quake", lambda _: (times.append(1), time.sleep(0.05)))
+
+    def shake(_):
+        times.append(1)
+        time.sleep(0.05)
+
+    fault = Fault("quake", shake)
     (endured,) = one_round.play(world, [fault], 10.0, 1.0, lambda *_: None)
     assert endured.times == len(times) > 1
