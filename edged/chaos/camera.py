@@ -34,6 +34,8 @@ class ScratchCamera:
         self._gone.clear()
 
         class Handler(BaseHTTPRequestHandler):
+            timeout = 5.0  # who reads nothing for so long is cut off, and holds up no end
+
             def do_GET(self) -> None:
                 self.send_response(200)
                 self.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={_BOUNDARY}")

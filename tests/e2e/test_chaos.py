@@ -6,16 +6,14 @@ import subprocess
 
 import pytest
 
-from edged.mqtt.broker import find_mosquitto
 from tests.e2e.box import EDGED, ROOT
 
 FAULTS = ["daemon-killed", "broker-ended", "camera-gone", "garbage", "plugin-dies"]
 
 
 @pytest.fixture
-def chaos(models_dir, tmp_path):
-    """Run it with the pulled models, in a folder whose files are all listed at the end."""
-    assert find_mosquitto(), "mosquitto is needed for these tests"
+def chaos(mosquitto, models_dir, tmp_path):
+    """Run it with the pulled models, in a folder of its own; it starts its mosquitto itself."""
     (tmp_path / "tmp").mkdir()
     config = tmp_path / "config.yaml"
     config.write_text(f"paths: {{models: {models_dir}}}\n")
