@@ -64,7 +64,7 @@ def together(earlier: Sequence[Endured], latest: Sequence[Endured]) -> list[Endu
 
 
 def faults_of(count: Count, doubles: bool) -> tuple[str, ...]:
-    """What did not hold of the requests; `doubles`: whether an answer may come twice."""
+    """What did not hold of the requests; `doubles`: as of the fault."""
     said = []
     if count.never:
         said.append(f"{count.never} never answered")

@@ -34,7 +34,7 @@ class Fault:
     inflict: Callable[[World], None]
     """Does it once, and returns when it is over."""
     doubles: bool = False
-    """Whether it cuts a session of MQTT, over which QoS 1 may bring an answer twice."""
+    """Whether an answer may come twice: a session of MQTT is cut, or nothing could be noted."""
     camera: str | None = None
     """The stream that must show something again; none: a request must be answered."""
     why_not: Callable[[], str | None] = lambda: None
@@ -143,7 +143,10 @@ def plugin_raises(world: World) -> None:
 
 
 def disk_full(world: World) -> None:
-    """No file of the daemon may grow (RLIMIT_FSIZE). holds: requests are answered without a journal."""
+    """No file of the daemon may grow (RLIMIT_FSIZE). holds: requests are answered without a journal.
+
+    That an answer arrived cannot be noted either: the next life sends it again, if there is one.
+    """
     world.daemon.bound_files(0)
     time.sleep(AWAY_S)
     world.daemon.bound_files(None)
@@ -203,7 +206,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault("client-reconnects", client_reconnects, doubles=True),
         Fault("plugin-dies", plugin_dies),
         Fault("plugin-raises", plugin_raises),
-        Fault("disk-full", disk_full),
+        Fault("disk-full", disk_full, doubles=True),
         Fault("clock-steps", clock_steps, doubles=True, why_not=_no_faketime),
     )
 }
