@@ -119,6 +119,7 @@ def _config(settings: Config, tried: Tried, durability: Durability, folder: Path
             "gallery": str(folder / "gallery"),
             "plugins": [str(path.absolute()) for path in (*settings.paths.plugins, folder / "plugins")],
         },
+        "runtime": settings.runtime.model_dump(mode="json"),
         "services": {
             tried.service: {
                 "model": tried.model,
