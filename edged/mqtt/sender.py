@@ -104,9 +104,8 @@ class _Rows:
             (self._over if over else self._done).append(message.row)
 
     def hand_in(self, now: float) -> None:
-        """The journal learns in one transaction what was done since the last time."""
-        if self._done or self._over:
-            self._journal.done(self._done, self._over)
+        """The journal learns in one transaction what was done since it last could be written."""
+        if (self._done or self._over) and self._journal.done(self._done, self._over):
             self._done.clear()
             self._over.clear()
         if now - self._tended_at > _TEND_EVERY_S:
