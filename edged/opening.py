@@ -47,7 +47,8 @@ def make_opener(
     memory: Budget | None = None,
 ) -> Opener:
     """What opens the models, with one slot a device. `watch`: as of `SharedSessions`; `plugins`: other ones
-    than those of `open_plugins`; `memory`: what processes share with whatever else, none: nothing."""
+    than those of `open_plugins`; `memory`: what decoding and processes share with whatever else, none: what
+    the configuration allows."""
     concurrency = settings.runtime.concurrency()
     slots: dict[str, DeviceSlot] = {}
 
@@ -55,9 +56,17 @@ def make_opener(
         return slots.setdefault(device, DeviceSlot(concurrency.workers))
 
     plugins = plugins or open_plugins(settings)
-    catalogue, gallery = Catalogue(settings.paths.models, plugins.models), settings.paths.gallery
-    start = _starter(settings, plugins, memory or Budget(settings.runtime.memory_bytes()))
-    return Opener(catalogue, concurrency, counters, slot_for, gallery=gallery, watch=watch, start=start)
+    memory = memory or Budget(settings.runtime.memory_bytes())
+    return Opener(
+        Catalogue(settings.paths.models, plugins.models),
+        concurrency,
+        counters,
+        slot_for,
+        gallery=settings.paths.gallery,
+        memory=memory,
+        watch=watch,
+        start=_starter(settings, plugins, memory),
+    )
 
 
 def _starter(settings: Config, plugins: Plugins, memory: Budget) -> Start:
@@ -72,7 +81,7 @@ def _starter(settings: Config, plugins: Plugins, memory: Budget) -> Start:
     }
 
     def start(model: str, wish: Preference, memory_bytes: int, desk: Desk) -> Child:
-        work = Work(MODEL, {**given, "model": model, **asdict(wish)})
+        work = Work(MODEL, {**given, "model": model, "memory": memory_bytes // 2, **asdict(wish)})
         terms = replace(TERMS, memory_bytes=memory_bytes, account=memory.account())
         return Child(f"the process of {model}", work, terms, desk)
 

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from edged.contracts.errors import NotMedia, NotUsable, TooLarge
 from edged.contracts.settings import Settings
-from edged.media.container import open_media
+from edged.media.container import decodable, open_media
 from edged.media.packets import MAX_CHANNELS, Reader, fault, most_samples
 
 RATE = 16_000
@@ -68,6 +68,8 @@ def open_sound(
     with open_media(reader) as container:
         if (track := sound_track(container)) is None:
             raise NotUsable("has no sound track")
+        if not decodable(container.streams.audio[0]):
+            raise NotMedia("holds sound of a kind that cannot be decoded")
         told = None if container.duration is None else container.duration / MICROSECONDS
         if play_duration_us is not None:
             asked = play_duration_us / MICROSECONDS

@@ -15,6 +15,7 @@ import numpy as np
 from edged.contracts.errors import SourceError
 from edged.contracts.items import PixelFormat, Pixels
 from edged.flow.budget import Budget
+from edged.media.container import decodable
 from edged.media.frame import VideoFrame
 from edged.media.source import Pace, SourceOptions, is_file, opened, redact
 
@@ -108,6 +109,8 @@ def _played(
     if not container.streams.video:
         raise SourceError(f"{redact(source)} has no video")
     stream = container.streams.video[0]
+    if not decodable(stream):
+        raise SourceError(f"the video of {redact(source)} is of a kind that cannot be decoded")
     _configure(stream, options)
     step = float(1 / (stream.guessed_rate or stream.average_rate or 25))
     first, last = None, -step

@@ -91,13 +91,14 @@ class Journal:
         else:
             self._group.after(told)
 
-    def done(self, rows: Iterable[int], over: Iterable[int] = ()) -> None:
+    def done(self, rows: Iterable[int], over: Iterable[int] = ()) -> bool:
         """The clients have these answers: only their identities are kept.
 
-        `over`: rows of which not even these are, for no double of theirs can come.
+        `over`: rows of which not even these are, for no double of theirs can come. False: it could not be
+        written; unless it is told again, the next run will answer once more.
         """
         ids, nameless = list(rows), list(over)
-        self._ledger.do(lambda ledger: ledger.done(ids, nameless))
+        return bool(self._ledger.do(lambda ledger: ledger.done(ids, nameless)))
 
     def tend(self) -> None:
         """Now and then: forget what is old, and try again to open what could not be."""

@@ -163,8 +163,8 @@ class Ledger:
         self._has_changed(len(answer.body))
         return row
 
-    def done(self, rows: list[int], over: list[int]) -> None:
-        """The clients have these answers: only identities are kept, and of those in `over` none."""
+    def done(self, rows: list[int], over: list[int]) -> bool:
+        """The clients have these answers: only identities are kept, and of those in `over` none. True."""
         rows = rows + over
         self._db.execute(_DONE, (clock.boot_id(), clock.ticks(), json.dumps(rows)))
         if over:
@@ -172,6 +172,7 @@ class Ledger:
         for row in rows:  # those whose answers could not be written still have a payload
             self._forget(row)
         self._has_changed()
+        return True
 
     def tidy(self) -> None:
         """Forget identities that are old or too many, and end a segment that is old."""

@@ -40,7 +40,8 @@ class CameraSettings(Settings):
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     """How RTSP brings its packets; `udp` has less delay, and loses packets."""
     redirect_hosts: tuple[Annotated[str, StringConstraints(to_lower=True, min_length=1)], ...] = ()
-    """Hosts to which an `http://` camera may redirect, beside its own."""
+    """Hosts to which an `http://` camera may redirect, beside its own. One of `rtsp://` may redirect to any
+    other host of RTSP: FFmpeg has no option against it."""
     timeout_s: float = Field(default=2.0, gt=0, le=60)
     """Seconds without a packet after which a network camera is opened again."""
     stall_s: float = Field(default=20.0, gt=0)

@@ -15,6 +15,7 @@ from edged.contracts.model import Options
 from edged.contracts.services import any_service
 from edged.contracts.slot import Priority
 from edged.discovery import discover
+from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.log import set_up
 from edged.media.frame import AskedFrame
@@ -140,6 +141,7 @@ def open_model(parent: Parent, given: Mapping[str, Any]) -> tuple[Tree, Handle]:
         Counters(),
         lambda device: AskedSlot(parent, device, turn),
         gallery=Path(given["gallery"]),
+        memory=Budget(given["memory"], "max_memory"),
     )
     uses = tuple((name, model) for name, model in given["uses"])
     instance = opener.acquire(given["model"], given["device"], given["precision"], given["strict"], uses)
