@@ -46,8 +46,7 @@ class _Answers:
 
 
 class Outbox:
-    """Policies: `state` and `latest` keep the newest a topic, `ring` drops the oldest, but never the last
-    word on a retained topic; `answer` keeps all.
+    """Policies: `state` and `latest` keep the newest a topic, `ring` drops the oldest, `answer` keeps all.
 
     Safe from all threads; no method blocks.
     """
@@ -90,7 +89,7 @@ class Outbox:
     ) -> None:
         """A result, health, progress: while the broker is away the oldest are dropped.
 
-        The newest that is retained is published again after each reconnect, as a state is.
+        The newest that is retained never is; it is published again after each reconnect, as a state is.
         """
         with self.changed:
             message = Outgoing(topic, body, "ring", qos, retain, correlation)
@@ -182,9 +181,7 @@ class Outbox:
 
     def has_any(self, nothing_flies: bool) -> bool:
         """Whether `take` would give something."""
-        if self._suspects and not self._states:
-            return nothing_flies
-        return not self.empty()
+        return nothing_flies if self._suspects and not self._states else not self.empty()
 
     def _line_up(self, message: Outgoing) -> None:
         if message.deaths >= SUSPECT:
@@ -193,11 +190,18 @@ class Outbox:
             self._states[message.topic] = message
 
     def _into_ring(self, message: Outgoing) -> None:
-        self._ring.append(message)
-        if len(self._ring) > self._ring_size and (oldest := _droppable(self._ring)) is not None:
-            del self._ring[oldest]
+        if _dropped_for(message, self._ring, self._ring_size):
             self._counters.count("mqtt_dropped", "the broker is away or too slow")
         self.changed.notify()
+
+
+def _dropped_for(message: Outgoing, ring: deque[Outgoing], size: int) -> bool:
+    """Put it into the ring; whether another one had to go for it."""
+    ring.append(message)
+    if len(ring) <= size or (oldest := _droppable(ring)) is None:
+        return False
+    del ring[oldest]
+    return True
 
 
 def _droppable(ring: deque[Outgoing]) -> int | None:
