@@ -145,6 +145,16 @@ class Instance:
         """Whether it can be stepped while somebody speaks."""
         return isinstance(self.model, UtteranceModel)
 
+    @property
+    def steps(self) -> bool:
+        """Whether it is a `StreamModel`."""
+        return isinstance(self.model, StreamModel)
+
+    @property
+    def frame_rate(self) -> float | None:
+        """So many frames a second of a camera it wants to be stepped through, at most; none: all."""
+        return self.model.frame_rate if isinstance(self.model, StreamModel) else None
+
     def uses(self, name: str) -> bool:
         """Whether there is a used model of that name."""
         return name in self.tools.models
