@@ -120,6 +120,8 @@ class Instance:
         """As they were opened: the sessions without slot and timing."""
         self.picture = _only_picture(model)
         """As what the model asks a frame for, where it can be told before; then it need not be finer."""
+        self.steps = isinstance(model, StreamModel)
+        self.frame_rate = model.frame_rate if isinstance(model, StreamModel) else None
         self._counters = counters
         self._logged_at = 0.0
         self._infer = self._in_three_steps if _is_plain(model) else self._as_it_likes
@@ -144,16 +146,6 @@ class Instance:
     def hears_utterances(self) -> bool:
         """Whether it can be stepped while somebody speaks."""
         return isinstance(self.model, UtteranceModel)
-
-    @property
-    def steps(self) -> bool:
-        """Whether it is a `StreamModel`."""
-        return isinstance(self.model, StreamModel)
-
-    @property
-    def frame_rate(self) -> float | None:
-        """So many frames a second of a camera it wants to be stepped through, at most; none: all."""
-        return self.model.frame_rate if isinstance(self.model, StreamModel) else None
 
     def uses(self, name: str) -> bool:
         """Whether there is a used model of that name."""
