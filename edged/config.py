@@ -148,12 +148,12 @@ def _run_fault(name: str, stream: StreamSettings) -> str | None:
     known = _known(name)
     if known is None:
         return None
-    if not known.takes_frames and not known.takes_sound:
+    if not known.on_cameras and not known.takes_sound:
         wants = {"text": "reads texts", "video": "watches videos"}.get(known.media, "compares two pictures")
         return f"{name} {wants}, so no stream can feed it; send requests to it"
-    if known.takes_frames and microphone_name(stream.source) is not None:
+    if known.on_cameras and microphone_name(stream.source) is not None:
         return f"{name} wants pictures, and the source is a microphone"
-    if known.takes_frames and stream.listens:
+    if known.on_cameras and stream.listens:
         return f"{name} wants pictures, another service of this stream sound: make two streams of the source"
     return None
 

@@ -305,6 +305,13 @@ def test_a_camera_cannot_feed_a_service_that_compares(tmp_path):
     assert "streams.door.run.1: face-similarity compares two pictures, so no stream can feed it" in said
 
 
+def test_a_camera_may_be_watched(tmp_path):
+    config = load(
+        written(tmp_path, "streams: {door: {source: rtsp://cam/1, run: [video-classification, ocr]}}")
+    )
+    assert not config.streams["door"].listens
+
+
 def test_a_service_may_use_other_models(tmp_path):
     config = load(
         written(tmp_path, "services: {image-similarity: {uses: {embedding: mine}, pai_spelling: true}}")
@@ -326,6 +333,11 @@ def test_a_service_may_use_other_models(tmp_path):
         (
             "source: 'mic:', run: [text-vectorization]",
             "run.0: text-vectorization reads texts, so no stream can feed it",
+        ),
+        ("source: 'mic:', run: [video-classification]", "run.0: video-classification wants pictures"),
+        (
+            "source: rtsp://cam/1, run: [video-highlight]",
+            "run.0: video-highlight watches videos, so no stream can feed it",
         ),
         ("source: 'mic:', run: [music-detection], gate: {fps: 5}", "gate.fps: is for services that look"),
         ("source: rtsp://cam/1, run: [ocr], gate: {voice: true}", "gate.voice: is for services that listen"),

@@ -77,7 +77,16 @@ class OpenModel:
             for name, known in opened.signatures.items()
         }
         facts, skipped = opened.facts, dict(opened.skipped)
-        report = Report(facts.variant, facts.device, skipped, opened.picture, graphs, opened.hears_utterances)
+        report = Report(
+            variant=facts.variant,
+            device=facts.device,
+            skipped=skipped,
+            picture=opened.picture,
+            graphs=graphs,
+            hears_utterances=opened.hears_utterances,
+            steps=opened.steps,
+            frame_rate=opened.frame_rate,
+        )
         said: Tree = packed(report, [])
         return said
 
