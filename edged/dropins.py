@@ -68,6 +68,8 @@ def drop_ins(
     for name, key in _needs(config):
         why[name].append(key)
     found = [_hardware(name, tuple(keys), groups) for name, keys in why.items() if keys]
+    if (shelf := config.artefacts.folder) is not None and not shelf.is_relative_to(WRITABLE):
+        found.append(DropIn("artefacts.conf", ("artefacts.url",), (f"ReadWritePaths={shelf}",)))
     if credentials:
         loaded = tuple(f"LoadCredential={name}:{secrets_folder(folder) / name}" for name in credentials)
         found.append(

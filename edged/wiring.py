@@ -54,7 +54,7 @@ class Wiring:
         core = self._core
         core.memory.resize(settings.runtime.memory_bytes())
         base = (settings.node, settings.paths, settings.runtime.workers)
-        store = (settings.artefacts, settings.paths.state, settings.http)
+        store = _store_key(settings)
         broker = (settings.mqtt, settings.paths.state)
         queue = (*base, settings.requests)
         workers = partial(Scheduler, "frames", _workers(settings), core.counters)
@@ -66,7 +66,7 @@ class Wiring:
             "mqtt": Wish((*queue, *broker), partial(self._mqtt, settings), order=30),
         }
         if settings.http.listen is not None:
-            wishes["http"] = Wish((*queue, *store), partial(self._http, settings), order=30)
+            wishes["http"] = Wish((*queue, settings.http, *store), partial(self._http, settings), order=30)
         if settings.mqtt.url == "embedded":
             kept = settings.requests
             embedded = (*broker, kept.max_answer_bytes, kept.durability)
@@ -100,10 +100,13 @@ class Wiring:
 
     def artefacts(self, settings: Config) -> ArtefactStore:
         """Where artefacts are kept; another one only when its settings change."""
-        key = (settings.artefacts, settings.paths.state, settings.http)
+        key = _store_key(settings)
         if self._store is None or self._store[0] != key:
             address = settings.http.artefact_address
-            self._store = (key, ArtefactStore(key[0], key[1], self._core.counters, address))
+            self._store = (
+                key,
+                ArtefactStore(settings.artefacts, settings.paths.state, self._core.counters, address),
+            )
         return self._store[1]
 
     def status(self) -> Status:
@@ -169,6 +172,11 @@ class Wiring:
         source = resolve_source(stream.source, self.opener(settings).catalogue)
         opened = stream.model_copy(update={"source": source})
         return stream_unit(self._core, settings.node, name, opened, workers)
+
+
+def _store_key(settings: Config) -> tuple[Any, ...]:
+    """What the store of artefacts is made of; with another one reservations would be forgotten."""
+    return settings.artefacts, settings.paths.state, settings.http.artefact_address("")
 
 
 def _workers(settings: Config) -> int:

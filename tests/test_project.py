@@ -65,7 +65,7 @@ def locked(name):
 
 @pytest.mark.parametrize(
     ("lock", "extras"),
-    [("run.lock", ("broker", "quantize")), ("dev.lock", ("broker", "quantize", "dev"))],
+    [("run.lock", ("broker", "quantize")), ("dev.lock", ("broker", "quantize", "s3", "dev"))],
 )
 def test_the_lock_is_in_step_with_pyproject(lock, extras):
     have = locked(lock)
@@ -114,7 +114,7 @@ def test_exactly_what_is_imported_is_a_dependency():
 
 def test_what_tests_import_is_a_dependency_of_development():
     used = set(imported("edged", "plugins", "tests", "docs", tests=True)) - {frozenset({"edged"})}
-    assert [owners for owners in used if not owners & set(direct("broker", "quantize", "dev"))] == []
+    assert [owners for owners in used if not owners & set(direct("broker", "quantize", "s3", "dev"))] == []
 
 
 def test_the_systemd_unit_runs_a_command_that_exists():

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from edged.artefacts.settings import plain
 from edged.config import Config, load
 from edged.contracts.errors import ConfigError
 from edged.contracts.settings import Secret, Settings
@@ -20,7 +21,12 @@ def shown(secret):
 
 
 def test_every_secret_may_stand_in_a_file(tmp_path):
-    assert set(places(Config)) == {("mqtt", "password"), ("mqtt", "tls", "key_password"), ("http", "token")}
+    assert set(places(Config)) == {
+        ("mqtt", "password"),
+        ("mqtt", "tls", "key_password"),
+        ("http", "token"),
+        *(("artefacts", "options", *("*",) * depth) for depth in (1, 2, 3)),
+    }
     (tmp_path / "secret").write_text("hunter@2\n")
     (tmp_path / "token").write_text("0123456789abcdef0123456789abcdef\r\n")
     config = loaded(
@@ -30,6 +36,28 @@ def test_every_secret_may_stand_in_a_file(tmp_path):
     assert shown(config.mqtt.password) == "hunter@2"
     assert shown(config.http.token) == "0123456789abcdef0123456789abcdef", "starts at config.yaml's folder"
     assert "hunter" not in repr(config)
+
+
+def test_a_driver_of_artefacts_gets_the_text_of_the_file_at_any_depth(tmp_path, monkeypatch):
+    (tmp_path / "secret").write_text("hunter2")
+    monkeypatch.setenv("KEY", "hunter3")
+    options = (
+        "{key: '${KEY}', secret: 'file:secret', anon: false, "
+        "a: {b: 'file:secret', c: {d: 'file:secret', e: 3}}}"
+    )
+    config = loaded(tmp_path, f"artefacts: {{url: 's3://films', max_age: 2d, options: {options}}}")
+    assert plain(config.artefacts.options) == {
+        "key": "hunter3",
+        "secret": "hunter2",
+        "anon": False,
+        "a": {"b": "hunter2", "c": {"d": "hunter2", "e": 3}},
+    }
+    assert config.artefacts.max_age == 172_800
+    assert "hunter" not in repr(config)
+    with pytest.raises(ConfigError) as failed:
+        loaded(tmp_path, "artefacts: {options: {key: [hunter4], secret: {a: {b: {c: hunter5}}}}}")
+    assert "artefacts.options.key" in str(failed.value)
+    assert "hunter" not in str(failed.value)
 
 
 def test_the_environment_may_say_which_file(tmp_path, monkeypatch):

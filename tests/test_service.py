@@ -96,6 +96,18 @@ def test_each_need_is_a_drop_in_that_says_why(machine):
     assert "hunter2" not in "".join(written.values())
 
 
+def test_a_folder_of_artefacts_outside_the_state_may_be_written(machine):
+    machine.configure(f"{NOTHING}artefacts: {{url: 'file:///srv/films'}}")
+    machine.service("install")
+    written = machine.written()
+    assert settings_in(written["artefacts.conf"]) == ["[Service]", "ReadWritePaths=/srv/films"]
+    assert "# for artefacts.url" in written["artefacts.conf"]
+    for inside in ("file:///var/lib/edged/films", "s3://films"):
+        machine.configure(f"{NOTHING}artefacts: {{url: '{inside}'}}")
+        machine.service("install")
+        assert machine.written() == {}
+
+
 def test_what_is_not_needed_is_not_allowed(machine):
     machine.configure(NOTHING)
     assert "all is in place" in machine.service("install")

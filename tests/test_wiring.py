@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from edged.artefacts.settings import ArtefactSettings
 from edged.config import Config, PathSettings
 from edged.contracts.message import StreamState
 from edged.control import OFF
@@ -14,6 +15,7 @@ from edged.core import Core
 from edged.daemon import Daemon
 from edged.flow.counters import Counters
 from edged.http.server import HttpUnit
+from edged.http.settings import HttpSettings
 from edged.runtimes.devices import RuntimeSettings
 from edged.wiring import Wiring
 from tests.broker import free_port, until
@@ -128,6 +130,26 @@ def test_what_waits_for_a_broker_that_is_away_is_seen_in_health_and_metrics(tmp_
     finally:
         daemon.stop()
         thread.join(60)
+
+
+def test_whoever_needs_the_store_of_artefacts_gets_the_same_one(tmp_path):
+    wiring = Wiring(Core(Counters()), {}, frozenset, print)
+    paths = PathSettings(models=tmp_path, state=tmp_path)
+    config = Config(paths=paths, http=HttpSettings(public_url="https://shop.example"))
+    store = wiring.artefacts(config)
+    assert wiring.artefacts(config.model_copy()) is store
+    other_token = HttpSettings(public_url="https://shop.example", token="0123456789abcdef")
+    assert wiring.artefacts(config.model_copy(update={"http": other_token})) is store
+    address = store.reserve(".mp4").artefact.address
+    assert address is not None and address.startswith("https://shop.example/artefacts/")
+    before = wiring.wishes(config)
+    after = wiring.wishes(Config(paths=paths, artefacts=ArtefactSettings(max_bytes=1), http=config.http))
+    changed = {name for name in before if before[name].settings != after[name].settings}
+    assert changed == {"artefacts", "http"}
+    unit = before["artefacts"].make()
+    unit.start()
+    assert (tmp_path / "artefacts").is_dir()
+    unit.stop()
 
 
 def test_decoding_gets_the_memory_that_the_configuration_names(tmp_path):

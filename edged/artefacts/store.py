@@ -89,8 +89,8 @@ class Reservation:
     def fill(self, source: Path | IO[bytes]) -> Artefact:
         """Keep a copy of this file, from where it stands to its end. Raises as `Draft.keep` does."""
         with contextlib.ExitStack() as opened:
-            file = opened.enter_context(source.open("rb")) if isinstance(source, Path) else source
             draft = opened.enter_context(self.draft())
+            file = opened.enter_context(source.open("rb")) if isinstance(source, Path) else source
             shutil.copyfileobj(file, draft.file)
             return draft.keep()
 
@@ -129,7 +129,7 @@ class ArtefactStore:
 
     @contextmanager
     def draft(self, suffix: str) -> Iterator[Draft]:
-        """A file to write, with a suffix such as `.mp4`. Raises `StoreFailed`, also when the disk gets full."""
+        """A file to write, with a suffix such as `.mp4`. Raises `StoreFailed`, also for a full disk."""
         with self.drafted(new_id(suffix)) as draft:
             yield draft
 
@@ -156,7 +156,7 @@ class ArtefactStore:
             raise missing
         try:
             file, size = self._shelf.open(id)
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise missing from None
         except Exception as error:
             raise self._failure(error, "read") from error

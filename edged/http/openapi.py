@@ -23,7 +23,7 @@ _FAILURES: Mapping[str, str] = {
     "422": "well-formed, but not usable",
     "429": "the queue is full; `Retry-After` says when to try again",
     "500": "the plugin or the runtime failed",
-    "503": "configured, but not installed, or it could not be opened; a request waits while it loads",
+    "503": "configured, but not installed, or it could not be opened; the store of artefacts is full",
     "504": "it took too long",
 }
 _NAME = {"type": "string", "pattern": "^[^/]+$"}
@@ -43,7 +43,7 @@ _HEADERS = {
     name: {"schema": {"type": "string"}, "description": what}
     for name, what in {
         "X-Request-Id": "of the answer; percent-encoded if not ASCII",
-        "Edged-Artefact": "address of the file that the request left, if any: whole, or a path of this server",
+        "Edged-Artefact": "of the file that the request left, if any: its address, or a path of this server",
         "X-Model": "id of the model that ran; of a failed answer there once one was found for it",
     }.items()
 }

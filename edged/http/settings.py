@@ -62,8 +62,8 @@ class HttpSettings(Settings):
     max_body_bytes: int = Field(default=20_000_000, ge=1000)
     """A longer request is answered 413."""
     public_url: str | None = None
-    """How clients reach this box, such as `https://shop-1.example/edged`: with it the address of an artefact in
-    an answer is whole; without it is `/artefacts/<id>`."""
+    """How clients reach this box, such as `https://shop-1.example/edged`: addresses of artefacts in
+    answers begin with it; without one they are `/artefacts/<id>`."""
 
     @field_validator("listen")
     @classmethod

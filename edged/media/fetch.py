@@ -4,15 +4,15 @@ A URL never reaches a decoder: FFmpeg would follow redirects, proxies and playli
 in `policy`; HTTP is spoken in `download`, files of this box are opened in `folders`.
 """
 
-import importlib
 import time
 from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.util import find_spec
 from os import fstat
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any, NamedTuple, Self, cast
+from typing import IO, NamedTuple, Self, cast
+
+import fsspec
 
 from edged.contracts.errors import BadRequest, NotAllowed, NotFound, TooLarge
 from edged.media.download import CHUNK, Until, download
@@ -108,11 +108,6 @@ def _stored(url: str, until: Until) -> Generator[bytes]:
     scheme = scheme_of(url)
     if "::" in url:
         raise BadRequest("a URL that chains stores with `::` is not followed")
-    if find_spec("fsspec") is None:
-        raise NotAllowed(
-            f"the scheme `{scheme}` needs the package fsspec, which is not installed on this box"
-        )
-    fsspec: Any = importlib.import_module("fsspec")
     try:
         with fsspec.open(url, "rb", compression=None) as file:
             while chunk := file.read(CHUNK):

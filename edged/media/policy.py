@@ -73,7 +73,7 @@ class FetchSettings(Settings):
     """What the box fetches for a request that names a URL: `http` and `https` from public addresses."""
 
     schemes: tuple[_HostName, ...] = ("http", "https")
-    """Others (`s3`, `oss`) go through fsspec where that is installed, by its own rules of hosts."""
+    """Others (`s3`, `oss`) go through fsspec where its driver is installed, by its own rules of hosts."""
     ports: tuple[_Port, ...] = (80, 443, 8080, 8443)
     """Ports that a URL may name."""
     allow_hosts: tuple[_HostName, ...] = ()

@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import cv2
 import numpy as np

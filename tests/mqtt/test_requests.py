@@ -5,7 +5,9 @@ import time
 import orjson
 import pytest
 
+from edged.contracts.request import Answer
 from edged.flow.counters import Counters
+from edged.mqtt.outgoing import Outgoing
 from edged.requests.queue import RequestQueue
 from edged.requests.settings import RequestSettings
 from tests.broker import until
@@ -25,6 +27,15 @@ def test_mqtt_5_answers_on_the_response_topic_with_the_correlation_data(unit, cl
     assert message.properties.ContentType == "application/json"
     assert dict(message.properties.UserProperty) == {"request_id": "r1", "code": "200", "model": "fake-model"}
     assert (message.qos, message.retain) == (1, False)
+
+
+def test_the_address_of_an_artefact_goes_with_the_answer():
+    with_one = Outgoing(
+        "x", b"{}", answer=Answer("r", b"{}", 200, "m", artefact="https://box/artefacts/x.mp4")
+    )
+    without = Outgoing("x", b"{}", answer=Answer("r", b"{}", 200, "m"))
+    assert dict(with_one.properties().UserProperty)["artefact"] == "https://box/artefacts/x.mp4"
+    assert "artefact" not in dict(without.properties().UserProperty)
 
 
 @pytest.fixture

@@ -65,6 +65,16 @@ def test_an_answer_without_a_journalled_request_is_kept(journal):
     assert journal.answered(WORLD) == [row]
 
 
+def test_an_answer_keeps_the_address_of_its_artefact(journal):
+    out = Addressed(b"to/reply", Answer("r1", b"{}", 200, "m", artefact="/artefacts/x.mp4"), "ocr")
+    rows = [
+        journal.answer(journal.ask(asked(), b"payload"), asked(), out),
+        journal.answer(None, asked(1), out),
+    ]
+    again(journal)
+    assert [journal.answer_of(row) for row in rows] == [out, out]
+
+
 def test_a_request_whose_answer_could_not_be_written_is_done_when_it_has_arrived(journal):
     row = journal.ask(asked(), b"payload")
     journal.done([row])
