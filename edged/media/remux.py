@@ -7,13 +7,12 @@ from typing import Any
 import av
 import av.error
 
-from edged.media.ring import Forms, Kept, Packet, Take
+from edged.media.ring import Forms, Kept, Packet, Take, sound_decoder
 
-COPIED = ("aac", "mp3", "opus", "flac")
-"""Sound that an MP4 file can carry and browsers play; other sound becomes AAC."""
 _TICKS = Fraction(1, 90_000)
 _RATE, _BITS = 48_000, 128_000
-_DAMAGED = (av.error.InvalidDataError, av.error.ArgumentError)
+_PRIMED = 2
+"""Packets of sound before the beginning, which players leave out: a decoder needs them to begin well."""
 _TAGS = {"hevc": "hvc1"}
 """As Apple's players want it."""
 
@@ -31,7 +30,8 @@ def remux(take: Take, path: Path) -> None:
         while (kept := take.next()) is not None:
             if start is None and kept.is_video:
                 start = kept.shown
-            if start is None or kept.shown < start:
+            early = _PRIMED * kept.seconds if not kept.is_video else 0.0
+            if start is None or kept.shown + early < start:
                 continue  # sound from before, and pictures that build on those of before
             if (track := pictures if kept.is_video else sound) is not None:
                 film.mux(track.packets(kept, start))
@@ -61,8 +61,7 @@ class _Copy:
         packet: Packet = av.Packet(bytes(kept.packet))
         packet.stream, packet.time_base, packet.is_keyframe = self._track, self._unit, kept.packet.is_keyframe
         packet.dts, packet.pts = decoded, max(decoded, shown)
-        if kept.packet.duration:
-            packet.duration = round(kept.packet.duration * kept.packet.time_base / self._unit)
+        packet.duration = round(kept.seconds / self._unit)
         return [packet]
 
     def rest(self) -> list[Packet]:
@@ -73,11 +72,8 @@ class _Copy:
 class _Encoded:
     """Sound that is decoded and becomes AAC."""
 
-    def __init__(self, film: av.container.OutputContainer, template: Any) -> None:
-        heard = template.codec_context
-        self._decoder = av.CodecContext.create(heard.name, "r")
-        self._decoder.extradata = heard.extradata
-        self._decoder.sample_rate, self._decoder.layout = heard.sample_rate, heard.layout
+    def __init__(self, film: av.container.OutputContainer, heard: av.AudioCodecContext) -> None:
+        self._decoder = sound_decoder(heard)
         layout = "mono" if heard.channels == 1 else "stereo"
         self._track = film.add_stream("aac", _RATE, layout=layout, bit_rate=_BITS)
 
@@ -85,7 +81,7 @@ class _Encoded:
         """Those that are ready."""
         try:
             frames = self._decoder.decode(av.Packet(bytes(kept.packet)))
-        except _DAMAGED:
+        except av.error.FFmpegError:  # damaged, or of a kind that tells too little of itself, as G.726
             return []
         encoded, at = [], kept.shown - start
         for frame in frames:
@@ -101,9 +97,6 @@ class _Encoded:
 
 
 def _sound(film: av.container.OutputContainer, forms: Forms) -> _Copy | _Encoded | None:
-    track = forms.audio
-    if track is None:
-        return None
-    if track.codec_context.name.removesuffix("float") in COPIED:
-        return _Copy(film, track, Fraction(1, track.codec_context.sample_rate))
-    return _Encoded(film, track)
+    if forms.copied is not None:
+        return _Copy(film, forms.copied, Fraction(1, forms.copied.codec_context.sample_rate))
+    return None if forms.decoded is None else _Encoded(film, forms.decoded)

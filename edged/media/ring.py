@@ -5,18 +5,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import av
 from av.format import Flags
 
+COPIED = ("aac", "mp3", "opus", "flac")
+"""Sound that an MP4 file can carry and browsers play; other sound becomes AAC."""
 MOST_SECONDS = 600.0
 """Of a recording after it was begun, however often it is prolonged."""
 _JUMP_S = (-1.0, 60.0)
 """A camera whose clock goes back, or ahead, by more begins anew."""
 _NO_TIMES: int = Flags.no_timestamps.value  # type: ignore[assignment]
+_EARLIER_S = 0.2
+"""Sound is kept from so long before the first picture: the first packets of a track are heard badly."""
 _FALLBACK_S = 1 / 25
 """How long a picture is shown that does not say."""
 Packet = Any
@@ -36,20 +39,40 @@ class Kept:
     starts: bool
     """A picture that stands alone."""
 
+    @property
+    def seconds(self) -> float:
+        """How long it says that it is; 0: it does not say."""
+        return float((self.packet.duration or 0) * self.packet.time_base)
+
 
 class Forms:
     """What packets are of, for whoever writes a file of them: outlives the container they came from."""
 
     def __init__(self, video: av.VideoStream, audio: av.AudioStream | None) -> None:
         """Raises `ValueError` for video that MP4 cannot hold."""
-        self._holders = [av.open(io.BytesIO(), "w", format=name) for name in ("mp4", "matroska")]
-        self.video = self._holders[0].add_stream_from_template(video, opaque=True)
-        self.audio: Any = None
-        if audio is not None and audio.codec_context is not None:
-            with suppress(ValueError):  # so rare that Matroska does not know it: nobody hears it
-                self.audio = self._holders[1].add_stream_from_template(audio)
-        self.key = tuple(map(_described, filter(None, (self.video, self.audio))))
+        self._holder = av.open(io.BytesIO(), "w", format="mp4")
+        self.video = self._holder.add_stream_from_template(video, opaque=True)
+        heard = None if audio is None else audio.codec_context
+        self.copied: Any = None
+        """Sound that is copied; none: it is not."""
+        if audio is not None and heard is not None and heard.name.removesuffix("float") in COPIED:
+            self.copied = self._holder.add_stream_from_template(audio)
+        self.decoded = None if heard is None or self.copied else sound_decoder(heard)
+        """Of sound that must be decoded; none: it is copied, or there is none."""
+        self.key = tuple(_described(context) for context in (video.codec_context, heard) if context)
         """Equal for two openings whose packets go into one file."""
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether packets of it are of use."""
+        return self.copied is not None or self.decoded is not None
+
+
+def sound_decoder(like: av.AudioCodecContext) -> av.AudioCodecContext:
+    """Another one that decodes the same."""
+    made = cast(av.AudioCodecContext, av.CodecContext.create(like.name, "r"))
+    made.extradata, made.sample_rate, made.layout = like.extradata, like.sample_rate, like.layout
+    return made
 
 
 class Take:
@@ -148,7 +171,7 @@ class PacketRing:
                 self._forms, self._shift = forms, 0.0
             self._is_timed = not container.format.flags & _NO_TIMES
             self.why = "" if self._starts else "no key frame has come yet"
-        return [video] if forms.audio is None else [video, audio]
+        return [video] if not forms.has_sound else [video, audio]
 
     def refuse(self, why: str) -> None:
         """Nothing of this camera can be recorded."""
@@ -217,7 +240,7 @@ class PacketRing:
         at = self._now if dts is None and pts is None else (pts if dts is None else dts) * base + self._shift
         shown = at if pts is None else pts * base + self._shift
         if is_video:
-            self._end = max(self._end, shown + (packet.duration * base if packet.duration else _FALLBACK_S))
+            self._end = max(self._end, shown + (float(packet.duration or 0) * base or _FALLBACK_S))
         return Kept(packet, at, shown, is_video, starts)
 
     def _is_next(self, at: float) -> bool:
@@ -249,11 +272,14 @@ class PacketRing:
         self._starts.popleft()
         while self._video and not (self._video[0].starts and self._video[0].at >= self._starts[0]):
             self._bytes -= self._video.popleft().packet.size
-        while self._audio and self._audio[0].at < self._starts[0]:
+        while self._audio and self._audio[0].at < self._starts[0] - _EARLIER_S:
             self._bytes -= self._audio.popleft().packet.size
 
 
-def _described(stream: Any) -> tuple[Any, ...]:
-    context = stream.codec_context
-    size = (context.width, context.height) if stream.type == "video" else (context.rate, context.channels)
+def _described(context: Any) -> tuple[Any, ...]:
+    size = (
+        (context.width, context.height)
+        if context.type == "video"
+        else (context.sample_rate, context.channels)
+    )
     return (context.name, bytes(context.extradata or b""), *size)
