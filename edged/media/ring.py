@@ -1,6 +1,7 @@
 """The newest packets of a camera, as they came: nothing is decoded, nothing copied."""
 
 import io
+import math
 import threading
 import time
 from collections import deque
@@ -17,9 +18,11 @@ MOST_SECONDS = 600.0
 """Of a recording after it was begun, however often it is prolonged."""
 _JUMP_S = (-1.0, 60.0)
 """A camera whose clock goes back, or ahead, by more begins anew."""
+_STUCK = 10
+"""Pictures. FFmpeg does not tell of the first ones of an RTSP camera when they are decoded."""
 _NO_TIMES: int = Flags.no_timestamps.value  # type: ignore[assignment]
 _EARLIER_S = 0.2
-"""Sound is kept from so long before the first picture: the first packets of a track are heard badly."""
+"""Sound is kept from so long before the first picture: a decoder needs some to begin well."""
 _FALLBACK_S = 1 / 25
 """How long a picture is shown that does not say."""
 Packet = Any
@@ -132,6 +135,45 @@ class Take:
             return kept
 
 
+class _Clock:
+    """When packets are decoded and shown, as the camera says, or as they come where that is of no use."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        """When the newest picture is decoded."""
+        self._end = self._shift = 0.0
+        self._is_timed = True
+        self._stuck = 0.0
+        """So many pictures of a camera said that no time had passed."""
+
+    def begin(self, container: av.container.InputContainer, *, is_file: bool, goes_on: bool) -> None:
+        """Another opening; `goes_on`: it follows the one before without a gap."""
+        video = container.streams.video[0]
+        start = float((video.start_time or 0) * (video.time_base or 0))
+        self._shift = self._end - start if goes_on else 0.0
+        self._is_timed = is_file or not container.format.flags & _NO_TIMES
+        self._stuck = -math.inf if is_file else 0
+
+    def placed(self, packet: Packet, *, is_video: bool) -> Kept:
+        """The packet and its times."""
+        starts = is_video and packet.is_keyframe
+        if self._is_timed:
+            base, dts, pts = float(packet.time_base), packet.dts, packet.pts
+            at = self.now if dts is None else dts * base + self._shift
+            shown = at if pts is None else pts * base + self._shift
+            if not is_video or not self._stands_still(at):
+                if is_video:
+                    self._end = max(self._end, shown + (float(packet.duration or 0) * base or _FALLBACK_S))
+                return Kept(packet, at, shown, is_video, starts)
+            self._is_timed = False
+        now = time.monotonic()
+        return Kept(packet, now, now, is_video, starts)
+
+    def _stands_still(self, at: float) -> bool:
+        self._stuck = self._stuck + 1 if at <= self.now else min(0, self._stuck)
+        return self._stuck >= _STUCK
+
+
 class PacketRing:
     """Of one opening of a camera: packets from the key frame on that is `before` seconds old at least.
 
@@ -150,13 +192,12 @@ class PacketRing:
         self._audio: deque[Kept] = deque()
         self._starts: deque[float] = deque()
         self._bytes = 0
-        self._now = self._end = self._shift = 0.0
-        self._is_timed = True
+        self._clock = _Clock()
         self._take: Take | None = None
         self._lock = threading.Lock()
 
-    def open(self, container: av.container.InputContainer, *, again: bool) -> list[Any]:
-        """The streams whose packets to `put`; `again`: a file that is played from its beginning again."""
+    def open(self, container: av.container.InputContainer, *, is_file: bool) -> list[Any]:
+        """The streams whose packets to `put`. A file may be opened again, and goes on then."""
         video, audio = container.streams.video[0], next(iter(container.streams.audio), None)
         try:
             forms = Forms(video, audio)
@@ -164,12 +205,12 @@ class PacketRing:
             self._restart(f"its video, {video.codec_context.name}, cannot stand in an MP4 file")
             return [video]
         with self._lock:
-            if again and self._forms is not None and self._forms.key == forms.key:
-                self._shift = self._end - float((video.start_time or 0) * (video.time_base or 0))
-            else:
+            goes_on = is_file and self._forms is not None and self._forms.key == forms.key
+            if not goes_on:
+                self._end_take("the camera shows something else")
                 self._clear()
-                self._forms, self._shift = forms, 0.0
-            self._is_timed = not container.format.flags & _NO_TIMES
+            self._forms = forms
+            self._clock.begin(container, is_file=is_file, goes_on=goes_on)
             self.why = "" if self._starts else "no key frame has come yet"
         return [video] if not forms.has_sound else [video, audio]
 
@@ -182,7 +223,7 @@ class PacketRing:
         if not packet.size or self._forms is None:
             return
         with self._lock:
-            kept = self._placed(packet, is_video)
+            kept = self._clock.placed(packet, is_video=is_video)
             if is_video and not self._is_next(kept.at):
                 self._end_take("the camera's clock jumped")
                 self._clear()
@@ -201,13 +242,13 @@ class PacketRing:
             if self._forms is None or not self._starts:
                 return None
             first = sorted((*self._video, *self._audio), key=lambda kept: kept.at)
-            self._take = Take(self._forms, first, self._now, seconds, self._most)
+            self._take = Take(self._forms, first, self._clock.now, seconds, self._most)
             return self._take
 
     def prolong(self, take: Take, seconds: float) -> bool:
         """Whether the recording goes on, until so many seconds from now at least."""
         with self._lock:
-            return take is self._take and take.prolong(self._now, seconds)
+            return take is self._take and take.prolong(self._clock.now, seconds)
 
     def close(self) -> None:
         """The camera has gone: what is recorded ends here."""
@@ -229,25 +270,11 @@ class PacketRing:
             held.clear()
         self._bytes = 0
 
-    def _placed(self, packet: Packet, is_video: bool) -> Kept:
-        """With its times, or the one at which it came where the camera tells none."""
-        starts = is_video and packet.is_keyframe
-        if not self._is_timed:
-            now = time.monotonic()
-            return Kept(packet, now, now, is_video, starts)
-        base = float(packet.time_base)
-        dts, pts = packet.dts, packet.pts
-        at = self._now if dts is None and pts is None else (pts if dts is None else dts) * base + self._shift
-        shown = at if pts is None else pts * base + self._shift
-        if is_video:
-            self._end = max(self._end, shown + (float(packet.duration or 0) * base or _FALLBACK_S))
-        return Kept(packet, at, shown, is_video, starts)
-
     def _is_next(self, at: float) -> bool:
-        return not self._starts or _JUMP_S[0] <= at - self._now <= _JUMP_S[1]
+        return not self._starts or _JUMP_S[0] <= at - self._clock.now <= _JUMP_S[1]
 
     def _add_picture(self, kept: Kept) -> None:
-        self._now = kept.at
+        self._clock.now = kept.at
         if kept.starts:
             self._starts.append(kept.at)
             self.why = ""
@@ -257,7 +284,7 @@ class PacketRing:
 
     def _bound(self) -> None:
         """Let go of what is older than wanted, and of what is too much."""
-        while len(self._starts) > 1 and self._starts[1] <= self._now - self._before:
+        while len(self._starts) > 1 and self._starts[1] <= self._clock.now - self._before:
             self._drop_first()
         while self._bytes > self._most:
             self._count("the ring is full")

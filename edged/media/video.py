@@ -141,7 +141,7 @@ def _ringed(
     container: av.container.InputContainer, stream: av.VideoStream, ring: PacketRing, source: str
 ) -> Iterator[Packet]:
     """Packets of the pictures, after all have been kept, those of the sound too."""
-    for packet in container.demux(*ring.open(container, again=is_file(source))):
+    for packet in container.demux(*ring.open(container, is_file=is_file(source))):
         is_video = packet.stream is stream
         ring.put(packet, is_video=is_video)
         if is_video:

@@ -28,7 +28,7 @@ class Camera:
     def _played(self):
         for _ in itertools.count():
             with av.open(str(self.path)) as film:
-                for packet in film.demux(self.ring.open(film, again=True)):
+                for packet in film.demux(self.ring.open(film, is_file=True)):
                     self.ring.put(packet, is_video=packet.stream.type == "video")
                     if packet.stream.type == "video" and packet.size:
                         yield
