@@ -37,8 +37,9 @@ def write_film(path: Path, seconds: int, sound: str | None = "aac", codec="libx2
             film.mux(pictures.encode(frame))
             if voice is not None:
                 film.mux(voice.encode(_sound(i, rate)))
-        for track in filter(None, (pictures, voice)):
-            film.mux(track.encode(None))
+        film.mux(pictures.encode(None))
+        if voice is not None:
+            film.mux(voice.encode(None))
     return path
 
 
@@ -77,7 +78,7 @@ def beeps(path: Path) -> list[float]:
     with av.open(str(path)) as film:
         for frame in film.decode(audio=0):
             samples = np.abs(frame.to_ndarray().astype(np.float32)).mean(0)
-            at += (frame.time + np.arange(samples.size) / frame.sample_rate).tolist()
+            at += (float(frame.time or 0) + np.arange(samples.size) / frame.sample_rate).tolist()
             loud += (samples > 0.2 * (1 if frame.format.name.startswith("flt") else 32768)).tolist()
     found = [t for t, is_loud in zip(at, loud, strict=True) if is_loud]
     return [t for before, t in pairwise([-1.0, *found]) if t - before > 0.5]
