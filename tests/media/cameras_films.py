@@ -3,6 +3,7 @@
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -22,10 +23,10 @@ def write_film(path: Path, seconds: int, sound: str | None = "aac", codec="libx2
         else options
     )
     with av.open(str(path), "w") as film:
-        pictures = film.add_stream(codec, FPS, options)
+        pictures: Any = film.add_stream(codec, FPS, options)
         pictures.width, pictures.height = 64, 48
         pictures.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-        voice = film.add_stream(sound, rate, layout="mono") if sound else None
+        voice: Any = film.add_stream(sound, rate, layout="mono") if sound else None
         for i in range(seconds * FPS):
             at = i % (BEEP_EVERY_S * FPS)
             shade = BRIGHT if 1 <= at / FPS < 1 + BEEP_S else 40 + 2 * (i % FPS)
