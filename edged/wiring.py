@@ -9,7 +9,8 @@ from edged.artefacts.keeper import ArtefactKeeper
 from edged.artefacts.store import ArtefactStore
 from edged.config import Config, StreamSettings
 from edged.contracts.errors import NotReady
-from edged.control import OFF, Verb
+from edged.contracts.verb import Verb
+from edged.control import OFF
 from edged.core import Core
 from edged.flow.units import Unit, Wish
 from edged.http.server import HttpUnit
@@ -79,7 +80,11 @@ class Wiring:
             wishes[f"stream/{name}"] = (
                 Wish(OFF, partial(OffStream, OFF, partial(core.telling.state, name)), order=40)
                 if name in off
-                else Wish((*base, stream), partial(self._stream, settings, name, stream), order=40)
+                else Wish(
+                    (*base, stream, *(store if stream.record else ())),
+                    partial(self._stream, settings, name, stream),
+                    order=40,
+                )
             )
         return wishes
 
@@ -173,7 +178,8 @@ class Wiring:
             raise NotReady("the workers do not run")
         source = resolve_source(stream.source, self.opener(settings).catalogue)
         opened = stream.model_copy(update={"source": source})
-        return stream_unit(self._core, settings.node, name, opened, workers)
+        store = self.artefacts(settings)
+        return stream_unit(self._core, settings.node, name, opened, workers, store=store)
 
 
 def _store_key(settings: Config) -> tuple[Any, ...]:
