@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from edged import __version__
 from edged.artefacts.keeper import ArtefactKeeper
@@ -29,6 +29,21 @@ from edged.status import status
 from edged.stream_units import stream_unit
 from edged.streams.unit import OffStream
 
+T = TypeVar("T")
+
+
+class _Kept(Generic[T]):
+    """One thing, made anew only when what it is made of changes."""
+
+    def __init__(self) -> None:
+        self._made: tuple[Any, T] | None = None
+
+    def of(self, key: Any, make: Callable[[], T]) -> T:
+        """That of this key."""
+        if self._made is None or self._made[0] != key:
+            self._made = (key, make())
+        return self._made[1]
+
 
 class Wiring:
     """Says which units there should be, and makes them out of the core and the configuration."""
@@ -45,8 +60,7 @@ class Wiring:
         self._verbs = verbs
         self._switched_off = switched_off
         self._services_changed = services_changed
-        self._opener: tuple[Any, Opener] | None = None
-        self._store: tuple[Any, ArtefactStore] | None = None
+        self._opener, self._store = _Kept[Opener](), _Kept[ArtefactStore]()
         self._settings: Config | None = None
 
     def wishes(self, settings: Config) -> dict[str, Wish]:
@@ -99,20 +113,14 @@ class Wiring:
     def opener(self, settings: Config) -> Opener:
         """What opens the models; another one only when its settings change."""
         key = (settings.paths, settings.runtime.workers)
-        if self._opener is None or self._opener[0] != key:
-            self._opener = (key, make_opener(settings, self._core.counters, memory=self._core.memory))
-        return self._opener[1]
+        core = self._core
+        return self._opener.of(key, lambda: make_opener(settings, core.counters, memory=core.memory))
 
     def artefacts(self, settings: Config) -> ArtefactStore:
         """Where artefacts are kept; another one only when its settings change."""
-        key = _store_key(settings)
-        if self._store is None or self._store[0] != key:
-            address = settings.http.artefact_address
-            self._store = (
-                key,
-                ArtefactStore(settings.artefacts, settings.paths.state, self._core.counters, address),
-            )
-        return self._store[1]
+        of, address = (settings.artefacts, settings.paths.state), settings.http.artefact_address
+        make = partial(ArtefactStore, *of, self._core.counters, address)
+        return self._store.of(_store_key(settings), make)
 
     def status(self) -> Status:
         """How everything is, under the configuration that was applied last."""
