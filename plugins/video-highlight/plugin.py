@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from edged import (
+    CardError,
     Faces,
     Frame,
     Highlight,
@@ -28,13 +29,15 @@ from edged import (
     hookimpl,
 )
 
-from .score import Floats, Scale, by_second, events, loudness, weighted
+from .score import Floats, Scale, SoundParameters, by_second, events, loudness, weighted
 from .span import Cut, ShotParameters, best_span
 
 if TYPE_CHECKING:
     from .look import Look
 
 _MICROSECONDS = 1_000_000
+_MEASURED = ("loudness", "motion", "faces", "sharpness")
+"""Parts that are no kinds of sound."""
 
 
 class HighlightParameters(Parameters):
@@ -54,8 +57,8 @@ class HighlightParameters(Parameters):
     """What a cut is."""
     weights: Mapping[str, float]
     """Of the parts in the score."""
-    sounds: Mapping[str, tuple[str, ...]]
-    """Which sounds make a part, by its name."""
+    sounds: SoundParameters
+    """Which sounds make a part."""
     loudness: Scale
     """dB."""
     motion: Scale
@@ -69,7 +72,9 @@ class BestSeconds(Model[Video, HighlightOptions, Highlight]):
 
     def __init__(self, card: ModelCard) -> None:
         super().__init__(card)
-        self._numbers = card.parameters_as(HighlightParameters)
+        numbers = self._numbers = card.parameters_as(HighlightParameters)
+        if set(numbers.weights) != {*numbers.sounds.classes, *_MEASURED}:
+            raise CardError(f"`weights` are of {', '.join(_MEASURED)} and of what `sounds` lists, each one")
 
     def infer(self, item: Video, options: HighlightOptions, tools: Tools, run: Run) -> Highlight:
         from .look import Look  # noqa: PLC0415 - PySceneDetect takes a quarter of a second to load
@@ -117,12 +122,12 @@ class BestSeconds(Model[Video, HighlightOptions, Highlight]):
     def _parts(self, look: "Look", faces: Sequence[float], heard: Mapping[str, Floats]) -> dict[str, Floats]:
         """[seconds] each, 0 to 1."""
         numbers, rate = self._numbers, self._numbers.pictures
-        parts = dict(heard)
+        parts, share = dict(heard), numbers.length / len(faces)
         if heard:
-            parts["loudness"] = numbers.loudness.part(heard["loudness"])
-        parts["motion"] = numbers.motion.part(by_second(look.motion, rate))
+            parts["loudness"] = numbers.loudness.part(heard["loudness"], share)
+        parts["motion"] = numbers.motion.part(by_second(look.motion, rate), share)
         parts["faces"] = np.array(faces, np.float32)
-        parts["sharpness"] = numbers.sharpness.part(by_second(look.sharpness, rate))
+        parts["sharpness"] = numbers.sharpness.part(by_second(look.sharpness, rate), share)
         return parts
 
     def _span(

@@ -15,17 +15,19 @@ _SILENCE = 1e-3
 
 
 class Scale(Parameters):
-    """How far over the median of the video a second must be for a part of 1: as far as its best second is,
-    within these."""
+    """How far over what is usual in the video a second must be for a part of 1: as far as the video's best
+    second is, within `least` and `most`."""
 
+    usual: float = Field(ge=0.5, lt=1)
+    """Share of the seconds that have no more than what is usual; .5 is the median."""
     least: float = Field(gt=0)
     """Smaller differences are little, however even the rest is."""
     most: float = Field(gt=0)
     """A single second that is far beyond does not make all others alike."""
 
-    def part(self, values: Floats) -> Floats:
-        """[n], 0 to 1: how far each is over the median."""
-        above = values - np.median(values)
+    def part(self, values: Floats, share: float) -> Floats:
+        """[n], 0 to 1; nothing that fills no more than a `share` of the video, 0 to 1, is usual."""
+        above = values - np.quantile(values, min(self.usual, max(0.0, 1 - share)))
         return np.asarray(np.clip(above / np.clip(above.max(), self.least, self.most), 0, 1), np.float32)
 
 
@@ -45,15 +47,26 @@ def loudness(clip: AudioClip, seconds: int) -> Floats:
     return np.asarray(20 * np.log10(amplitude + _SILENCE), np.float32)
 
 
-def events(found: SoundEvents, classes: Mapping[str, Sequence[str]], seconds: int) -> dict[str, Floats]:
-    """[seconds] each, 0 to 1: the likeliest of the classes of each part; unknown classes are none."""
+class SoundParameters(Parameters):
+    """What is heard."""
+
+    sure: float = Field(gt=0, le=1)
+    """Probability of a class from which on its part is 1."""
+    classes: Mapping[str, tuple[str, ...]]
+    """That make a part, by its name."""
+
+
+def events(found: SoundEvents, wanted: SoundParameters, seconds: int) -> dict[str, Floats]:
+    """[seconds] each, 0 to 1: of the likeliest of the classes of each part; unknown classes are none."""
     middles = (np.arange(len(found.probabilities)) + 0.5) * found.step_us / 1e6
     asked = np.arange(seconds) + 0.5
     columns = {
-        name: [found.names.index(c) for c in some if c in found.names] for name, some in classes.items()
+        name: [found.names.index(c) for c in some if c in found.names]
+        for name, some in wanted.classes.items()
     }
     best = {name: found.probabilities[:, some].max(axis=1, initial=0) for name, some in columns.items()}
-    return {name: np.interp(asked, middles, p, right=0).astype(np.float32) for name, p in best.items()}
+    sure = {name: np.minimum(probability / wanted.sure, 1) for name, probability in best.items()}
+    return {name: np.interp(asked, middles, p, right=0).astype(np.float32) for name, p in sure.items()}
 
 
 def weighted(parts: Mapping[str, Floats], weights: Mapping[str, float]) -> Floats:
