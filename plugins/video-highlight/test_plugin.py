@@ -229,11 +229,16 @@ def test_what_a_video_says_of_its_length_is_not_believed(model, tools, told):
     assert len(result.curve.score) == 40
 
 
+class Nothing(VideoOfPictures):
+    """Has no pictures."""
+
+    def frames(self, start_us=0, end_us=None, step_us=None, rate=None):
+        return iter(())
+
+
 def test_a_video_without_pictures_cannot_be_used(model, tools):
-    nothing = VideoOfPictures(dull(1), FPS)
-    nothing.frames = lambda *_, **__: iter(())
     with pytest.raises(NotUsable, match="no pictures"):
-        model.infer(nothing, HighlightOptions(explain=False), tools, FakeRun())
+        model.infer(Nothing(dull(1), FPS), HighlightOptions(explain=False), tools, FakeRun())
 
 
 def test_it_tells_how_far_it_is_and_stops_when_nobody_waits(found, tools):
