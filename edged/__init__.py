@@ -69,6 +69,7 @@ from edged.contracts.parts import (
     Faces,
     Heard,
     HearingOptions,
+    SoundEvents,
     VoiceActivity,
 )
 from edged.contracts.product import UNKNOWN, InventoryOptions, ShelfCount
@@ -166,6 +167,7 @@ __all__ = [
     "Shape",
     "ShelfCount",
     "SinglePassModel",
+    "SoundEvents",
     "SpeakerClass",
     "SpeechChunk",
     "SpeechVector",

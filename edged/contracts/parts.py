@@ -1,6 +1,6 @@
 """Options and results of parts: what models offer to other models, and nobody can request."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -58,6 +58,18 @@ class VoiceActivity:
 
     probabilities: Floats
     """[n] f32, 0 to 1: that somebody speaks, for each window of 512 samples; the last may be shorter."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SoundEvents:
+    """Result of sound-events: what is heard, window by window."""
+
+    probabilities: Floats
+    """[n, classes] f32, 0 to 1, each class for itself. A last window that the clip does not fill counts."""
+    names: Sequence[str]
+    """Of the classes."""
+    step_us: int
+    """Microseconds from one window's beginning to the next; the first begins with the clip."""
 
 
 class HearingOptions(Options):

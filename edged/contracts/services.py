@@ -275,6 +275,9 @@ PARTS: Mapping[str, Service] = {
         ),
         Service("voice-activity", "speech", "when somebody speaks", _SOUND, Options, parts.VoiceActivity),
         Service(
+            "sound-events", "speech", "which sounds are heard, and when", _SOUND, Options, parts.SoundEvents
+        ),
+        Service(
             "speech-understanding",
             "speech",
             "what is said, and in which language",

@@ -1,4 +1,6 @@
-"""YAMNet: whether there is music in a clip, also behind a voice."""
+"""YAMNet: which sounds are in a clip, and whether there is music, also behind a voice."""
+
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,9 +10,12 @@ from edged import (
     DetectionThreshold,
     Model,
     ModelCard,
+    Options,
     Parameters,
     Register,
     Run,
+    Shape,
+    SoundEvents,
     Tools,
     YesNo,
     hookimpl,
@@ -18,15 +23,20 @@ from edged import (
 from edged.ops.audio import frames
 
 
-class FamilyParameters(Parameters):
-    """Which classes are music, and how often to listen."""
+class WindowParameters(Parameters):
+    """How to listen."""
 
-    music: tuple[int, int]
-    """First and last class."""
     length: int
     """Samples of a window."""
     hop: int
     """Samples from one window to the next."""
+
+
+class FamilyParameters(WindowParameters):
+    """Which classes are music, too."""
+
+    music: tuple[int, int]
+    """First and last class."""
 
 
 class Yamnet(Model[AudioClip, DetectionThreshold, YesNo]):
@@ -40,21 +50,44 @@ class Yamnet(Model[AudioClip, DetectionThreshold, YesNo]):
     def infer(self, item: AudioClip, options: DetectionThreshold, tools: Tools, run: Run) -> YesNo:
         first, last = self._parameters.music
         session, best = tools.sessions["main"], 0.0
-        for window in self._windows(item):
+        for window in _windows(item, self._parameters):
             run.check()
             scores = session.run({self._input: window})[self._output][0]
             best = max(best, float(scores[first : last + 1].max()))
         return YesNo(best)
 
-    def _windows(self, item: AudioClip) -> NDArray[np.float32]:
-        """[n, length]; the end is padded with silence."""
-        hop, length = self._parameters.hop, self._parameters.length
-        count = max(1, -(-(len(item.samples) - length) // hop) + 1)
-        padded = np.zeros((count - 1) * hop + length, np.float32)
-        padded[: len(item.samples)] = item.samples
-        return frames(padded, length, hop)
+
+class YamnetEvents(Model[AudioClip, Options, SoundEvents]):
+    """How likely each class is in each window of the clip."""
+
+    def __init__(self, card: ModelCard) -> None:
+        super().__init__(card)
+        self._parameters = card.parameters_as(WindowParameters)
+        self._input, self._output = card.graphs["main"].single()
+        self._names = card.class_names()
+
+    def shapes(self, graph: str) -> Mapping[str, Shape]:
+        return {self._output: (1, len(self._names))}
+
+    def infer(self, item: AudioClip, options: Options, tools: Tools, run: Run) -> SoundEvents:
+        session, heard = tools.sessions["main"], []
+        for window in _windows(item, self._parameters):
+            run.check()
+            heard.append(session.run({self._input: window})[self._output][0])
+        step_us = self._parameters.hop * 1_000_000 // item.rate
+        return SoundEvents(np.array(heard, np.float32), self._names, step_us)
+
+
+def _windows(item: AudioClip, parameters: WindowParameters) -> NDArray[np.float32]:
+    """[n, length]; the end is padded with silence."""
+    hop, length = parameters.hop, parameters.length
+    count = max(1, -(-(len(item.samples) - max(length, hop)) // hop) + 1)
+    padded = np.zeros(max((count - 1) * hop + length, len(item.samples)), np.float32)
+    padded[: len(item.samples)] = item.samples
+    return frames(padded, length, hop)
 
 
 @hookimpl
 def register_models(register: Register) -> None:
     register(Yamnet)
+    register(YamnetEvents, "events.yaml")

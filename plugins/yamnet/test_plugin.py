@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edged import AudioClip, DetectionThreshold
+from edged import AudioClip, DetectionThreshold, Options
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.media.sound import RATE, SoundLimits, open_sound
@@ -59,3 +59,14 @@ def test_the_labels_of_the_contract(yamnet, media):
     assert labelled(language="zh", threshold=0.3) == {"0": '{"class":"是"}\n'}
     assert labelled(language="en", threshold=0.3) == {"0": '{"class":"Yes"}\n'}
     assert labelled(language="en", threshold=0.9999) == {"0": '{"class":"No"}\n'}
+
+
+def test_a_second_is_a_window_of_events(instance_of, media):
+    events, silence = instance_of("yamnet-events"), np.zeros(2 * RATE, np.float32)
+    sound = np.concatenate([silence, samples(media("guitar.wav"))[: 2 * RATE], silence[:1]])
+    found = events.infer(AudioClip(sound, RATE, 0), Options(), FakeRun(), Priority.REQUEST)
+    assert (len(found.probabilities), found.step_us) == (5, 1_000_000)
+    music = found.probabilities[:, found.names.index("Music")]
+    assert music[2:4].min() > 0.9
+    assert music[:2].max() < 0.1
+    assert found.names[13] == "Laughter"
