@@ -1,11 +1,10 @@
 // What stands in an answer, for people: one way to show it for each kind.
 
-import { made } from "./dom.js";
+import { copyOf, made, one } from "./dom.js";
 import { clockTime, heardText, isHeard } from "./words.js";
 
 const MOST_ROWS = 100;
 const MOST_NUMBERS = 6;
-const SVG = "http://www.w3.org/2000/svg";
 
 /** Elements that show an answer. `beside`: the `player` of the original, the `artefact` that was made of it, the
  * `drawing` of a pair. */
@@ -153,14 +152,11 @@ function film({ start = 0, end, curve, result }, player, artefact) {
 
 /** The score over time, and the span that was taken. */
 function drawnCurve({ score, step }, start, end) {
-  const shape = (tag, attributes) => {
-    const element = document.createElementNS(SVG, tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    return element;
-  };
+  const whole = copyOf("curve");
+  const set = (tag, attributes) => Object.entries(attributes).map(([name, value]) => one(tag, whole).setAttribute(name, value));
   const most = Math.max(...score, 0.001);
-  const points = score.map((value, index) => `${index + 0.5},${(1 - value / most) * 20}`).join(" ");
-  const whole = shape("svg", { viewBox: `0 0 ${score.length} 20`, preserveAspectRatio: "none", role: "img", "aria-label": "The score of every second", class: "curve" });
-  whole.append(shape("rect", { x: start / step, y: 0, width: (end - start) / step, height: 20 }), shape("polyline", { points }));
+  whole.setAttribute("viewBox", `0 0 ${score.length} 20`);
+  set("rect", { x: start / step, width: (end - start) / step });
+  set("polyline", { points: score.map((value, index) => `${index + 0.5},${(1 - value / most) * 20}`).join(" ") });
   return whole;
 }

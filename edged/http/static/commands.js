@@ -18,7 +18,7 @@ export function commands(node, service, request) {
       return `\uE000 printf '%s' "$${SENT}"\uE001`;
     },
   );
-  const told = (text) => text.replaceAll("\\\\n", "\\n").replaceAll('\\"', '"'); // JSON has escaped the shell's
+  const told = (text) => JSON.parse(`"${text}"`);
   const pieces = onOneLine(whole).split(PIECE).map((piece, index) => (index % 2 ? told(piece) : ` printf '%s' ${quote(piece)}`));
   const body = pieces.length > 1 ? `(${pieces.join(";").trim()})` : pieces[0].trim();
   const token = localStorage.getItem("token") ? ` \\\n  -H "Authorization: Bearer $EDGED_TOKEN"` : "";

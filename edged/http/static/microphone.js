@@ -39,6 +39,7 @@ export class Microphone {
   #end(stream, pieces, type) {
     for (const track of stream.getTracks()) track.stop();
     this.#recorder = null;
+    this.#show(0);
     this.#recorded(new File(pieces, `recording.${SUFFIXES[type] ?? "bin"}`, { type }));
   }
 
