@@ -175,7 +175,7 @@ http: {{listen: "127.0.0.1:{http}"}}
 services: {{music-detection: {{model: yamnet}}}}
 """
     with running(written(tmp_path, text), mqtt, "box", "--quiet") as daemon:
-        until(lambda: daemon.said("HTTP is at"), "a server")
+        until(lambda: daemon.said("subscribe to:"), "readiness")
         browser.get(f"http://127.0.0.1:{http}/")
         until(lambda: browser.find_elements(By.NAME, "recording"), "something can be tried")
         browser.find_element(By.NAME, "recording").send_keys(str(media("guitar.wav")))

@@ -107,7 +107,7 @@ def test_it_may_take_longer_than_other_bodies_as_long_as_it_comes(box, monkeypat
             pause.wait(1)
             coming.send(b"x" * 2000)
         assert coming.getresponse().status == 201, "five seconds"
-    with closing(begun(box)) as trickling, pytest.raises(OSError):  # noqa: PT011 - reset or broken pipe
+    with closing(begun(box)) as trickling, pytest.raises(OSError):
         for _ in range(30):
             pause.wait(1)
             trickling.send(b"x" * 10)
@@ -132,7 +132,7 @@ def test_the_oldest_go_first(tmp_path, box):
         with store.draft("") as draft:
             draft.file.write(data)
             ids.append(draft.keep().id)
-    with pytest.raises(NotFound, match="there is no such upload; it may be older than `uploads.max_age`"):
+    with pytest.raises(NotFound, match=r"there is no such upload; it may be older than `uploads.max_age`"):
         store.open(ids[0])
     with store.open(ids[2]) as found:
         assert found.file.read() == b"cccc"
