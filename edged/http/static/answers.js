@@ -124,7 +124,7 @@ function play(player, us) {
 function vectors(named) {
   const rows = Object.entries(named).map(([name, text]) => {
     const numbers = text.split(",");
-    return [name, `${numbers.slice(0, MOST_NUMBERS).join(", ")}, …`, numbers.length];
+    return [name, `${numbers.slice(0, MOST_NUMBERS).map((number) => +Number(number).toFixed(3)).join(", ")}, …`, numbers.length];
   });
   return table(["Vector", "Begins with", "Numbers"], rows);
 }

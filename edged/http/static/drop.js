@@ -17,8 +17,8 @@ export class Drop {
   #taken;
   #address = "";
 
-  constructor(kind, name, taken) {
-    const { shows, accept, hint, choose } = KINDS[kind];
+  constructor(kind, name, taken, choose = KINDS[kind].choose) {
+    const { shows, accept, hint } = KINDS[kind];
     this.#taken = taken;
     this.#shows = one(shows, this.element);
     for (const other of this.element.querySelectorAll("canvas, audio, video")) if (other !== this.#shows) other.remove();

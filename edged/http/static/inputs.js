@@ -47,7 +47,7 @@ class PairInput {
   #drops;
 
   constructor(changed) {
-    this.#drops = ["filea", "fileb"].map((name) => new Drop("picture", name, changed));
+    this.#drops = [["filea", "First picture"], ["fileb", "Second picture"]].map(([name, choose]) => new Drop("picture", name, changed, choose));
     this.element.append(...this.#drops.map((drop) => drop.element));
     this.element.className = "pair";
   }
