@@ -154,6 +154,8 @@ def _notes(service: Service) -> Iterator[str]:
     if known:
         counted = ", ".join(f"{number(len(card.labels))} of `{card.id}`" for card in known)
         yield f"Classes: {counted}; see [classes.md](classes.md)"
+    if service.watches:
+        yield "On a camera, too: a window of its newest frames, with one result after another as it moves on"
     if service.takes_sound:
         rules = CutRules()
         about, pause = number(rules.about), rules.short_pause
@@ -238,3 +240,17 @@ def classes() -> Iterator[str]:
         yield f"\n## {', '.join(models)}\n"
         yield "| id | name |\n|---|---|"
         yield from (f"| {i} | {one_line(name)} |" for i, name in enumerate(names))
+    for card in cards()["video-classification"]:
+        yield from _correspondence(card.id, card.parameters.get("ucf101", {}))
+
+
+def _correspondence(model: str, table: Mapping[str, list[str]]) -> Iterator[str]:
+    """What UCF101's names stand for, and which of them nothing corresponds to."""
+    gaps = [name for name, own in table.items() if not own]
+    yield f"\n## UCF101's names for the classes of {model}\n"
+    yield f"{len(table) - len(gaps)} of UCF101's {len(table)} names stand for classes of the model, whose"
+    yield "probabilities are added up. A class corresponds when nearly every video of it would bear"
+    yield "UCF101's name.\n"
+    yield "| UCF101 | classes of the model |\n|---|---|"
+    yield from (f"| {name} | {', '.join(own)} |" for name, own in table.items() if own)
+    yield f"\nNothing corresponds to these {len(gaps)}, so they are never answered: {', '.join(gaps)}."

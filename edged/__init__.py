@@ -4,7 +4,7 @@ What a plugin author needs is importable from here, from `edged.ops` and from `e
 is public.
 """
 
-from edged.contracts.card import ModelCard, Parameters
+from edged.contracts.card import ModelCard, Parameters, TensorInput
 from edged.contracts.errors import CardError, EdgedError, InferenceError, NotUsable, PluginError, TooLarge
 from edged.contracts.face import (
     EnhancedFaces,
@@ -90,6 +90,7 @@ from edged.contracts.video import (
     Highlight,
     HighlightOptions,
     ScoreCurve,
+    Taxonomy,
 )
 from edged.hookspecs import Decoder, Register, RegisterDecoder, hookimpl
 
@@ -169,6 +170,8 @@ __all__ = [
     "SpeechChunk",
     "SpeechVector",
     "StreamModel",
+    "Taxonomy",
+    "TensorInput",
     "Tensors",
     "TextOptions",
     "TextPair",

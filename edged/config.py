@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from edged.artefacts.settings import ArtefactSettings, UploadSettings
 from edged.contracts.errors import ConfigError, EdgedError
@@ -16,6 +16,7 @@ from edged.contracts.services import SERVICES, service
 from edged.contracts.settings import FOLDER, Seconds, Settings
 from edged.credentials import credentials, environment
 from edged.http.settings import HttpSettings
+from edged.media.source import is_device
 from edged.mend import mended, shown_key
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.topics import node_fault, stream_fault
@@ -27,6 +28,7 @@ from edged.serving.unit import ServiceSettings
 from edged.streams.camera import CameraSettings
 from edged.streams.lane import RunSettings
 from edged.streams.microphone import SCHEME, microphone_name
+from edged.streams.recordings import RecordSettings
 from edged.streams.rule import PublishSettings
 
 _QUOTED = re.compile(r"""'(?P<single>[^']*)'|"(?P<double>[^"]*)\"""")
@@ -48,6 +50,15 @@ class StreamSettings(CameraSettings):
     """Services by name; `{object-detection: {every: 2s, options: {...}, publish: {...}}}` to say more."""
     publish: PublishSettings = PublishSettings()
     """Which results are published."""
+    record: RecordSettings | None = None
+    """Cameras that send encoded video: the newest packets are held in memory, and what is published under
+    `on: change`, or `control/record`, writes a recording into the store, as it came. `true`, or how much."""
+
+    @field_validator("record", mode="before")
+    @classmethod
+    def _switch_record(cls, value: object) -> object:
+        """`true` and `false` for the defaults and for none."""
+        return {True: RecordSettings(), False: None}[value] if isinstance(value, bool) else value
 
     @property
     def listens(self) -> bool:
@@ -129,6 +140,8 @@ def _name_faults(config: Config) -> Iterator[tuple[str, str]]:
             if fault := _run_fault(run.service, stream):
                 yield f"streams.{name}.run.{i}", fault
         yield from ((f"streams.{name}.{at}", fault) for at, fault in _sound_faults(stream))
+        if stream.record is not None and (fault := _record_fault(stream)):
+            yield f"streams.{name}.record", fault
 
 
 def _service_faults(where: str, name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -150,13 +163,22 @@ def _run_fault(name: str, stream: StreamSettings) -> str | None:
     known = _known(name)
     if known is None:
         return None
-    if not known.takes_frames and not known.takes_sound:
+    if not known.on_cameras and not known.takes_sound:
         wants = {"text": "reads texts", "video": "watches videos"}.get(known.media, "compares two pictures")
         return f"{name} {wants}, so no stream can feed it; send requests to it"
-    if known.takes_frames and microphone_name(stream.source) is not None:
+    if known.on_cameras and microphone_name(stream.source) is not None:
         return f"{name} wants pictures, and the source is a microphone"
-    if known.takes_frames and stream.listens:
+    if known.on_cameras and stream.listens:
         return f"{name} wants pictures, another service of this stream sound: make two streams of the source"
+    return None
+
+
+def _record_fault(stream: StreamSettings) -> str | None:
+    """Why a stream cannot be recorded; none when it can."""
+    if stream.listens:
+        return "is for services that look; make another stream of the source for those that listen"
+    if is_device(stream.source):
+        return "is for cameras that send encoded video, and such a device gives bare pictures"
     return None
 
 

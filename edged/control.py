@@ -11,10 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from edged.contracts.errors import BadRequest, ConfigError, EdgedError, NotFound, NotReady
 from edged.contracts.spelling import hint
+from edged.contracts.verb import Done, Verb
 from edged.core import Core
-
-Verb = Callable[[dict[str, Any]], str]
-"""Gets the fields of the message, says what was done; raises `EdgedError` to say why not."""
+from edged.media.ring import MOST_SECONDS
+from edged.streams.unit import StreamUnit
 
 OFF = "disabled by control/disable"
 """Why a stream that was switched off is offline."""
@@ -85,6 +85,7 @@ class Control:
             "enable": self.enable,
             "disable": self.disable,
             "snapshot": self.snapshot,
+            "record": self.record,
             "cancel": self.cancel,
         }
 
@@ -108,6 +109,20 @@ class Control:
         if not shown:
             raise NotReady("no stream has a frame yet")
         return f"snapshots are published of {', '.join(shown)}"
+
+    def record(self, fields: dict[str, Any]) -> Done:
+        """`{"stream": "door", "seconds": 30}`: record it, for `record.after` where no length is said."""
+        fields = dict(fields)
+        length = _length(fields.pop("seconds", None))
+        name = self._named(fields)
+        unit = self._core.units.get(f"stream/{name}", StreamUnit)
+        if unit is None:
+            why = OFF if name in self._switches.off() else "not running"
+            raise NotReady(f"stream {name!r} cannot be recorded: it is {why}")
+        if unit.recordings is None:
+            raise BadRequest(f"stream {name!r} is not recorded: set `streams.{name}.record`")
+        address = unit.recordings.begin(length)
+        return Done(f"stream {name!r} is recorded: {address}", address)
 
     def cancel(self, fields: dict[str, Any]) -> str:
         """`{"request_id": "r-1"}`: answer a request with 499, whether it waits or is in work."""
@@ -154,6 +169,16 @@ def _only(fields: dict[str, Any], known: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise BadRequest(f"the field `{known}` must be a string")
     return value
+
+
+def _length(seconds: Any) -> float | None:
+    """Of a recording; none: none is said. Raises `BadRequest`."""
+    if seconds is None:
+        return None
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not 0 < seconds <= MOST_SECONDS:
+        raise BadRequest(f"the field `seconds` must be a number over 0, {MOST_SECONDS:g} at most")
+    return float(seconds)
 
 
 def _read(path: Path) -> frozenset[str]:

@@ -47,6 +47,8 @@ class Plugins:
     """Which plugin each model came from: a folder, or a package's entry point. By model id."""
     failures: dict[str, PluginError] = field(default_factory=dict)
     """Why a plugin was left out, by folder or entry point."""
+    single: tuple[Path, ...] = ()
+    """Folders that were named as plugins themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,11 @@ def discover(folders: Iterable[Path], entry_points: bool = True, single: Iterabl
     Never raises for a plugin's fault: it is left out, logged, and stands in `failures`. Nothing replaces
     anything: of two models with one id the later plugin is left out.
     """
-    plugins = Plugins()
+    plugins = Plugins(single=tuple(single))
     places = [place for folder in folders for place in _places(folder, plugins)]
     known = {place.resolve() for place in places}
-    places += [place for place in single if place.resolve() not in known and _is_plugin(place, plugins)]
+    alone = (place for place in plugins.single if place.resolve() not in known)
+    places += [place for place in alone if _is_plugin(place, plugins)]
     coded = [place for place in places if (place / "plugin.py").is_file()]
     for place in coded:
         _take(plugins, str(place), partial(_from_code, place))

@@ -1,7 +1,7 @@
 """From a configuration to its models: which there are, and what opens them."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from edged.children.child import Child
@@ -9,6 +9,7 @@ from edged.children.talk import Desk
 from edged.children.terms import Terms, Work
 from edged.config import Config
 from edged.discovery import Plugins, discover
+from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.repository.catalogue import Catalogue
 from edged.repository.opener import Opener, Start
@@ -19,6 +20,8 @@ from edged.runtimes.slot import DeviceSlot
 
 PACKAGED = Path(__file__).parent / "_plugins"
 MODEL = "edged.tenants.model:open_model"
+TERMS = Terms()
+"""Of each process that has a model, but for its memory."""
 CHECKOUT = Path(__file__).parent.parent / "plugins"
 
 
@@ -37,35 +40,50 @@ def open_catalogue(settings: Config) -> Catalogue:
 
 
 def make_opener(
-    settings: Config, counters: Counters, watch: Watch = unwatched, plugins: Plugins | None = None
+    settings: Config,
+    counters: Counters,
+    watch: Watch = unwatched,
+    plugins: Plugins | None = None,
+    memory: Budget | None = None,
 ) -> Opener:
     """What opens the models, with one slot a device. `watch`: as of `SharedSessions`; `plugins`: other ones
-    than those of `open_plugins`."""
+    than those of `open_plugins`; `memory`: what decoding and processes share with whatever else, none: what
+    the configuration allows."""
     concurrency = settings.runtime.concurrency()
     slots: dict[str, DeviceSlot] = {}
 
     def slot_for(device: str) -> DeviceSlot:
         return slots.setdefault(device, DeviceSlot(concurrency.workers))
 
-    models = (plugins or open_plugins(settings)).models
-    catalogue, gallery = Catalogue(settings.paths.models, models), settings.paths.gallery
-    start = _starter(settings)
-    return Opener(catalogue, concurrency, counters, slot_for, gallery=gallery, watch=watch, start=start)
+    plugins = plugins or open_plugins(settings)
+    memory = memory or Budget(settings.runtime.memory_bytes())
+    return Opener(
+        Catalogue(settings.paths.models, plugins.models),
+        concurrency,
+        counters,
+        slot_for,
+        gallery=settings.paths.gallery,
+        memory=memory,
+        watch=watch,
+        start=_starter(settings, plugins, memory),
+    )
 
 
-def _starter(settings: Config) -> Start:
+def _starter(settings: Config, plugins: Plugins, memory: Budget) -> Start:
     """Makes children that open a model as this process would."""
     paths = settings.paths
     given = {
         "models": str(paths.models),
         "gallery": str(paths.gallery),
         "plugins": [str(folder) for folder in _folders(settings)],
+        "single": [str(folder.resolve()) for folder in plugins.single],
         "threads": settings.runtime.concurrency().threads,
     }
 
     def start(model: str, wish: Preference, memory_bytes: int, desk: Desk) -> Child:
-        work = Work(MODEL, {**given, "model": model, **asdict(wish)})
-        return Child(f"the process of {model}", work, Terms(memory_bytes=memory_bytes), desk)
+        work = Work(MODEL, {**given, "model": model, "memory": memory_bytes // 2, **asdict(wish)})
+        terms = replace(TERMS, memory_bytes=memory_bytes, account=memory.account())
+        return Child(f"the process of {model}", work, terms, desk)
 
     return start
 

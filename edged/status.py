@@ -60,6 +60,7 @@ def _streams(
             state="disabled" if name in off else told.state,
             fps=told.fps,
             why=told.why,
+            recordings=told.recordings,
             services=[run.service for run in stream.run],
             listens=stream.listens,
             enabled=name not in off,

@@ -1,7 +1,8 @@
 """The stores of the configuration: artefacts, and what clients send ahead of their requests."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from edged.artefacts.keeper import ArtefactKeeper
 from edged.artefacts.settings import ArtefactSettings
@@ -11,25 +12,40 @@ from edged.flow.counters import Counters
 from edged.flow.units import Wish
 from edged.media.fetch import Fetched
 
+T = TypeVar("T")
+
+
+class MadeOf(Generic[T]):
+    """One thing, made anew only when what it is made of changes."""
+
+    def __init__(self) -> None:
+        self._made: tuple[Any, T] | None = None
+
+    def of(self, key: Any, make: Callable[[], T]) -> T:
+        """That of this key."""
+        if self._made is None or self._made[0] != key:
+            self._made = (key, make())
+        return self._made[1]
+
 
 class Stores:
     """Each is made anew only when its settings change."""
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
-        self._made: dict[str, tuple[Any, ArtefactStore]] = {}
+        self._artefacts, self._uploads = MadeOf[ArtefactStore](), MadeOf[ArtefactStore]()
 
     def artefacts(self, settings: Config) -> ArtefactStore:
         """Where artefacts are kept."""
         address = settings.http.artefact_address
         make = partial(ArtefactStore, settings.artefacts, settings.paths.state, self._counters, address)
-        return self._kept("artefacts", artefacts_key(settings), make)
+        return self._artefacts.of(artefacts_key(settings), make)
 
     def uploads(self, settings: Config) -> ArtefactStore:
         """Where uploads are kept, for a while."""
         kept = ArtefactSettings(max_bytes=settings.uploads.max_bytes, max_age=settings.uploads.max_age)
         make = partial(ArtefactStore, kept, settings.paths.state, self._counters, name="uploads")
-        return self._kept("uploads", uploads_key(settings), make)
+        return self._uploads.of(uploads_key(settings), make)
 
     def upload(self, settings: Config, id: str) -> Fetched:
         """One of them, open. Raises `NotFound`, `StoreFailed`."""
@@ -48,11 +64,6 @@ class Stores:
                 uploads_key(settings), lambda: ArtefactKeeper(self.uploads(settings), "uploads"), order=5
             )
         return wishes
-
-    def _kept(self, name: str, key: Any, make: "partial[ArtefactStore]") -> ArtefactStore:
-        if name not in self._made or self._made[name][0] != key:
-            self._made[name] = (key, make())
-        return self._made[name][1]
 
 
 def artefacts_key(settings: Config) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from edged.artefacts.store import ArtefactStore
 from edged.config import StreamSettings
 from edged.core import Core
 from edged.serving.scheduler import Scheduler
@@ -11,29 +12,46 @@ from edged.streams.gates import Gate
 from edged.streams.hearing import SoundFeed
 from edged.streams.microphone import SoundSource
 from edged.streams.publisher import Outlet
+from edged.streams.recordings import Recordings, StateBoard
 from edged.streams.supervise import Supervisor
 from edged.streams.unit import StreamUnit
 
 
-def stream_unit(core: Core, node: str, name: str, stream: StreamSettings, workers: Scheduler) -> StreamUnit:
-    """A camera, or what is heard of a source, with the services that it feeds."""
-    return (_microphone if stream.listens else _camera)(core, node, name, stream, workers)
+def stream_unit(
+    core: Core, node: str, name: str, stream: StreamSettings, workers: Scheduler, *, store: ArtefactStore
+) -> StreamUnit:
+    """A camera, or what is heard of a source, with the services that it feeds; recordings go to the store."""
+    if stream.listens:
+        return _microphone(core, node, name, stream, workers)
+    return _camera(core, node, name, stream, workers, store=store)
 
 
-def _camera(core: Core, node: str, name: str, stream: StreamSettings, workers: Scheduler) -> StreamUnit:
+def _camera(
+    core: Core, node: str, name: str, stream: StreamSettings, workers: Scheduler, *, store: ArtefactStore
+) -> StreamUnit:
+    board = StateBoard(partial(core.telling.state, name))
+    recordings = (
+        Recordings(name, stream.record, store, core.counters, board.put_recordings) if stream.record else None
+    )
     sinks, pictures = core.telling.sinks(stream.events()), (core.telling.snapshot,)
-    outlet = Outlet(node, name, sinks, core.counters, pictures, core.views.add(name))
+    record = {} if recordings is None else {"record": recordings.of_event}
+    outlet = Outlet(node, name, sinks, core.counters, pictures, core.views.add(name), **record)
     feed = Feed(outlet, stream.run, core.table, workers, stream.publish)
+
+    def source() -> CameraSource:
+        ring = None if recordings is None else recordings.opening()
+        return CameraSource(name, stream, core.counters, core.memory, ring)
+
     supervisor = Supervisor(
         name,
-        partial(CameraSource, name, stream, core.counters, core.memory),
+        source,
         feed.put,
-        partial(core.telling.state, name),
+        board.put,
         core.counters,
         gate=lambda: Gate(stream.gate).refusal,
         stall_s=stream.stall_s,
     )
-    return StreamUnit(feed, supervisor, partial(core.views.remove, name))
+    return StreamUnit(feed, supervisor, partial(core.views.remove, name), recordings)
 
 
 def _microphone(core: Core, node: str, name: str, stream: StreamSettings, workers: Scheduler) -> StreamUnit:

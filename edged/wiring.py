@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 from edged import __version__
 from edged.config import Config, StreamSettings
 from edged.contracts.errors import NotReady
-from edged.control import OFF, Verb
+from edged.contracts.verb import Verb
+from edged.control import OFF
 from edged.core import Core
 from edged.flow.units import Unit, Wish
 from edged.http.server import HttpUnit
@@ -24,7 +24,7 @@ from edged.requests.queue import RequestQueue
 from edged.serving.scheduler import Scheduler
 from edged.serving.unit import ServiceSettings, ServiceUnit
 from edged.status import status
-from edged.stores import Stores, artefacts_key, uploads_key
+from edged.stores import MadeOf, Stores, artefacts_key, uploads_key
 from edged.stream_units import stream_unit
 from edged.streams.unit import OffStream
 
@@ -44,7 +44,7 @@ class Wiring:
         self._verbs = verbs
         self._switched_off = switched_off
         self._services_changed = services_changed
-        self._opener: tuple[Any, Opener] | None = None
+        self._opener = MadeOf[Opener]()
         self.stores = Stores(core.counters)
         """Of artefacts and uploads."""
         self._settings: Config | None = None
@@ -80,7 +80,11 @@ class Wiring:
             wishes[f"stream/{name}"] = (
                 Wish(OFF, partial(OffStream, OFF, partial(core.telling.state, name)), order=40)
                 if name in off
-                else Wish((*base, stream), partial(self._stream, settings, name, stream), order=40)
+                else Wish(
+                    (*base, stream, *(artefacts_key(settings) if stream.record else ())),
+                    partial(self._stream, settings, name, stream),
+                    order=40,
+                )
             )
         return wishes
 
@@ -95,9 +99,8 @@ class Wiring:
     def opener(self, settings: Config) -> Opener:
         """What opens the models; another one only when its settings change."""
         key = (settings.paths, settings.runtime.workers)
-        if self._opener is None or self._opener[0] != key:
-            self._opener = (key, make_opener(settings, self._core.counters))
-        return self._opener[1]
+        core = self._core
+        return self._opener.of(key, lambda: make_opener(settings, core.counters, memory=core.memory))
 
     def status(self) -> Status:
         """How everything is, under the configuration that was applied last."""
@@ -166,7 +169,8 @@ class Wiring:
             raise NotReady("the workers do not run")
         source = resolve_source(stream.source, self.opener(settings).catalogue)
         opened = stream.model_copy(update={"source": source})
-        return stream_unit(self._core, settings.node, name, opened, workers)
+        store = self.stores.artefacts(settings)
+        return stream_unit(self._core, settings.node, name, opened, workers, store=store)
 
 
 def _workers(settings: Config) -> int:

@@ -63,6 +63,12 @@ class Mosquitto:
             self._process.wait(30)
             self._process = None
 
+    def kill(self) -> None:
+        """What it had taken and not given on is lost."""
+        if self._process is not None:
+            self._process.kill()
+        self.stop()
+
     def _accepts(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.5):
             return True

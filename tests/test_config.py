@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from edged.config import Config, examine, load
 from edged.contracts.errors import ConfigError
+from edged.streams.recordings import RecordSettings
 
 SHIPPED = Path(__file__).parent.parent / "config.yaml"
 
@@ -305,6 +306,13 @@ def test_a_camera_cannot_feed_a_service_that_compares(tmp_path):
     assert "streams.door.run.1: face-similarity compares two pictures, so no stream can feed it" in said
 
 
+def test_a_camera_may_be_watched(tmp_path):
+    config = load(
+        written(tmp_path, "streams: {door: {source: rtsp://cam/1, run: [video-classification, ocr]}}")
+    )
+    assert not config.streams["door"].listens
+
+
 def test_a_service_may_use_other_models(tmp_path):
     config = load(
         written(tmp_path, "services: {image-similarity: {uses: {embedding: mine}, pai_spelling: true}}")
@@ -327,6 +335,11 @@ def test_a_service_may_use_other_models(tmp_path):
             "source: 'mic:', run: [text-vectorization]",
             "run.0: text-vectorization reads texts, so no stream can feed it",
         ),
+        ("source: 'mic:', run: [video-classification]", "run.0: video-classification wants pictures"),
+        (
+            "source: rtsp://cam/1, run: [video-highlight]",
+            "run.0: video-highlight watches videos, so no stream can feed it",
+        ),
         ("source: 'mic:', run: [music-detection], gate: {fps: 5}", "gate.fps: is for services that look"),
         ("source: rtsp://cam/1, run: [ocr], gate: {voice: true}", "gate.voice: is for services that listen"),
         (
@@ -337,6 +350,40 @@ def test_a_service_may_use_other_models(tmp_path):
 )
 def test_what_looks_and_what_listens_is_kept_apart(tmp_path, stream, says):
     assert f"streams.counter.{says}" in faults(tmp_path, f"streams: {{counter: {{{stream}}}}}")
+
+
+@pytest.mark.parametrize(
+    ("written_as", "means"),
+    [
+        ("true", RecordSettings()),
+        ("{after: 1m}", RecordSettings(before=5, after=60)),
+        ("false", None),
+        ("null", None),
+    ],
+)
+def test_recordings_are_switched_on_or_measured(tmp_path, written_as, means):
+    text = f"streams: {{door: {{source: rtsp://cam/1, run: [ocr], record: {written_as}}}}}"
+    assert load(written(tmp_path, text)).streams["door"].record == means
+
+
+@pytest.mark.parametrize(
+    ("stream", "says"),
+    [
+        ("source: /dev/video0, run: [ocr], record: true", "is for cameras that send encoded video"),
+        ("source: rtsp://cam/1, run: [music-detection], record: true", "is for services that look"),
+        ("source: 'mic:', run: [music-detection], record: {}", "is for services that look"),
+    ],
+)
+def test_what_cannot_be_recorded(tmp_path, stream, says):
+    assert f"streams.door.record: {says}" in faults(tmp_path, f"streams: {{door: {{{stream}}}}}")
+
+
+@pytest.mark.parametrize(
+    "record", ["{after: 601s}", "{after: 0}", "{before: 3m}", "{before: -1}", "{max_bytes: 9}"]
+)
+def test_recordings_are_bounded(tmp_path, record):
+    said = faults(tmp_path, f"streams: {{door: {{source: rtsp://cam/1, run: [ocr], record: {record}}}}}")
+    assert "streams.door.record." in said
 
 
 def test_a_microphone_is_no_file(tmp_path):

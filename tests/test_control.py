@@ -1,15 +1,29 @@
 """The verbs about streams, and the memory of what was switched off."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from edged.contracts.errors import BadRequest, ConfigError, EdgedError, NotFound, NotReady
+from edged.contracts.verb import Done
 from edged.control import Control, Switches
 from edged.core import Core
 from edged.flow.counters import Counters
+from edged.flow.units import Wish
 from edged.media.frame import PictureFrame
+from edged.streams.unit import StreamUnit
+
+
+class Nothing:
+    """Lanes, and a supervisor, that do nothing."""
+
+    def start(self):
+        pass
+
+    def stop(self):
+        pass
 
 
 class House:
@@ -24,6 +38,7 @@ class House:
         core.telling.snapshot = lambda *shot: self.shown.append(shot)
         core.cancel = self.cancelled.append
         self.views = core.views
+        self.units = core.units
         streams = ["door", "yard"]
         self.control = Control(core, self.switches, streams=lambda: streams, apply=self._apply)
 
@@ -32,6 +47,10 @@ class House:
 
     def told(self, verb, **fields):
         return self.control.verbs()[verb](fields)
+
+    def runs(self, stream, recordings):
+        unit = StreamUnit(Nothing(), Nothing(), recordings=recordings)
+        self.units.reconcile({f"stream/{stream}": Wish(recordings, lambda: unit)})
 
     def sees(self, stream, at=7.0):
         self.views.add(stream).put(PictureFrame(np.zeros((300, 400, 3), np.uint8), at), "other", None)
@@ -56,7 +75,7 @@ def test_off_and_on_again(house, tmp_path):
     )
 
 
-@pytest.mark.parametrize("verb", ["enable", "disable", "snapshot"])
+@pytest.mark.parametrize("verb", ["enable", "disable", "snapshot", "record"])
 def test_an_unknown_stream_names_close_ones(house, verb):
     with pytest.raises(NotFound, match="did you mean door"):
         house.told(verb, stream="dor")
@@ -73,6 +92,8 @@ def test_an_unknown_stream_names_close_ones(house, verb):
         ("disable", {"stream": 5}, "a string"),
         ("disable", {"strem": "door"}, "`stream`|'strem' is unknown"),
         ("snapshot", {"strem": "door"}, "'strem' is unknown"),
+        ("record", {"seconds": 5}, "name the stream"),
+        ("record", {"stream": "door", "second": 5}, "'second' is unknown"),
         ("cancel", {}, "name the request"),
         ("cancel", {"request_id": ""}, "name the request"),
         ("cancel", {"request_id": 7}, "a string"),
@@ -103,6 +124,30 @@ def test_a_snapshot_of_nothing(house):
     with pytest.raises(NotReady, match="disabled by control/disable"):
         house.told("snapshot", stream="door")
     assert house.shown == []
+
+
+def test_a_recording_is_begun_and_has_an_address(house):
+    lengths = []
+    recordings = SimpleNamespace(begin=lambda seconds: lengths.append(seconds) or "/artefacts/a.mp4")
+    house.runs("door", recordings)
+    done = Done("stream 'door' is recorded: /artefacts/a.mp4", "/artefacts/a.mp4")
+    assert house.told("record", stream="door") == done
+    assert house.told("record", stream="door", seconds=30) == done
+    assert lengths == [None, 30.0]
+
+
+def test_what_cannot_be_recorded(house):
+    with pytest.raises(NotReady, match="'door' cannot be recorded: it is not running"):
+        house.told("record", stream="door")
+    house.runs("door", None)
+    with pytest.raises(BadRequest, match=r"set `streams\.door\.record`"):
+        house.told("record", stream="door")
+    house.told("disable", stream="yard")
+    with pytest.raises(NotReady, match="disabled by control/disable"):
+        house.told("record", stream="yard")
+    for seconds in (0, -1, 601, "5", True, [5]):
+        with pytest.raises(BadRequest, match="`seconds` must be a number over 0, 600 at most"):
+            house.told("record", stream="door", seconds=seconds)
 
 
 def test_a_request_is_cancelled(house):

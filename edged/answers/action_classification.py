@@ -18,7 +18,7 @@ class ActionFields:
     class_: str
     """The most probable action, as its taxonomy spells it."""
     class_id: int
-    """Its 0-based index into the list of all classes that could have been answered."""
+    """Its 0-based index into the model's list of classes, of all taxonomies."""
     class_probs: dict[str, float]
     """Probability of the five most probable actions by name, 0 to 1."""
     taxonomy: Taxonomy

@@ -59,6 +59,8 @@ class Draft:
 
     file: IO[bytes]
     """On a disk of this box: to write, seek and read, not to close."""
+    path: Path
+    """The same, for those who open it themselves."""
     _publish: Callable[[], Artefact]
     _kept: Artefact | None = None
 
@@ -192,7 +194,7 @@ class ArtefactStore:
             with self._told():
                 self._shelf.prepare()
                 path, file = held.enter_context(draft_file(self._shelf.path, id))
-            draft = Draft(file, lambda: self._published(id, path, file))
+            draft = Draft(file, path, lambda: self._published(id, path, file))
             try:
                 yield draft
             except OSError as error:

@@ -133,6 +133,7 @@ class Lives:
             if process.lives(0):
                 process.end("it is not wanted any more")
             why = process.why()
+            self._terms.account(0)
             process.close()
         return why
 
@@ -174,7 +175,8 @@ class Lives:
 
     def _look(self, process: Process) -> None:
         """End it when it holds too much, or when nobody wants it any more."""
-        process.bound(self._terms.memory_bytes)
+        if (why := self._terms.too_much(process.memory())) is not None:
+            process.end(why)
         if self._closing.is_set():
             process.end("the daemon ended it")
 

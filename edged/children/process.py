@@ -92,11 +92,6 @@ class Process:
             return f"it died of {signal.Signals(-code).name}"
         return f"it ended itself with the code {code}"
 
-    def bound(self, most: int) -> None:
-        """End it when it holds more bytes of memory."""
-        if (held := self.memory()) > most:
-            self.end(f"it held {held / 1e6:.0f} MB of memory, over its {most / 1e6:.0f}")
-
     def memory(self) -> int:
         """Bytes of memory that it holds."""
         try:

@@ -1,8 +1,14 @@
 """What a child does, and under which terms."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edged.children.wire import Tree
+
+
+def unshared(held: int) -> str | None:
+    """Its memory is counted together with nobody's."""
+    return None
 
 
 @dataclass(frozen=True)
@@ -11,6 +17,8 @@ class Terms:
 
     memory_bytes: int = 2_000_000_000
     """That it may hold; who holds more is ended."""
+    account: Callable[[int], str | None] = unshared
+    """Told now and then what it holds, bytes, and 0 when it is gone; what it returns is why it must end."""
     address_bytes: int | None = None
     """Size of its address space, which the kernel refuses to go over; none: without such a limit."""
     environment: tuple[tuple[str, str], ...] = ()
@@ -27,6 +35,12 @@ class Terms:
     """Deaths that are so long ago do not count any more."""
     aside_s: float = 600.0
     """So long it is set aside, then it is tried again."""
+
+    def too_much(self, held: int) -> str | None:
+        """Why a process that holds so many bytes of memory must end; none when it need not."""
+        if held > self.memory_bytes:
+            return f"it held {held / 1e6:.0f} MB of memory, over its {self.memory_bytes / 1e6:.0f}"
+        return self.account(held)
 
 
 @dataclass(frozen=True)

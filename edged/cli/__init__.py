@@ -35,6 +35,7 @@ for _module in (
     "gallery",
     "show",
     "bench",
+    "chaos",
     "plugin",
     "service",
 ):  # each adds its commands to `app`

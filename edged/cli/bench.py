@@ -25,12 +25,11 @@ from edged.media.sound import SoundLimits, open_sound
 from edged.media.video import sample_frames
 from edged.opening import make_opener
 from edged.repository.catalogue import Catalogue
-from edged.requests.settings import RequestSettings
 from edged.requests.steps import Steps
 from edged.runtimes.opening import OpenSession
 from edged.serving.table import Served, ServiceTable
 from edged.serving.unit import open_service
-from edged.streams.feed import FrameLane
+from edged.streams.frame_lane import FrameLane
 from edged.streams.lane import RunSettings
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
@@ -65,13 +64,16 @@ def bench(
     opener = make_opener(settings, counters, log.watch)
     served = open_service(name, settings.service(name).model_copy(update=asked), opener)
     request, pictures = _request(served, items, opener.catalogue)
-    route = _route(served, readable(settings.requests, items), counters, request)
-    kinds: dict[str, Callable[[], object]] = {"bare runtime": log.bare(route), "request": route}
-    if pictures:
-        kinds["frame"] = _frames(served, pictures[0], counters)
-    facts = served.instance.facts
-    say(f"{name}: {facts.name}, {facts.variant} on {facts.device}")
-    seconds = _interleaved(kinds, rounds)
+    table_ = ServiceTable()
+    table_.put(served)
+    with Steps(table_, readable(settings.requests, items), counters) as steps:
+        route = _route(steps, name, request)
+        kinds: dict[str, Callable[[], object]] = {"bare runtime": log.bare(route), "request": route}
+        if pictures:
+            kinds["frame"] = _frames(served, pictures[0], counters)
+        facts = served.instance.facts
+        say(f"{name}: {facts.name}, {facts.variant} on {facts.device}")
+        seconds = _interleaved(kinds, rounds)
     sound_s = _sound_seconds(items[0]) if served.service.takes_sound else None
     _report(served, seconds, {stage: p50 for stage, (p50, _) in counters.percentiles().items()}, sound_s)
 
@@ -132,16 +134,11 @@ def _request(served: Served, items: list[str], catalogue: Catalogue) -> tuple[by
     return request_of(known, [], {"image": pybase64.b64encode_as_string(jpeg)}), [jpeg]
 
 
-def _route(
-    served: Served, settings: RequestSettings, counters: Counters, body: bytes
-) -> Callable[[], object]:
+def _route(steps: Steps, name: str, body: bytes) -> Callable[[], object]:
     """A whole request, from its bytes to those of its answer."""
-    table_ = ServiceTable()
-    table_.put(served)
-    requests = Steps(table_, settings, counters)
 
     def answered() -> None:
-        answer = requests.all_at_once(RequestJob(served.service.name, body, time.monotonic(), lambda _: None))
+        answer = steps.all_at_once(RequestJob(name, body, time.monotonic(), lambda _: None))
         if answer.code != 200:
             raise EdgedError(answer.body.decode())
 

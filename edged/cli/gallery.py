@@ -14,8 +14,8 @@ from edged.cli.ownership import hand_over
 from edged.cli.terminal import print_json, say, table
 from edged.contracts.errors import BadRequest, NotFound, NotMedia, TooLarge
 from edged.contracts.product import UNKNOWN
-from edged.media.picture import PictureLimits, decode_picture
-from edged.repository.gallery import SUFFIXES, enrolled, sku_ids
+from edged.flow.budget import Budget
+from edged.repository.enrolment import SUFFIXES, decoded, enrolled, picture_bytes, sku_ids
 from edged.repository.skus import FILE, numbered
 
 app = typer.Typer()
@@ -38,10 +38,11 @@ def enroll(
 
     Three to five pictures from the sides that a shelf shows are good; cut away what is not the product.
     """
-    gallery = configuration.load(config).paths.gallery
+    settings = configuration.load(config)
+    gallery, memory = settings.paths.gallery, Budget(settings.runtime.memory_bytes())
     folder = gallery / _checked(sku)
-    data = [(picture, _read(picture)) for picture in pictures]
-    sku_ids(gallery)  # what is there already comes first
+    data = [(picture, _read(picture, memory)) for picture in pictures]
+    sku_ids(gallery, memory)  # what is there already comes first
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for picture, body in data:
@@ -61,8 +62,9 @@ def gallery(*, as_json: AsJson = False, config: ConfigPath) -> None:
 
     To forget one, delete its folder: should it come back, it has the same id.
     """
-    folder = configuration.load(config).paths.gallery
-    ids, counts = sku_ids(folder), sorted(_counts(folder).items())
+    settings = configuration.load(config)
+    folder, memory = settings.paths.gallery, Budget(settings.runtime.memory_bytes())
+    ids, counts = sku_ids(folder, memory), sorted(_counts(folder).items())
     if as_json:
         print_json([{"id": ids.get(sku), "sku": sku, "pictures": count} for sku, count in counts])
         return
@@ -89,11 +91,12 @@ def _checked(sku: str) -> str:
     return sku
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, memory: Budget) -> bytes:
     """A file that holds a picture."""
     try:
-        data = path.read_bytes()
-        decode_picture(data, PictureLimits(), 0.0)
+        data = picture_bytes(path)
+        with decoded(data, memory):
+            pass
     except OSError as error:
         raise NotFound(f"{path} cannot be read: {error.strerror}") from error
     except (NotMedia, TooLarge) as error:

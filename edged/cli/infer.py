@@ -105,8 +105,7 @@ def _answered(
     with ExitStack() as held:
         serving.put(open_service(known.name, wanted, make_opener(settings, counters)))
         store = partial(_beside, target, held) if known.makes_video else None
-        steps = Steps(serving, readable(settings.requests, items), counters, store=store)
-        held.callback(steps.close)
+        steps = held.enter_context(Steps(serving, readable(settings.requests, items), counters, store=store))
         report = held.enter_context(progress_bars()) if known.is_job else None
         job = RequestJob(
             *(known.name, payload, time.monotonic(), lambda _: None),

@@ -25,7 +25,8 @@ BROKER_S = 10.0
 """And so long for the broker."""
 
 
-def _duration(text: str) -> float:
+def duration(text: str) -> float:
+    """Seconds of what an option says. Raises `BadParameter`."""
     value = seconds(text)
     if not isinstance(value, float):
         raise typer.BadParameter(f"{text!r} is no duration; write 15s, 2m or 1h")
@@ -37,7 +38,7 @@ def run(
     *,
     config: ConfigPath,
     for_: Annotated[
-        float | None, typer.Option("--for", parser=_duration, help="End after 15s, 2m, ...")
+        float | None, typer.Option("--for", parser=duration, help="End after 15s, 2m, ...")
     ] = None,
     pull: Annotated[bool, typer.Option("--pull", help="First fetch the models that are missing.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no results on stdout.")] = False,

@@ -121,6 +121,11 @@ class StreamMessage(_Message):
     """The service's answer, of the classes that `publish` names; absent when there is an error."""
     error: ErrorFacts | None = None
     """Present instead of `result` when the item failed; `on: change` tells when that begins and ends."""
+    recording: str | None = None
+    """Cameras with `record`, under `on: change`: the address of an MP4 file of what happens around this
+    message, under `http.public_url`, else as a path (where HTTP is off, the URI in the store). GET answers
+    409 until it is written, and 404 when it could not be or is older than the store keeps. An event that
+    comes while one is recorded prolongs it and has the same address."""
 
 
 class StreamState(_Message):
@@ -133,6 +138,8 @@ class StreamState(_Message):
     """Frames decoded a second, over the last seconds; of sound, chunks of about a tenth of a second."""
     why: str
     """One sentence, empty when online; `disabled by control/disable` until `control/enable`."""
+    recordings: str = ""
+    """Why the last recording of the camera was not made; empty when it was, or none was wanted."""
 
 
 class ServiceFacts(_Message):
@@ -236,7 +243,9 @@ class ControlAnswer(_Message):
     `reload` reads config.yaml again. `disable` and `enable` switch the `stream` that they name off and on;
     this is remembered over restarts. `snapshot` publishes a picture of the `stream` that it names, or of all,
     on `edged/<node>/stream/<stream>/snapshot`: an annotated JPEG, in MQTT 5 with the user property
-    `captured_at`. `cancel` ends the request whose `request_id` it names, which is answered 499.
+    `captured_at`. `record` records the `stream` that it names, from `record.before` on until `seconds` from
+    now, without them as `record.after` says. `cancel` ends the request whose `request_id` it names, which is
+    answered 499.
     """
 
     verb: str
@@ -245,3 +254,5 @@ class ControlAnswer(_Message):
     """Whether it was done."""
     message: str
     """What was done, or why not."""
+    recording: str | None = None
+    """Of `record`: where its file will be, as `recording` of a stream message."""

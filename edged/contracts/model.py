@@ -164,6 +164,9 @@ class StreamModel(Opened, Generic[ItemT, OptionsT, ResultT, StateT]):
     or seen twice.
     """
 
+    frame_rate: float | None = None
+    """Of a model that watches a camera: so many frames a second are handed to it, at most; none: all."""
+
     @abstractmethod
     def start(self, options: OptionsT) -> StateT:
         """The state before the first chunk."""

@@ -49,6 +49,8 @@ class Service:
     """Options that are others on a stream, unless the stream says them itself."""
     listens: Listens = "utterance"
     """On a microphone."""
+    watches: bool = False
+    """A service of videos that runs on a camera too: its model remembers the frames (a `StreamModel`)."""
 
     @property
     def schema_id(self) -> str:
@@ -74,6 +76,11 @@ class Service:
     def takes_frames(self) -> bool:
         """Whether a single picture is the input, so that the service runs on a camera too."""
         return self.media == "picture"
+
+    @property
+    def on_cameras(self) -> bool:
+        """Whether a camera can feed it: frame by frame, or as a video that goes on."""
+        return self.takes_frames or self.watches
 
     @property
     def takes_pictures(self) -> bool:

@@ -43,6 +43,7 @@ SERVICES: Mapping[str, Service] = {
             _VIDEO,
             video.ActionOptions,
             video.ActionClassification,
+            watches=True,
         ),
         Service(
             "video-highlight",

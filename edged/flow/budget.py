@@ -5,11 +5,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from edged.contracts.errors import TimedOut, TooLarge
+from edged.contracts.errors import NotReady, TimedOut, TooLarge
 
 _LOOK_S = 0.5
 """Seconds between two looks whether anybody still waits for who waits here."""
+_GROWN_S = 2.0
+"""A process that takes all there is has been ended by then; what is still missing stays so."""
 
 
 def _patient() -> None:
@@ -41,6 +44,7 @@ class Budget:
         self._total = total
         self._setting = setting
         self._held = 0
+        self._watched: dict[object, int] = {}
         self._line: deque[object] = deque()
         self._changed = threading.Condition()
 
@@ -58,7 +62,15 @@ class Budget:
     @property
     def held(self) -> int:
         """Bytes that are in use."""
-        return self._held
+        return self._held + self._kept()
+
+    def account(self) -> Callable[[int], str | None]:
+        """For a process, which does not ask before it takes: call it with the bytes that it holds now, 0 at
+        its end. Those who ask get what is left.
+
+        It says why that process must end: it is the largest of those that together hold more than there is.
+        """
+        return partial(self._watch, object())
 
     @contextmanager
     def hold(
@@ -67,7 +79,8 @@ class Budget:
         """So many bytes until the end of the block; waits for its turn until `deadline`, `time.monotonic()`.
 
         `check` is called now and then while it waits, and may raise. Raises `TooLarge` for what can never be
-        had, and `TimedOut`. Who holds some must not wait for more: two who do so may wait for each other.
+        had, `NotReady` for what processes do not leave, and `TimedOut`. Who holds some must not wait for
+        more: two who do so may wait for each other.
         """
         self._wait(size, deadline, check)
         share = Share(self, size)
@@ -77,12 +90,12 @@ class Budget:
             share.keep(0)
 
     def _wait(self, size: int, deadline: float | None, check: Callable[[], None]) -> None:
-        ticket = object()
+        ticket, grown = object(), time.monotonic() + _GROWN_S
         with self._changed:
             self._line.append(ticket)
             try:
-                while self._line[0] is not ticket or self._held + size > self._total:
-                    self._check_size(size)
+                while self._line[0] is not ticket or self.held + size > self._total:
+                    self._check_size(size, grown)
                     self._changed.wait(_seconds(deadline, self._setting))
                     check()
                 self._held += size
@@ -90,12 +103,32 @@ class Budget:
                 self._line.remove(ticket)
                 self._changed.notify_all()
 
-    def _check_size(self, size: int) -> None:
+    def _check_size(self, size: int, grown: float) -> None:
         if size > self._total:
             raise TooLarge(
                 f"decoding it takes {size} bytes of memory, over `{self._setting}` of {self._total}; "
                 "send less at a time"
             )
+        if size > self._total - self._kept() and time.monotonic() > grown:
+            raise NotReady(
+                f"decoding it takes {size} bytes of memory; of `{self._setting}` of {self._total} processes "
+                f"of their own hold {self._kept()}: raise it, or lower `max_memory` of their services"
+            )
+
+    def _kept(self) -> int:
+        """Bytes that processes hold."""
+        return sum(self._watched.values())
+
+    def _watch(self, who: object, held: int) -> str | None:
+        with self._changed:
+            self._watched[who] = held
+            if not held:
+                del self._watched[who]
+            self._changed.notify_all()
+            if (kept := self._kept()) <= self._total or held < max(self._watched.values()):
+                return None
+        told = f"with its {held} bytes of memory all processes hold {kept}"
+        return f"{told}, over `{self._setting}` of {self._total}"
 
     def _give_back(self, size: int) -> None:
         with self._changed:

@@ -29,30 +29,31 @@ class Mailbox(Protocol[T_co]):
 
 
 class Latest(Generic[T]):
-    """Holds one item; a newer one replaces it and `dropped` is called for the older."""
+    """Holds the newest item, or few; one more replaces the oldest, for which `dropped` is called."""
 
-    def __init__(self, dropped: Callable[[], None] = nobody) -> None:
+    def __init__(self, dropped: Callable[[], None] = nobody, room: int = 1) -> None:
+        """`room`: items that it holds at most."""
         self.ready: Callable[[], None] = nobody
         self._dropped = dropped
-        self._slot: deque[T] = deque(maxlen=1)
+        self._slot: deque[T] = deque(maxlen=room)
         self._lock = threading.Lock()
 
     def put(self, item: T) -> None:
-        """Leave the newest item."""
+        """Leave a newer item."""
         with self._lock:
-            replaces = bool(self._slot)
+            replaces = len(self._slot) == self._slot.maxlen
             self._slot.append(item)
         if replaces:
             self._dropped()
         self.ready()
 
     def take(self) -> T | None:
-        """The item, or none."""
+        """The oldest that is held, or none."""
         with self._lock:
             return self._slot.popleft() if self._slot else None
 
     def __len__(self) -> int:
-        """0 or 1."""
+        """Items waiting."""
         return len(self._slot)
 
 

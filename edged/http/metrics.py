@@ -27,6 +27,7 @@ _LABELS: Mapping[str, tuple[str, str]] = {
     "frames_inferred": ("stream", "service"),
     "results_suppressed": ("stream", "reason"),
     "snapshots_dropped": ("stream", "reason"),
+    "recordings": ("stream", "reason"),
     "reconnects": ("stream", "state"),
     "inference_failed": ("model", "reason"),
 }

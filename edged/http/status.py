@@ -46,6 +46,8 @@ class StreamStatus(_Part):
     """Frames decoded a second, over the last seconds."""
     why: str
     """One sentence, empty when online."""
+    recordings: str = ""
+    """Why its last recording was not made; empty when it was, or none was wanted."""
     services: list[str]
     """Names of the services that it feeds."""
     listens: bool

@@ -41,3 +41,8 @@ def open_media(file: IO[bytes] | Reader) -> av.container.InputContainer:
         return av.open(_Bytes(file), "r", container_options=_OPTIONS, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         raise NotMedia("is no audio or video that can be read") from error
+
+
+def decodable(track: av.AudioStream | av.VideoStream) -> bool:
+    """Whether FFmpeg knows how it is encoded; PyAV gives it no decoder otherwise."""
+    return getattr(track, "codec_context", None) is not None

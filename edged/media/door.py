@@ -2,7 +2,9 @@
 
 A camera is a computer, too, and may be somebody else's by now. A playlist that it sends in the place of its
 video would lead FFmpeg to any file and host, and so would a redirect: protocols are those of the scheme that
-was written, playlists are followed only where the operator named one, redirects within the same host.
+was written, playlists are followed only where the operator named one, redirects within the same host. One
+way stays open: FFmpeg follows a redirect of RTSP to RTSP on any host, and no option forbids it. (To ask the
+camera before would not help: it may answer FFmpeg otherwise. To stand between them would cost each packet.)
 """
 
 import base64

@@ -1,8 +1,9 @@
 """The pictures of a stranger's file: which track, its packets, and what of it was found damaged."""
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import IO, cast
 
@@ -13,6 +14,7 @@ from av.stream import Disposition
 from edged.contracts.errors import NotUsable, TooLarge
 from edged.media.container import open_media
 from edged.media.packets import Placed, Reader
+from edged.media.sound import sound_track
 
 THREADS = 2
 """Of the decoder; each holds a picture."""
@@ -21,7 +23,7 @@ _HIDDEN = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
 @dataclass(slots=True)
-class Damage:
+class Flaws:
     """What was found wrong in one pass through a file."""
 
     packets: int = 0
@@ -46,7 +48,7 @@ class Damage:
             faults.append(f"{self.disordered} of its pictures are out of order and left out")
         return f"the video is damaged: {', '.join(faults)}; the rest is used" if faults else None
 
-    def add(self, other: "Damage") -> None:
+    def add(self, other: "Flaws") -> None:
         """What another pass has found, most of which is the same."""
         self.packets = max(self.packets, other.packets)
         self.pictures = max(self.pictures, other.pictures)
@@ -60,7 +62,7 @@ class PictureTrack:
     def __init__(self, file: IO[bytes], most_pixels: int, check: Callable[[], None]) -> None:
         """Raises `NotMedia`, `NotUsable` without such a track, `TooLarge` for pictures over `most_pixels`."""
         self._reader = Reader(Placed(file), check)
-        self.damage = Damage()
+        self.flaws = Flaws()
         """Counted until somebody puts another one in its place."""
         self.latest = 0.0
         """Seconds, by the file's clock, at which the packets of all tracks that were read are over."""
@@ -97,7 +99,13 @@ class PictureTrack:
     @property
     def has_sound(self) -> bool:
         """Whether it has a track of sound."""
-        return bool(self._container.streams.audio)
+        return sound_track(self._container) is not None
+
+    def second(self, frame: av.VideoFrame) -> float | None:
+        """When a picture is shown, by the file's clock; none where it does not say."""
+        # AVI knows only the order of decoding, of which FFmpeg makes times of showing that are none.
+        at = frame.dts if self._container.format.name == "avi" else frame.pts
+        return None if at is None or frame.time_base is None else float(at * frame.time_base)
 
     def seek(self, second: float) -> bool:
         """Go to the key frame at or before, by the file's clock; whether it could."""
@@ -109,14 +117,15 @@ class PictureTrack:
         return True
 
     def packets(self) -> Iterator["av.Packet[av.VideoStream]"]:
-        """Those of the track. Raises what `check` does, and `FFmpegError` where the file breaks off."""
-        for packet in self._container.demux():  # of other tracks too: each is a time to look at the clock
-            self._reader.next_packet()
-            if packet.pts is not None and packet.time_base is not None:
-                over = (packet.pts + (packet.duration or 0)) * packet.time_base
-                self.latest = max(self.latest, float(over))
-            if packet.stream is self.stream:
-                yield cast("av.Packet[av.VideoStream]", packet)
+        """Those of the track, up to where the file breaks off. Raises what `check` does."""
+        with suppress(av.error.FFmpegError):
+            for packet in self._container.demux():  # of other tracks too: each is a time to look at the clock
+                self._reader.next_packet()
+                if packet.pts is not None and packet.time_base is not None:
+                    over = (packet.pts + (packet.duration or 0)) * packet.time_base
+                    self.latest = max(self.latest, float(over))
+                if packet.stream is self.stream:
+                    yield cast("av.Packet[av.VideoStream]", packet)
 
     def decoded(self, packet: "av.Packet[av.VideoStream] | None") -> list[av.VideoFrame]:
         """Its pictures; none where it is damaged. Without a packet: what the decoder holds back."""
@@ -125,23 +134,20 @@ class PictureTrack:
         except av.error.EOFError:
             return []
         except av.error.FFmpegError:
-            self.damage.packets += 1
+            self.flaws.packets += 1
             return []
 
     def pictures(self, *, whole: bool) -> Iterator[av.VideoFrame]:
         """All that follow; unless `whole`, from the first key frame on, for others need what was not read."""
         begun = whole
-        try:
-            for packet in self.packets():
-                before = self.damage.packets
-                for frame in self.decoded(packet):
-                    begun = begun or frame.key_frame
-                    if begun:
-                        yield frame
-                if not begun:
-                    self.damage.packets = before
-        except av.error.FFmpegError:  # cut off: what came so far is the video
-            yield from self.decoded(None)
+        for packet in itertools.chain(self.packets(), [None]):
+            before = self.flaws.packets
+            for frame in self.decoded(packet):
+                begun = begun or frame.key_frame
+                if begun:
+                    yield frame
+            if not begun:
+                self.flaws.packets = before
 
     def _configure(self, most_pixels: int) -> None:
         context = self.stream.codec_context

@@ -12,6 +12,7 @@ from edged.media.frame import is_full_range, plane_of
 
 _PLANAR = re.compile(r"yuv[aj]?(420|422|444)p(?:(9|10|12|14|16)le)?")
 _GRAY = "gray"
+_LIMITED = 1  # AVCOL_RANGE_MPEG
 
 
 def planar(decoded: av.VideoFrame, size: tuple[int, int]) -> YuvPicture:
@@ -29,7 +30,8 @@ def planar(decoded: av.VideoFrame, size: tuple[int, int]) -> YuvPicture:
     said = matrix_of(decoded.colorspace), is_full_range(decoded)
     if form.name == _GRAY:
         none = np.full(((size[0] + 1) // 2, (size[1] + 1) // 2), 128, np.uint8)
-        return YuvPicture((plane_of(decoded, 0).copy(), none, none), *said)
+        full_range = decoded.color_range != _LIMITED  # which it is unless it says so, as FFmpeg has it
+        return YuvPicture((plane_of(decoded, 0).copy(), none, none), said[0], full_range)
     if (known := _PLANAR.fullmatch(form.name)) is None:
         same = {"src_color_range": decoded.color_range, "dst_color_range": decoded.color_range}
         decoded, known = decoded.reformat(format="yuv420p", threads=1, **same), _PLANAR.fullmatch("yuv420p")

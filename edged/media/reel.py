@@ -9,7 +9,7 @@ from typing import IO, NamedTuple
 import av
 
 from edged.contracts.errors import NotUsable
-from edged.media.picture_track import Damage, PictureTrack
+from edged.media.picture_track import Flaws, PictureTrack
 
 
 class Shown(NamedTuple):
@@ -39,7 +39,7 @@ class Reel:
     def __init__(self, file: IO[bytes], most_pixels: int, check: Callable[[], None]) -> None:
         """Raises what `PictureTrack` does, and `NotUsable` when none of its pictures can be decoded."""
         self._again = partial(PictureTrack, file, most_pixels, check)
-        self._damage = Damage()
+        self._flaws = Flaws()
         self._track = self._again()
         try:
             self.first, times = _looked(self._track)
@@ -47,7 +47,7 @@ class Reel:
         except BaseException:
             self._track.close()
             raise
-        self.origin = self.first.time or 0.0
+        self.origin = self._track.second(self.first) or 0.0
         """Seconds of the file's own clock at which its first picture is shown."""
         self.rate, self.step = _evenness(times, self._track.rates, self._track.tick)
         """`rate`: pictures a second, none where they are not shown evenly; `step`: seconds from one to the
@@ -65,8 +65,8 @@ class Reel:
     @property
     def damaged(self) -> str | None:
         """What is wrong with what was read so far, in a sentence."""
-        self._damage.add(self._track.damage)
-        return self._damage.told()
+        self._flaws.add(self._track.flaws)
+        return self._flaws.told()
 
     def shown_from(self, second: float) -> Iterator[Shown]:
         """Pictures and when they are shown, from the one at `second`, or some before it, to the end."""
@@ -84,8 +84,8 @@ class Reel:
         return self._timed(whole=True)
 
     def _begin(self) -> None:
-        self._damage.add(self._track.damage)
-        self._track.damage = Damage()
+        self._flaws.add(self._track.flaws)
+        self._track.flaws = Flaws()
 
     def _sought(self, second: float) -> Iterator[Shown]:
         return self._timed(whole=False) if self._track.seek(second + self.origin) else iter(())
@@ -100,32 +100,32 @@ class Reel:
                     return
                 at = max(0.0, last + self.step)
             if at <= last:
-                track.damage.disordered += 1
+                track.flaws.disordered += 1
                 continue
-            track.damage.pictures += frame.is_corrupt
+            track.flaws.pictures += frame.is_corrupt
             number = number + 1 if last > -math.inf and self.rate is None else round(at / self.step)
             last = at
             yield Shown(at, number, frame)
         ends = max(last + self.step, track.latest - self.origin)  # another track may be longer
         if self.seconds is not None and ends < self.seconds - _SHORT_S:
-            track.damage.ends = max(0.0, last + self.step), self.seconds
+            track.flaws.ends = max(0.0, last + self.step), self.seconds
 
     def _second(self, frame: av.VideoFrame) -> float | None:
         """When it is shown; where they are shown evenly, without the rounding of the file."""
-        if frame.pts is None or frame.time_base is None:
-            return None
-        at = float(frame.pts * frame.time_base) - self.origin
-        if self.rate is not None:
-            exact = round(at * self.rate) / self.rate
-            at = exact if abs(exact - at) <= _rounding(float(frame.time_base)) else at
-        return at
+        clock = self._track.second(frame)
+        if clock is None or self.rate is None:
+            return None if clock is None else clock - self.origin
+        exact = round((clock - self.origin) * self.rate) / self.rate
+        return (
+            exact if abs(exact - clock + self.origin) <= _rounding(self._track.tick) else clock - self.origin
+        )
 
 
 def _looked(track: PictureTrack) -> tuple[av.VideoFrame, list[float]]:
     """The first picture, and when some are shown, in order."""
     first, times = None, []
-    for packet in track.packets():
-        if packet.pts is not None:
+    for packet in itertools.chain(track.packets(), [None]):
+        if packet is not None and packet.pts is not None:
             times.append(packet.pts * track.tick)
         if first is None:
             first = next(iter(track.decoded(packet)), None)
@@ -144,7 +144,8 @@ def _evenness(times: list[float], said: list[float], tick: float) -> tuple[float
         return rate, 1 / (rate or _USUAL_RATE)
     mean = (times[-1] - times[0]) / (len(times) - 1)
     even = all(abs(at - times[0] - i * mean) <= _rounding(tick) for i, at in enumerate(times))
-    near = next((rate for rate in said if abs(rate * mean - 1) < 0.01), None)
+    off = 0.001 + 2 * tick / (times[-1] - times[0])
+    near = next((rate for rate in said if abs(rate * mean - 1) < off), None)
     return (near, 1 / near) if even and near else (None, mean)
 
 

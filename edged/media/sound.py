@@ -15,7 +15,7 @@ from pydantic import Field
 
 from edged.contracts.errors import NotMedia, NotUsable, TooLarge
 from edged.contracts.settings import Settings
-from edged.media.container import open_media
+from edged.media.container import decodable, open_media
 from edged.media.packets import MAX_CHANNELS, Reader, fault, most_samples
 
 RATE = 16_000
@@ -24,8 +24,6 @@ PIECE = RATE // 2
 """Samples of a piece: half a second."""
 RATES = range(4_000, 768_001)
 """Samples a second of a recording. At 1 Hz a second of sound would be made out of each of its numbers."""
-MEMORY = 200_000_000
-"""Bytes that decoding takes at the most, whatever is in the file; mostly a tenth of it."""
 MICROSECONDS = 1_000_000
 
 
@@ -68,13 +66,15 @@ def open_sound(
     """
     reader = Reader(file, check)
     with open_media(reader) as container:
-        if not container.streams.audio:
+        if (track := sound_track(container)) is None:
             raise NotUsable("has no sound track")
+        if not decodable(container.streams.audio[0]):
+            raise NotMedia("holds sound of a kind that cannot be decoded")
         told = None if container.duration is None else container.duration / MICROSECONDS
         if play_duration_us is not None:
             asked = play_duration_us / MICROSECONDS
             told = asked if told is None else min(told, asked)
-        blocks = converted(sound_frames(container, reader))
+        blocks = converted(sound_frames(container, track, reader))
         yield Sound(_bounded(blocks, limits, play_duration_us), told)
 
 
@@ -113,9 +113,15 @@ def converted(frames: Iterator[av.AudioFrame]) -> Iterator[NDArray[np.float32]]:
         yield from converter.rest()
 
 
-def sound_frames(container: av.container.InputContainer, reader: Reader) -> Iterator[av.AudioFrame]:
-    """What can be decoded of its first track of sound, from where it is on."""
-    stream = container.streams.audio[0]
+def sound_track(container: av.container.InputContainer) -> av.AudioStream | None:
+    """The first whose kind FFmpeg knows."""
+    return next((track for track in container.streams.audio if track.codec_context is not None), None)
+
+
+def sound_frames(
+    container: av.container.InputContainer, stream: av.AudioStream, reader: Reader
+) -> Iterator[av.AudioFrame]:
+    """What can be decoded of a track of sound, from where the file is on."""
     context = stream.codec_context
     context.options = {"max_samples": str(most_samples(context.sample_rate, context.channels))}
     try:

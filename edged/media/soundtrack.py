@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edged.contracts.errors import NotUsable
 from edged.media.container import open_media
 from edged.media.packets import Placed, Reader
-from edged.media.sound import PIECE, RATE, converted, sound_frames
+from edged.media.sound import PIECE, RATE, converted, sound_frames, sound_track
 
 _BACK_S = 1.0
 """So much earlier decoding begins: what was heard before shapes a codec's first sounds."""
@@ -22,11 +22,25 @@ _BACK_S = 1.0
 def sound_of(
     file: IO[bytes], span: tuple[float, float], origin: float, check: Callable[[], None]
 ) -> Iterator[NDArray[np.float32]]:
-    """[n] each, at most `PIECE`, mono, -1 to 1, 16 kHz: from start to end, seconds from the first picture.
+    """[n] each, all but the last `PIECE`, mono, -1 to 1, 16 kHz: from start to end, seconds of the pictures.
 
-    `origin`: seconds of that picture by the file's clock. Where the sound begins later there is silence
+    `origin`: seconds of the first picture by the file's clock. Where the sound begins later there is silence
     before it; where it ends earlier it ends. What cannot be listened to is none.
     """
+    held = np.empty(0, np.float32)
+    for part in _parts(file, span, origin, check):
+        held = np.concatenate([held, part])
+        while len(held) >= PIECE:
+            yield held[:PIECE]
+            held = held[PIECE:]
+    if len(held):
+        yield held
+
+
+def _parts(
+    file: IO[bytes], span: tuple[float, float], origin: float, check: Callable[[], None]
+) -> Iterator[NDArray[np.float32]]:
+    """Of any length, but of no more than a frame's."""
     first, last = (round(min(max(0.0, second), 1e9) * RATE) for second in span)
     with ExitStack() as held:
         frames = _frames_from(file, span[0] + origin - _BACK_S, check, held)
@@ -39,10 +53,8 @@ def sound_of(
         for block in _blocks(itertools.chain([begin], frames)):
             if at >= last:
                 return
-            part = block[max(0, first - at) : max(0, last - at)]
+            yield block[max(0, first - at) : max(0, last - at)]
             at += len(block)
-            for offset in range(0, len(part), PIECE):
-                yield part[offset : offset + PIECE]
 
 
 def _blocks(frames: Iterator[av.AudioFrame]) -> Iterator[NDArray[np.float32]]:
@@ -54,31 +66,33 @@ def _frames_from(
     file: IO[bytes], second: float, check: Callable[[], None], held: ExitStack
 ) -> Iterator[av.AudioFrame]:
     """Those from then on, by the file's clock, and some before."""
-    container, reader = _opened(file, check, held)
-    if second > 0 and (frames := _sought(container, reader, second)) is not None:
-        return frames
+    if second > 0:
+        container, track, reader = _opened(file, check, held)
+        if _seek(container, track, reader, second):
+            frames = sound_frames(container, track, reader)
+            begin = next(frames, None)
+            if begin is not None and begin.time is not None and begin.time <= second + _BACK_S:
+                return itertools.chain([begin], frames)
     return sound_frames(*_opened(file, check, held))
 
 
-def _sought(
-    container: av.container.InputContainer, reader: Reader, second: float
-) -> Iterator[av.AudioFrame] | None:
-    """None where the file cannot say where that is."""
-    stream = container.streams.audio[0]
+def _seek(
+    container: av.container.InputContainer, track: av.AudioStream, reader: Reader, second: float
+) -> bool:
+    """Whether the file can say where that is."""
     try:
         with reader.wandering():
-            container.seek(round(second / stream.time_base), stream=stream)  # type: ignore[operator]
+            container.seek(round(second / track.time_base), stream=track)  # type: ignore[operator]
     except (av.error.FFmpegError, OverflowError, ZeroDivisionError):
-        return None
-    frames = sound_frames(container, reader)
-    begin = next(frames, None)
-    if begin is None or begin.time is None or begin.time > second + _BACK_S:
-        return None
-    return itertools.chain([begin], frames)
+        return False
+    return True
 
 
 def _opened(
     file: IO[bytes], check: Callable[[], None], held: ExitStack
-) -> tuple[av.container.InputContainer, Reader]:
+) -> tuple[av.container.InputContainer, av.AudioStream, Reader]:
     reader = Reader(Placed(file), check)
-    return held.enter_context(open_media(reader)), reader
+    container = held.enter_context(open_media(reader))
+    if (track := sound_track(container)) is None:
+        raise NotUsable("has no sound track")
+    return container, track, reader

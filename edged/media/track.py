@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edged.contracts.errors import NotUsable, SourceError
 from edged.media.chunks import CHUNK, ChunkCutter, SoundChunk
+from edged.media.container import decodable
 from edged.media.sound import RATE, Converter
 from edged.media.source import Pace, SourceOptions, is_file, opened, redact
 
@@ -58,6 +59,8 @@ def _blocks(source: str, options: SourceOptions, stop: threading.Event) -> Itera
     with opened(source, options, only="audio") as container:
         if not container.streams.audio:
             raise SourceError(f"{redact(source)} has no sound")
+        if not decodable(container.streams.audio[0]):
+            raise SourceError(f"the sound of {redact(source)} is of a kind that cannot be decoded")
         converter = Converter()
         for packet in container.demux(container.streams.audio[0]):
             if stop.is_set():

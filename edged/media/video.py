@@ -15,7 +15,9 @@ import numpy as np
 from edged.contracts.errors import SourceError
 from edged.contracts.items import PixelFormat, Pixels
 from edged.flow.budget import Budget
+from edged.media.container import decodable
 from edged.media.frame import VideoFrame
+from edged.media.ring import Packet, PacketRing
 from edged.media.source import Pace, SourceOptions, is_file, opened, redact
 
 DECODER_THREADS = 4
@@ -32,6 +34,8 @@ class VideoOptions(SourceOptions):
     """Decode only frames that stand alone."""
     memory: Budget | None = None
     """What decoding pictures of a folder shares with requests; none: nothing is counted."""
+    ring: PacketRing | None = None
+    """What holds the packets for recordings; none: nothing is recorded."""
 
 
 def open_video(source: str, options: VideoOptions, stop: threading.Event) -> Iterator[VideoFrame]:
@@ -92,8 +96,11 @@ def _timed_frames(
             return
         with opened(source, options, again=seen > 0) as container:
             single = _is_picture(container) and not is_file(source)
+            if single and options.ring is not None:
+                options.ring.refuse("it gives single pictures, and no video")
             # What follows a picture of a length that the server did not tell is an error to FFmpeg.
-            yield from itertools.islice(_played(container, source, options, stop), 1 if single else None)
+            frames = _played(container, source, options, stop, None if single else options.ring)
+            yield from itertools.islice(frames, 1 if single else None)
         if not single:
             return
 
@@ -103,15 +110,22 @@ def _is_picture(container: av.container.InputContainer) -> bool:
 
 
 def _played(
-    container: av.container.InputContainer, source: str, options: VideoOptions, stop: threading.Event
+    container: av.container.InputContainer,
+    source: str,
+    options: VideoOptions,
+    stop: threading.Event,
+    ring: PacketRing | None,
 ) -> Iterator[tuple[av.VideoFrame, float]]:
     if not container.streams.video:
         raise SourceError(f"{redact(source)} has no video")
     stream = container.streams.video[0]
+    if not decodable(stream):
+        raise SourceError(f"the video of {redact(source)} is of a kind that cannot be decoded")
     _configure(stream, options)
     step = float(1 / (stream.guessed_rate or stream.average_rate or 25))
     first, last = None, -step
-    for decoded in _decoded(container, stream, options, stop):
+    packets = container.demux(stream) if ring is None else _ringed(container, stream, ring, source)
+    for decoded in _decoded(packets, options, stop):
         second = decoded.time if decoded.time is not None else last + step
         first = second if first is None else first
         last = second
@@ -126,13 +140,21 @@ def _configure(stream: av.VideoStream, options: VideoOptions) -> None:
         stream.codec_context.skip_frame = "NONKEY"
 
 
+def _ringed(
+    container: av.container.InputContainer, stream: av.VideoStream, ring: PacketRing, source: str
+) -> Iterator[Packet]:
+    """Packets of the pictures, after all have been kept, those of the sound too."""
+    for packet in container.demux(*ring.open(container, is_file=is_file(source))):
+        is_video = packet.stream is stream
+        ring.put(packet, is_video=is_video)
+        if is_video:
+            yield packet
+
+
 def _decoded(
-    container: av.container.InputContainer,
-    stream: av.VideoStream,
-    options: VideoOptions,
-    stop: threading.Event,
+    packets: Iterator[Packet], options: VideoOptions, stop: threading.Event
 ) -> Iterator[av.VideoFrame]:
-    for packet in container.demux(stream):
+    for packet in packets:
         if stop.is_set():
             return
         try:

@@ -41,7 +41,7 @@ class Aside:
 
     def condemn(self, message: Outgoing) -> Outgoing | None:
         """Connections died on it, and on nothing else. What is sent instead: 413, if it was an answer."""
-        if message.is_last_word:
+        if message.is_last_word or message.policy == "latest":
             self.drop(message, DEADLY)
             return None
         self._counters.count("mqtt_set_aside", message.policy)

@@ -12,15 +12,12 @@ from paho.mqtt.client import MQTTMessage
 
 from edged.contracts.errors import BadRequest, EdgedError, NotFound
 from edged.contracts.message import ControlAnswer
+from edged.contracts.verb import Done, Verb
 from edged.flow.counters import Counters
 from edged.mqtt.outbox import Outbox
 from edged.mqtt.topics import Topics
 
 log = logging.getLogger(__name__)
-
-Verb = Callable[[dict[str, Any]], str]
-"""Gets the message's JSON object, says what was done; raises `EdgedError` to say why not."""
-
 
 MOST_BYTES = 65_536
 """Of an order: a JSON object with a name or two."""
@@ -59,24 +56,27 @@ class ControlDesk:
             self._worker.submit(self._run, verb, bytes(message.payload), correlation)
             return
         self._counters.count("mqtt_control", "refused")
-        self._answer(verb, correlation, False, why)
+        self._answer(verb, correlation, False, Done(why))
 
     def _run(self, verb: str, payload: bytes, correlation: bytes) -> None:
         self._room.release()
         started = time.monotonic()
         try:
-            success, message = True, self._known(verb)(_fields(payload))
+            done = self._known(verb)(_fields(payload))
+            told = done if isinstance(done, Done) else Done(done)
+            success = True
         except EdgedError as error:
-            success, message = False, str(error)
+            success, told = False, Done(str(error))
         except Exception:  # the boundary of a request
             log.exception("control/%s failed", verb)
-            success, message = False, "the daemon failed on this; its log says why"
+            success, told = False, Done("the daemon failed on this; its log says why")
         self._counters.count("mqtt_control", "done" if success else "failed")
-        log.info("control/%s: %s (%.0f ms)", verb, message, (time.monotonic() - started) * 1000)
-        self._answer(verb, correlation, success, message)
+        log.info("control/%s: %s (%.0f ms)", verb, told.message, (time.monotonic() - started) * 1000)
+        self._answer(verb, correlation, success, told)
 
-    def _answer(self, verb: str, correlation: bytes, success: bool, message: str) -> None:
-        body = ControlAnswer(verb=verb, success=success, message=message).model_dump_json().encode()
+    def _answer(self, verb: str, correlation: bytes, success: bool, told: Done) -> None:
+        answer = ControlAnswer(verb=verb, success=success, message=told.message, recording=told.recording)
+        body = answer.model_dump_json(exclude_none=True).encode()
         self._outbox.ring(self._topics.control_response(verb), body, qos=1, correlation=correlation)
 
     def _known(self, verb: str) -> Verb:

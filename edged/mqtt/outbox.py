@@ -11,11 +11,38 @@ from dataclasses import replace
 
 from edged.flow.counters import Counters
 from edged.mqtt.outgoing import Outgoing
+from edged.mqtt.retained import Retained
 
 SUSPECT = 2
 """A message is suspected when so many connections died while it was on its way."""
 HELD_BYTES = 64_000_000
 """Bodies of waiting answers that stay in memory; the others are read from the journal at their turn."""
+
+
+class _Answers:
+    """All that wait, and the bytes of them that are in memory."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Outgoing] = deque()
+        self._held = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def append(self, message: Outgoing, on_disk: bool) -> None:
+        if on_disk and self._held > HELD_BYTES:
+            message = replace(message, body=None, answer=None)
+        self._held += len(message.body or b"")
+        self._waiting.append(message)
+
+    def appendleft(self, message: Outgoing) -> None:
+        self._waiting.appendleft(message)
+        self._held += len(message.body or b"")
+
+    def popleft(self) -> Outgoing:
+        message = self._waiting.popleft()
+        self._held -= len(message.body or b"")
+        return message
 
 
 class Outbox:
@@ -28,21 +55,25 @@ class Outbox:
         self.changed = threading.Condition()
         """Guards all that waits; notified of each message that comes. The sender waits on it."""
         self._counters = counters
-        self._retained: dict[str, Outgoing] = {}
-        """The newest of every topic that is retained, sent or not."""
+        self._retained = Retained()
         self._states: dict[str, Outgoing] = {}
         self._pictures: dict[str, Outgoing] = {}
-        self._answers: deque[Outgoing] = deque()
+        self._answers = _Answers()
         self._suspects: deque[Outgoing] = deque()
         """Each is sent alone, for connections died while it was on its way."""
-        self._held = 0
         self._ring: deque[Outgoing] = deque()
         self._ring_size = ring
 
     def state(self, topic: str, body: bytes) -> None:
-        """Retained; published now and after each reconnect. A newer one replaces it."""
+        """Retained; published now and after each reconnect. A newer one replaces it.
+
+        One that says the same is still what connections died on.
+        """
         with self.changed:
-            self._retained[topic] = self._states[topic] = Outgoing(topic, body, "state", 1, retain=True)
+            message = self._retained.put(Outgoing(topic, body, "state", 1, retain=True))
+            self._suspects = deque(m for m in self._suspects if m.policy != "state" or m.topic != topic)
+            self._states.pop(topic, None)
+            self._line_up(message)
             self.changed.notify()
 
     def latest(self, topic: str, body: bytes, content_type: str, facts: tuple[tuple[str, str], ...]) -> None:
@@ -58,27 +89,26 @@ class Outbox:
     ) -> None:
         """A result, health, progress: while the broker is away the oldest are dropped.
 
-        The newest that is retained is published again after each reconnect, as a state is.
+        The newest that is retained never is; it is published again after each reconnect, as a state is.
         """
         with self.changed:
             message = Outgoing(topic, body, "ring", qos, retain, correlation)
             if retain:
-                self._retained[topic] = message
+                message = self._retained.put(message)
+                self._states.pop(topic, None)  # it would be sent later than this, and stay
             self._into_ring(message)
 
     def forget(self, topic: str) -> None:
         """The broker shall retain nothing on this topic any more: it is told so by an empty message."""
         with self.changed:
-            if self._retained.pop(topic, None) is not None:
+            if self._retained.forget(topic):
+                self._states.pop(topic, None)
                 self._into_ring(Outgoing(topic, b"", "ring", 1, retain=True))
 
     def answer(self, message: Outgoing, on_disk: bool) -> None:
         """An answer; one that is `on_disk` need not stay in memory."""
         with self.changed:
-            if on_disk and self._held > HELD_BYTES:
-                message = replace(message, body=None, answer=None)
-            self._held += len(message.body or b"")
-            self._answers.append(message)
+            self._answers.append(message, on_disk)
             self.changed.notify()
 
     def take(self, nothing_flies: bool) -> list[Outgoing]:
@@ -94,42 +124,53 @@ class Outbox:
             for newest in (self._states, self._pictures):
                 if newest:
                     batch.append(newest.pop(next(iter(newest))))
-            if self._answers:
-                answer = self._answers.popleft()
-                self._held -= len(answer.body or b"")
-                batch.append(answer)
-            if self._ring:
-                batch.append(self._ring.popleft())
+            batch += [queue.popleft() for queue in (self._answers, self._ring) if queue]
         return batch
 
     def again(self) -> None:
         """The broker may have forgotten what it retained: it is sent once more, before anything newer."""
         with self.changed:
-            coming = {message.topic for message in self._ring}  # newer than, or the same as, the last one
-            known = {topic: message for topic, message in self._retained.items() if topic not in coming}
-            self._states = known | self._states
+            newer, self._states = self._states, {}
+            waiting = {message.topic for message in (*self._ring, *self._suspects)} | newer.keys()
+            for message in self._retained.beside(waiting):
+                self._line_up(message)
+            self._states |= newer
 
     def put_back(self, messages: Iterable[Outgoing]) -> None:
         """What was on its way, in its order, when the connection broke."""
         with self.changed:
             for message in reversed(list(messages)):
+                self._retained.note(message)
+                if message.policy == "answer":
+                    self._counters.count("mqtt_published", "answer sent again")
                 if message.qos == 0:
                     self._counters.count("mqtt_dropped", "the connection broke")
-                elif message.policy == "answer":
-                    self._counters.count("mqtt_published", "answer sent again")
-                    if message.deaths >= SUSPECT:
-                        self._suspects.appendleft(message)
-                        continue
-                    self._answers.appendleft(message)
-                    self._held += len(message.body or b"")
-                elif message.policy == "ring":  # states are sent again anyway
-                    (self._suspects if message.deaths >= SUSPECT else self._ring).appendleft(message)
+                elif message.policy == "state":  # sent again anyway
+                    pass
+                elif message.deaths >= SUSPECT:
+                    self._suspects.appendleft(message)
+                else:
+                    (self._answers if message.policy == "answer" else self._ring).appendleft(message)
+
+    def try_alone(self, message: Outgoing) -> None:
+        """What connections may have died on, in the place of QoS 0: acknowledged, and one a topic."""
+        with self.changed:
+            if any(waiting.topic == message.topic for waiting in self._suspects):
+                self._counters.count("mqtt_dropped", "one like it is tried alone")
+            else:
+                self._suspects.append(replace(message, qos=1, deaths=SUSPECT))
+
+    def survived(self, message: Outgoing) -> None:
+        """The broker has it: no connection dies on it."""
+        with self.changed:
+            self._retained.note(message, survived=True)
 
     def waiting(self) -> dict[str, int]:
         """Messages that wait, by what they are."""
+        suspected = sum(message.policy == "answer" for message in tuple(self._suspects))
         return {
-            "answers": len(self._answers) + len(self._suspects),
-            "results": len(self._ring),
+            "answers": len(self._answers) + suspected,
+            "results": len(self._ring) + len(self._suspects) - suspected,
             "snapshots": len(self._pictures),
             "states": len(self._states),
         }
@@ -140,13 +181,32 @@ class Outbox:
 
     def has_any(self, nothing_flies: bool) -> bool:
         """Whether `take` would give something."""
-        if self._suspects and not self._states:
-            return nothing_flies
-        return not self.empty()
+        return nothing_flies if self._suspects and not self._states else not self.empty()
+
+    def _line_up(self, message: Outgoing) -> None:
+        if message.deaths >= SUSPECT:
+            self._suspects.append(message)
+        else:
+            self._states[message.topic] = message
 
     def _into_ring(self, message: Outgoing) -> None:
-        self._ring.append(message)
-        if len(self._ring) > self._ring_size:
-            self._ring.popleft()
+        if _dropped_for(message, self._ring, self._ring_size):
             self._counters.count("mqtt_dropped", "the broker is away or too slow")
         self.changed.notify()
+
+
+def _dropped_for(message: Outgoing, ring: deque[Outgoing], size: int) -> bool:
+    """Put it into the ring; whether another one had to go for it."""
+    ring.append(message)
+    if len(ring) <= size or (oldest := _droppable(ring)) is None:
+        return False
+    del ring[oldest]
+    return True
+
+
+def _droppable(ring: deque[Outgoing]) -> int | None:
+    """The oldest, but for last words on retained topics: the broker would keep the ones before."""
+    if not ring[0].retain:
+        return 0
+    last = {message.topic: n for n, message in enumerate(ring) if message.retain}
+    return next((n for n, message in enumerate(ring) if last.get(message.topic) != n), None)

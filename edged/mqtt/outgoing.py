@@ -30,8 +30,9 @@ class Outgoing:
     """That was asked."""
     row: int | None = None
     """In the journal."""
-    arrived: Callable[[object], object] | None = None
-    """Called when the broker has it, with the connection that it went by."""
+    arrived: Callable[[object], bool] | None = None
+    """Called when the broker has it, with the connection that it went by. True: what it answers does not
+    come again."""
     content_type: str = ""
     """Of a body that is not JSON, for MQTT 5."""
     facts: tuple[tuple[str, str], ...] = ()

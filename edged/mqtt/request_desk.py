@@ -40,6 +40,8 @@ class _Pending:
     """In the journal; none: it could not be written."""
     owed: deque[Ack] = field(default_factory=deque)
     """Acknowledgements that wait until the journal keeps the request, or its answer has arrived."""
+    came: Delivery | None = None
+    """None: to another process."""
 
     def acknowledge(self) -> None:
         """The broker need not keep it any more."""
@@ -173,7 +175,7 @@ class RequestDesk:
         self._counters.count("mqtt_requests", "taken")
         payload, (address, fault) = asked.payload, _checked(asked.wanted)
         request = Request(asked.name, service, WORLD, address.written(), time.time())
-        pending = _Pending(request, address, owed=deque([ack]))
+        pending = _Pending(request, address, owed=deque([ack]), came=asked.came)
         self._unkept.add(pending)
         try:
             if fault is not None:
@@ -227,11 +229,11 @@ class RequestDesk:
         )
         self._outbox.answer(message, on_disk=row is not None)
 
-    def _arrived(self, pending: _Pending, acknowledged: bool, connection: object) -> None:
+    def _arrived(self, pending: _Pending, acknowledged: bool, connection: object) -> bool:
         """The broker has the answer; `acknowledged`: the request was, before the answer went out."""
         self._unkept.kept(pending)
-        if acknowledged and (packet := pending.address.packet):
-            self.doubles.acknowledged(pending.request.identity, packet, connection)
+        came = pending.came
+        return acknowledged and came is not None and self.doubles.acknowledged(came, connection)
 
     def _progress(self, received_at: float, request_id: str, done: float) -> None:
         spent = time.monotonic() - received_at

@@ -4,14 +4,15 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from edged.flow.counters import Counters
 from edged.mqtt.address import WORLD, Address
-from edged.mqtt.aside import TOO_LARGE, Aside
+from edged.mqtt.aside import DEADLY, TOO_LARGE, Aside
 from edged.mqtt.carrier import Carrier
-from edged.mqtt.fitting import fitted
+from edged.mqtt.deadly import Deadly
+from edged.mqtt.fitting import fitted, packet_bytes
 from edged.mqtt.outbox import SUSPECT, Outbox
 from edged.mqtt.outgoing import Outgoing
 from edged.requests.journal import Journal
@@ -72,6 +73,7 @@ class _Rows:
         self._journal = journal
         self._counters = counters
         self._done: list[int] = []
+        self._over: list[int] = []
         self._tended_at = time.monotonic()
 
     def waiting(self) -> list[Outgoing]:
@@ -96,19 +98,68 @@ class _Rows:
             service=out.service,
         )
 
-    def done(self, message: Outgoing) -> None:
-        """It has arrived, or never will."""
+    def done(self, message: Outgoing, *, over: bool = False) -> None:
+        """It has arrived, or never will; `over`: nor does what it answers come again."""
         if message.row is not None:
-            self._done.append(message.row)
+            (self._over if over else self._done).append(message.row)
 
     def hand_in(self, now: float) -> None:
-        """The journal learns in one transaction what was done since the last time."""
-        if self._done:
-            self._journal.done(self._done)
+        """The journal learns in one transaction what was done since it last could be written."""
+        if (self._done or self._over) and self._journal.done(self._done, self._over):
             self._done.clear()
+            self._over.clear()
         if now - self._tended_at > _TEND_EVERY_S:
             self._tended_at = now
             self._journal.tend()
+
+
+class _Judge:
+    """Who knows what connections die on, and keeps it from them."""
+
+    def __init__(self, outbox: Outbox, rows: _Rows, aside: Aside) -> None:
+        self._outbox = outbox
+        self._rows = rows
+        self._aside = aside
+        self._deadly = Deadly()
+
+    def fitted(self, message: Outgoing, whole: Outgoing, carrier: Carrier) -> Outgoing | None:
+        """What may be sent of the `whole` of a message now; none: nothing, and that is told."""
+        now = time.monotonic()
+        limit = self._deadly.limit(whole.topic, now)
+        fitting = fitted(whole, min(carrier.largest, limit), carrier.speaks_5)
+        if fitting is None:
+            self._aside.drop(whole, TOO_LARGE if carrier.largest <= limit else DEADLY)
+            self._rows.done(whole)
+        elif message.qos == 0 and self._deadly.suspects(whole.topic):
+            self._outbox.try_alone(message)
+            return None
+        return fitting
+
+    def arrived(self, message: Outgoing) -> None:
+        """The broker has it (QoS 1), or the socket (QoS 0)."""
+        if message.qos == 0:
+            self._deadly.sent(message.topic, time.monotonic())
+        elif message.deaths:
+            self._deadly.outlived(message.topic)
+            self._outbox.survived(message)
+
+    def cut(self, left: Iterable[Outgoing], carrier: Carrier) -> list[Outgoing]:
+        """What was on its way when the connection ended: itself, or what is sent instead, if anything."""
+        left = list(left)
+        if carrier.was_cut:
+            self._deadly.cut((message.topic for message in left if message.qos == 0), time.monotonic())
+        return [kept for message in left if (kept := self._judged(message, carrier)) is not None]
+
+    def _judged(self, message: Outgoing, carrier: Carrier) -> Outgoing | None:
+        if message.deaths_alone < CONDEMNED:
+            return message
+        instead = None
+        if (whole := self._rows.whole(message)) is not None:
+            self._deadly.condemn(whole.topic, packet_bytes(whole, carrier.speaks_5), time.monotonic())
+            instead = self._aside.condemn(whole)
+        if instead is None:
+            self._rows.done(message)
+        return instead
 
 
 class Sender:
@@ -123,13 +174,13 @@ class Sender:
     ) -> None:
         """`window`: messages on their way at most; fewer where the broker takes fewer."""
         self._outbox = outbox
-        self._aside = aside
         self._counters = counters
         self._window = window
         self._events: deque[Callable[[], None]] = deque()
         self._flight: _Flight | None = None
         """Of the connection that is up."""
         self._rows = _Rows(journal, counters)
+        self._judge = _Judge(outbox, self._rows, aside)
         self._stopping = False
         self._idle = True
         """Nothing is in the thread's hands."""
@@ -201,36 +252,34 @@ class Sender:
         return self._flight is not None and self._flight.has_room()
 
     def _run(self) -> None:
-        while True:
+        stopping = False
+        while not stopping:
             with self._outbox.changed:
                 self._idle = True
                 self._outbox.changed.wait_for(self._ready, timeout=1.0)
                 self._idle = False
                 stopping = self._stopping
-                events = list(self._events)
-                self._events.clear()
-            self._beat = time.monotonic()
-            for event in events:
-                event()
-            self._rows.hand_in(self._beat)
-            if stopping:
+            self._turn(sends=not stopping)
+
+    def _turn(self, *, sends: bool) -> None:
+        """Work off the events, tell the journal, send as much as may be on its way."""
+        self._beat = time.monotonic()
+        while self._events:
+            self._events.popleft()()
+        self._rows.hand_in(self._beat)
+        while sends and not self._events and self._may_send():
+            if not (batch := self._outbox.take(not self.unacknowledged())):
                 return
-            while not self._events and self._may_send():
-                if not (batch := self._outbox.take(not self.unacknowledged())):
-                    break
-                for message in batch:
-                    self._send(message)
+            for message in batch:
+                self._send(message)
 
     def _send(self, message: Outgoing) -> None:
         whole = self._rows.whole(message)
         if (flight := self._flight) is None or whole is None:
             return
-        carrier = flight.carrier
-        fitting = fitted(whole, carrier.largest, carrier.speaks_5)
-        if fitting is None:
-            self._aside.drop(whole, TOO_LARGE)
-            self._rows.done(whole)
-        elif not flight.begin(message, fitting):
+        if (fitting := self._judge.fitted(message, whole, flight.carrier)) is None:
+            return
+        if not flight.begin(message, fitting):
             self._counters.count("mqtt_dropped", "the connection broke")
         elif fitting is not whole:
             self._counters.count("mqtt_published", "413 instead of an answer")
@@ -244,8 +293,7 @@ class Sender:
         if flight is None or carrier is not flight.carrier:
             return
         self._flight = None
-        left = (_judged(message, self._rows, self._aside) for message in flight.crash())
-        self._outbox.put_back([message for message in left if message is not None])
+        self._outbox.put_back(self._judge.cut(flight.crash(), carrier))
 
     def _on_published(self, carrier: Carrier, number: int, refused: str) -> None:
         flight = self._flight
@@ -257,17 +305,6 @@ class Sender:
             self._counters.count("mqtt_dropped", f"refused by the broker: {refused}")
         else:
             self._counters.count("mqtt_published", message.policy)
-        self._rows.done(message)
-        if message.arrived is not None:
-            message.arrived(carrier)
-
-
-def _judged(message: Outgoing, rows: _Rows, aside: Aside) -> Outgoing | None:
-    """What was on its way when the connection died: itself, or what is sent instead, if anything."""
-    if message.deaths_alone < CONDEMNED:
-        return message
-    whole = rows.whole(message)
-    instead = aside.condemn(whole) if whole is not None else None
-    if instead is None:
-        rows.done(message)
-    return instead
+        self._judge.arrived(message)
+        over = message.arrived is not None and message.arrived(carrier)
+        self._rows.done(message, over=over)

@@ -8,11 +8,12 @@ from paho.mqtt.client import MQTTMessage
 
 from edged.contracts.message import Info, ServiceFacts
 from edged.contracts.request import Intake
+from edged.contracts.verb import Verb
 from edged.flow.counters import Counters
 from edged.mqtt.aside import Aside
 from edged.mqtt.carrier import Carrier, Events
 from edged.mqtt.connection import Connection
-from edged.mqtt.control_desk import ControlDesk, Verb
+from edged.mqtt.control_desk import ControlDesk
 from edged.mqtt.leftovers import Leftovers
 from edged.mqtt.membership import as_itself, as_one_of_the_fleet
 from edged.mqtt.outbox import Outbox

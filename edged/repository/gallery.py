@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -17,36 +16,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edged.contracts.card import ModelCard
-from edged.contracts.errors import EdgedError
+from edged.contracts.errors import Cancelled, EdgedError, TimedOut
 from edged.contracts.gallery import GalleryIndex
 from edged.contracts.items import Frame, PixelFormat
 from edged.contracts.model import Part, Run
-from edged.contracts.product import UNKNOWN
 from edged.derive.manifest import sha256
+from edged.flow.budget import Budget
 from edged.media.frame import PictureFrame
-from edged.media.picture import PictureLimits, decode_picture
+from edged.repository.enrolment import Enrolled, NoRoom, decoded, enrolled, picture_bytes
 from edged.repository.skus import numbered
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
 """The folder is looked at again after so many seconds, when somebody asks."""
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-"""Files of other kinds are left alone."""
 
 
 _Vectors = dict[str, NDArray[np.float32]]
 """[views, d] by SHA-256 of the picture."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Enrolled:
-    """A picture in the folder; equal as long as it is the same file of the same time."""
-
-    sku: str
-    name: str
-    size: int
-    changed_ns: int
 
 
 class FolderGallery:
@@ -55,17 +42,23 @@ class FolderGallery:
     While one thread embeds what is new, the others go on with what was there before.
     """
 
-    def __init__(self, folder: Path, embedding: Part, cache: Path, sides: tuple[int, ...] = ()) -> None:
-        """`cache`: folder for vectors; need not be there, and may be read-only. `sides`: as in the card."""
+    def __init__(
+        self, folder: Path, embedding: Part, cache: Path, memory: Budget, sides: tuple[int, ...] = ()
+    ) -> None:
+        """`cache`: folder for vectors; need not be there, and may be read-only. `memory`: what decoding
+        shares with requests. `sides`: as in the card."""
         self._folder = folder
+        self._memory = memory
         self._embedding = embedding
         self._sides = sides
         self._cache = cache / f"{_identity(embedding.card, sides)}.npz"
         self._lock = threading.Lock()
         self._vectors: _Vectors | None = None
-        self._digests: dict[_Enrolled, str | None] = {}
+        self._digests: dict[Enrolled, str | None] = {}
         """None: the file is no picture that can be used."""
-        self._seen: tuple[_Enrolled, ...] | None = None
+        self._seen: tuple[Enrolled, ...] | None = None
+        self._waiting: set[str] = set()
+        """Pictures for which there was no memory; the next look is for them."""
         self._index = _indexed({}, {})
         self._looked_at = float("-inf")
 
@@ -84,8 +77,9 @@ class FolderGallery:
     def _look(self, run: Run) -> None:
         self._looked_at = time.monotonic()
         seen = tuple(enrolled(self._folder))
-        if seen == self._seen:
+        if seen == self._seen and not self._waiting:
             return
+        self._waiting.clear()
         if self._vectors is None:
             self._vectors = _stored(self._cache)
         vectors = {
@@ -98,22 +92,32 @@ class FolderGallery:
         _store(self._cache, self._vectors)
         log.info("gallery: %d products, %d pictures", len(self._index.skus), len(vectors))
 
-    def _vector(self, one: _Enrolled, known: _Vectors, run: Run) -> NDArray[np.float32] | None:
-        """The vectors of a picture; none when the file holds none that can be used."""
+    def _vector(self, one: Enrolled, known: _Vectors, run: Run) -> NDArray[np.float32] | None:
+        """The vectors of a picture; none when the file holds none that can be used, or not yet."""
         if one not in self._digests:
+            if self._waiting:  # one wait a look is enough
+                return None
             run.check()
-            self._digests[one] = self._embedded(self._folder / one.sku / one.name, known, run)
+            path = self._folder / one.sku / one.name
+            try:
+                self._digests[one] = self._embedded(path, known, run)
+            except NoRoom as error:
+                self._waiting.add(one.name)
+                log.warning("gallery: %s has to wait: %s", path, error)
+                return None
         digest = self._digests[one]
         return known[digest] if digest else None
 
     def _embedded(self, path: Path, known: _Vectors, run: Run) -> str | None:
         try:
-            data = path.read_bytes()
+            data = picture_bytes(path)
             digest = hashlib.sha256(data).hexdigest()
             if digest not in known:
-                picture = decode_picture(data, PictureLimits(), time.time())
-                views = [self._embedding.infer(view, run).vector for view in _views(picture, self._sides)]
+                with decoded(data, self._memory, run.check) as picture:
+                    views = [self._embedding.infer(view, run).vector for view in _views(picture, self._sides)]
                 known[digest] = np.asarray(views, np.float32)
+        except (TimedOut, Cancelled, NoRoom):  # not the picture's fault
+            raise
         except (OSError, EdgedError) as error:
             log.warning("gallery: %s is left out: %s", path, error)
             return None
@@ -137,46 +141,7 @@ def _identity(card: ModelCard, sides: tuple[int, ...]) -> str:
     return f"{card.id}-{hashlib.sha256(made_of.encode()).hexdigest()[:8]}"
 
 
-def enrolled(folder: Path) -> Iterator[_Enrolled]:
-    """The pictures in a gallery's folder, by SKU and name; hidden ones and other files are none."""
-    for sku in sorted(_entries(folder)):
-        if sku.name == UNKNOWN:
-            continue
-        for picture in sorted(_entries(sku)):
-            if picture.suffix.lower() in SUFFIXES:
-                try:
-                    facts = picture.stat()
-                except OSError:
-                    continue  # gone since it was listed
-                yield _Enrolled(sku.name, picture.name, facts.st_size, facts.st_mtime_ns)
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    except OSError:
-        return []
-
-
-def sku_ids(folder: Path) -> dict[str, int]:
-    """As `numbered`, of the SKUs in a gallery's folder that have a picture that can be used."""
-    ids = numbered(folder, ())
-    new = set[str]()
-    for one in enrolled(folder):
-        if one.sku not in ids and one.sku not in new and _usable(folder / one.sku / one.name):
-            new.add(one.sku)
-    return numbered(folder, new) if new else ids
-
-
-def _usable(path: Path) -> bool:
-    try:
-        decode_picture(path.read_bytes(), PictureLimits(), 0.0)
-    except (OSError, EdgedError):
-        return False
-    return True
-
-
-def _indexed(vectors: Mapping[_Enrolled, NDArray[np.float32]], ids: Mapping[str, int]) -> GalleryIndex:
+def _indexed(vectors: Mapping[Enrolled, NDArray[np.float32]], ids: Mapping[str, int]) -> GalleryIndex:
     skus = tuple(sorted({one.sku for one in vectors}))
     number = {sku: position for position, sku in enumerate(skus)}
     return GalleryIndex(

@@ -120,6 +120,8 @@ class Instance:
         """As they were opened: the sessions without slot and timing."""
         self.picture = _only_picture(model)
         """As what the model asks a frame for, where it can be told before; then it need not be finer."""
+        self.steps = isinstance(model, StreamModel)
+        self.frame_rate = model.frame_rate if isinstance(model, StreamModel) else None
         self._counters = counters
         self._logged_at = 0.0
         self._infer = self._in_three_steps if _is_plain(model) else self._as_it_likes

@@ -51,6 +51,8 @@ class Report:
     picture: PixelFormat | None
     graphs: Mapping[str, Ports]
     hears_utterances: bool
+    steps: bool
+    frame_rate: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,8 @@ class IsolatedInstance:
         self.skipped = report.skipped
         self.picture = report.picture
         self.hears_utterances = report.hears_utterances
+        self.steps = report.steps
+        self.frame_rate = report.frame_rate
         self.signatures = {
             name: Signature(ports.inputs, ports.outputs) for name, ports in report.graphs.items()
         }
@@ -215,7 +219,7 @@ def sent(item: Any, form: PixelFormat | None, frames: list[Frame], arrays: Array
         return {"speech": packed(item, arrays)}
     if isinstance(item, TextPair):
         return {"text": packed(item, arrays)}
-    raise CardError(f"a {type(item).__name__} cannot be sent to a service with `isolation: process` yet")
+    raise CardError(f"a {type(item).__name__} cannot be sent to a process of its own")
 
 
 def _report(child: Child) -> Report:

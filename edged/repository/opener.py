@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from edged.children.child import Child
 from edged.children.talk import Desk
@@ -15,6 +16,7 @@ from edged.contracts.errors import ConfigError, EdgedError, NotReady, VariantErr
 from edged.contracts.message import ModelFacts
 from edged.contracts.model import AnyModel, Part, Tools
 from edged.contracts.slot import Slot
+from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.repository.catalogue import Catalogue, Uses
 from edged.repository.instance import Instance, UsedModel
@@ -25,7 +27,7 @@ from edged.repository.sessions import Held, SharedSessions, Watch, unwatched
 from edged.repository.shared import Shared
 from edged.repository.variants import Preference, candidates
 from edged.repository.workshop import Workshop
-from edged.runtimes.devices import Concurrency, devices
+from edged.runtimes.devices import Concurrency, RuntimeSettings, devices
 from edged.runtimes.opening import split
 
 log = logging.getLogger(__name__)
@@ -58,13 +60,15 @@ class Opener:
         slot_for: Callable[[str], Slot],
         *,
         gallery: Path | None = None,
+        memory: Budget | None = None,
         watch: Watch = unwatched,
         start: Start = no_children,
     ) -> None:
-        """`gallery`: folder of what the shop enrolled; none: `gallery` within the catalogue's. `watch`: as of
-        `SharedSessions`. `start`: makes the children of `isolate`."""
+        """`gallery`: folder of what the shop enrolled; none: `gallery` within the catalogue's. `memory`: what
+        decoding its pictures shares with others; none: half the box. `watch`: as of `SharedSessions`.
+        `start`: makes the children of `isolate`."""
         self.catalogue = catalogue
-        self._gallery = gallery or catalogue.root / "gallery"
+        self._gallery = _galleries(catalogue.root, gallery, memory)
         self._concurrency = concurrency
         self._counters = counters
         self._slot_for = slot_for
@@ -190,12 +194,21 @@ class Opener:
         raise VariantError(f"nothing of {card.id} opens here for {wish}: {reasons}")
 
     def _tools(self, model: AnyModel, held: Held, parts: Mapping[str, Part]) -> Tools:
-        catalogue = self.catalogue
-        resources = {
-            **open_resources(model, partial(catalogue.store.verified, model.card)),
-            **open_gallery(model, parts, self._gallery, catalogue.root / ".galleries"),
-        }
+        files = partial(self.catalogue.store.verified, model.card)
+        resources = open_resources(model, files) | self._gallery(model, parts)
         return Tools(held.sessions, resources, parts)
+
+
+def _galleries(
+    root: Path, folder: Path | None, memory: Budget | None
+) -> Callable[[AnyModel, Mapping[str, Part]], dict[str, Any]]:
+    """Opens the gallery for a model: as `open_gallery`."""
+    return partial(
+        open_gallery,
+        folder=folder or root / "gallery",
+        cache=root / ".galleries",
+        memory=memory or Budget(RuntimeSettings().memory_bytes()),
+    )
 
 
 def _silent(task: str, done: int, total: int) -> None:

@@ -18,11 +18,9 @@ from edged.contracts.text import TextInput
 from edged.contracts.video import VideoInput
 from edged.flow.budget import Share
 from edged.media.fetch import ByteLimit, Fetched, Uploads, fetch
-from edged.media.footage import footage_bytes
 from edged.media.frame import EncodedFrame
 from edged.media.picture import DECODED, PictureLimits, decode_base64, decode_picture, decoding_bytes
 from edged.media.policy import FetchSettings
-from edged.media.sound import MEMORY as SOUND_MEMORY
 from edged.requests.recording import Recording
 from edged.requests.screening import Screening
 from edged.requests.settings import RequestSettings
@@ -125,7 +123,6 @@ def _(
 ) -> Recording:
     if media is None:
         raise TypeError("a recording is fetched before it is decoded")
-    room(SOUND_MEMORY)
     return Recording(media.file, request.input.play_duration)
 
 
@@ -139,7 +136,6 @@ def _(
 ) -> Screening:
     if media is None:
         raise TypeError("a video is fetched before it is decoded")
-    room(footage_bytes(settings.video))
     return Screening(media.file, request.input.play_duration)
 
 

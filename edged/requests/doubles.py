@@ -39,15 +39,15 @@ class Doubles:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._in_flight: set[bytes] = set()
-        self._open: dict[int, tuple[bytes, object]] = {}
-        """By packet: the last message with this number that we took, and the connection of its first
-        acknowledgement; none: it was another process's, or it came more than once."""
+        self._open: dict[int, tuple[bytes, Delivery | None]] = {}
+        """By packet: the last message with this number that we took, and how it came; none: it was another
+        process's, or it came more than once."""
         self._unnumbered: set[bytes] = set()
         """Messages of 0.1.0, which wrote no numbers down."""
 
     def load(self, known: Iterable[tuple[bytes, int | None]]) -> None:
         """What was taken before this process began, oldest first: identity and packet."""
-        before: dict[int, tuple[bytes, object]] = {}
+        before: dict[int, tuple[bytes, Delivery | None]] = {}
         with self._lock:
             for name, packet in known:
                 if packet is None:
@@ -71,7 +71,7 @@ class Doubles:
             again = came.again and (name == ours or name in self._unnumbered)
             self._unnumbered.discard(name)  # the broker sends again first, then what is new
             if came.packet:
-                self._open[came.packet] = name, None if again else came.connection
+                self._open[came.packet] = name, None if again else came
             if again or (named and name in self._in_flight):
                 return False
             self._in_flight.add(name)
@@ -82,14 +82,17 @@ class Doubles:
         with self._lock:
             self._in_flight.discard(name)
 
-    def acknowledged(self, name: bytes, packet: int, connection: object) -> None:
+    def acknowledged(self, came: Delivery, connection: object) -> bool:
         """Something that we sent by this connection after the acknowledgement of a message has arrived.
 
-        So has the acknowledgement, if it went the same way: the broker will not send the message again.
+        So has the acknowledgement, if it went the same way. True: the broker never sends the message again.
         """
         with self._lock:
-            if self._open.get(packet) == (name, connection):
-                del self._open[packet]
+            _, ours = self._open.get(came.packet, (None, None))
+            if ours is not came or came.connection is not connection:  # it came again; or its number did
+                return False
+            del self._open[came.packet]
+            return True
 
     def forget_packets(self) -> None:
         """The broker has begun a new session: it sends nothing again, and counts its packets anew."""

@@ -61,7 +61,7 @@ class FarVideo:
         self.seconds, self.has_sound = facts.seconds, facts.has_sound
         self.damaged: str | None = _words(opened.tree.get("damaged"))
         """What of it could not be decoded, in a sentence: of what was read so far."""
-        self._most_samples = int(limits.max_seconds * RATE)
+        self._most_pieces = 1 + math.ceil(limits.max_seconds * RATE / PIECE)
         self._calls = 0
 
     def frames(
@@ -83,11 +83,11 @@ class FarVideo:
             return None
         said = self._now({"verb": "sound", "start_us": start_us, "end_us": end_us})
         pieces = _pieces(said)
-        while said.tree.get("ended") is not True:
+        while said.tree.get("ended") is not True and len(pieces) <= self._most_pieces:
             said = self._now({"verb": "more_sound"})
             pieces += _pieces(said)
-            if sum(map(len, pieces)) > self._most_samples:
-                raise ChildDied("the decoder of video says what is no end of sound")
+        if len(pieces) > self._most_pieces:
+            raise ChildDied("the decoder of video says what is no end of sound")
         return AudioClip(np.concatenate([*pieces, np.empty(0, np.float32)]), RATE, start_us)
 
     def _shown(self, coming: Future[Message], call: int) -> Iterator[Frame]:

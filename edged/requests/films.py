@@ -10,12 +10,14 @@ from edged.children.terms import Terms, Work
 from edged.children.wire import Message
 from edged.contracts.errors import InferenceError
 from edged.contracts.items import Pixels
-from edged.media.film import CUT_CRF, ENLARGED_CRF, LARGE
+from edged.flow.budget import Budget
+from edged.media.film import CUT_CRF, ENLARGED_CRF
 from edged.requests.pool import Ask, ChildPool, descriptor_of
 
 WORK = Work("edged.tenants.film:open_film_maker", {})
 TERMS = Terms(
-    memory_bytes=1_600_000_000,  # what pictures of 7680 x 4320 take, and some more
+    # *Measured*: 125 MB at 640 x 360, 184 at 1280 x 720, 289 at 1080p, 356 at 3840 x 2160; 1.1 GB at 8K.
+    memory_bytes=1_600_000_000,
     address_bytes=2_600_000_000,  # libraries and the stacks of threads take up to 700 MB that nobody holds
     environment=(("OPENBLAS_NUM_THREADS", "1"),),
     start_s=60.0,
@@ -23,15 +25,6 @@ TERMS = Terms(
 )
 WAITING = 2
 """Pictures that are made before the first of them is encoded."""
-
-
-def film_memory(pixels: int) -> int:
-    """Bytes that a film of pictures of so many pixels takes at the most, those that wait included.
-
-    *Measured* of the child: 125 MB at 640 x 360, 184 at 1280 x 720, 289 at 1920 x 1080, 356 at 3840 x 2160.
-    """
-    held = 90 if pixels <= LARGE else 35
-    return 110_000_000 + pixels * (held + (WAITING + 1) * 3)
 
 
 class Films:
@@ -43,8 +36,9 @@ class Films:
     target is no film.
     """
 
-    def __init__(self) -> None:
-        self._pool = ChildPool("the maker of films", WORK, TERMS)
+    def __init__(self, memory: Budget) -> None:
+        """`memory`: what its children hold is counted there."""
+        self._pool = ChildPool("the maker of films", WORK, TERMS, memory)
 
     def cut(
         self,

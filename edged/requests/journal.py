@@ -91,10 +91,14 @@ class Journal:
         else:
             self._group.after(told)
 
-    def done(self, rows: Iterable[int]) -> None:
-        """The clients have these answers: only their identities are kept."""
-        ids = list(rows)
-        self._ledger.do(lambda ledger: ledger.done(ids))
+    def done(self, rows: Iterable[int], over: Iterable[int] = ()) -> bool:
+        """The clients have these answers: only their identities are kept.
+
+        `over`: rows of which not even these are, for no double of theirs can come. False: it could not be
+        written; unless it is told again, the next run will answer once more.
+        """
+        ids, nameless = list(rows), list(over)
+        return bool(self._ledger.do(lambda ledger: ledger.done(ids, nameless)))
 
     def tend(self) -> None:
         """Now and then: forget what is old, and try again to open what could not be."""
@@ -149,7 +153,7 @@ class Journal:
         return Addressed(found[0][0], Answer(*found[0][2:]), found[0][1]) if found else None
 
     def identities(self, world: str) -> list[tuple[bytes, bytes]]:
-        """Of all requests of a world that are remembered, with `reply`, oldest first."""
+        """Of all requests of a world that are remembered, with `reply`, oldest first; empty: it is over."""
         rows = self._read("SELECT identity, reply FROM requests WHERE world = ? ORDER BY id", world)
         return [(row[0], row[1]) for row in rows]
 

@@ -47,6 +47,8 @@ _DONE = """
 UPDATE requests SET body = NULL, segment = NULL, answered = COALESCE(answered, received), boot = ?, ticks = ?
 WHERE id IN (SELECT value FROM json_each(?))
 """
+_OVER = "UPDATE requests SET identity = X'' WHERE id IN (SELECT value FROM json_each(?))"
+"""The row stays: it says whose `reply` came last, and its number is not given again."""
 _PURGE = """
 DELETE FROM requests WHERE answered IS NOT NULL AND body IS NULL
 AND (ticks < ? OR id <= (SELECT MAX(id) FROM requests) - ?)
@@ -161,12 +163,16 @@ class Ledger:
         self._has_changed(len(answer.body))
         return row
 
-    def done(self, rows: list[int]) -> None:
-        """The clients have these answers: only their identities are kept."""
+    def done(self, rows: list[int], over: list[int]) -> bool:
+        """The clients have these answers: only identities are kept, and of those in `over` none. True."""
+        rows = rows + over
         self._db.execute(_DONE, (clock.boot_id(), clock.ticks(), json.dumps(rows)))
+        if over:
+            self._db.execute(_OVER, (json.dumps(over),))
         for row in rows:  # those whose answers could not be written still have a payload
             self._forget(row)
         self._has_changed()
+        return True
 
     def tidy(self) -> None:
         """Forget identities that are old or too many, and end a segment that is old."""

@@ -6,12 +6,14 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import IO
 
 from edged.children.child import Child
-from edged.children.talk import nothing_to_answer
+from edged.children.talk import Answerer, nothing_to_answer
 from edged.children.terms import Terms, Work
 from edged.children.wire import Message
+from edged.flow.budget import Budget
 
 IDLE = 2
 """So many wait for the next file, which then need not wait for them."""
@@ -22,20 +24,25 @@ Ask = Callable[[Message], Message]
 class ChildPool:
     """Starts them as they are wanted. Safe from all threads."""
 
-    def __init__(self, name: str, work: Work, terms: Terms) -> None:
+    def __init__(self, name: str, work: Work, terms: Terms, memory: Budget) -> None:
+        """`memory`: what they hold is counted there."""
         self.name = name
         self._work = work
+        self._memory = memory
         self._terms = terms
         self._idle: list[Child] = []
         self._lock = threading.Lock()
 
     @contextmanager
-    def child(self, check: Callable[[], None]) -> Iterator[Ask]:
-        """One for a while. What is raised within ends it, as does what `check` raises while it is asked."""
+    def child(self, check: Callable[[], None], answer: Answerer = nothing_to_answer) -> Iterator[Ask]:
+        """One for a while. What is raised within ends it, as does what `check` raises while it is asked.
+
+        `answer`: what is answered to what it says while it works.
+        """
         child = self._taken()
         try:
             with child.turn(check) as turn:
-                yield lambda message: turn(message, check, nothing_to_answer)
+                yield lambda message: turn(message, check, answer)
         except BaseException:
             child.close()  # whatever it is at, nobody wants it
             raise
@@ -59,7 +66,7 @@ class ChildPool:
                 if (child := self._idle.pop()).trouble() is None:
                     return child
                 child.close()
-        child = Child(self.name, self._work, self._terms)
+        child = Child(self.name, self._work, replace(self._terms, account=self._memory.account()))
         child.start()
         return child
 

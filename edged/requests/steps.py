@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from edged.answers.drawing import drawing_of
 from edged.answers.finding import Finding
@@ -53,12 +53,18 @@ class Steps:
         is now; none: what makes one fails. `uploads`: what requests may name; none: nothing."""
         self._memory = memory or Budget(RuntimeSettings().memory_bytes())
         self.cancellations = Cancellations()
-        self._decoders, self._films = Decoders(), Films()
+        self._decoders, self._films = Decoders(self._memory), Films(self._memory)
         self._store, self._uploads = store or _no_store, uploads
         self._stopping = False
         self._table = table
         self._settings = settings
         self._counters = counters
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """End the processes that decode."""

@@ -37,9 +37,10 @@ class RuntimeSettings(Settings):
     """Inferences at a time; the cores are divided among them. `auto`: half the cores, but two at least."""
 
     memory: Annotated[int, Field(ge=100_000_000)] | Literal["auto"] = "auto"
-    """Bytes for decoding what requests bring, all of them together: who needs more than is free waits for its
-    turn until its deadline (504), what can never fit is answered 413. `auto`: half the memory of the box, or
-    of the control group of the process."""
+    """Bytes for decoding what requests bring, and for processes of their own, all of them together. Decoding
+    gets what the processes hold not: who needs more than is free waits for its turn until its deadline (504),
+    what can never fit is answered 413, what the processes leave no room for 503. When the processes alone
+    hold more, the largest is ended. `auto`: half the memory of the box, or of the control group of edged."""
 
     def concurrency(self) -> Concurrency:
         """The setting on this machine."""

@@ -43,7 +43,8 @@ class ServiceSettings(Settings):
     """`process`: the model lives in a process of its own, which it may end, hang or fill with no harm to
     others; `none`: in the daemon; `auto`: as the model's card says."""
     max_memory: int = Field(default=2_000_000_000, ge=100_000_000)
-    """Bytes of memory that a process of its own may hold; one that holds more is ended, and started again."""
+    """Bytes of memory that a process of its own may hold; one that holds more is ended, and started again.
+    Nothing is set aside for it: what it holds counts in `runtime.memory`, which bounds it, too."""
     pai_spelling: bool = False
     """Answer `detection_class_names` as `detection_classe_names` too, as the original's examples spell it."""
     options: Mapping[str, Any] = Field(default_factory=dict)
@@ -75,7 +76,7 @@ def open_service(name: str, wanted: ServiceSettings, opener: Opener) -> Served:
     """Open and warm up what fulfils a service; give it back with `opener.release(served.instance)`.
 
     Raises `NotFound` for a service that this version lacks, `NotReady` when no model of it is installed,
-    `ConfigError` for a wrong model, options or `uses`, `VariantError` when nothing opens on this machine.
+    `ConfigError` for a wrong model, options, `uses` or `isolation`, `VariantError` when nothing opens here.
     """
     known, catalogue = service(name), opener.catalogue
     model, uses = named(name, wanted, catalogue)
@@ -84,6 +85,11 @@ def open_service(name: str, wanted: ServiceSettings, opener: Opener) -> Served:
     options = merged(known, card.options, wanted.options, f"services.{name}.options")
     instance: AnyInstance
     if _isolated(wanted, card):
+        if known.media == "video":
+            raise ConfigError(
+                f"services.{name}.isolation: {card.id} cannot have a process of its own yet, for only the "
+                "daemon can give it the pictures and the sound that it asks a video for; say `none`"
+            )
         wish = Preference(wanted.device, wanted.precision, wanted.strict, tuple(uses))
         instance = opener.isolate(model, wish, wanted.max_memory, {VOICE})
     else:

@@ -14,6 +14,7 @@ from edged.contracts.settings import Settings
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.media.folder import is_folder, open_folder
+from edged.media.ring import PacketRing
 from edged.media.video import VideoOptions, open_video
 from edged.streams.gates import GateSettings
 
@@ -40,7 +41,8 @@ class CameraSettings(Settings):
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     """How RTSP brings its packets; `udp` has less delay, and loses packets."""
     redirect_hosts: tuple[Annotated[str, StringConstraints(to_lower=True, min_length=1)], ...] = ()
-    """Hosts to which an `http://` camera may redirect, beside its own."""
+    """Hosts to which an `http://` camera may redirect, beside its own. One of `rtsp://` may redirect to any
+    other host of RTSP: FFmpeg has no option against it."""
     timeout_s: float = Field(default=2.0, gt=0, le=60)
     """Seconds without a packet after which a network camera is opened again."""
     stall_s: float = Field(default=20.0, gt=0)
@@ -53,11 +55,17 @@ class CameraSource:
     """Runs one opening of a camera."""
 
     def __init__(
-        self, name: str, settings: CameraSettings, counters: Counters, memory: Budget | None = None
+        self,
+        name: str,
+        settings: CameraSettings,
+        counters: Counters,
+        memory: Budget | None = None,
+        ring: PacketRing | None = None,
     ) -> None:
         """`name` is the stream's; what cannot be decoded is counted as dropped."""
         self._name = name
         self._memory = memory
+        self._ring = ring
         self._settings = settings
         self._damaged = Damage(name, counters)
 
@@ -74,10 +82,17 @@ class CameraSource:
             key_frames_only=self._settings.gate.key_frames_only,
             damaged=self._damaged,
             memory=self._memory,
+            ring=self._ring,
         )
         opened = open_folder if is_folder(self._settings.source) else open_video
-        for frame in opened(self._settings.source, options, stop):
-            emit(frame)
+        try:
+            if opened is open_folder and self._ring is not None:
+                self._ring.refuse("it gives single pictures, and no video")
+            for frame in opened(self._settings.source, options, stop):
+                emit(frame)
+        finally:
+            if self._ring is not None:
+                self._ring.close()
 
 
 class Damage:

@@ -1,20 +1,16 @@
 """A camera's frames on their way to every service that wants them."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from edged.answers.finding import Finding
-from edged.contracts.items import Frame, LiveClip
-from edged.contracts.model import Options
-from edged.contracts.slot import Priority
-from edged.flow.mailbox import Latest
-from edged.serving.run import RunHandle
+from edged.contracts.items import Frame
+from edged.contracts.services import service
 from edged.serving.scheduler import Scheduler
-from edged.serving.table import Served, ServiceTable
-from edged.streams.lane import Lane, RunSettings
-from edged.streams.message import Outcome
+from edged.serving.table import ServiceTable
+from edged.streams.frame_lane import FrameLane
+from edged.streams.lane import RunSettings
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
+from edged.streams.watch_lane import WatchLane
 
 
 class Feed:
@@ -30,7 +26,7 @@ class Feed:
     ) -> None:
         self._view = outlet.view
         self._scheduler = scheduler
-        self._lanes = [FrameLane(outlet, run, table, publish) for run in runs]
+        self._lanes = [_kind(run)(outlet, run, table, publish) for run in runs]
 
     def start(self) -> None:
         """Open the lanes."""
@@ -49,46 +45,5 @@ class Feed:
             lane.put(frame)
 
 
-class FrameLane(Lane[Frame]):
-    """One service of one camera: the newest frame wins."""
-
-    def __init__(
-        self, outlet: Outlet, run: RunSettings, table: ServiceTable, publish: PublishSettings
-    ) -> None:
-        super().__init__(outlet, run, table, publish)
-        self.mailbox: Latest[Frame] = Latest(lambda: self.dropped("busy"))
-        self._due = Due(run.every)
-
-    def put(self, frame: Frame) -> None:
-        """A frame, if it is time for one."""
-        if self._due.at(frame.captured_at):
-            self.mailbox.put(frame)
-
-    def infer(
-        self, item: Frame, served: Served, options: Options, run: RunHandle, priority: Priority
-    ) -> Any | None:
-        return served.instance.infer(item, options, run, priority)
-
-    def tell(self, outcome: Outcome) -> None:
-        """The live view, too."""
-        frame, finding = outcome.item, outcome.finding
-        if not isinstance(frame, LiveClip):
-            self._to.view.put(frame, self.service, finding if isinstance(finding, Finding) else None)
-        super().tell(outcome)
-
-
-class Due:
-    """Lets at most one item in so many seconds pass."""
-
-    def __init__(self, every: float | None) -> None:
-        """None: every item."""
-        self._every = every
-        self._last_at = float("-inf")
-
-    def at(self, captured_at: float) -> bool:
-        """Whether the time has passed, or the clock was set back; asked once an item."""
-        if self._every is not None:
-            if abs(captured_at - self._last_at) < self._every:
-                return False
-            self._last_at = captured_at
-        return True
+def _kind(run: RunSettings) -> type[FrameLane]:
+    return WatchLane if service(run.service).watches else FrameLane

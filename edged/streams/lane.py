@@ -31,7 +31,8 @@ class RunSettings(Settings):
     """Name of the service."""
     every: Seconds | None = None
     """At most one item in so many seconds; none: every item that passes the stream's gate. Of music-detection
-    on a microphone it is the length of the pieces that it listens to, 5 s unless said."""
+    on a microphone it is the length of the pieces that it listens to, 5 s unless said; of
+    video-classification on a camera the time from one result to the next."""
     options: Mapping[str, Any] = Field(default_factory=dict)
     """Options that replace those of the service for this stream."""
     publish: PublishSettings | None = None

@@ -24,8 +24,8 @@ class Outcome:
     finding: Finding | EdgedError
 
 
-def encoded(node: str, stream: str, seq: int, outcome: Outcome) -> bytes:
-    """The stream message of an outcome, `contracts.message.StreamMessage`."""
+def encoded(node: str, stream: str, seq: int, outcome: Outcome, recording: str | None = None) -> bytes:
+    """The stream message of an outcome, `contracts.message.StreamMessage`; `recording`: its address."""
     item, model = outcome.item, outcome.model
     message: dict[str, Any] = {
         "schema": outcome.service.schema_id,
@@ -36,6 +36,7 @@ def encoded(node: str, stream: str, seq: int, outcome: Outcome) -> bytes:
         "latency_ms": round(age(item) * 1000, 1),
         **_facts(item),
         "model": {"name": model.name, "variant": model.variant, "device": model.device},
+        **({} if recording is None else {"recording": recording}),
     }
     try:
         if isinstance(outcome.finding, EdgedError):

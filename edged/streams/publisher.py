@@ -22,6 +22,11 @@ Sink = Callable[[str, str, bytes], None]
 PictureSink = Callable[[str, float, bytes], None]
 """Where snapshots go: called with stream, `captured_at` and the JPEG; must not block."""
 
+
+def _records_nothing() -> None:
+    """No recording."""
+
+
 TAKEN_BACK = ("",)
 """The state when somebody was heard to say something, and in the end had said nothing."""
 
@@ -36,6 +41,8 @@ class Outlet:
     counters: Counters
     pictures: Sequence[PictureSink] = ()
     view: LiveView = field(default_factory=LiveView)
+    record: Callable[[], str | None] = _records_nothing
+    """Records what happens now, and gives the address of the file; none: nothing is recorded."""
 
 
 class Publisher:
@@ -44,6 +51,7 @@ class Publisher:
     def __init__(self, outlet: Outlet, settings: PublishSettings) -> None:
         self._to = outlet
         self._classes = settings.classes
+        self._tells_events = settings.on == "change"
         self._rule: Rule[Outcome] = Rule(settings, self._suppressed)
         self._seq = 0
         self._growing: int | None = None
@@ -102,13 +110,22 @@ class Publisher:
         if outcome is not None:
             item = outcome.item
             self._growing = item.seq if isinstance(item, LiveClip) and not item.final else None
-            body = encoded(self._to.node, self._to.stream, self._seq, outcome)
+            recording = self._to.record() if self._is_event(outcome) else None
+            body = encoded(self._to.node, self._to.stream, self._seq, outcome, recording)
             self._seq += 1
             for sink in self._to.sinks:
                 sink(self._to.stream, outcome.service.name, body)
             if self.snapshots is not None and isinstance(outcome.finding, Finding):
                 self.snapshots.put(outcome)
         self._arm(self._rule.due())
+
+    def _is_event(self, outcome: Outcome) -> bool:
+        """Whether something began or ended; that nothing was seen when the camera was opened is neither."""
+        finding = outcome.finding
+        if not self._tells_events or isinstance(finding, EdgedError):
+            return False
+        state = finding.gist()
+        return state is not State.NEW and (self._seq > 0 or state != NOTHING)
 
     def _arm(self, due: float | None) -> None:
         if due == self._timer_at:

@@ -16,7 +16,7 @@ from edged.serving.run import RunHandle
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served, ServiceTable
 from edged.streams.clipbox import ClipBox, Pieces, Waiting
-from edged.streams.feed import Due
+from edged.streams.frame_lane import Due
 from edged.streams.lane import Lane, RunSettings
 from edged.streams.listener import Listener
 from edged.streams.publisher import Outlet

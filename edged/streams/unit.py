@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from edged.contracts.message import StreamState
+from edged.streams.recordings import Recordings
 from edged.streams.supervise import Supervisor, nothing
 
 
@@ -21,8 +22,16 @@ class Lanes(Protocol):
 class StreamUnit:
     """The supervisor of a camera or a microphone and the lanes that it feeds, as one unit."""
 
-    def __init__(self, feed: Lanes, supervisor: Supervisor, stopped: Callable[[], None] = nothing) -> None:
+    def __init__(
+        self,
+        feed: Lanes,
+        supervisor: Supervisor,
+        stopped: Callable[[], None] = nothing,
+        recordings: Recordings | None = None,
+    ) -> None:
         """`stopped` is called when all of it has ended."""
+        self.recordings = recordings
+        """None: this stream is not recorded."""
         self._feed = feed
         self._supervisor = supervisor
         self._stopped = stopped
@@ -36,6 +45,8 @@ class StreamUnit:
         """The source first, then what is still in the lanes."""
         self._supervisor.stop()
         self._feed.stop()
+        if self.recordings is not None:
+            self.recordings.stop()
         self._stopped()
 
     def state(self) -> str:

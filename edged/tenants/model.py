@@ -15,6 +15,7 @@ from edged.contracts.model import Options
 from edged.contracts.services import any_service
 from edged.contracts.slot import Priority
 from edged.discovery import discover
+from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.log import set_up
 from edged.media.frame import AskedFrame
@@ -76,7 +77,16 @@ class OpenModel:
             for name, known in opened.signatures.items()
         }
         facts, skipped = opened.facts, dict(opened.skipped)
-        report = Report(facts.variant, facts.device, skipped, opened.picture, graphs, opened.hears_utterances)
+        report = Report(
+            variant=facts.variant,
+            device=facts.device,
+            skipped=skipped,
+            picture=opened.picture,
+            graphs=graphs,
+            hears_utterances=opened.hears_utterances,
+            steps=opened.steps,
+            frame_rate=opened.frame_rate,
+        )
         said: Tree = packed(report, [])
         return said
 
@@ -133,13 +143,14 @@ def open_model(parent: Parent, given: Mapping[str, Any]) -> tuple[Tree, Handle]:
     """Open the model that is named. Raises as `Opener.acquire`."""
     set_up()
     turn = threading.Lock()
-    plugins = discover([Path(folder) for folder in given["plugins"]])
+    plugins = discover(map(Path, given["plugins"]), single=map(Path, given["single"]))
     opener = Opener(
         Catalogue(Path(given["models"]), plugins.models),
         Concurrency(1, given["threads"]),
         Counters(),
         lambda device: AskedSlot(parent, device, turn),
         gallery=Path(given["gallery"]),
+        memory=Budget(given["memory"], "max_memory"),
     )
     uses = tuple((name, model) for name, model in given["uses"])
     instance = opener.acquire(given["model"], given["device"], given["precision"], given["strict"], uses)

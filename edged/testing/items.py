@@ -44,10 +44,10 @@ def items_for(of: Service, given: Sequence[str] = ()) -> Items:
 
 
 def usual_of(of: Service, given: Sequence[str]) -> Any:
-    """The item of files, as for `edged infer`: one picture or two, a recording, a video; or a text or two.
+    """The item of files, as for `edged infer`: a picture, two, a recording, a video; or a text or two.
 
-    The first 20 s of a recording are one clip, in which somebody speaks all the time; so long is a video, too.
-    Raises `NotMedia`, `NotFound` for what cannot be read, `BadRequest` for another number.
+    The first 20 s of a recording are one clip, in which somebody speaks all the time; so long is a video.
+    Raises `NotMedia`, `NotFound` for what cannot be read, `BadRequest` for another number of them.
     """
     wanted = _GIVEN[of.media]
     if len(given) not in wanted:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from edged.contracts.items import AudioClip, SpeechChunk
+from edged.contracts.items import AudioClip, PixelFormat, SpeechChunk, Video
 from edged.contracts.model import UtteranceModel
-from edged.testing.fakes import chunks_of
+from edged.testing.fakes import VideoOfPictures, chunks_of
 from edged.testing.subject import Subject, same, taken
 
 
@@ -37,12 +37,17 @@ def _heard(subject: Subject, chunks: Sequence[Any]) -> list[Any]:
 
 
 def _backwards(item: Any) -> Any:
-    """Another sound of the same length; anything else as it is."""
+    """Another sound or video of the same length; anything else as it is."""
+    if isinstance(item, Video):
+        pictures = [frame.pixels(PixelFormat()) for frame in item.frames()]
+        return VideoOfPictures(pictures[::-1], item.frame_rate or 1.0)
     return replace(item, samples=item.samples[::-1].copy()) if isinstance(item, AudioClip) else item
 
 
 def _chunks(subject: Subject, item: Any) -> list[Any]:
-    """A clip in half seconds, as it comes; anything else again and again."""
+    """A clip in half seconds, as it comes, a video frame by frame; anything else again and again."""
+    if isinstance(item, Video):
+        return list(item.frames()) * 3
     if not isinstance(item, AudioClip):
         return [item] * 3
     starts = range(0, len(item.samples), max(1, item.rate // 2))

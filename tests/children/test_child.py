@@ -95,6 +95,22 @@ def test_a_child_that_dies_costs_its_call(raise_child, do, told):
     assert child.died == 1
 
 
+def test_what_it_holds_is_counted_and_who_counts_may_end_it(raise_child):
+    told = []
+
+    def account(held):
+        told.append(held)
+        return "the others need it" if held > 400_000_000 else None
+
+    child = raise_child(Terms(account=account, rests=(0.01,)))
+    child.report()
+    until(lambda: told and 10_000_000 < told[-1] < 400_000_000)
+    with pytest.raises(ChildDied, match="the others need it"):
+        call(child, "eat")
+    child.close()
+    assert told[-1] == 0
+
+
 @pytest.mark.parametrize("do", ["loop", "babble"])
 def test_a_call_without_end_is_over_at_its_deadline(raise_child, do):
     child = raise_child()

@@ -113,7 +113,8 @@ def test_whatever_takes_a_configuration_takes_c_for_it():
         if option.name == "config"
     }
     looking = {"check", "models", "classes", "services", "service", "gallery"}
-    assert set(given) == {*looking, "run", "infer", "pull", "enroll", "bench", "new-plugin", "test-plugin"}
+    doing = {"run", "infer", "pull", "enroll", "bench", "chaos", "new-plugin", "test-plugin"}
+    assert set(given) == {*looking, *doing}
     assert {tuple(opts) for opts in given.values()} == {("--config", "-c")}
 
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,10 +41,10 @@ class Daemon:
 
 
 @contextmanager
-def running(config: Path, port: int, node: str, *args: str) -> Iterator[Daemon]:
+def running(config: Path, port: int, node: str, *args: str, edged: Sequence[str] = EDGED) -> Iterator[Daemon]:
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
-        [*EDGED, "run", "--config", str(config), *args],
+        [*edged, "run", "--config", str(config), *args],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=env,

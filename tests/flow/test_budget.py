@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from edged.contracts.errors import Cancelled, TimedOut, TooLarge
+from edged.contracts.errors import Cancelled, NotReady, TimedOut, TooLarge
 from edged.flow.budget import Budget
 from tests.broker import until
 
@@ -115,3 +115,48 @@ def test_many_threads_never_hold_more_than_there_is():
         thread.join()
     assert budget.held == 0
     assert 50 < most[0] <= 100
+
+
+def test_what_processes_hold_is_there_for_nobody_else():
+    budget = Budget(100)
+    first, second = budget.account(), budget.account()
+    assert (first(30), second(40), budget.held) == (None, None, 70)
+    with budget.hold(30), pytest.raises(TimedOut):
+        budget.hold(1, time.monotonic() + 0.1).__enter__()
+    got = threading.Event()
+
+    def wait():
+        with budget.hold(50):
+            got.set()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert not got.wait(0.1)
+    assert second(10) is None
+    assert got.wait(30)
+    thread.join()
+    assert (first(0), second(0), budget.held) == (None, None, 0)
+
+
+def test_the_largest_process_ends_when_all_of_them_hold_too_much():
+    budget = Budget(100)
+    first, second = budget.account(), budget.account()
+    assert first(40) is None
+    with budget.hold(60):
+        assert first(40) is None, "who decodes waits for processes, and ends none"
+    told = "with its 61 bytes of memory all processes hold 101, over `runtime.memory` of 100"
+    assert second(61) == told
+    assert first(40) is None
+
+
+def test_who_needs_what_processes_do_not_leave_is_told_so_but_not_at_once():
+    budget = Budget(100)
+    budget.account()(50)
+    began = time.monotonic()
+    with pytest.raises(
+        NotReady, match=r"takes 60 bytes.*`runtime.memory` of 100 processes of their own hold 50"
+    ):
+        budget.hold(60, began + 60).__enter__()
+    assert 1.0 < time.monotonic() - began < 30
+    with budget.hold(50):
+        assert budget.held == 100

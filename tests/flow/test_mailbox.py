@@ -16,6 +16,14 @@ def test_latest_keeps_the_newest_and_counts_the_rest():
     assert (len(box), box.take(), box.take(), len(dropped)) == (1, 4, None, 4)
 
 
+def test_latest_may_keep_a_few_in_order():
+    dropped = []
+    box = Latest[int](lambda: dropped.append(1), room=3)
+    for value in range(5):
+        box.put(value)
+    assert (len(box), [box.take() for _ in range(4)], len(dropped)) == (3, [2, 3, 4, None], 2)
+
+
 def test_fifo_keeps_order_and_refuses_in_count():
     box = Fifo[str](max_items=2, max_bytes=100)
     box.put("a", 1)

@@ -154,14 +154,15 @@ def test_one_of_a_video_is_read_and_its_video_fetched(name, n, folder, settings)
     body = orjson.dumps(filled(FORMS[name]["requests"][n], folder))
     table = ServiceTable()
     table.put(Served(SERVICES[name], instance(name), options_of(name)))
-    steps, job = Steps(table, settings, Counters()), RequestJob(name, body, time.monotonic(), print)
-    call = Call(job, steps.deadline_of(job))
-    steps.read(call)
-    steps.open(call)
-    try:
-        assert steps.fetch(call)
-    finally:
-        call.close()
+    job = RequestJob(name, body, time.monotonic(), print)
+    with Steps(table, settings, Counters()) as steps:
+        call = Call(job, steps.deadline_of(job))
+        steps.read(call)
+        steps.open(call)
+        try:
+            assert steps.fetch(call)
+        finally:
+            call.close()
 
 
 @pytest.mark.parametrize("name", ["speech-recognition-zh", "speaker-classification-zh", "music-detection"])

@@ -9,6 +9,7 @@ import pytest
 
 from edged.contracts.errors import NotMedia, NotUsable, TooLarge
 from edged.media.sound import PIECE, RATE, SoundLimits, open_sound
+from tests.media.matroska import matroska
 from tests.media.sounds import encoded, nothing_in_it, pitch, tone
 
 LIMITS = SoundLimits()
@@ -129,3 +130,8 @@ def test_a_title_in_another_encoding_is_no_fault():
 def test_a_video_without_sound_is_not_usable():
     with pytest.raises(NotUsable, match="no sound track"):
         heard(encoded(tone(), "mp4", None, video=True))
+
+
+def test_sound_of_a_kind_that_nobody_knows():
+    with pytest.raises(NotUsable, match="no sound track"):
+        heard(matroska(16_000.0, [bytes(100)], b"A_XYZ"))

@@ -3,14 +3,19 @@
 import io
 import subprocess
 import sys
+import threading
 import time
 from itertools import pairwise
 
 import pytest
 
-from edged.contracts.errors import NotMedia, NotUsable, TimedOut
+from edged.contracts.errors import NotMedia, NotUsable, SourceError, TimedOut
 from edged.media.packets import fault
-from edged.media.sound import MEMORY, RATE, SoundLimits, open_sound
+from edged.media.sound import RATE, SoundLimits, open_sound
+from edged.media.source import SourceOptions
+from edged.media.track import open_track
+from edged.media.video import VideoOptions, open_video
+from tests.media.clips import write_clip
 from tests.media.matroska import matroska, silent_flac
 from tests.media.sounds import encoded, tone
 
@@ -87,6 +92,10 @@ SCRIPT = """
 import io, sys
 from edged.contracts.errors import EdgedError
 from edged.media.sound import SoundLimits, open_sound
+from edged.media.source import SourceOptions
+from edged.media.track import open_track
+from edged.media.video import VideoOptions, open_video
+from tests.media.clips import write_clip
 from tests.media.matroska import matroska, silent_flac
 from tests.media.sounds import encoded, tone
 
@@ -116,4 +125,30 @@ print(1024 * worst)
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from /proc")
 def test_no_sound_takes_more_memory_than_is_reckoned():
     ran = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
-    assert int(ran.stdout) < MEMORY
+    assert int(ran.stdout) < 200_000_000
+
+
+def of_no_known_kind():
+    """A WAV of 127 bits a sample."""
+    whole = bytearray(encoded(tone(1), "wav"))
+    at = whole.index(b"fmt ") + 8
+    whole[at + 14] = 127
+    return bytes(whole)
+
+
+def test_sound_of_no_known_kind_is_refused(tmp_path):
+    with pytest.raises(NotMedia, match="of a kind that cannot be decoded"):
+        heard(of_no_known_kind())
+    path = tmp_path / "strange.wav"
+    path.write_bytes(of_no_known_kind())
+    with pytest.raises(SourceError, match=r"the sound of .* is of a kind that cannot be decoded"):
+        list(open_track(str(path), SourceOptions(real_time=False), threading.Event()))
+
+
+def test_video_of_no_known_kind_is_refused(tmp_path):
+    clip = write_clip(tmp_path / "clip.mkv", frames=2)
+    whole = clip.read_bytes()
+    at = whole.index(b"V_MPEG4")
+    clip.write_bytes(whole[:at] + b"V_WRONG" + whole[at + 7 :])
+    with pytest.raises(SourceError, match=r"the video of .* is of a kind that cannot be decoded"):
+        list(open_video(str(clip), VideoOptions(real_time=False), threading.Event()))

@@ -102,6 +102,27 @@ def test_no_request_is_lost_when_the_process_is_killed_again_and_again(broker, c
         daemon.wait()
 
 
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_a_broker_that_is_killed_five_times_under_load_stops_nothing(broker, unit, client, pipeline, version):
+    """It loses what it had taken; who asks again is answered, and in the end nothing waits anywhere."""
+    total, answered = 300, set()
+    link = unit(pipeline(places=2000, seconds=0.005), version=version)
+    for life in range(6):
+        customer = client("replies/#", version=version)
+        for n in set(range(total)) - answered:
+            customer.publish(REQUEST, {"n": n, "reply_to": "replies/3"}, "replies/5", str(n).encode())
+        wanted = total if life == 5 else min(total, len(answered) + 40)
+        while len(answered) < wanted:
+            answered.add(customer.json()["echo"])
+        if life < 5:
+            broker.kill()
+            customer.close()
+            broker.start()
+            until(lambda: link.state() == "running")
+    until(lambda: set(link.queued().values()) == {0}, "nothing waits")
+    assert link.state() == "running"
+
+
 def test_with_a_full_disk_requests_are_answered_and_acknowledged_late(unit, client, pipeline, caplog):
     counters, work = Counters(), pipeline()
     work.open.clear()

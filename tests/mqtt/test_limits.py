@@ -9,9 +9,12 @@ import pytest
 
 from edged.contracts.request import refusal
 from edged.flow.counters import Counters
+from edged.mqtt.carrier import LARGEST
+from edged.mqtt.deadly import REST_S, SOON_S, Deadly
 from edged.mqtt.fitting import fitted, packet_bytes
 from edged.mqtt.outgoing import Outgoing
 from tests.broker import until
+from tests.mqtt.conftest import FACTS
 
 NODE, SERVICE = "shop-1", "object-detection"
 REQUEST = f"edged/{NODE}/request/{SERVICE}"
@@ -29,6 +32,13 @@ class Long:
 def answered(customer):
     message = customer.next()
     return orjson.loads(message.payload)["error_code"], message.properties
+
+
+def said(customer, topic):
+    """The next message on a topic."""
+    while (message := customer.next()).topic != topic:
+        pass
+    return orjson.loads(message.payload)
 
 
 @pytest.mark.parametrize("length", [0, 100, 127, 128, 16_000, 70_000, 2_100_000])
@@ -101,6 +111,88 @@ def test_what_the_connection_dies_on_three_times_is_set_aside(
     assert all(
         orjson.loads(customer.got.get().payload)["error_code"] == 400 for _ in range(customer.got.qsize())
     )
+
+
+SILENT = [("3.1.1", "max_packet_size 20000"), ("5", "message_size_limit 20000")]
+"""mosquitto hangs up without having said what it takes."""
+
+
+@pytest.mark.parametrize(("version", "limit"), SILENT)
+def test_a_state_that_connections_die_on_is_set_aside_and_tried_again_when_it_is_another(
+    mosquitto, unit, client, *, version, limit, tmp_path, caplog
+):
+    narrow, counters, variants = mosquitto(limit), Counters(), ["x" * 30_000]
+    customer = client("replies/me", f"edged/{NODE}/#", port=narrow.port)
+
+    def info():
+        return [FACTS.model_copy(update={"variant": variants[-1]})]
+
+    before = time.monotonic()
+    link = unit(Long(), url=narrow.url, counters=counters, version=version, info=info, wait=False)
+    until(lambda: counters.counts().get("mqtt_set_aside"))
+    print(f"set aside after {time.monotonic() - before:.1f} s")
+    until(lambda: link.state() == "running")
+    began = link._main._attempt
+    for n in range(3):
+        link.publish_info()
+        customer.publish(REQUEST, {"bytes": n, "request_id": str(n), "reply_to": "replies/me"})
+        assert said(customer, "replies/me")["error_code"] == 400
+    assert counters.counts()["mqtt_set_aside"] == {"state": 1}
+    (kept,) = (tmp_path / "state" / "mqtt" / "aside").iterdir()
+    assert orjson.loads(kept.read_bytes())["topic"] == f"edged/{NODE}/info"
+    assert str(kept) in caplog.text
+    variants.append("small")
+    link.publish_info()
+    assert said(customer, f"edged/{NODE}/info")["services"][0]["variant"] == "small"
+    assert link._main._attempt is began, "no connection was lost any more"
+
+
+@pytest.mark.parametrize(("version", "limit"), SILENT)
+def test_pictures_that_connections_die_on_are_left_out(mosquitto, unit, client, *, version, limit):
+    """Of QoS 0, of which the broker says nothing; as retained results, which are sent again."""
+    narrow, counters = mosquitto(limit), Counters()
+    link = unit(Long(), url=narrow.url, counters=counters, version=version)
+    customer = client(f"edged/{NODE}/stream/#", port=narrow.port)
+    dropped = "the connection to the broker was lost each time it was sent"
+    link.publications.result("door", "events", b'"' + b"y" * 30_000 + b'"', retain=True)
+    for n in range(3000):
+        link.publications.snapshot("door", "2026-01-01T00:00:00Z", b"x" * (30_000 + n))
+        if counters.counts().get("mqtt_dropped", {}).get(dropped, 0) > 5:
+            break
+        time.sleep(0.02)
+    else:
+        pytest.fail(f"connections are lost for ever: {counters.counts()}")
+    until(lambda: link.state() == "running")
+    began = link._main._attempt
+    link.publications.snapshot("door", "2026-01-01T00:00:00Z", b"x" * 40_000)
+    link.publications.result("door", "events", b"1", retain=True)
+    link.publications.snapshot("door", "2026-01-01T00:00:00Z", b"fits")
+    got = {}
+    while len(got) < 2:
+        message = customer.next()
+        got[message.topic.rpartition("/")[2]] = message.payload
+    assert got == {"events": b"1", "snapshot": b"fits"}
+    assert link._main._attempt is began
+
+
+def test_what_was_set_aside_is_tried_again_after_an_hour_or_when_it_is_shorter():
+    deadly = Deadly()
+    assert deadly.limit("a", 0.0) == LARGEST
+    deadly.condemn("a", 500, now=0.0)
+    assert (deadly.limit("a", REST_S), deadly.limit("b", 0.0)) == (499, LARGEST)
+    assert deadly.limit("a", REST_S + 1) == LARGEST
+
+
+def test_a_topic_is_suspected_when_connections_end_right_after_it_and_it_never_lived_on():
+    deadly = Deadly()
+    for now in (0.0, 100.0):
+        deadly.sent("small", now - SOON_S - 1)
+        deadly.sent("large", now)
+        deadly.cut(["unsent"], now)
+    assert [deadly.suspects(topic) for topic in ("small", "large", "unsent")] == [False, True, True]
+    deadly.sent("large", 200.0)
+    deadly.sent("large", 200.0 + SOON_S + 1)
+    assert not deadly.suspects("large")
 
 
 def test_nothing_fits_into_next_to_nothing():

@@ -1,5 +1,7 @@
 """What waits, without a broker: what is kept, what is dropped, in which order it goes."""
 
+from dataclasses import replace
+
 import pytest
 
 from edged.flow.counters import Counters
@@ -86,3 +88,33 @@ def test_answers_that_are_on_disk_do_not_fill_the_memory(outbox, monkeypatch):
     assert bodies(all_of(outbox)) == [b"answer 0", b"answer 1", None, b"answer 3"]
     outbox.answer(answer(4), on_disk=True)
     assert bodies(all_of(outbox)) == [b"answer 4"], "those that went made room"
+
+
+def test_the_last_word_on_a_retained_topic_is_not_dropped(outbox, counters):
+    outbox.ring("event", b"1", qos=1, retain=True)
+    outbox.ring("event", b"2", qos=1, retain=True)
+    outbox.ring("gone", b"1", qos=1, retain=True)
+    outbox.forget("gone")
+    for n in range(5):
+        outbox.ring("result", b"%d" % n)
+    left = [(m.topic, m.body) for m in all_of(outbox)]
+    assert left == [("event", b"2"), ("gone", b""), ("result", b"4")]
+    assert counters.counts()["mqtt_dropped"] == {"the broker is away or too slow": 6}
+
+
+def test_what_is_published_again_does_not_come_after_what_is_newer(outbox):
+    for topic in ("a", "event", "gone"):
+        outbox.ring(topic, b"1", qos=1, retain=True)
+    all_of(outbox)
+    outbox.again()
+    outbox.ring("event", b"2", qos=1, retain=True)
+    outbox.forget("gone")
+    assert [(m.topic, m.body) for m in all_of(outbox)] == [("a", b"1"), ("event", b"2"), ("gone", b"")]
+
+
+def test_a_deadly_event_waits_once(outbox):
+    outbox.ring("event", b"1", qos=1, retain=True)
+    (event,) = all_of(outbox)
+    outbox.put_back([replace(event, deaths=outbox_module.SUSPECT)])
+    outbox.again()
+    assert outbox.waiting() == {"answers": 0, "results": 1, "snapshots": 0, "states": 0}

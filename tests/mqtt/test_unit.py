@@ -45,7 +45,9 @@ def test_state_is_retained_and_offline_is_said_when_it_stops(unit, client):
     assert info["services"][0] == {
         "service": SERVICE, "model": "fake-model", "variant": "none", "device": "cpu", "schema": "s/1",
     }  # fmt: skip
-    assert orjson.loads(found[topics[2]]) == {"state": "online", "fps": 5.0, "why": ""}
+    assert orjson.loads(found[topics[2]]) == {
+        "state": "online", "fps": 5.0, "why": "", "recordings": "",
+    }  # fmt: skip
     link.stop()
     assert retained(client, topics[0]) == {topics[0]: b"offline"}
 

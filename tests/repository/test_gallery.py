@@ -13,11 +13,17 @@ from edged.contracts.card import ModelCard
 from edged.contracts.errors import TimedOut
 from edged.contracts.items import PixelFormat
 from edged.contracts.parts import Embedding
+from edged.flow.budget import Budget
+from edged.repository import enrolment
 from edged.repository import gallery as gallery_module
-from edged.repository.gallery import FolderGallery, enrolled
+from edged.repository.enrolment import enrolled
+from edged.repository.gallery import FolderGallery
 from edged.testing import FakeRun
 
 RUN = FakeRun()
+ROOMY = Budget(10**9)
+NEED = 4_000_000 + 13 * 8 * 8
+"""Bytes that decoding one of the pictures here may take."""
 
 
 class MeanColour:
@@ -55,7 +61,7 @@ def shop(tmp_path):
 
 @pytest.fixture
 def of(shop, tmp_path):
-    return lambda embedding: FolderGallery(shop, embedding, tmp_path / "cache")
+    return lambda embedding, memory=ROOMY: FolderGallery(shop, embedding, tmp_path / "cache", memory)
 
 
 def test_a_folder_is_a_product(of):
@@ -141,7 +147,7 @@ def test_what_is_no_picture_is_left_out(of, shop, caplog):
 
 
 def test_no_folder_is_an_empty_gallery(tmp_path):
-    gallery = FolderGallery(tmp_path / "nowhere", MeanColour(), tmp_path)
+    gallery = FolderGallery(tmp_path / "nowhere", MeanColour(), tmp_path, ROOMY)
     assert gallery.index(RUN).skus == ()
     assert gallery.index(RUN).vectors.shape[0] == 0
 
@@ -188,7 +194,7 @@ def test_others_go_on_while_one_embeds(of, shop):
 
 def test_a_cache_that_cannot_be_written_is_no_fault(shop, tmp_path):
     (tmp_path / "cache").write_text("a file where the folder should be")
-    gallery = FolderGallery(shop, MeanColour(), tmp_path / "cache")
+    gallery = FolderGallery(shop, MeanColour(), tmp_path / "cache", ROOMY)
     assert len(gallery.index(RUN).vectors) == 3
 
 
@@ -208,10 +214,62 @@ def test_pictures_are_also_seen_from_afar(shop, tmp_path):
 
     sizes = []
     cv2.imwrite(str(shop / "water" / "wide.png"), np.full((20, 80, 3), 50, np.uint8))
-    index = FolderGallery(shop, Sizes(), tmp_path / "cache", (4, 40)).index(RUN)
+    index = FolderGallery(shop, Sizes(), tmp_path / "cache", ROOMY, (4, 40)).index(RUN)
     assert sizes[:2] == [(8, 8), (4, 4)]
     assert sizes[-3:] == [(20, 80), (1, 4), (10, 40)]
     assert index.owners.tolist() == [0] * 4 + [1] * 5
-    again = FolderGallery(shop, Sizes(), tmp_path / "cache", (4, 40)).index(RUN)
+    again = FolderGallery(shop, Sizes(), tmp_path / "cache", ROOMY, (4, 40)).index(RUN)
     assert len(sizes) == 9
     np.testing.assert_array_equal(again.vectors, index.vectors)
+
+
+def test_pictures_take_their_part_of_the_memory_and_give_it_back(of):
+    held = []
+
+    class Looking(MeanColour):
+        def infer(self, item, run, **_):
+            held.append(memory.held)
+            return super().infer(item, run)
+
+    memory = Budget(NEED)
+    assert len(of(Looking(), memory).index(RUN).vectors) == 3
+    assert held == [3 * 8 * 8] * 3, "what was decoded, while it is looked at"
+    assert memory.held == 0
+
+
+def test_a_picture_that_takes_more_than_there_is_is_told_by_name_and_left_out(of, shop, caplog):
+    cv2.imwrite(str(shop / "cola" / "huge.png"), np.zeros((100, 100, 3), np.uint8))
+    (shop / "cola" / "long.jpg").write_bytes(b"\xff\xd8" + bytes(20_000_000))
+    index = of(MeanColour(), Budget(NEED)).index(RUN)
+    assert len(index.vectors) == 3
+    assert (
+        "huge.png is left out: decoding it takes 4130000 bytes of memory, over `runtime.memory`"
+        in caplog.text
+    )
+    assert "long.jpg is left out: the picture has 20000001 bytes, over the limit" in caplog.text
+
+
+def test_a_picture_for_which_no_memory_is_free_is_looked_at_the_next_time(of, caplog, monkeypatch):
+    monkeypatch.setattr(enrolment, "PATIENCE_S", 0.05)
+    memory, embedding = Budget(NEED), MeanColour()
+    gallery = of(embedding, memory)
+    with memory.hold(1):  # a request that asks for the gallery has its picture there
+        assert gallery.index(RUN).skus == ()
+        assert "front.png has to wait: others used all of `runtime.memory`" in caplog.text
+        assert len(caplog.messages) == 1, "and for the others it did not try"
+    assert gallery.index(RUN).skus == ("cola", "water")
+    assert embedding.asked == 3
+
+
+def test_a_request_that_is_over_while_its_picture_is_embedded_does_not_spoil_the_picture(of):
+    class Late(MeanColour):
+        def infer(self, item, run, **_):
+            if not self.asked:
+                self.asked += 1
+                raise TimedOut("too long")
+            return super().infer(item, run)
+
+    gallery = of(Late())
+    with pytest.raises(TimedOut):
+        gallery.index(RUN)
+    assert len(gallery.index(RUN).vectors) == 3

@@ -16,7 +16,7 @@ from edged.flow import clock
 from edged.flow.counters import Counters
 from edged.requests.journal import Addressed, Journal, Request
 from edged.serving.run import RunHandle
-from edged.streams.feed import Due
+from edged.streams.frame_lane import Due
 from edged.streams.gates import RateGate
 from edged.streams.rule import PublishSettings, Rule
 

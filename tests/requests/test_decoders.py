@@ -6,36 +6,29 @@ import signal
 import time
 import wave
 from pathlib import Path
-from tempfile import SpooledTemporaryFile
 
 import numpy as np
 import pytest
 
 from edged.contracts.errors import Cancelled, ChildDied, NotMedia, NotUsable, TimedOut, TooLarge
+from edged.flow.budget import Budget
 from edged.media.fetch import IN_MEMORY
 from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.requests.decoders import Decoders
+from edged.runtimes.devices import RuntimeSettings
+from tests.broker import until
+from tests.media.mp4 import crowded
 from tests.media.sounds import encoded, tone
+from tests.requests.decoding import children, idle, patient, spooled
 
 LIMITS = SoundLimits()
 
 
 @pytest.fixture
 def decoders():
-    made = Decoders()
+    made = Decoders(Budget(10**10))
     yield made
     made.close()
-
-
-def patient():
-    """There is time."""
-
-
-def spooled(data):
-    """As what was fetched is kept."""
-    file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - who gets it closes it
-    file.write(data)
-    return file
 
 
 def heard(decoders, data, limits=LIMITS, play_duration_us=None, check=patient):
@@ -46,10 +39,6 @@ def heard(decoders, data, limits=LIMITS, play_duration_us=None, check=patient):
 def plain(data):
     with open_sound(io.BytesIO(data), LIMITS) as sound:
         return np.concatenate(list(sound.pieces)), sound.seconds
-
-
-def idle(decoders):
-    return [child.process_id for children in decoders._idle.values() for child in children]
 
 
 def wav(seconds):
@@ -109,19 +98,6 @@ def test_one_that_dies_ends_its_recording_alone(decoders):
     assert len(heard(decoders, wav(1))[0]) == RATE
 
 
-def children():
-    """Ours, and those of tests before."""
-    found = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if int(fields[1]) == os.getpid() and "edged.children.inside" in (stat.parent / "cmdline").read_text():
-            found.add(int(stat.parent.name))
-    return found
-
-
 @pytest.mark.parametrize("error", [TimedOut, Cancelled])
 def test_its_deadline_ends_it_even_in_the_middle_of_ffmpeg(decoders, error, monkeypatch):
     others = children()
@@ -156,3 +132,25 @@ def test_its_memory_is_bounded(decoders):
     assert int(space) == 800_000_000
     status = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
     assert int(status["VmPeak"].split()[0]) * 1024 < int(space) * 0.75
+
+
+def test_what_wants_more_memory_than_there_is_ends_and_the_next_one_is_heard(decoders):
+    with pytest.raises(NotMedia, match="no sound that can be decoded"):
+        heard(decoders, crowded(100_000_000))  # 2.4 GB, which the kernel does not give
+    few = Decoders(Budget(RuntimeSettings(memory=150_000_000).memory_bytes()))
+    try:
+        with pytest.raises(ChildDied, match=r"over `runtime\.memory` of 150000000"):
+            heard(few, crowded(12_000_000))
+        for each in decoders, few:
+            assert len(heard(each, wav(1))[0]) == RATE
+    finally:
+        few.close()
+
+
+def test_what_they_hold_is_counted_together_with_what_else_is_decoded():
+    memory = Budget(10**10)
+    decoders = Decoders(memory)
+    heard(decoders, wav(1))
+    until(lambda: memory.held > 20_000_000)
+    decoders.close()
+    assert memory.held == 0

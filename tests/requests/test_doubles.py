@@ -10,7 +10,11 @@ X = b"x"
 
 
 def took(doubles, packet, *, again=False, by=FIRST, name=X, named=True):
-    return doubles.enter(name, named, Delivery(by, packet, again))
+    return took_as(doubles, Delivery(by, packet, again), name, named)
+
+
+def took_as(doubles, came, name=X, named=True):
+    return doubles.enter(name, named, came)
 
 
 @pytest.mark.parametrize(
@@ -61,16 +65,20 @@ def test_after_a_restart_the_packets_of_the_journal_are_known():
 
 def test_a_number_that_is_free_again_may_be_given_to_a_message_that_looks_the_same():
     """A broker may always take the lowest free number; and each wraps around at 65,535."""
-    doubles = Doubles()
-    assert took(doubles, 1)
+    doubles, first, second = Doubles(), Delivery(FIRST, 1), Delivery(SECOND, 1)
+    assert took_as(doubles, first)
     doubles.answered(X)
-    doubles.acknowledged(X, 1, SECOND)
-    assert not took(doubles, 1, again=True), "another connection's arrival proves nothing"
-    doubles.acknowledged(X, 1, SECOND)
-    assert not took(doubles, 1, again=True, by=SECOND), "nor does one from before it was acknowledged again"
-    assert took(doubles, 1, by=SECOND)
+    assert not doubles.acknowledged(first, SECOND), "another connection's arrival proves nothing"
+    assert not took(doubles, 1, again=True)
+    assert not doubles.acknowledged(first, FIRST), "nor does one from before it was acknowledged again"
+    assert took_as(doubles, second)
     doubles.answered(X)
-    doubles.acknowledged(X, 1, SECOND)
+    assert not doubles.acknowledged(Delivery(SECOND, 1), SECOND), "nor does one of an earlier equal message"
+    assert not took(doubles, 1, again=True)
+    third = Delivery(SECOND, 1)
+    assert took_as(doubles, third)
+    doubles.answered(X)
+    assert doubles.acknowledged(third, SECOND)
     assert took(doubles, 1, again=True, by=SECOND), "the first delivery of this one was lost"
 
 

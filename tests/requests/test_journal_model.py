@@ -6,7 +6,6 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -16,15 +15,9 @@ from edged.requests import ledger, spool
 from edged.requests.disk import Disk
 from edged.requests.journal import Addressed, Journal, Request
 from edged.requests.spool import Place, Spool
+from tests.orders import few_and_many
 
 WORLD = "mqtt"
-STRICT = settings(
-    max_examples=30,
-    stateful_step_count=40,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
 payloads = st.tuples(st.integers(0, 700), st.binary(min_size=1, max_size=3)).map(lambda p: p[1] * p[0])
 
 
@@ -184,8 +177,5 @@ def small(monkeypatch):
     monkeypatch.setattr(ledger, "_CHECKPOINT_BYTES", 50_000)
 
 
-TestJournal = JournalModel.TestCase
-TestSpool = SpoolModel.TestCase
-TestJournal.settings = TestSpool.settings = STRICT
-pytest.mark.slow(TestJournal)
-pytest.mark.slow(TestSpool)
+TestJournal, TestJournalLong = few_and_many(JournalModel)
+TestSpool, TestSpoolLong = few_and_many(SpoolModel)

@@ -27,9 +27,9 @@ NEED = decoding_bytes(JPEG, PictureLimits())
 
 
 def asked(memory, body=None, infer=None, name="object-detection", table=None):
-    steps = Steps(table or table_with(FakeInstance(infer)), RequestSettings(), Counters(), memory)
     payload = orjson.dumps({"image": TEXT} if body is None else body)
-    return steps.all_at_once(RequestJob(name, payload, time.monotonic(), print))
+    with Steps(table or table_with(FakeInstance(infer)), RequestSettings(), Counters(), memory) as steps:
+        return steps.all_at_once(RequestJob(name, payload, time.monotonic(), print))
 
 
 def test_a_picture_that_never_fits_is_413_and_names_the_setting():

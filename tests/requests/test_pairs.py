@@ -46,9 +46,9 @@ def answered(name, body, infer=sizes, options=None, *, pai_spelling=False, wants
     table = ServiceTable()
     instance = SimpleNamespace(infer=infer, facts=FACTS, picture=None)
     table.put(Served(service(name), instance, options or FaceOptions(score_threshold=0.5), pai_spelling))
-    steps = Steps(table, RequestSettings(**settings), Counters())
     job = RequestJob(name, orjson.dumps(body), time.monotonic(), print, wants_drawing=wants_drawing)
-    return steps.all_at_once(job)
+    with Steps(table, RequestSettings(**settings), Counters()) as steps:
+        return steps.all_at_once(job)
 
 
 def ask(*args, **more):

@@ -10,14 +10,17 @@ from jsonschema import Draft202012Validator
 
 from edged.contracts.request import RequestJob
 from edged.contracts.services import card_options, service
+from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.media.policy import FetchSettings
 from edged.media.sound import RATE, SoundLimits
 from edged.requests.queue import RequestQueue
 from edged.requests.settings import RequestSettings
 from edged.requests.steps import Steps
+from edged.runtimes.devices import RuntimeSettings
 from edged.serving.table import Served, ServiceTable
 from tests.broker import until
+from tests.media.mp4 import crowded
 
 MUSIC = "music-detection"
 
@@ -105,6 +108,25 @@ def test_a_wrong_duration_is_named_and_the_schema_refuses_it_too(ask, tmp_path, 
     code, answer, _ = ask(wav(tmp_path / "a.wav", 1), input={"play_duration": given})
     assert code == 400
     assert says in answer["error_msg"]
+
+
+def test_one_that_wants_more_memory_than_is_configured_is_500_and_the_next_one_is_answered(
+    table, settings, tmp_path
+):
+    (tmp_path / "crowded.mp4").write_bytes(crowded(12_000_000))
+    wav(tmp_path / "silence.wav", 1)
+    memory, answers = Budget(RuntimeSettings(memory=150_000_000).memory_bytes()), []
+    queue = RequestQueue(table, settings, 2, Counters(), memory=memory)
+    queue.start()
+    for number, name in enumerate(("crowded.mp4", "silence.wav"), 1):
+        body = orjson.dumps({"input": {"url": str(tmp_path / name)}})
+        queue.submit(RequestJob(MUSIC, body, time.monotonic(), answers.append))
+        until(lambda number=number: len(answers) == number)
+    queue.stop()
+    assert [answer.code for answer in answers] == [500, 200]
+    assert b"the decoder of sound failed on this item" in answers[0].body
+    assert b"over `runtime.memory` of 150000000" in answers[0].body
+    assert memory.held == 0
 
 
 def test_what_cannot_be_heard_is_named(ask, tmp_path):

@@ -1,8 +1,8 @@
 """A model in a process of its own: what it does to itself harms nobody else."""
 
-import shutil
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -10,19 +10,21 @@ import numpy as np
 import orjson
 import pybase64
 import pytest
-import yaml
 
+from edged import opening
+from edged.children.terms import Terms
 from edged.config import Config, PathSettings
-from edged.contracts.errors import ChildDied, InferenceError, TimedOut
+from edged.contracts.errors import ChildDied, ConfigError, InferenceError, TimedOut
 from edged.contracts.items import AudioClip
 from edged.contracts.message import ModelFacts
 from edged.contracts.request import RequestJob
 from edged.contracts.services import card_options, service
 from edged.contracts.slot import Priority
 from edged.discovery import discover
+from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
-from edged.opening import make_opener
+from edged.opening import make_opener, open_plugins
 from edged.repository.instance import Instance
 from edged.repository.isolated import IsolatedInstance
 from edged.repository.variants import ANYTHING
@@ -38,9 +40,8 @@ from edged.streams.publisher import Outlet
 from edged.testing import FakeRun
 from tests.answers import examples
 from tests.broker import until
-from tests.graphs import card, write_graph
 from tests.opened import models_in, silent
-from tests.serving import villain
+from tests.serving import lair, villain
 
 NAME = "image-classification"
 OTHERS = ("object-detection", "ocr", "face-attributes", "semantic-segmentation", "scene-classification")
@@ -52,16 +53,7 @@ def settings(tmp_path_factory):
     """A configuration with the plugin, whose model is pulled."""
     root = tmp_path_factory.mktemp("box")
     place = root / "plugins" / "villain"
-    place.mkdir(parents=True)
-    shutil.copy(Path(villain.__file__), place / "plugin.py")
-    graph = write_graph(place / "small.onnx")
-    for id_, name, more in (
-        ("villain", "card.yaml", {}),
-        ("counter", "counter.yaml", {"service": "voice-activity", "labels": []}),
-    ):
-        known = card(graph, graph={"variants": ["onnxruntime-f32"]}, calibration=None, id=id_, **more)
-        known = known.model_copy(update={"weights": {graph.name: known.weights[graph.name]}})
-        (place / name).write_text(yaml.safe_dump(orjson.loads(known.model_dump_json(exclude={"folder"}))))
+    lair.settle(place)
     puller = models_in(root / "models", discover([place.parent]).models).puller
     for id_ in ("villain", "counter"):
         puller.pull(id_, silent)
@@ -130,7 +122,7 @@ def frame(first=0):
 @pytest.mark.parametrize("harm", HARMS)
 def test_what_a_plugin_does_to_itself_costs_its_request_and_nobody_else(box, harm):
     before = box.answer(NAME).code
-    timeout = {"timeout_s": 3.0} if harm == "loop" else {}
+    timeout = {"timeout_s": 1.0} if harm == "loop" else {}
     guilty = box.ask(NAME, HARMS[harm], **timeout)
     waits = [box.ask(NAME) for _ in range(3)]  # behind it
     slowest = 0.0
@@ -174,6 +166,37 @@ def test_it_really_is_another_process_and_ends_with_its_last_user(settings):
     assert not Path(f"/proc/{pid}").exists()
 
 
+def test_a_plugin_that_is_a_single_folder_is_found_there_too(settings):
+    (folder,) = settings.paths.plugins
+    alone = settings.model_copy(update={"paths": settings.paths.model_copy(update={"plugins": ()})})
+    opener = make_opener(alone, Counters(), plugins=open_plugins(alone, [folder / "villain"]))
+    apart = opener.isolate("villain", ANYTHING, 10**9)
+    assert apart.infer(frame(), card_options(apart.card), FakeRun(), Priority.REQUEST).names
+    opener.release(apart)
+
+
+def test_a_service_of_videos_is_refused_and_told_why(settings):
+    opener, name = make_opener(settings, Counters()), "video-classification"
+    options = examples.options_of(name).model_dump(mode="json")
+    known = opener.catalogue.model("villain")
+    known.card = known.card.model_copy(update={"service": name, "isolation": "process"})
+    with pytest.raises(ConfigError, match=rf"{name}\.isolation: villain .* asks a video for; say `none`"):
+        open_service(name, ServiceSettings(model="villain", options=options), opener)
+
+
+def test_it_draws_from_the_memory_of_all(settings):
+    memory = Budget(10**10)
+    opener = make_opener(settings, Counters(), memory=memory)
+    apart = opener.isolate("villain", ANYTHING, 10**9)
+    until(lambda: memory.held > 50_000_000)
+    opener.release(apart)
+    assert memory.held == 0
+    memory.resize(10_000_000)
+    with pytest.raises(ChildDied, match=r"all processes hold \d+, over `runtime.memory` of 10000000"):
+        opener.isolate("villain", ANYTHING, 10**9)
+    assert memory.held == 0
+
+
 def test_errors_are_as_in_the_daemon(settings):
     counters = Counters()
     opener = make_opener(settings, counters)
@@ -194,7 +217,13 @@ def test_errors_are_as_in_the_daemon(settings):
     assert counters.counts()["inference_failed/villain"]["ChildDied"] == 1
 
 
-def test_who_dies_too_often_is_set_aside_with_its_reason(box):
+@pytest.fixture
+def hasty(monkeypatch):
+    """A child rests before each new start, but not for the 21 seconds that four rests take."""
+    monkeypatch.setattr(opening, "Terms", partial(Terms, rests=(0.1,) * len(Terms().rests)))
+
+
+def test_who_dies_too_often_is_set_aside_with_its_reason(hasty, box):
     codes = [box.answer(NAME, villain.EXIT).code for _ in range(5)]
     assert codes == [500] * 5
     until(lambda: "set aside" in box.unit.state())

@@ -1,6 +1,6 @@
 """A lane of which only the service is faked."""
 
-from edged.streams.feed import FrameLane
+from edged.streams.frame_lane import FrameLane
 from edged.streams.lane import RunSettings
 from edged.streams.rule import PublishSettings
 

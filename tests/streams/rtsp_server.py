@@ -1,7 +1,9 @@
 """A real RTSP server, GStreamer's, for `cameras.RtspServer`. It runs under the system's Python, which has gi.
 
 `rtsp_server.py PORT basic|digest USER PASSWORD /PATH=FILE+FILE ...` plays elementary streams side by side for
-ever: `.h264` or `.h265` at 25 frames a second, `.aac`. An empty USER asks for none. It prints `ready`.
+ever: `.h264` or `.h265` at 25 frames a second, `.aac`; pictures say that no time passes. An `.mp4` of H.264
+and AAC is played once for everybody, with the times that it has. An empty USER asks for none. It prints
+`ready`.
 """
 
 import sys
@@ -21,10 +23,17 @@ SOUND = (
     "multifilesrc location={file} loop=true caps=audio/mpeg,mpegversion=4,stream-format=adts "
     "! aacparse ! identity sync=true ! rtpmp4gpay name=pay{number} pt={payload} "
 )
+FILM = (
+    "filesrc location={file} ! qtdemux name=film "
+    "film.video_0 ! queue ! h264parse config-interval=1 ! rtph264pay name=pay0 pt=96 "
+    "film.audio_0 ! queue ! aacparse ! rtpmp4gpay name=pay1 pt=97 "
+)
 
 
 def launch(files: str) -> str:
     """The pipeline that plays some files side by side."""
+    if files.endswith(".mp4"):
+        return f"( {FILM.format(file=files)})"
     tracks = []
     for number, file in enumerate(files.split("+")):
         kind = file.rpartition(".")[2]

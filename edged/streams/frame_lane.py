@@ -1,0 +1,60 @@
+"""One service of one camera that looks at single frames."""
+
+from typing import Any
+
+from edged.answers.finding import Finding
+from edged.contracts.items import Frame, LiveClip
+from edged.contracts.model import Options
+from edged.contracts.slot import Priority
+from edged.flow.mailbox import Latest
+from edged.serving.run import RunHandle
+from edged.serving.table import Served, ServiceTable
+from edged.streams.lane import Lane, RunSettings
+from edged.streams.message import Outcome
+from edged.streams.publisher import Outlet
+from edged.streams.rule import PublishSettings
+
+
+class FrameLane(Lane[Frame]):
+    """One service of one camera: the newest frame wins."""
+
+    def __init__(
+        self, outlet: Outlet, run: RunSettings, table: ServiceTable, publish: PublishSettings
+    ) -> None:
+        super().__init__(outlet, run, table, publish)
+        self.mailbox: Latest[Frame] = Latest(lambda: self.dropped("busy"))
+        self._due = Due(run.every)
+
+    def put(self, frame: Frame) -> None:
+        """A frame, if it is time for one."""
+        if self._due.at(frame.captured_at):
+            self.mailbox.put(frame)
+
+    def infer(
+        self, item: Frame, served: Served, options: Options, run: RunHandle, priority: Priority
+    ) -> Any | None:
+        return served.instance.infer(item, options, run, priority)
+
+    def tell(self, outcome: Outcome) -> None:
+        """The live view, too."""
+        frame, finding = outcome.item, outcome.finding
+        if not isinstance(frame, LiveClip):
+            self._to.view.put(frame, self.service, finding if isinstance(finding, Finding) else None)
+        super().tell(outcome)
+
+
+class Due:
+    """Lets at most one item in so many seconds pass."""
+
+    def __init__(self, every: float | None) -> None:
+        """None: every item."""
+        self._every = every
+        self._last_at = float("-inf")
+
+    def at(self, captured_at: float) -> bool:
+        """Whether the time has passed, or the clock was set back; asked once an item."""
+        if self._every is not None:
+            if abs(captured_at - self._last_at) < self._every:
+                return False
+            self._last_at = captured_at
+        return True

@@ -1,0 +1,59 @@
+"""`edged chaos` as a user types it: a short round, and a box that must not be trusted."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from tests.e2e.box import EDGED, ROOT
+
+FAULTS = ["daemon-killed", "broker-ended", "camera-gone", "garbage", "plugin-dies"]
+
+
+@pytest.fixture
+def chaos(mosquitto, models_dir, tmp_path):
+    """Run it with the pulled models, in a folder of its own; it starts its mosquitto itself."""
+    (tmp_path / "tmp").mkdir()
+    config = tmp_path / "config.yaml"
+    config.write_text(f"paths: {{models: {models_dir}}}\n")
+
+    def run(*args):
+        return subprocess.run(
+            [*EDGED, "chaos", "-c", str(config), "--json", str(tmp_path / "figures.json"), *args],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "tmp")},
+            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+
+    return run
+
+
+def listed(folder):
+    return {path.relative_to(folder): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_a_short_round(chaos, models_dir, tmp_path):
+    before = listed(models_dir / "picodet-416")
+    ran = chaos("--for", "1s", "--rate", "20", "--only", ",".join(FAULTS))
+    assert ran.returncode == 0, ran.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    rows = {row["fault"]: row for row in figures["faults"]}
+    assert list(rows) == FAULTS
+    for row in rows.values():
+        asked = row["count"]
+        assert row["times"] >= 1
+        assert asked["asked"] == asked["once"] + asked["twice"] > 1
+        assert (asked["never"], asked["wrong"]) == (0, 0)
+        assert row["recovered_s"] > 0
+        assert min(row["before_bytes"], row["after_bytes"]) > 50_000_000
+    assert "none was left without its answer" in figures["verdict"]
+    assert figures["verdict"] in ran.stderr.replace("\n", " ")
+    assert listed(models_dir / "picodet-416") == before, "the user's models are only read"
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["tmp"]
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_fault_that_there_is_not(chaos):
+    ran = chaos("--only", "earthquake")
+    assert ran.returncode == 1
+    assert "no fault earthquake" in ran.stderr
