@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import Field, field_validator
 
-from edged.artefacts.settings import ArtefactSettings
+from edged.artefacts.settings import ArtefactSettings, UploadSettings
 from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES, service
@@ -111,6 +111,8 @@ class Config(Settings):
     """Limits of requests."""
     artefacts: ArtefactSettings = ArtefactSettings()
     """Where videos are kept that requests and cameras leave."""
+    uploads: UploadSettings = UploadSettings()
+    """Recordings and videos that clients send ahead of their requests: `POST /api/uploads`."""
     health_every: Seconds = 30.0
     """Seconds between two messages on `edged/<node>/health`."""
 

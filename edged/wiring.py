@@ -2,11 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Generic, TypeVar
 
 from edged import __version__
-from edged.artefacts.keeper import ArtefactKeeper
-from edged.artefacts.store import ArtefactStore
 from edged.config import Config, StreamSettings
 from edged.contracts.errors import NotReady
 from edged.contracts.verb import Verb
@@ -16,6 +13,7 @@ from edged.flow.units import Unit, Wish
 from edged.http.server import HttpUnit
 from edged.http.sources import Sources
 from edged.http.status import Status
+from edged.media.fetch import ByteLimit
 from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.unit import MqttUnit
 from edged.opening import make_opener, resolve_source
@@ -26,23 +24,9 @@ from edged.requests.queue import RequestQueue
 from edged.serving.scheduler import Scheduler
 from edged.serving.unit import ServiceSettings, ServiceUnit
 from edged.status import status
+from edged.stores import MadeOf, Stores, artefacts_key, uploads_key
 from edged.stream_units import stream_unit
 from edged.streams.unit import OffStream
-
-T = TypeVar("T")
-
-
-class _Kept(Generic[T]):
-    """One thing, made anew only when what it is made of changes."""
-
-    def __init__(self) -> None:
-        self._made: tuple[Any, T] | None = None
-
-    def of(self, key: Any, make: Callable[[], T]) -> T:
-        """That of this key."""
-        if self._made is None or self._made[0] != key:
-            self._made = (key, make())
-        return self._made[1]
 
 
 class Wiring:
@@ -60,7 +44,9 @@ class Wiring:
         self._verbs = verbs
         self._switched_off = switched_off
         self._services_changed = services_changed
-        self._opener, self._store = _Kept[Opener](), _Kept[ArtefactStore]()
+        self._opener = MadeOf[Opener]()
+        self.stores = Stores(core.counters)
+        """Of artefacts and uploads."""
         self._settings: Config | None = None
 
     def wishes(self, settings: Config) -> dict[str, Wish]:
@@ -69,19 +55,19 @@ class Wiring:
         core = self._core
         core.memory.resize(settings.runtime.memory_bytes())
         base = (settings.node, settings.paths, settings.runtime.workers)
-        store = _store_key(settings)
         broker = (settings.mqtt, settings.paths.state)
         queue = (*base, settings.requests)
         workers = partial(Scheduler, "frames", _workers(settings), core.counters)
         wishes = {
             "requests": Wish(queue, partial(self._requests, settings), order=20),
             "jobs": Wish(queue, partial(self._jobs, settings), order=25),
-            "artefacts": Wish(store, lambda: ArtefactKeeper(self.artefacts(settings)), order=5),
+            **self.stores.wishes(settings),
             "frames": Wish(base, workers, order=20),
             "mqtt": Wish((*queue, *broker), partial(self._mqtt, settings), order=30),
         }
         if settings.http.listen is not None:
-            wishes["http"] = Wish((*queue, settings.http, *store), partial(self._http, settings), order=30)
+            stores = (*artefacts_key(settings), *uploads_key(settings))
+            wishes["http"] = Wish((*queue, settings.http, *stores), partial(self._http, settings), order=30)
         if settings.mqtt.url == "embedded":
             kept = settings.requests
             embedded = (*broker, kept.max_answer_bytes, kept.durability)
@@ -95,7 +81,7 @@ class Wiring:
                 Wish(OFF, partial(OffStream, OFF, partial(core.telling.state, name)), order=40)
                 if name in off
                 else Wish(
-                    (*base, stream, *(store if stream.record else ())),
+                    (*base, stream, *(artefacts_key(settings) if stream.record else ())),
                     partial(self._stream, settings, name, stream),
                     order=40,
                 )
@@ -116,12 +102,6 @@ class Wiring:
         core = self._core
         return self._opener.of(key, lambda: make_opener(settings, core.counters, memory=core.memory))
 
-    def artefacts(self, settings: Config) -> ArtefactStore:
-        """Where artefacts are kept; another one only when its settings change."""
-        of, address = (settings.artefacts, settings.paths.state), settings.http.artefact_address
-        make = partial(ArtefactStore, *of, self._core.counters, address)
-        return self._store.of(_store_key(settings), make)
-
     def status(self) -> Status:
         """How everything is, under the configuration that was applied last."""
         if self._settings is None:
@@ -134,7 +114,8 @@ class Wiring:
         return RequestQueue(
             *(core.table, settings.requests, _workers(settings), core.counters, in_work),
             memory=core.memory,
-            store=lambda: self.artefacts(self._settings or settings),
+            store=lambda: self.stores.artefacts(self._settings or settings),
+            uploads=lambda id: self.stores.upload(self._settings or settings, id),
         )
 
     def _intake(self) -> RequestQueue:
@@ -154,7 +135,9 @@ class Wiring:
             jobs=self._core.jobs,
             counters=self._core.counters,
             table=self._core.table,
-            artefacts=self.artefacts(settings),
+            artefacts=self.stores.artefacts(settings),
+            uploads=self.stores.uploads(settings),
+            upload_limit=ByteLimit(settings.requests.video.max_bytes, "requests.video.max_bytes"),
             views=self._core.views,
             status=self.status,
         )
@@ -186,13 +169,8 @@ class Wiring:
             raise NotReady("the workers do not run")
         source = resolve_source(stream.source, self.opener(settings).catalogue)
         opened = stream.model_copy(update={"source": source})
-        store = self.artefacts(settings)
+        store = self.stores.artefacts(settings)
         return stream_unit(self._core, settings.node, name, opened, workers, store=store)
-
-
-def _store_key(settings: Config) -> tuple[Any, ...]:
-    """What the store of artefacts is made of; with another one reservations would be forgotten."""
-    return settings.artefacts, settings.paths.state, settings.http.artefact_address("")
 
 
 def _workers(settings: Config) -> int:

@@ -35,7 +35,7 @@ FLOORS = (
     {"config", "credentials", "dropins", "mend", "secrets"},
     {"core", "telling", "health", "status", "control", "opening"},
     {"testing", "scaffold", "tenants"},
-    {"stream_units", "wiring", "daemon"},
+    {"stream_units", "stores", "wiring", "daemon"},
     {"chaos"},
     {"cli"},
 )

@@ -136,10 +136,10 @@ def test_whoever_needs_the_store_of_artefacts_gets_the_same_one(tmp_path):
     wiring = Wiring(Core(Counters()), {}, frozenset, print)
     paths = PathSettings(models=tmp_path, state=tmp_path)
     config = Config(paths=paths, http=HttpSettings(public_url="https://shop.example"))
-    store = wiring.artefacts(config)
-    assert wiring.artefacts(config.model_copy()) is store
+    store = wiring.stores.artefacts(config)
+    assert wiring.stores.artefacts(config.model_copy()) is store
     other_token = HttpSettings(public_url="https://shop.example", token="0123456789abcdef")
-    assert wiring.artefacts(config.model_copy(update={"http": other_token})) is store
+    assert wiring.stores.artefacts(config.model_copy(update={"http": other_token})) is store
     address = store.reserve(".mp4").artefact.address
     assert address is not None and address.startswith("https://shop.example/artefacts/")
     before = wiring.wishes(config)

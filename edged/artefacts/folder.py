@@ -7,11 +7,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from edged.artefacts.artefact import is_id, new_id
 from edged.artefacts.drafts import draft_file
-from edged.artefacts.settings import ArtefactSettings
 from edged.contracts.errors import TooLarge
 from edged.flow import clock
 from edged.flow.counters import Counters
@@ -31,6 +30,18 @@ class _Kept:
     """`time.time()`."""
 
 
+class Retention(Protocol):
+    """What is kept; settings."""
+
+    @property
+    def max_bytes(self) -> int:
+        """Of all files."""
+
+    @property
+    def max_age(self) -> float:
+        """Seconds."""
+
+
 class ArtefactFolder:
     """Safe from all threads, and beside other processes. Touches nothing whose name is no id.
 
@@ -38,9 +49,13 @@ class ArtefactFolder:
     it lets others read they may.
     """
 
-    def __init__(self, path: Path, settings: ArtefactSettings, counters: Counters, *, own: bool) -> None:
+    def __init__(
+        self, path: Path, settings: Retention, counters: Counters, *, own: bool, name: str = "artefacts"
+    ) -> None:
+        """`name`: of what lies in it, in counters and the configuration."""
         self.path = path
         """Drafts lie here, too."""
+        self._name = name
         self._settings = settings
         self._counters = counters
         self._own = own
@@ -66,7 +81,7 @@ class ArtefactFolder:
         """Publish a finished draft. Raises `OSError`, and `TooLarge` for what the folder may not hold."""
         size, most = os.fstat(file.fileno()).st_size, self._settings.max_bytes
         if size > most:
-            raise TooLarge(f"the artefact has {size} bytes, over `artefacts.max_bytes` of {most}")
+            raise TooLarge(f"the file has {size} bytes, over `{self._name}.max_bytes` of {most}")
         os.fchmod(file.fileno(), self.path.stat().st_mode & _READABLE | 0o600)
         os.fsync(file.fileno())
         with self._lock:
@@ -105,8 +120,8 @@ class ArtefactFolder:
                 continue
             one.path.unlink(missing_ok=True)
             total -= one.size
-            self._counters.count("artefacts", "removed for age" if too_old else "removed for size")
-            self._counters.count("artefact_bytes", "removed", one.size)
+            self._counters.count(self._name, "removed for age" if too_old else "removed for size")
+            self._counters.count(f"{self._name[:-1]}_bytes", "removed", one.size)
 
     def _kept(self) -> Iterator[_Kept]:
         with os.scandir(self.path) as entries:

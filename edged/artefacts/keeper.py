@@ -14,10 +14,10 @@ EVERY_S = 600.0
 class ArtefactKeeper:
     """A unit."""
 
-    def __init__(self, store: ArtefactStore) -> None:
+    def __init__(self, store: ArtefactStore, name: str = "artefacts") -> None:
         self._store = store
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="artefacts", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Raises `EdgedError` where nothing can be kept."""

@@ -18,6 +18,16 @@ DriverOptions = Mapping[str, DriverOption | Mapping[str, DriverOption | Mapping[
 """Three deep, as s3fs wants its `config_kwargs: {s3: {addressing_style: path}}`."""
 
 
+class UploadSettings(Settings):
+    """Files that clients send ahead of their requests, over HTTP."""
+
+    max_bytes: int = Field(default=4_000_000_000, ge=1)
+    """Of all of them, on the disk of `paths.state`: when they have more, the oldest are removed. One has at
+    most `requests.video.max_bytes`."""
+    max_age: Seconds = 7200.0
+    """Older ones are removed; requests that wait for their turn must come to it sooner."""
+
+
 class ArtefactSettings(Settings):
     """The store of artefacts: videos that requests and cameras leave."""
 

@@ -1,4 +1,4 @@
-"""The store of artefacts: drafts become artefacts, or leave nothing behind."""
+"""The store of artefacts: drafts become artefacts, or leave nothing behind. Uploads are kept so, too."""
 
 import contextlib
 import errno
@@ -110,23 +110,25 @@ class ArtefactStore:
         state: Path,
         counters: Counters,
         address: Callable[[str], str | None] = lambda id: None,
+        name: str = "artefacts",
     ) -> None:
-        """`state`: the folder beside the journal; `address`: where HTTP gives an artefact, by its id."""
+        """`state`: the folder beside the journal; `address`: where HTTP gives an artefact, by its id; `name`:
+        of what is kept, in the folder, the counters and the configuration."""
         self.max_age = settings.max_age
         """Seconds."""
         self.why = ""
         """Why nothing can be kept: from the first failure until something is kept again."""
         self._counters = counters
-        self._address = address
+        self._address, self._name = address, name
         self._setting = "artefacts.url" if settings.url else "paths.state"
         self._reserved: set[str] = set()
         self._lock = threading.Lock()
-        own = state / "artefacts"
+        own = state / name
         folder = own if settings.url is None else settings.folder
         self._shelf: Shelf = (
             ArtefactBucket(settings, own)
             if folder is None
-            else ArtefactFolder(folder, settings, counters, own=folder == own)
+            else ArtefactFolder(folder, settings, counters, own=folder == own, name=name)
         )
 
     @contextmanager
@@ -153,7 +155,7 @@ class ArtefactStore:
 
     def open(self, id: str) -> OpenArtefact:
         """An artefact to read. Raises `NotFound`, also while it is reserved, and `StoreFailed`."""
-        missing = NotFound("there is no such artefact; it may be older than `artefacts.max_age`")
+        missing = NotFound(f"there is no such {self._name[:-1]}; it may be older than `{self._name}.max_age`")
         if not is_id(id):
             raise missing
         try:
@@ -183,7 +185,7 @@ class ArtefactStore:
             left = sweep(self._shelf.path)
             self._shelf.tidy()
         if left:
-            self._counters.count("artefacts", "drafts of the dead removed", left)
+            self._counters.count(self._name, "drafts of the dead removed", left)
 
     @contextmanager
     def drafted(self, id: str) -> Iterator[Draft]:
@@ -206,8 +208,8 @@ class ArtefactStore:
             size = path.stat().st_size
             self._shelf.put(id, path, file)
         self.why = ""
-        self._counters.count("artefacts", "kept")
-        self._counters.count("artefact_bytes", "kept", size)
+        self._counters.count(self._name, "kept")
+        self._counters.count(f"{self._name[:-1]}_bytes", "kept", size)
         return self._artefact(id, size)
 
     def _artefact(self, id: str, size: int) -> Artefact:
@@ -226,21 +228,25 @@ class ArtefactStore:
     def _failed(self, error: Exception) -> StoreFailed:
         """Count it, and say it if all was well before."""
         told = self._failure(error, "written")
-        self._counters.count("artefacts", "failed")
+        self._counters.count(self._name, "failed")
         if not self.why:
             log.error("%s", told)
         self.why = str(told)
         return told
 
     def _failure(self, error: Exception, verb: str) -> StoreFailed:
-        why = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
-        number = error.errno if isinstance(error, OSError) else None
-        if number in _FULL:
-            advice = "make room on its disk, or lower `artefacts.max_bytes`"
-            return StoreFailed(f"the store of artefacts is full ({why}): {advice}")
-        advice = (
-            f"`{self._setting}` must name one that edged may write"
-            if number in _SHUT
-            else (f"see `{self._setting}` and `artefacts.options`")
-        )
-        return StoreFailed(f"the store of artefacts cannot be {verb} ({why}): {advice}")
+        return _failure(error, verb, self._name, self._setting)
+
+
+def _failure(error: Exception, verb: str, name: str, setting: str) -> StoreFailed:
+    why = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _FULL:
+        advice = f"make room on its disk, or lower `{name}.max_bytes`"
+        return StoreFailed(f"the store of {name} is full ({why}): {advice}")
+    advice = (
+        f"`{setting}` must name one that edged may write"
+        if number in _SHUT
+        else (f"see `{setting}` and `{name}.options`" if name == "artefacts" else f"see `{setting}`")
+    )
+    return StoreFailed(f"the store of {name} cannot be {verb} ({why}): {advice}")

@@ -48,7 +48,8 @@ class UrlInput(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     url: str = Field(min_length=1, max_length=4096)
-    """`https://...`, `http://...`, `file://...` or a path; other schemes where they are allowed."""
+    """`https://...`, `http://...`, `file://...` or a path, `upload:...` of `POST /api/uploads`; other schemes
+    where they are allowed."""
 
 
 class MediaUrl(UrlInput):

@@ -28,6 +28,7 @@ from edged.http.predict import Bodies, PredictDesk
 from edged.http.results import ResultFeed
 from edged.http.settings import HttpSettings
 from edged.http.sources import Sources
+from edged.http.uploads import UploadDesk
 
 T = TypeVar("T")
 
@@ -48,6 +49,8 @@ class App:
         self._jobs = JobPages(sources.jobs, self._in_thread)
         self._predict = PredictDesk(sources.intake, self._bodies, drawings, self._jobs, sources.counters)
         self._artefacts = ArtefactDesk(sources.artefacts)
+        self._writers = ThreadPoolExecutor(THREADS, "http-uploads")
+        self._uploads = UploadDesk(sources.uploads, sources.upload_limit, self._writers)
         self._feed = feed
         self._live = LivePictures(sources.views, self._encoders)
         self._registry = registry(sources.version, sources.counters, sources.status)
@@ -68,7 +71,7 @@ class App:
 
     def release(self) -> None:
         """Give the threads back; called after the loop's end."""
-        for executor in (self._work, self._encoders, self._drawers):
+        for executor in (self._work, self._encoders, self._drawers, self._writers):
             executor.shutdown(wait=False, cancel_futures=True)
         self._artefacts.release()
 
@@ -80,6 +83,7 @@ class App:
             Route("/api/jobs", self._jobs.list),
             Route("/api/jobs/{job}", self._jobs.one, methods=["GET"]),
             Route("/api/jobs/{job}", self._jobs.cancel, methods=["DELETE"]),
+            Route("/api/uploads", self._uploads.respond, methods=post),
             Route("/api/login", login.respond, methods=post),
             Route("/api/status", self._status),
             _endless("/api/results", self._feed.respond),

@@ -47,15 +47,23 @@ PATIENCE_S = {
     Phase.REFUSED: LINGER_S,
 }
 """Seconds within which a phase must end. The pipeline bounds how long an answer takes."""
+LEAST_BROUGHT = 1_000_000
+"""Bytes of a long body that must come in within the time of a body: 8 kB a second."""
 
 
 _LEFT = "left"
 _LET_IN = "let in"
+_LONG = "long"
 
 
 def let_in(scope: Scope) -> None:
     """Tell the connection of a request that it is no stranger's."""
     scope["state"][_LET_IN] = True
+
+
+def take_time(scope: Scope) -> None:
+    """The body of this request may take longer, as long as enough of it comes in."""
+    scope["state"][_LONG] = True
 
 
 def left(scope: Scope) -> bool:
@@ -142,6 +150,9 @@ class BoundedConnection(HttpToolsProtocol):
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        self._brought += len(body)
+        if self._brought >= LEAST_BROUGHT and self._phase is Phase.BODY and _LONG in self.scope["state"]:
+            self._enter(Phase.BODY)
         if self._phase is not Phase.REFUSED:
             super().on_body(body)
 
@@ -180,7 +191,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._refuse(503, f"{MOST_CONNECTIONS} connections are open already; try again later")
 
     def _enter(self, phase: Phase) -> None:
-        self._phase, self._since = phase, self.loop.time()
+        self._phase, self._since, self._brought = phase, self.loop.time(), 0
         if phase is Phase.HEADERS:
             self._header_bytes = 0
 

@@ -12,6 +12,7 @@ from edged.contracts.services import SERVICES
 from edged.http.drawings import DrawnAnswer
 from edged.http.jobs import JobAnswer
 from edged.http.status import Status
+from edged.http.uploads import UploadAnswer
 
 _FAILURES: Mapping[str, str] = {
     "400": "not JSON; a field missing, unknown or of the wrong type",
@@ -76,7 +77,7 @@ def openapi(version: str) -> dict[str, Any]:
 
 
 def _schemas(served: list[Service]) -> dict[str, Mapping[str, Any]]:
-    kinds = (FailedAnswer, FailedVideoAnswer, Status, DrawnAnswer, JobState, JobAnswer)
+    kinds = (FailedAnswer, FailedVideoAnswer, Status, DrawnAnswer, JobState, JobAnswer, UploadAnswer)
     schemas: dict[str, Mapping[str, Any]] = {kind.__name__: kind.model_json_schema() for kind in kinds}
     for service in served:
         schemas[f"{_title(service)}Request"] = service.request_schema()
@@ -182,9 +183,26 @@ def _pages() -> dict[str, Any]:
                 "responses": {"204": {"description": "here it is"}, **_failures("400", "401", "403")},
             }
         },
+        "/api/uploads": _upload(),
         "/artefacts/{id}": _artefact(),
         "/metrics": _gets("metrics", "for Prometheus", "text/plain", text),
         "/openapi.json": _gets("openapi", "this document", "application/json", anything),
+    }
+
+
+def _upload() -> dict[str, Any]:
+    file = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    kept = {"application/json": {"schema": reference("UploadAnswer")}}
+    return {
+        "post": {
+            "operationId": "upload",
+            "summary": "send a recording or a video ahead of the requests that name it as `input.url`",
+            "requestBody": {"required": True, "content": file},
+            "responses": {
+                "201": {"description": "it is here, for `uploads.max_age`", "content": kept},
+                **_failures("400", "401", "403", "413", "429", "503"),
+            },
+        }
     }
 
 

@@ -8,6 +8,7 @@ from edged.contracts.request import Intake
 from edged.flow.counters import Counters
 from edged.http.live import Views
 from edged.http.status import Status
+from edged.media.fetch import ByteLimit
 from edged.requests.jobs import JobDesk
 from edged.serving.table import ServiceTable
 
@@ -28,6 +29,10 @@ class Sources:
     """The models that are up."""
     artefacts: ArtefactStore
     """What requests and cameras have left."""
+    uploads: ArtefactStore
+    """What clients have sent ahead of their requests."""
+    upload_limit: ByteLimit
+    """Of one of them."""
     views: Views
     """The live pictures."""
     status: Callable[[], Status]

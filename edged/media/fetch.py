@@ -5,7 +5,7 @@ in `policy`; HTTP is spoken in `download`, files of this box are opened in `fold
 """
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from os import fstat
@@ -19,6 +19,8 @@ from edged.media.download import CHUNK, Until, download
 from edged.media.folders import open_file
 from edged.media.policy import FetchSettings, check_scheme, scheme_of, split
 
+UPLOAD = "upload"
+"""Scheme of what a client has sent to this box ahead of its request."""
 IN_MEMORY = 4_000_000
 """Bytes; longer media lies in the folder for temporary files."""
 
@@ -52,7 +54,17 @@ class Fetched:
         self.file.close()
 
 
-def fetch(url: str, settings: FetchSettings, limit: ByteLimit, deadline: float | None = None) -> Fetched:
+Uploads = Callable[[str], Fetched]
+"""Opens an upload by its id. Raises `NotFound`."""
+
+
+def fetch(
+    url: str,
+    settings: FetchSettings,
+    limit: ByteLimit,
+    deadline: float | None = None,
+    uploads: Uploads | None = None,
+) -> Fetched:
     """Bring the media of a URL or path here; `deadline` is `time.monotonic()`.
 
     Raises `BadRequest` for what is no URL, `NotAllowed` with the rule and the setting that would allow it,
@@ -63,19 +75,24 @@ def fetch(url: str, settings: FetchSettings, limit: ByteLimit, deadline: float |
         until = Until(deadline, "the request's `timeout_s`")
     scheme = scheme_of(url)
     if scheme == "file":
-        return _local(open_file(url, settings.folders), limit)
+        return _bounded(_local(open_file(url, settings.folders)), limit)
+    if scheme == UPLOAD and uploads is not None:
+        return _bounded(uploads(url[len(UPLOAD) + 1 :]), limit)
     if scheme in ("http", "https"):
         return _spooled(download(url, settings, until), limit)
     check_scheme(scheme, settings)
     return _spooled(_stored(url, until), limit)
 
 
-def _local(file: IO[bytes], limit: ByteLimit) -> Fetched:
-    size = fstat(file.fileno()).st_size
-    if size > limit.most:
-        file.close()
+def _local(file: IO[bytes]) -> Fetched:
+    return Fetched(file, fstat(file.fileno()).st_size)
+
+
+def _bounded(found: Fetched, limit: ByteLimit) -> Fetched:
+    if found.size > limit.most:
+        found.file.close()
         raise limit.exceeded()
-    return Fetched(file, size)
+    return found
 
 
 def _spooled(chunks: Generator[bytes], limit: ByteLimit) -> Fetched:

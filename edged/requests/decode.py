@@ -17,7 +17,7 @@ from edged.contracts.speech import SoundInput
 from edged.contracts.text import TextInput
 from edged.contracts.video import VideoInput
 from edged.flow.budget import Share
-from edged.media.fetch import ByteLimit, Fetched, fetch
+from edged.media.fetch import ByteLimit, Fetched, Uploads, fetch
 from edged.media.frame import EncodedFrame
 from edged.media.picture import DECODED, PictureLimits, decode_base64, decode_picture, decoding_bytes
 from edged.media.policy import FetchSettings
@@ -48,10 +48,12 @@ def wanted_of(request: BaseModel, settings: RequestSettings) -> Wanted | None:
     return Wanted(given.url, ByteLimit(settings.picture.max_bytes, "requests.picture.max_bytes"))
 
 
-def fetched(wanted: Wanted, settings: FetchSettings, deadline: float | None) -> Fetched:
+def fetched(
+    wanted: Wanted, settings: FetchSettings, deadline: float | None, uploads: Uploads | None = None
+) -> Fetched:
     """Fetch it, until `deadline` at most. Raises what `fetch` does; the error names the field."""
     try:
-        return fetch(wanted.url, settings, wanted.limit, deadline)
+        return fetch(wanted.url, settings, wanted.limit, deadline, uploads)
     except RequestError as error:
         raise type(error)(f"the field `input.url`: {error}") from error
 

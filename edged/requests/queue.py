@@ -14,6 +14,7 @@ from edged.contracts.errors import InferenceError, TimedOut
 from edged.contracts.request import RequestJob
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
+from edged.media.fetch import Uploads
 from edged.requests.call import Call
 from edged.requests.deadlines import Deadlines
 from edged.requests.in_work import InWork
@@ -42,13 +43,14 @@ class RequestQueue:
         *,
         memory: Budget | None = None,
         store: Callable[[], ArtefactStore] | None = None,
+        uploads: Uploads | None = None,
     ) -> None:
-        """`memory`, `store`: as of `Steps`."""
+        """`memory`, `store`, `uploads`: as of `Steps`."""
         self._table = table
         self._workers_count = workers
         self._in_work = InWork(None) if in_work is None else in_work
         self._working, self._jobs_working = (Working(self._in_work, counters) for _ in range(2))
-        self._steps = Steps(table, settings, counters, memory, store)
+        self._steps = Steps(table, settings, counters, memory, store, uploads=uploads)
         self._deadlines = Deadlines(self._late)
         self._parked = Parked(table.is_loading, self._unpark, settings.max_waiting)
         on, on_job = self._working.on, self._jobs_working.on

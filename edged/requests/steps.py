@@ -19,7 +19,7 @@ from edged.contracts.services import SERVICES, service
 from edged.contracts.slot import Priority
 from edged.flow.budget import Budget, Share
 from edged.flow.counters import Counters
-from edged.media.fetch import IN_MEMORY
+from edged.media.fetch import IN_MEMORY, Uploads
 from edged.requests.call import Call
 from edged.requests.decode import Room, fetched, item_of, wanted_of
 from edged.requests.decoders import Decoders
@@ -46,13 +46,15 @@ class Steps:
         counters: Counters,
         memory: Budget | None = None,
         store: Callable[[], ArtefactStore] | None = None,
+        *,
+        uploads: Uploads | None = None,
     ) -> None:
         """`memory`: what decoding shares with whatever else; none: half the box. `store`: of artefacts, as it
-        is now; none: what makes one fails."""
+        is now; none: what makes one fails. `uploads`: what requests may name; none: nothing."""
         self._memory = memory or Budget(RuntimeSettings().memory_bytes())
         self.cancellations = Cancellations()
         self._decoders, self._films = Decoders(self._memory), Films(self._memory)
-        self._store = store or _no_store
+        self._store, self._uploads = store or _no_store, uploads
         self._stopping = False
         self._table = table
         self._settings = settings
@@ -111,7 +113,7 @@ class Steps:
             return 0
         call.run.check()
         with self._counters.timed("fetch"):
-            call.media = fetched(call.wanted, self._settings.fetch, call.run.deadline)
+            call.media = fetched(call.wanted, self._settings.fetch, call.run.deadline, self._uploads)
         return min(call.media.size, IN_MEMORY)
 
     def answer(self, call: Call) -> None:

@@ -5,12 +5,14 @@ import os
 import subprocess
 
 import pytest
+from selenium.webdriver.common.by import By
 
 from edged.answers.schema import answer_schema
 from edged.contracts.message import StreamMessage
 from edged.contracts.services import service
 from tests.broker import free_port, until
 from tests.e2e.box import EDGED, ROOT, running
+from tests.http.browser import complaints
 from tests.speech import SAID, errors
 
 LIVE, LANGUAGE, MUSIC = "speech-recognition-zh-live", "speech-detection-zh", "music-detection"
@@ -161,3 +163,24 @@ services: {{{", ".join(f"{name}: {{model: {model}}}" for name, model in RECORDED
         assert len(answer["all_hidden_outputs"].split(";")) == 4
         properties = dict(message.properties.UserProperty)
         assert (properties["request_id"], properties["model"]) == ("r-1", "bge-small-zh")
+
+
+def test_the_page_sends_a_recording_and_shows_what_is_heard(models, media, browser, tmp_path):
+    mqtt, http = free_port(), free_port()
+    text = f"""
+node: box
+paths: {{models: {models}}}
+mqtt: {{url: embedded, embedded_port: {mqtt}}}
+http: {{listen: "127.0.0.1:{http}"}}
+services: {{music-detection: {{model: yamnet}}}}
+"""
+    with running(written(tmp_path, text), mqtt, "box", "--quiet") as daemon:
+        until(lambda: daemon.said("subscribe to:"), "readiness")
+        browser.get(f"http://127.0.0.1:{http}/")
+        until(lambda: browser.find_elements(By.NAME, "recording"), "something can be tried")
+        browser.find_element(By.NAME, "recording").send_keys(str(media("guitar.wav")))
+        shown = "return document.querySelector('#attempt .shown').innerText"
+        until(lambda: "是" in browser.execute_script(shown), "what is heard is shown")
+        assert len(list((tmp_path / "state" / "uploads").iterdir())) == 1
+        assert complaints(browser) == []
+        browser.get("about:blank")

@@ -27,6 +27,7 @@ from edged.http.server import HttpUnit
 from edged.http.settings import HttpSettings
 from edged.http.sources import Sources
 from edged.http.status import MqttStatus, ServiceStatus, Status, StreamStatus
+from edged.media.fetch import ByteLimit
 from edged.requests.queue import RequestQueue
 from edged.requests.settings import RequestSettings
 from edged.serving.table import Served, ServiceTable
@@ -35,6 +36,7 @@ from edged.testing import frame_of
 from tests.http.cards import CARD, SIGNATURES
 
 JPEG = cv2.imencode(".jpg", np.full((40, 60, 3), 90, np.uint8))[1].tobytes()
+UPLOAD_BYTES = 30_000_000
 TOKEN = "a-token-that-nobody-guesses"
 
 
@@ -86,6 +88,7 @@ class Box:
         self.intake = FakeIntake()
         self.folder = Path(tempfile.mkdtemp())
         self.artefacts = ArtefactStore(ArtefactSettings(), self.folder, self.counters)
+        self.uploads = ArtefactStore(ArtefactSettings(), self.folder, self.counters, name="uploads")
         self.views = LiveViews()
         self.table = ServiceTable()
         options = DetectionOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=10)
@@ -101,6 +104,8 @@ class Box:
             counters=self.counters,
             table=self.table,
             artefacts=self.artefacts,
+            uploads=self.uploads,
+            upload_limit=ByteLimit(UPLOAD_BYTES, "requests.video.max_bytes"),
             views=self.views,
             status=self.status,
         )

@@ -56,7 +56,7 @@ def test_the_drawing_is_of_this_answer_and_names_what_it_shows(real):
 def test_both_forms_are_as_the_document_says(real):
     document = openapi("1")
     operation = document["paths"][PATH]["post"]
-    assert [known["name"] for known in operation["parameters"]] == ["drawing"]
+    assert [known["name"] for known in operation["parameters"]] == ["Prefer", "drawing"]
     said = operation["responses"]["200"]["content"]["application/json"]["schema"]
     schema = Draft202012Validator({**said, "components": document["components"]})
     schema.validate(real.post(PATH, ASKED).json)

@@ -429,3 +429,20 @@ def test_a_store_needs_to_be_allowed_and_its_driver_installed(shop):
     refused(TooLarge, "memory://bucket/x", allowed, limit=ByteLimit(100, "x"))
     for chained in "memory://bucket/x::file:///etc/passwd", "memory::file:///etc/passwd":
         refused((BadRequest, NotAllowed), chained, allowed)
+
+
+def test_an_upload_is_opened_where_uploads_are_taken():
+    given = fetch.Fetched(io.BytesIO(PICTURE), len(PICTURE))
+    opened = []
+
+    def uploads(id):
+        opened.append(id)
+        return given
+
+    assert fetch.fetch("upload:abc", FetchSettings(), LIMIT, uploads=uploads) is given
+    assert opened == ["abc"]
+    with pytest.raises(TooLarge, match=r"requests\.picture\.max_bytes"):
+        fetch.fetch("UPLOAD:abc", FetchSettings(), LIMIT._replace(most=10), uploads=uploads)
+    assert given.file.closed
+    with pytest.raises(NotAllowed, match="the scheme `upload`"):
+        fetch.fetch("upload:abc", FetchSettings(), LIMIT)

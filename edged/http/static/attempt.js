@@ -1,43 +1,45 @@
-// "Try a service": a picture goes in; its drawing and the answer's JSON come out side by side.
+// "Try a service": pictures, a recording, a video or a text go in; what is found is shown, and the answer's JSON.
 
+import { shown } from "./answers.js";
 import { commands } from "./commands.js";
 import { copy, explain, made, one, paint, say } from "./dom.js";
-import { options, showOptions } from "./options.js";
-import { ask } from "./server.js";
-import { milliseconds, pretty, summary } from "./words.js";
+import { inputs, kindOf } from "./inputs.js";
+import { showOptions, withOptions } from "./options.js";
+import { ask, job, services } from "./server.js";
+import { duration, milliseconds, pretty, summary } from "./words.js";
 
 const MOST_CHARACTERS = 20_000; // of JSON that are shown; all of it can be copied
-const PREDICT = "/api/predict/";
 
-/** The section, which works on one picture at a time. */
+/** The section, which works on one request at a time. */
 export class Attempt {
   #form = one("#attempt form");
-  #canvas = one("#attempt canvas");
-  #picture = null;
-  #name = "picture.jpg";
+  #inputs = inputs(() => this.#changed());
+  #input = this.#inputs.picture;
   #answer = null;
-  #schemas = null; // request schema by service, from /openapi.json
+  #known = null; // what /openapi.json says of each service
   #offered = "";
   #node = "";
   #running = new AbortController();
 
   constructor() {
-    const { file, photo, service, again } = this.#form.elements;
-    for (const input of [file, photo]) input.addEventListener("change", () => this.#take(input.files[0]));
+    const { service, cancel } = this.#form.elements;
     service.addEventListener("change", () => this.#chosen());
-    one("fieldset", this.#form).addEventListener("change", () => this.#run());
-    again.addEventListener("click", () => this.#run());
-    this.#form.addEventListener("submit", (event) => event.preventDefault());
-    document.addEventListener("paste", (event) => this.#take(pictureOf(event.clipboardData), event));
+    cancel.addEventListener("click", () => this.#cancel());
+    one("fieldset", this.#form).addEventListener("change", () => this.#changed());
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#run();
+    });
     this.#form.addEventListener("click", ({ target }) => target.matches(".copy") && this.#copy(target));
-    this.#takeDrops(one(".drop", this.#form));
+    document.addEventListener("paste", (event) => this.#take(event, event.clipboardData));
+    this.#takeDrops(one(".given", this.#form));
   }
 
-  /** Offer the services of a status that take a picture. */
-  async show({ node, services }) {
+  /** Offer the services of a status. */
+  async show({ node, services: served }) {
     this.#node = node;
-    this.#schemas ??= await requestSchemas();
-    const names = services.map(({ service }) => service).filter((name) => this.#schemas.get(name)?.properties.image);
+    this.#known ??= await services();
+    const names = served.map(({ service }) => service).filter((name) => this.#known.has(name));
     one("#attempt").hidden = names.length === 0;
     if (names.join() === this.#offered) return;
     this.#offered = names.join();
@@ -53,8 +55,23 @@ export class Attempt {
   }
 
   #chosen() {
-    showOptions(one("fieldset", this.#form), this.#schemas.get(this.#service));
-    this.#run();
+    const { schema, group, about } = this.#known.get(this.#service);
+    this.#running.abort();
+    this.#busy(false);
+    this.#input = this.#inputs[kindOf(schema, group)];
+    if (this.#input === this.#inputs.pictures) this.#input.within = "function_params" in schema.properties;
+    one(".given", this.#form).replaceChildren(this.#input.element);
+    say(one(".about", this.#form), about);
+    one(".options", this.#form).hidden = !showOptions(one("fieldset", this.#form), schema);
+    this.#answered(null);
+    this.#say("The answer will stand here.", "");
+    this.#changed();
+  }
+
+  /** Something else is asked: at once where that takes no time. */
+  #changed() {
+    this.#showCommands();
+    if (this.#input.quick && this.#input.ready) this.#run();
   }
 
   /** Anywhere on the page: who misses the area does not want to leave the page. */
@@ -67,99 +84,117 @@ export class Attempt {
     document.addEventListener("dragleave", (event) => over(event, false));
     document.addEventListener("drop", (event) => {
       over(event, false);
-      this.#take(pictureOf(event.dataTransfer));
+      this.#take(event, event.dataTransfer);
     });
   }
 
-  #take(file, event) {
+  #take(event, transfer) {
+    const file = transfer?.files?.[0];
     if (!file) return;
-    event?.preventDefault();
-    this.#picture = file;
-    this.#name = file.name || "picture.png";
-    this.#run();
+    event.preventDefault();
+    this.#input.take(file, event.target);
   }
 
-  /** Ask for the answer and its drawing; what ran before is given up. */
+  #cancel() {
+    this.#running.abort();
+    this.#busy(false);
+    this.#say("Cancelled.", "bad");
+  }
+
+  /** Ask for the answer; what ran before is given up. */
   async #run() {
     if (!this.#form.reportValidity()) return;
-    this.#showCommands();
-    if (!this.#picture) return;
+    if (!this.#input.ready) return this.#say("First give it something to look at, to listen to, or to read.", "bad");
     this.#running.abort();
     this.#running = new AbortController();
     const { signal } = this.#running;
-    this.#answer = null;
-    this.#showAnswer("asking…");
+    this.#answered(null);
+    this.#say("asking…", "busy");
+    this.#busy(true);
     try {
-      await paint(this.#canvas, this.#picture);
-      await this.#asked(await base64(this.#picture), signal);
+      await (this.#input.later ? this.#watched(signal) : this.#asked(signal));
     } catch (error) {
-      if (!signal.aborted) this.#showAnswer(sentence(error), "bad");
+      if (signal.aborted) return;
+      if (error.code === 404 && this.#input.forget?.()) return this.#run();
+      this.#say(sentence(error), "bad");
     }
+    this.#busy(false);
   }
 
-  async #asked(image, signal) {
-    const service = this.#service;
+  /** A request that is answered at once, with its drawing. */
+  async #asked(signal) {
     const started = performance.now();
-    const path = `${PREDICT.slice(1)}${service}?drawing=true`;
-    const said = await ask(path, { image, ...options(this.#form) }, signal);
-    const { answer, drawing, why_not: whyNot } = await said.json();
-    const took = milliseconds(performance.now() - started);
-    this.#answer = answer;
+    const { canvas } = this.#input;
+    const query = canvas || this.#input === this.#inputs.pictures ? "?drawing=true" : "";
+    const request = withOptions(await this.#input.fields(), this.#form);
+    const said = await (await ask(`api/predict/${this.#service}${query}`, request, signal)).json();
+    const { answer, drawing, why_not: whyNot } = query ? said : { answer: said };
+    this.#answered(answer, { drawing: canvas ? null : drawing });
     const note = whyNot ? ` · not drawn: ${whyNot}` : "";
-    this.#showAnswer(`${summary(answer)} · ${took} there and back${note}`, "good");
-    if (!drawing) return;
+    this.#say(`${summary(answer)} · ${milliseconds(performance.now() - started)} there and back${note}`, "good");
+    if (!canvas || !drawing) return;
     const bytes = Uint8Array.from(atob(drawing), (character) => character.charCodeAt(0));
-    await paint(this.#canvas, new Blob([bytes], { type: "image/jpeg" }));
+    await paint(canvas, new Blob([bytes], { type: "image/jpeg" }));
   }
 
-  #showAnswer(line, tone = "busy") {
+  /** A request that may take minutes: it is sent, then its job is watched. */
+  async #watched(signal) {
+    const started = performance.now();
+    const sent = await this.#input.fields((share) => this.#far(share, `sending · ${Math.round(share * 100)} %`), signal);
+    this.#far(null, "waiting");
+    const request = withOptions(sent, this.#form);
+    const told = ({ state, done, eta_s: left }) => {
+      const rest = left ? ` · ${duration(Math.ceil(left))} to go` : "";
+      this.#far(done || null, state === "running" ? `${Math.round(done * 100)} %${rest}` : "waiting for its turn");
+    };
+    const { answer, artefact } = await job(`api/predict/${this.#service}`, request, told, signal);
+    this.#answered(answer, { player: this.#input.player, artefact });
+    this.#say(`${summary(answer)} · ${milliseconds(performance.now() - started)} in all`, "good");
+  }
+
+  #busy(is) {
+    this.#form.elements.cancel.hidden = !is || !this.#input.later;
+    one(".working", this.#form).hidden = true;
+    this.#form.toggleAttribute("aria-busy", is);
+  }
+
+  /** How far it is; a share of null: nobody knows. */
+  #far(share, text) {
+    const bar = one(".working progress", this.#form);
+    if (share === null) bar.removeAttribute("value");
+    else bar.value = share;
+    say(one(".far", this.#form), text);
+    one(".working", this.#form).hidden = false;
+  }
+
+  #say(line, tone) {
     const said = one(".said", this.#form);
     said.dataset.tone = tone;
     explain(said, line);
-    const json = one(".json", this.#form);
-    const text = this.#answer ? pretty(this.#answer) : "";
+  }
+
+  /** Show an answer, or none. */
+  #answered(answer, beside = {}) {
+    this.#answer = answer;
+    one(".shown", this.#form).replaceChildren(...(answer === null ? [] : shown(answer, beside)));
+    one(".raw", this.#form).hidden = answer === null;
+    const text = answer === null ? "" : pretty(answer);
     const cut = text.length > MOST_CHARACTERS;
-    json.textContent = cut ? `${text.slice(0, MOST_CHARACTERS)}\n… ${text.length} characters in all` : text;
-    json.hidden = json.nextElementSibling.hidden = !text;
-    this.#form.elements.again.hidden = tone !== "bad";
+    one(".json", this.#form).textContent = cut ? `${text.slice(0, MOST_CHARACTERS)}\n… ${text.length} characters in all` : text;
   }
 
   #showCommands() {
-    const { curl, mqtt } = commands(this.#node, this.#service, options(this.#form), this.#name);
+    const { curl, mqtt } = commands(this.#node, this.#service, (...ways) => withOptions(this.#input.sample(...ways), this.#form));
     say(one(".curl", this.#form), curl);
     say(one(".mqtt", this.#form), mqtt);
   }
 
   async #copy(button) {
-    const shown = button.previousElementSibling;
-    await copy(shown.matches(".json") ? JSON.stringify(this.#answer) : shown.textContent);
+    const beside = button.previousElementSibling;
+    await copy(beside.matches(".json") ? JSON.stringify(this.#answer) : beside.textContent);
     say(button, "Copied");
     setTimeout(() => say(button, "Copy"), 1_500);
   }
-}
-
-function pictureOf(transfer) {
-  return [...(transfer?.files ?? [])].find((file) => file.type.startsWith("image/")) ?? transfer?.files?.[0];
-}
-
-async function requestSchemas() {
-  const { paths, components } = await (await ask("openapi.json")).json();
-  const found = new Map();
-  for (const [path, { post }] of Object.entries(paths)) {
-    if (!path.startsWith(PREDICT) || !post) continue;
-    const { schema } = post.requestBody.content["application/json"];
-    found.set(path.slice(PREDICT.length), schema.$ref ? components.schemas[schema.$ref.split("/").at(-1)] : schema);
-  }
-  return found;
-}
-
-function base64(blob) {
-  return new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.addEventListener("load", () => resolve(reader.result.slice(reader.result.indexOf(",") + 1)));
-    reader.addEventListener("error", () => reject(new Error("this file cannot be read")));
-    reader.readAsDataURL(blob);
-  });
 }
 
 function sentence(error) {

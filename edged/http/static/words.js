@@ -26,14 +26,31 @@ export function duration(seconds) {
   return said.filter(Boolean).join(" ");
 }
 
+/** A place in a recording, microseconds, as players show it: `1:02:07`. */
+export function clockTime(us) {
+  const seconds = Math.floor(us / 1e6);
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  const two = (number) => String(number).padStart(2, "0");
+  return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+/** Whether an answer is a map of what was heard, by when. */
+export const isHeard = (answer) => Object.keys(answer).every((key) => /^\d+$/.test(key));
+
+/** What was said in a clip, or its label. */
+export const heardText = (value) => (value.startsWith("{") ? JSON.parse(value).class : value);
+
 /** An answer of any service in one line. */
 export function summary(answer) {
+  if (typeof answer === "string" || isHeard(answer)) return heard({ result: answer, final: true });
   if (answer.detection_texts) return answer.detection_texts.map((text) => `“${text}”`).join(" ") || "no text";
   if (answer.detection_class_names) return counted(answer.detection_class_names) || "nothing found";
-  if (answer.class_probs) return likeliest(answer.class_probs);
+  if (answer.class_probs && !answer.preds) return likeliest(answer.class_probs);
   if (answer.face_bbox) return counted(answer.face_gender) || "no face";
   if (answer.out_image) return "a picture";
   if (answer.preds) return "a class for each pixel";
+  if (answer.oss_path) return answer.end ? `from ${clockTime(answer.start)} to ${clockTime(answer.end)}` : "a video";
+  if (answer.pool_output) return `a vector of ${answer.dimension} numbers`;
   return Object.entries(answer)
     .filter(([name, value]) => !["request_id", "success"].includes(name) && typeof value !== "object")
     .map(([name, value]) => `${name} ${value}`)
@@ -49,7 +66,9 @@ export function told(message) {
 /** What was heard: texts or labels of clips, or a vector. */
 function heard({ result, final }) {
   if (typeof result === "string") return `a vector of ${result.split(",").length} numbers`;
-  const said = Object.values(result).map((value) => (value.startsWith("{") ? JSON.parse(value).class : `“${value}”`));
+  const said = Object.values(result)
+    .filter(Boolean)
+    .map((value) => (value.startsWith("{") ? heardText(value) : `“${value}”`));
   return (said.join(" ") || "nothing said") + (final ? "" : " …");
 }
 
@@ -76,7 +95,8 @@ export function pretty(value, indent = "") {
   return `${open}\n${lines.join(",\n")}\n${indent}${close}`;
 }
 
-function onOneLine(value) {
+/** JSON on one line, with spaces. */
+export function onOneLine(value) {
   if (!isObject(value)) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(onOneLine).join(", ")}]`;
   const pairs = Object.entries(value).map(([name, item]) => `${JSON.stringify(name)}: ${onOneLine(item)}`);
