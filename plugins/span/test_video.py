@@ -88,7 +88,7 @@ def test_what_does_not_move_is_done_once(model):
     models, pictures = parts(), noise(1, 200, 200) * 5
     pictures[3] = pictures[3].copy()
     pictures[3][10, 10] += 1  # within one tile
-    tiles = 9
+    tiles = 16
     for (large, _), small in zip(made(model, pictures, models=models), pictures, strict=True):
         np.testing.assert_array_equal(large, repeated(small, 2))
     assert len(models["x2"].sizes) == tiles + 1 + 1  # and back again
@@ -181,12 +181,15 @@ def test_colours_are_kept(instance, scale, bgr):
 
 
 @pytest.mark.parametrize("scale", [2, 4])
-def test_tiles_leave_no_trace(model, instance, media, scale):
+def test_tiles_leave_no_trace(instance, media, scale):
     frame = decode_picture(media("astronaut.png").read_bytes(), PictureLimits(), 0.0)
     small = np.ascontiguousarray(frame.pixels(PixelFormat())[:180, 96:352])
     session = instance.used(f"x{scale}", Priority.JOB)._instance.tools.sessions["main"]
     planes = session.run({"image": np.ascontiguousarray(small[None, ..., ::-1])})["enlarged"][0]
-    whole = (np.clip(np.moveaxis(planes, 0, 2), 0, 1) * 255).round()[..., ::-1]
-    ((large, _),) = made(model, [small], scale=scale, models=instance.tools.models)
-    assert psnr(large, whole) > 60
-    assert np.abs(large - whole).max() <= 6
+    fine = np.clip(np.moveaxis(planes, 0, 2), 0, 1)[..., ::-1] * 255
+    plain = cv2.resize(small, fine.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    strength = CARD.parameters["strength"]
+    whole = strength * fine.round() + (1 - strength) * plain
+    (large,) = enlarged(instance, [small], scale)
+    assert psnr(large, whole) > 57  # the rounding alone leaves 59
+    assert np.abs(large - whole).max() <= 4

@@ -39,9 +39,7 @@ def main(paths):
     models = discover([ROOT / "plugins"], entry_points=False).models
     concurrency = share_out(usable_cores(), "auto")
     instance = models_in(ROOT / "models", models, concurrency).opener.acquire("span-video")
-    print(
-        "| clip | scale | bicubic | gain | SSIM | gain | pictures a second |\n" + "|---" * 7 + "|"
-    )
+    print("| clip | scale | bicubic | gain | SSIM | gain | pictures a second |\n" + "|---" * 7 + "|")
     for path in map(Path, paths):
         large = list(originals(path))
         height, width = large[0].shape[:2]
