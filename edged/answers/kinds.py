@@ -9,6 +9,7 @@ from edged.answers import (
     detections,
     embedding,
     enhanced_faces,
+    enlarged_picture,
     enlarged_video,
     face_attributes,
     face_similarity,
@@ -30,7 +31,7 @@ from edged.answers import (
     yes_no,
 )
 from edged.answers.kind import Kind
-from edged.contracts.parts import Embedding, Faces
+from edged.contracts.parts import Embedding, Enlarged, Faces
 
 KINDS: Mapping[type[Any], Kind[Any]] = {
     module.KIND.result: module.KIND
@@ -63,6 +64,7 @@ KINDS: Mapping[type[Any], Kind[Any]] = {
 
 _OF_PARTS: Mapping[type[Any], Callable[[Any, Any], float]] = {
     Embedding: embedding.agreement,
+    Enlarged: enlarged_picture.agreement,
     Faces: faces.agreement,
 }
 

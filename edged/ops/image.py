@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,4 +70,5 @@ def batch_of_one(pixels: Pixels) -> Pixels:
 
 def pixels_of(planes: NDArray[np.floating]) -> Pixels:
     """Planes [3, height, width] of 0 to 1 as bytes [height, width, 3]; what lies beyond is clipped."""
-    return np.asarray((np.clip(np.moveaxis(planes, 0, 2), 0, 1) * 255).round(), np.uint8)
+    rounded = [cv2.addWeighted(plane, 255, plane, 0, 0, dtype=cv2.CV_8U) for plane in planes]
+    return np.asarray(cv2.merge(rounded), np.uint8)

@@ -18,11 +18,25 @@ def tiles(height: int, width: int, side: int, overlap: int) -> Iterator[Tile]:
     All are of one size, as far as the picture is: they are spread evenly, and the last ones end at the edge.
     Raises `ValueError` when `overlap` is not smaller than `side`.
     """
-    if not 0 <= overlap < side:
-        raise ValueError(f"tiles of {side} pixels cannot overlap by {overlap}")
-    for top in _starts(height, side, overlap):
-        for left in _starts(width, side, overlap):
-            yield left, top, min(left + side, width), min(top + side, height)
+    return _grid(height, width, (side, side), overlap)
+
+
+def snug_tiles(height: int, width: int, side: int, overlap: int) -> Iterator[Tile]:
+    """As many as `tiles` gives, each as small as so many can be: for what takes pictures of any size."""
+    return _grid(height, width, (_snug(height, side, overlap), _snug(width, side, overlap)), overlap)
+
+
+def _grid(height: int, width: int, sides: tuple[int, int], overlap: int) -> Iterator[Tile]:
+    if not 0 <= overlap < min(sides):
+        raise ValueError(f"tiles of {min(sides)} pixels cannot overlap by {overlap}")
+    for top in _starts(height, sides[0], overlap):
+        for left in _starts(width, sides[1], overlap):
+            yield left, top, min(left + sides[1], width), min(top + sides[0], height)
+
+
+def _snug(length: int, side: int, overlap: int) -> int:
+    count = len(_starts(length, side, overlap))
+    return side if count == 1 else -(-(length + (count - 1) * overlap) // count)
 
 
 def _starts(length: int, side: int, overlap: int) -> list[int]:
@@ -61,7 +75,8 @@ class Stitch:
         """`height`, `width`: of the picture before, pixels."""
         self.pixels: Pixels = np.empty((height * factor, width * factor, 3), np.uint8)
         self._size = height, width
-        self._factor = factor
+        self.factor = factor
+        """So many times as large."""
 
     def put(self, tile: Tile, enlarged: Pixels, overlap: int) -> None:
         """Lay an enlarged tile [factor times h, factor times w, 3] where it belongs."""
@@ -73,8 +88,8 @@ class Stitch:
             right - (half if right < self._size[1] else 0),
             bottom - (half if bottom < self._size[0] else 0),
         )
-        x1, y1, x2, y2 = (self._factor * edge for edge in inner)
-        dx, dy = self._factor * left, self._factor * top
+        x1, y1, x2, y2 = (self.factor * edge for edge in inner)
+        dx, dy = self.factor * left, self.factor * top
         self.pixels[y1:y2, x1:x2] = enlarged[y1 - dy : y2 - dy, x1 - dx : x2 - dx]
 
 
@@ -85,18 +100,17 @@ def stitched(
     side: int,
     overlap: int,
     factor: int,
-    before_each: Callable[[float], None],
+    check: Callable[[], None],
 ) -> Pixels:
     """A picture [height, width, 3] at `factor` times its size, tile by tile.
 
-    `enlarge` makes of a tile [h, w, 3] one of `factor` times its sides; `before_each` is called before each
-    tile with the share that is done, 0 to 1, and may raise to stop.
+    `enlarge` makes of a tile [h, w, 3] one of `factor` times its sides; `check` is called before each
+    tile, and may raise to stop.
     """
     height, width, _ = picture.shape
     stitch = Stitch(height, width, factor)
-    cut = list(tiles(height, width, side, overlap))
-    for done, tile in enumerate(cut):
-        before_each(done / len(cut))
+    for tile in snug_tiles(height, width, side, overlap):
+        check()
         left, top, right, bottom = tile
         stitch.put(tile, enlarge(np.ascontiguousarray(picture[top:bottom, left:right])), overlap)
     return stitch.pixels

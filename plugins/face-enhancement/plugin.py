@@ -123,7 +123,7 @@ class Restore(Model[Frame, EnhancementOptions, EnhancedFaces]):
             side=numbers.tile,
             overlap=numbers.overlap,
             factor=1,
-            before_each=lambda _: run.check(),
+            check=run.check,
         )
 
     def _crisper(self, chip: Pixels, tools: Tools, run: Run) -> Pixels:

@@ -6,7 +6,7 @@ import pytest
 from edged.answers.kinds import agreement
 from edged.contracts.image import Detections, SceneClassification, TextRow, Texts
 from edged.contracts.masks import Foreground, InstanceMasks, Opacity, PartMask, Segmentation
-from edged.contracts.parts import Embedding, Faces
+from edged.contracts.parts import Embedding, Enlarged, Faces
 from tests.answers.examples import LAST, RESULTS
 
 
@@ -111,3 +111,12 @@ def test_a_result_agrees_with_itself_and_of_no_results_nobody_knows(name):
     results = [RESULTS[name](n) for n in range(1, LAST + 1)]
     assert agreement(results, results) in (1, None)
     assert agreement([], []) is None
+
+
+def test_of_enlarged_pictures_by_psnr():
+    gray = np.full((20, 30, 3), 100, np.uint8)
+    errors = [agreement([Enlarged(gray)], [Enlarged(gray + np.uint8(n))]) for n in (0, 1, 5, 100)]
+    decibels = [50 * share for share in errors]
+    assert decibels == pytest.approx([50, 48.13, 34.15, 8.13], abs=0.01)
+    halves = agreement([Enlarged(gray)] * 2, [Enlarged(gray), Enlarged(gray + np.uint8(5))])
+    assert 50 * halves == pytest.approx(34.15 + 3.01, abs=0.01)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edged.ops.tiles import Stitch, tiles, whole
+from edged.ops.tiles import Stitch, snug_tiles, tiles, whole
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (64, 64), (65, 64), (100, 300), (181, 400)])
@@ -26,6 +26,23 @@ def test_they_cover_everything_and_overlap_enough(height, width, side, overlap):
 
 def test_a_small_picture_is_one_tile():
     assert list(tiles(30, 40, 64, 16)) == [(0, 0, 40, 30)]
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (64, 64), (65, 64), (100, 300), (181, 400)])
+@pytest.mark.parametrize(("side", "overlap"), [(64, 0), (64, 16), (64, 63)])
+def test_snug_ones_are_as_many_and_no_larger_than_needs_be(height, width, side, overlap):
+    seen = np.zeros((height, width), int)
+    found = list(snug_tiles(height, width, side, overlap))
+    assert len(found) == len(list(tiles(height, width, side, overlap)))
+    assert len({(right - left, bottom - top) for left, top, right, bottom in found}) == 1
+    for left, top, right, bottom in found:
+        seen[top:bottom, left:right] += 1
+    assert seen.min() == 1 or len(found) > 1
+    for axis, length in ((0, width), (1, height)):
+        starts, extent = sorted({tile[axis] for tile in found}), found[0][axis + 2] - found[0][axis]
+        assert all(a + extent - b >= overlap for a, b in pairwise(starts))
+        assert extent * len(starts) - overlap * (len(starts) - 1) < length + len(starts)
+        assert starts[-1] + extent == length
 
 
 def test_tiles_that_never_get_on_are_refused():

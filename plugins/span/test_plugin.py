@@ -15,27 +15,43 @@ from edged.media.picture import PictureLimits, decode_picture
 from edged.testing import FakeRun, FakeSession, conformance, frame_of
 
 HERE = Path(__file__).parent
-CARD = load_card(HERE / "card.yaml")
+CARDS = {load_card(HERE / name).id: load_card(HERE / name) for name in ("x2.yaml", "x4.yaml")}
+LEAST_DB = {"span-x2": 0.5, "span-x4": 0.3}
 
 
-def doubled(fed):
-    planes = np.moveaxis(fed["image"], 3, 1).astype(np.float32) / 255
-    return {"enlarged": planes.repeat(2, axis=2).repeat(2, axis=3)}
+@pytest.fixture(params=CARDS, scope="module")
+def name(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def model():
-    return discover([HERE.parent], entry_points=False).models[CARD.id]
+def factor(name):
+    return CARDS[name].parameters["factor"]
 
 
-def test_it_keeps_the_promises_of_a_model(model):
+@pytest.fixture(scope="module")
+def model(name):
+    return discover([HERE.parent], entry_points=False).models[name]
+
+
+@pytest.fixture
+def session(factor):
+    """Each pixel becomes several."""
+
+    def repeated(fed):
+        planes = np.moveaxis(fed["image"], 3, 1).astype(np.float32) / 255
+        return {"enlarged": planes.repeat(factor, axis=2).repeat(factor, axis=3)}
+
+    return FakeSession(repeated)
+
+
+def test_it_keeps_the_promises_of_a_model(model, session, factor):
     item = frame_of(np.random.default_rng(1).integers(0, 256, (130, 150, 3), np.uint8))
-    result = conformance(model, {"main": FakeSession(doubled)}, item)
-    np.testing.assert_array_equal(result.pixels[::2, ::2], item.pixels(PixelFormat()))
+    result = conformance(model, {"main": session}, item)
+    np.testing.assert_array_equal(result.pixels[::factor, ::factor], item.pixels(PixelFormat()))
 
 
-def test_it_stops_between_tiles_when_nobody_waits(model):
-    session = FakeSession(doubled)
+def test_it_stops_between_tiles_when_nobody_waits(model, session):
     with pytest.raises(Cancelled):
         model.infer(
             frame_of(np.zeros((400, 400, 3), np.uint8)),
@@ -47,8 +63,8 @@ def test_it_stops_between_tiles_when_nobody_waits(model):
 
 
 @pytest.fixture(scope="module")
-def enlarged(instance_of):
-    instance = instance_of("span-x2", "f32")
+def enlarged(instance_of, name):
+    instance = instance_of(name, "f32")
     return lambda bgr: instance.infer(frame_of(bgr), Options(), FakeRun(), Priority.REQUEST).pixels
 
 
@@ -62,14 +78,14 @@ def psnr(a, b):
     return 10 * np.log10(255**2 / np.mean((a.astype(float) - b) ** 2))
 
 
-def test_it_is_better_than_interpolation(enlarged, portrait):
-    small = cv2.resize(portrait, (128, 128), interpolation=cv2.INTER_AREA)
+def test_it_is_better_than_interpolation(enlarged, portrait, name, factor):
+    small = cv2.resize(portrait, (256 // factor, 256 // factor), interpolation=cv2.INTER_AREA)
     bicubic = cv2.resize(small, (256, 256), interpolation=cv2.INTER_CUBIC)
-    assert psnr(enlarged(small), portrait) - psnr(bicubic, portrait) > 0.5
+    assert psnr(enlarged(small), portrait) - psnr(bicubic, portrait) > LEAST_DB[name]
 
 
-def test_tiles_leave_no_trace(instance_of, portrait, enlarged):
-    session = instance_of("span-x2", "f32").tools.sessions["main"]
+def test_tiles_leave_no_trace(instance_of, name, portrait, enlarged):
+    session = instance_of(name, "f32").tools.sessions["main"]
     planes = session.run({"image": np.ascontiguousarray(portrait[None, ..., ::-1])})["enlarged"][0]
     whole = (np.clip(np.moveaxis(planes, 0, 2), 0, 1) * 255).round()[..., ::-1]
     assert np.abs(enlarged(portrait) - whole).max() <= 3

@@ -1,4 +1,4 @@
-"""SPAN: a picture at twice its size, in tiles that are no longer in work than a detection.
+"""SPAN: a picture, or a video, at a multiple of its size, in tiles that are not long in work.
 
 Paper: https://arxiv.org/abs/2311.12770.
 """
@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import Field
 
 from edged import (
@@ -30,6 +29,7 @@ from edged.ops.image import batch_of_one, pixels_of
 from edged.ops.tiles import stitched
 
 from .graph import build
+from .video import SpanVideo
 
 
 class SpanParameters(Parameters):
@@ -65,24 +65,21 @@ class Span(Model[Frame, Options, Enlarged]):
         numbers, session = self._numbers, tools.sessions["main"]
 
         def enlarged(tile: Pixels) -> Pixels:
-            return pixels_of(session.run({self._input: batch_of_one(tile)})[self._output][0])
+            rgb = session.run({self._input: batch_of_one(tile)})[self._output][0]
+            return pixels_of(rgb[::-1])
 
-        def before_each(done: float) -> None:
-            run.check()
-            run.progress(done)
-
-        picture = item.pixels(PixelFormat(colour=self._colour))
-        rgb = stitched(
-            picture,
+        bgr = stitched(
+            item.pixels(PixelFormat(colour=self._colour)),
             enlarged,
             side=numbers.tile,
             overlap=numbers.overlap,
             factor=numbers.factor,
-            before_each=before_each,
+            check=run.check,
         )
-        return Enlarged(np.ascontiguousarray(rgb[..., ::-1]))
+        return Enlarged(bgr)
 
 
 @hookimpl
 def register_models(register: Register) -> None:
-    register(Span)
+    register(Span, "x2.yaml", "x4.yaml")
+    register(SpanVideo, "video.yaml")
