@@ -25,8 +25,9 @@ from edged.media.frame import plane_of
 from edged.media.picture_track import PictureTrack
 from edged.media.planes import planar
 
-ENLARGED_CRF = 20
-"""Quality of what was made larger: lower is better, and six less are twice the bytes."""
+ENLARGED_CRF = 15
+"""Quality of what was made larger: lower is better, and six less are twice the bytes. *Measured*: at 20 the
+film loses what SPAN gains over bicubic at twice the size (-.3 to +.05 dB), at 15 it keeps +.25."""
 CUT_CRF = 18
 """Quality of what is cut out of a video: the difference is not seen."""
 ANY_SIZE = 2**31 - 1

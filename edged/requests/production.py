@@ -4,16 +4,18 @@ The model gives a value: a class, a span, pictures. Cutting, encoding and keepin
 model never sees a file.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from edged.artefacts.artefact import Artefact
 from edged.artefacts.store import ArtefactStore
+from edged.contracts.errors import TooLarge
 from edged.contracts.items import Pixels
 from edged.contracts.model import Options, Run
 from edged.contracts.slot import Priority
-from edged.contracts.video import EnlargedVideo, Highlight
+from edged.contracts.video import EnlargedVideo, EnlargementOptions, Highlight
 from edged.media.footage import VideoLimits
 from edged.requests.decoders import Decoders
 from edged.requests.far_video import FarVideo
@@ -21,6 +23,8 @@ from edged.requests.films import Films
 from edged.requests.screening import Screening, screened
 from edged.serving.table import Served
 
+MOST_PIXELS = 7680 * 4320
+"""Of a picture that is made larger: 8K is the most that H.264 has a level for."""
 _SUFFIX = ".mp4"
 
 
@@ -44,6 +48,8 @@ def produced(
     if served.service.makes_video:
         tools.store().check()  # before work of minutes, not after it
     with screened(screening, tools.limits, tools.decoders, run.check) as video:
+        if isinstance(options, EnlargementOptions):
+            _check_size(video, options)
         result = served.instance.infer(video, options, run, Priority.JOB)
         if not isinstance(result, Highlight | EnlargedVideo):
             return result, None
@@ -52,18 +58,32 @@ def produced(
             if isinstance(result, Highlight):
                 films.cut(file, result.start_us, result.end_us, draft.file, check)
             else:
-                span_us, pictures = (0, screening.play_duration_us), _counted(result.pictures, video, run)
-                films.encode(file, span_us, pictures, draft.file, check)
+                span_us = 0, screening.play_duration_us
+                with closing(_counted(result.pictures, video, run)) as pictures:
+                    films.encode(file, span_us, pictures, draft.file, check)
             check()
             kept = draft.keep()
         return replace(result, uri=kept.uri, note=video.damaged or ""), kept
 
 
+def _check_size(video: FarVideo, options: EnlargementOptions) -> None:
+    """Raises `TooLarge` for a film that would be larger than any player plays."""
+    width, height = video.width * options.scale, video.height * options.scale
+    if width * height > MOST_PIXELS:
+        raise TooLarge(
+            f"the field `scale`: pictures of {width} x {height} have more than the {MOST_PIXELS} pixels that "
+            "a video can have; ask for a smaller one, or send a smaller video"
+        )
+
+
 def _counted(
     pictures: Iterator[tuple[Pixels, int]], video: FarVideo, run: Run
-) -> Iterator[tuple[Pixels, int]]:
-    """The pictures; how far they are is told while they are taken."""
-    for bgr, at_us in pictures:
-        if video.seconds:
-            run.progress(min(1.0, at_us / 1e6 / video.seconds))
-        yield bgr, at_us
+) -> Generator[tuple[Pixels, int]]:
+    """The pictures; how far they are is told while they are taken. Closed early it closes them, too."""
+    with ExitStack() as held:
+        if isinstance(pictures, Generator):
+            held.callback(pictures.close)
+        for bgr, at_us in pictures:
+            if video.seconds:
+                run.progress(min(1.0, at_us / 1e6 / video.seconds))
+            yield bgr, at_us

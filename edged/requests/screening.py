@@ -29,5 +29,5 @@ def screened(
         with decoders.open_video(screening.file, limits, screening.play_duration_us, check) as video:
             yield video
     except (NotMedia, NotUsable, TooLarge) as error:
-        named = "`input." in str(error)
+        named = "`input." in str(error) or "field `" in str(error)
         raise error if named else type(error)(f"the media of the field `input.url` {error}") from error

@@ -315,3 +315,30 @@ def test_a_stop_lets_go_of_a_job_soon(box):
     started = time.monotonic()
     made.stop()
     assert time.monotonic() - started < 5
+
+
+def test_pictures_that_no_player_plays_are_refused_before_the_work(box, monkeypatch):
+    monkeypatch.setattr("edged.requests.production.MOST_PIXELS", 96 * 128 - 1)
+    answer, body = box().ask(ENLARGE, CLIP)
+    assert answer.code == 413
+    assert "`scale`" in body["error_msg"]
+    assert "input.url" not in body["error_msg"]
+
+
+def test_who_makes_pictures_is_told_when_nobody_takes_them_any_more(box):
+    ended = threading.Event()
+
+    def stubborn(item, run):
+        def made():
+            try:
+                for frame in item.frames():
+                    yield frame.pixels(PixelFormat()), round(frame.captured_at * 1e6)
+                    yield frame.pixels(PixelFormat())[:10], 0
+            finally:
+                ended.set()
+
+        return EnlargedVideo(made())
+
+    answer, _ = box(stubborn).ask(ENLARGE, CLIP)
+    assert answer.code == 500
+    assert ended.is_set()
