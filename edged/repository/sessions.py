@@ -22,8 +22,9 @@ from edged.runtimes.opening import OpenSession, made_by, open_session
 
 _DTYPES = {"f32": np.float32, "i64": np.int64, "i32": np.int32, "u8": np.uint8}
 
-FREE_SIDE = 320
-"""Pixels with which a graph is warmed up that takes pictures of any size; a multiple of common strides."""
+FREE_SIDE = 64
+"""Pixels with which a graph is warmed up that takes pictures of any size; a multiple of common strides. Few,
+since a runtime keeps the memory of the largest one: of 320 SPAN, which eats tiles of 64, held 230 MB more."""
 
 SessionKey = tuple[str, VariantName, str]
 """Fingerprint of the derived files, variant, device: sessions with one key are one session."""

@@ -30,6 +30,9 @@ SOUND_TERMS = Terms(
     start_s=60.0,
     again=False,
 )
+IDLE = 2
+"""So many decoders of sound wait for the next recording. Of video none does: a second is nothing to it, and
+the memory of a large one stays with the process."""
 VIDEO_WORK = Work("edged.tenants.footage:open_projector", {})
 _LIBRARIES_ADDRESS = 700_000_000
 """Of which most is never touched: libraries, and the stacks and heaps of threads."""
@@ -41,7 +44,7 @@ class Decoders:
     def __init__(self, memory: Budget) -> None:
         """`memory`: what they hold is counted there."""
         self._memory = memory
-        self._sound = ChildPool("the decoder of sound", SOUND_WORK, SOUND_TERMS, memory)
+        self._sound = ChildPool("the decoder of sound", SOUND_WORK, SOUND_TERMS, memory, IDLE)
         self._video: dict[VideoLimits, ChildPool] = {}
         self._lock = threading.Lock()
 

@@ -15,18 +15,17 @@ from edged.children.terms import Terms, Work
 from edged.children.wire import Message
 from edged.flow.budget import Budget
 
-IDLE = 2
-"""So many wait for the next file, which then need not wait for them."""
-
 Ask = Callable[[Message], Message]
 
 
 class ChildPool:
     """Starts them as they are wanted. Safe from all threads."""
 
-    def __init__(self, name: str, work: Work, terms: Terms, memory: Budget) -> None:
-        """`memory`: what they hold is counted there."""
+    def __init__(self, name: str, work: Work, terms: Terms, memory: Budget, idle: int = 0) -> None:
+        """`memory`: what they hold is counted there; `idle`: so many wait for the next file, which then need
+        not wait for them."""
         self.name = name
+        self._most_idle = idle
         self._work = work
         self._memory = memory
         self._terms = terms
@@ -72,7 +71,7 @@ class ChildPool:
 
     def _give_back(self, child: Child) -> None:
         with self._lock:
-            if len(self._idle) < IDLE:
+            if len(self._idle) < self._most_idle:
                 self._idle.append(child)
                 return
         child.close()

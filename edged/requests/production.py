@@ -7,7 +7,8 @@ model never sees a file.
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from typing import Any, NamedTuple
+from functools import partial
+from typing import IO, Any, NamedTuple
 
 from edged.artefacts.artefact import Artefact
 from edged.artefacts.store import ArtefactStore
@@ -51,19 +52,26 @@ def produced(
         if isinstance(options, EnlargementOptions):
             _check_size(video, options)
         result = served.instance.infer(video, options, run, Priority.JOB)
-        if not isinstance(result, Highlight | EnlargedVideo):
-            return result, None
-        file, films, check = screening.file, tools.films, run.check
-        with tools.store().draft(_SUFFIX) as draft:
-            if isinstance(result, Highlight):
-                films.cut(file, result.start_us, result.end_us, draft.file, check)
-            else:
-                span_us = 0, screening.play_duration_us
-                with closing(_counted(result.pictures, video, run)) as pictures:
-                    films.encode(file, span_us, pictures, draft.file, check)
-            check()
-            kept = draft.keep()
-        return replace(result, uri=kept.uri, note=video.damaged or ""), kept
+        if isinstance(result, EnlargedVideo):
+            pictures, span_us = _counted(result.pictures, video, run), (0, screening.play_duration_us)
+            encode = partial(tools.films.encode, screening.file, span_us)
+            with closing(pictures):
+                kept = _filmed(partial(encode, pictures), run, tools)
+            return replace(result, uri=kept.uri, note=video.damaged or ""), kept
+        note = video.damaged or ""
+    if isinstance(result, Highlight):  # the child that decoded has ended, and with it its memory
+        cut = partial(tools.films.cut, screening.file, result.start_us, result.end_us)
+        kept = _filmed(cut, run, tools)
+        return replace(result, uri=kept.uri, note=note), kept
+    return result, None
+
+
+def _filmed(film: Callable[[IO[bytes], Callable[[], None]], None], run: Run, tools: FilmTools) -> Artefact:
+    """What `film` writes into a file, in the store."""
+    with tools.store().draft(_SUFFIX) as draft:
+        film(draft.file, run.check)
+        run.check()
+        return draft.keep()
 
 
 def _check_size(video: FarVideo, options: EnlargementOptions) -> None:
