@@ -66,9 +66,9 @@ def open_sound(
     """
     reader = Reader(file, check)
     with open_media(reader) as container:
-        if (track := sound_track(container)) is None:
+        if not container.streams.audio:
             raise NotUsable("has no sound track")
-        if not decodable(container.streams.audio[0]):
+        if (track := sound_track(container)) is None:
             raise NotMedia("holds sound of a kind that cannot be decoded")
         told = None if container.duration is None else container.duration / MICROSECONDS
         if play_duration_us is not None:
@@ -115,7 +115,7 @@ def converted(frames: Iterator[av.AudioFrame]) -> Iterator[NDArray[np.float32]]:
 
 def sound_track(container: av.container.InputContainer) -> av.AudioStream | None:
     """The first whose kind FFmpeg knows."""
-    return next((track for track in container.streams.audio if track.codec_context is not None), None)
+    return next((track for track in container.streams.audio if decodable(track)), None)
 
 
 def sound_frames(

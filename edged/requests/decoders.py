@@ -41,9 +41,10 @@ _LIBRARIES_ADDRESS = 700_000_000
 class Decoders:
     """Children that decode: each has one recording or video at a time. Safe from all threads."""
 
-    def __init__(self, memory: Budget) -> None:
-        """`memory`: what they hold is counted there."""
+    def __init__(self, memory: Budget, idle: int = 0) -> None:
+        """`memory`: what they hold is counted there; `idle`: so many of video wait for the next one."""
         self._memory = memory
+        self._idle = idle
         self._sound = ChildPool("the decoder of sound", SOUND_WORK, SOUND_TERMS, memory, IDLE)
         self._video: dict[VideoLimits, ChildPool] = {}
         self._lock = threading.Lock()
@@ -87,7 +88,7 @@ class Decoders:
         with self._lock:
             if (pool := self._video.get(limits)) is None:
                 terms = video_terms(limits)
-                pool = ChildPool("the decoder of video", VIDEO_WORK, terms, self._memory)
+                pool = ChildPool("the decoder of video", VIDEO_WORK, terms, self._memory, self._idle)
                 self._video[limits] = pool
             return pool
 

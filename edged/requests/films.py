@@ -36,9 +36,9 @@ class Films:
     target is no film.
     """
 
-    def __init__(self, memory: Budget) -> None:
-        """`memory`: what its children hold is counted there."""
-        self._pool = ChildPool("the maker of films", WORK, TERMS, memory)
+    def __init__(self, memory: Budget, idle: int = 0) -> None:
+        """`memory`, `idle`: as of `ChildPool`."""
+        self._pool = ChildPool("the maker of films", WORK, TERMS, memory, idle)
 
     def cut(
         self,

@@ -133,5 +133,5 @@ def test_a_video_without_sound_is_not_usable():
 
 
 def test_sound_of_a_kind_that_nobody_knows():
-    with pytest.raises(NotUsable, match="no sound track"):
+    with pytest.raises(NotMedia, match="of a kind that cannot be decoded"):
         heard(matroska(16_000.0, [bytes(100)], b"A_XYZ"))

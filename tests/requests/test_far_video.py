@@ -33,7 +33,7 @@ LIMITS = VideoLimits()
 
 @pytest.fixture
 def decoders():
-    made = Decoders(Budget(4_000_000_000))
+    made = Decoders(Budget(4_000_000_000), idle=2)
     yield made
     made.close()
 
@@ -41,7 +41,7 @@ def decoders():
 @pytest.fixture(scope="module")
 def kept():
     """Children that several tests use."""
-    made = Decoders(Budget(4_000_000_000))
+    made = Decoders(Budget(4_000_000_000), idle=2)
     yield made
     made.close()
 

@@ -31,7 +31,7 @@ from tests.media.films import BEEP_S, SECOND, Read, evenly, picture, planar, sha
 
 @pytest.fixture(scope="module")
 def films():
-    made = Films(Budget(4_000_000_000))
+    made = Films(Budget(4_000_000_000), idle=2)
     yield made
     made.close()
 
@@ -286,7 +286,7 @@ def test_whoever_cancels_waits_for_nothing(films):
 )
 def test_no_film_takes_more_memory_than_was_measured(size, most):
     noise = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-    fresh = Films(Budget(4_000_000_000))
+    fresh = Films(Budget(4_000_000_000), idle=2)
     moving = [(np.roll(noise, 8 * i, 1), i * 40_000) for i in range(30)]
     encode(fresh, video(evenly(30), sound="aac"), moving)
     (process,) = fresh._pool.idle()
