@@ -30,7 +30,7 @@ FLOORS = (
     {"weights"},
     {"derive"},
     {"repository"},
-    {"hookspecs", "cards", "discovery", "serving"},
+    {"hookspecs", "cards", "narrowing", "discovery", "serving"},
     {"requests", "streams"},
     {"mqtt", "http", "jsonl"},
     {"config", "credentials", "dropins", "mend", "secrets"},
