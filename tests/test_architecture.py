@@ -50,6 +50,7 @@ LAZY = {
     ("edged/cli/chaos.py", "edged.chaos.world"): "the same",
     ("edged/cli/run.py", "edged.daemon"): "the other commands do without its servers",
     ("edged/runtimes/opening.py", "edged.runtimes.ort"): "loads ONNX Runtime",
+    ("edged/weights/store.py", "edged.weights.fetching"): "who pulls nothing needs no HTTP",
 }
 """Imports of ours within a function, each for the time and memory of those who never come there."""
 
@@ -279,6 +280,7 @@ LIGHT = {
         *HEAVY,
     }
     - {"rich", "typer"},
+    "import edged.cli.infer": {"asyncio", "fsspec", *HEAVY} - {"av", "cv2", "rich", "typer"},
 }
 """What is not loaded by that, whoever waits for it."""
 

@@ -1,5 +1,6 @@
 """All commands by name; the module of a command, and what it imports, is loaded when it is called."""
 
+import gc
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, cast
@@ -69,5 +70,7 @@ class LaterGroup(TyperGroup):
 
 def command(name: str) -> TyperCommand:
     """A command of `COMMANDS`, loaded."""
+    gc.disable()  # nothing that modules define is garbage: looking for some takes a tenth of the time
     module = import_module(f"edged.cli.{COMMANDS[name][0]}")
+    gc.enable()
     return cast(TyperCommand, typer.main.get_group(module.app).commands[name])
