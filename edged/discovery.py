@@ -9,7 +9,7 @@ import inspect
 import logging
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -61,7 +61,7 @@ class _Offer:
 
 
 def discover(
-    folders: Iterable[Path],
+    folders: Sequence[Path],
     entry_points: bool = True,
     single: Iterable[Path] = (),
     words: Collection[str] = (),
@@ -69,7 +69,8 @@ def discover(
     """Take in the plugins in `folders` (each holds one folder a plugin) and of the installed packages.
 
     `single`: folders that are plugins themselves, in the others or not. `words`: ids of models, or services;
-    where there are any, folders that have nothing to do with them are passed over (`narrowing.concerned`).
+    where there are any, plugins of the first of `folders`, those that come with edged, are passed over that
+    have nothing to do with them, nor with the user's own (`narrowing.concerned`).
 
     Never raises for a plugin's fault: it is left out, logged, and stands in `failures`. Nothing replaces
     anything: of two models with one id the later plugin is left out.
@@ -79,7 +80,8 @@ def discover(
     known = {place.resolve() for place in places}
     alone = (place for place in plugins.single if place.resolve() not in known)
     places += [place for place in alone if _is_plugin(place, plugins)]
-    places = concerned(places, words) if words else places
+    if words:
+        places = concerned(places, words, [place for place in places if place.parent != folders[0]])
     coded = [place for place in places if (place / "plugin.py").is_file()]
     for place in coded:
         _take(plugins, str(place), partial(_from_code, place))

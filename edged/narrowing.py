@@ -8,9 +8,9 @@ _NAMES = re.compile(r"""(?:^|[{,])\s*["']?(id|service)["']?:\s*["']?([a-z0-9-]+)
 """The id and the service of a model, and what looks like one: the id of a licence."""
 
 
-def concerned(places: Sequence[Path], words: Collection[str]) -> list[Path]:
-    """The plugins' folders with a card that names one of `words` (ids of models, services), all that these
-    may use, whoever claims the same ids, and, for a folder without code, whatever offers decoders.
+def concerned(places: Sequence[Path], words: Collection[str], always: Collection[Path] = ()) -> list[Path]:
+    """The plugins' folders with a card that names one of `words` (ids of models, services), `always`,
+    all that these may use, whoever claims the same ids, and, for a folder without code, what offers decoders.
 
     Rather too many than too few, but YAML can hide a name, by escapes: whoever misses a model looks again
     among all plugins.
@@ -19,7 +19,7 @@ def concerned(places: Sequence[Path], words: Collection[str]) -> list[Path]:
     said = {place: _NAMES.findall(text) for place, text in texts.items()}
     ids = {place: {name for key, name in names if key == "id"} for place, names in said.items()}
     kept: set[Path] = set()
-    more = {place for place, names in said.items() if any(name in words for _, name in names)}
+    more = {place for place, names in said.items() if any(name in words for _, name in names)} | {*always}
     while more > kept:
         kept = more
         told = "\n".join(texts[place] for place in kept)

@@ -27,7 +27,7 @@ CHECKOUT = Path(__file__).parent.parent / "plugins"
 
 def open_plugins(settings: Config, single: Iterable[Path] = (), words: Collection[str] = ()) -> Plugins:
     """All plugins: those that come with edged, the configured folders, installed packages; `single` ones;
-    with `words` those alone that these concern, as of `discover`."""
+    with `words` of those that come with edged the ones that these concern, as of `discover`."""
     return discover(_folders(settings), single=single, words=words)
 
 

@@ -53,3 +53,14 @@ def test_who_claims_the_same_id_concerns_it(tmp_path):
 def test_cards_may_be_written_in_other_ways(tmp_path, card):
     (Path(by_card(tmp_path, "mine")) / "card.yaml").write_text(card)
     assert concerned([tmp_path / "mine"], ["ocr"])
+
+
+def test_plugins_of_ones_own_are_always_looked_at_with_what_they_build_on(tmp_path):
+    broken = plugin(tmp_path / "own", "broken", "raise ValueError")
+    plugin(tmp_path / "edged", "good", GOOD)
+    plugin(tmp_path / "edged", "used", GOOD)
+    plugin(tmp_path / "edged", "other", GOOD)
+    by_card(tmp_path / "own", "mine", uses={"part": "used"})
+    found = discover([tmp_path / "edged", tmp_path / "own"], entry_points=False, words=["good"])
+    assert found.models.keys() == {"good", "used"}
+    assert broken in found.failures
