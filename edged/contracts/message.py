@@ -2,13 +2,15 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from edged.contracts.described import Described
 
 ClockState = Literal["synced", "unsynced", "unknown"]
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+class _Message(Described):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Envelope(_Message):
