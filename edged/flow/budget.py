@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from edged.contracts.errors import NotReady, TimedOut, TooLarge
@@ -33,6 +34,13 @@ class Share:
         self.size = min(size, self.size)
 
 
+@dataclass(eq=False, slots=True)
+class _Ticket:
+    """A place in the line."""
+
+    size: int
+
+
 class Budget:
     """Bytes for work that is worth counting. Safe from all threads.
 
@@ -45,7 +53,8 @@ class Budget:
         self._setting = setting
         self._held = 0
         self._watched: dict[object, int] = {}
-        self._line: deque[object] = deque()
+        self._line: deque[_Ticket] = deque()
+        self._short = _patient
         self._changed = threading.Condition()
 
     def resize(self, total: int) -> None:
@@ -63,6 +72,19 @@ class Budget:
     def held(self) -> int:
         """Bytes that are in use."""
         return self._held + self._kept()
+
+    def on_shortage(self, tell: Callable[[], None]) -> None:
+        """Call it, which must not wait, whenever somebody waits for bytes, or processes hold too many.
+
+        What can be loaded again may leave then.
+        """
+        self._short = tell
+
+    @property
+    def lacking(self) -> int:
+        """Bytes that whoever is next in line waits for; 0 while nobody does."""
+        with self._changed:
+            return max(0, self._line[0].size + self.held - self._total) if self._line else 0
 
     def account(self) -> Callable[[int], str | None]:
         """For a process, which does not ask before it takes: call it with the bytes that it holds now, 0 at
@@ -90,12 +112,13 @@ class Budget:
             share.keep(0)
 
     def _wait(self, size: int, deadline: float | None, check: Callable[[], None]) -> None:
-        ticket, grown = object(), time.monotonic() + _GROWN_S
+        ticket, grown = _Ticket(size), time.monotonic() + _GROWN_S
         with self._changed:
             self._line.append(ticket)
             try:
                 while self._line[0] is not ticket or self.held + size > self._total:
                     self._check_size(size, grown)
+                    self._short()
                     self._changed.wait(_seconds(deadline, self._setting))
                     check()
                 self._held += size
@@ -111,8 +134,9 @@ class Budget:
             )
         if size > self._total - self._kept() and time.monotonic() > grown:
             raise NotReady(
-                f"decoding it takes {size} bytes of memory; of `{self._setting}` of {self._total} processes "
-                f"of their own hold {self._kept()}: raise it, or lower `max_memory` of their services"
+                f"decoding it takes {size} bytes of memory; of `{self._setting}` of {self._total} processes of "
+                f"their own and services loaded on demand hold {self._kept()}: raise it, or lower "
+                "`max_memory` of their services"
             )
 
     def _kept(self) -> int:
@@ -125,7 +149,10 @@ class Budget:
             if not held:
                 del self._watched[who]
             self._changed.notify_all()
-            if (kept := self._kept()) <= self._total or held < max(self._watched.values()):
+            if (kept := self._kept()) <= self._total:
+                return None
+            self._short()
+            if held < max(self._watched.values()):
                 return None
         told = f"with its {held} bytes of memory all processes hold {kept}"
         return f"{told}, over `{self._setting}` of {self._total}"
