@@ -12,7 +12,8 @@ from edged.flow.units import Units
 from edged.requests.jobs import JobDesk
 from edged.requests.queue import RequestQueue
 from edged.runtimes.devices import RuntimeSettings
-from edged.serving.demand import Demand, Offer
+from edged.serving.demand import Demand
+from edged.serving.offers import Offer
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served, ServiceTable
 from edged.streams.clipbox import Waiting

@@ -61,9 +61,7 @@ class Wiring:
         workers = partial(Scheduler, "frames", _workers(settings), core.counters)
         wishes = {
             "requests": Wish(queue, partial(self._requests, settings), order=20),
-            "demand": Wish(
-                (settings.paths, settings.runtime.workers), partial(self._demand, settings), order=11
-            ),
+            "demand": Wish(base, partial(self._demand, settings), order=11),
             "jobs": Wish(queue, partial(self._jobs, settings), order=25),
             **self.stores.wishes(settings),
             "frames": Wish(base, workers, order=20),
@@ -168,12 +166,8 @@ class Wiring:
         return ServiceUnit(name, wanted, opener, self._core.table, self._services_changed)
 
     def _demand(self, settings: Config) -> Unit:
-        core = self._core
-
-        def idle_s() -> float:
-            return (self._settings or settings).runtime.idle
-
-        changed = self._services_changed
+        core, changed = self._core, self._services_changed
+        idle_s = lambda: (self._settings or settings).runtime.idle  # noqa: E731
         return Demand(core.table, self.opener(settings), idle_s, core.memory, changed=changed)
 
     def _stream(self, settings: Config, name: str, stream: StreamSettings) -> Unit:

@@ -134,8 +134,8 @@ class Budget:
             )
         if size > self._total - self._kept() and time.monotonic() > grown:
             raise NotReady(
-                f"decoding it takes {size} bytes of memory; of `{self._setting}` of {self._total} processes of "
-                f"their own and services loaded on demand hold {self._kept()}: raise it, or lower "
+                f"decoding it takes {size} bytes of memory; of `{self._setting}` of {self._total} processes "
+                f"of their own and services loaded on demand hold {self._kept()}: raise it, or lower "
                 "`max_memory` of their services"
             )
 

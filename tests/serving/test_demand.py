@@ -16,7 +16,7 @@ from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.requests.queue import RequestQueue
 from edged.requests.settings import RequestSettings
-from edged.serving import demand as module
+from edged.serving import demand, residents
 from edged.serving.demand import Demand
 from edged.serving.table import Served, ServiceTable
 from tests.answers import examples
@@ -106,7 +106,7 @@ def start(monkeypatch):
     def run(idle_s=600.0, memory=1_000_000, **shelf):
         shelf_ = Shelf()
         vars(shelf_).update(shelf)
-        monkeypatch.setattr(module, "opened_or_why", shelf_.open)
+        monkeypatch.setattr(residents, "opened_or_why", shelf_.open)
         box = Box(shelf_, idle_s, memory)
         box.demand.start()
         box.queue.start()
@@ -156,7 +156,7 @@ def test_one_after_the_other(start):
 
 
 def test_why_it_cannot_be_loaded_is_told_for_a_while(start, monkeypatch):
-    monkeypatch.setattr(module, "FORGIVE_S", 0.3)
+    monkeypatch.setattr(demand, "FORGIVE_S", 0.3)
     box = start(faults={A: "its weights are damaged"})
     first = box.answer(A)
     assert (first.code, b"its weights are damaged" in first.body) == (503, True)
