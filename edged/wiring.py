@@ -22,6 +22,7 @@ from edged.requests.in_work import InWork
 from edged.requests.jobs import JobDesk
 from edged.requests.queue import RequestQueue
 from edged.serving.demand import Demand
+from edged.serving.offers import idle_model
 from edged.serving.scheduler import Scheduler
 from edged.serving.unit import ServiceSettings, ServiceUnit
 from edged.status import status
@@ -142,6 +143,7 @@ class Wiring:
             upload_limit=ByteLimit(settings.requests.video.max_bytes, "requests.video.max_bytes"),
             views=self._core.views,
             status=self.status,
+            idle=partial(idle_model, self._core.offers, self.opener(settings).catalogue),
         )
         return HttpUnit(settings.http, sources)
 

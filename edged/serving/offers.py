@@ -1,12 +1,13 @@
 """Services that are installed, and so can be asked though nobody configured them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from edged.contracts.errors import EdgedError
 from edged.contracts.services import SERVICES
 from edged.repository.catalogue import Catalogue
+from edged.repository.described import Described, described
 from edged.serving.table import Served
 from edged.serving.unit import ServiceSettings, is_isolated
 
@@ -44,3 +45,8 @@ def offered_models(catalogue: Catalogue) -> Mapping[str, str]:
     """The same of all services, by name; *measured*: 10 ms with 42 models."""
     found = ((name, offered_model(name, catalogue)) for name in SERVICES)
     return {name: model for name, model in found if model is not None}
+
+
+def idle_model(offers: Callable[[], list[Offer]], catalogue: Catalogue, model: str) -> Described | None:
+    """One that loads when its service is asked for; none for all others. Raises as `described`."""
+    return described(catalogue, model) if any(offer.model == model for offer in offers()) else None

@@ -1,6 +1,8 @@
 """From a folder with files to an instance that answers, on a graph with known answers."""
 
+import gc
 import threading
+import weakref
 from typing import Any
 
 import numpy as np
@@ -392,3 +394,19 @@ def test_models_are_listed_by_rank(build, of):
 def test_a_read_only_repository_serves(pulled, monkeypatch):
     monkeypatch.setattr("pathlib.Path.mkdir", lambda *_, **__: (_ for _ in ()).throw(OSError("read-only")))
     infer(pulled.opener.acquire("small"), frame())
+
+
+def test_what_is_closed_is_gone_at_once(build, of):
+    """Its sessions hold much memory, and nobody can say when the next full collection will be."""
+    models = build(of)
+    models.puller.pull(of.id, silent)
+    instance = models.opener.acquire(of.id)
+    instance.infer(frame(), card_options(of), FakeRun(), Priority.REQUEST)
+    left = weakref.ref(instance)
+    gc.disable()
+    try:
+        models.opener.release(instance)
+        del instance
+        assert left() is None
+    finally:
+        gc.enable()
