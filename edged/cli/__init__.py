@@ -34,6 +34,7 @@ for _module in (
     "pull",
     "gallery",
     "show",
+    "ps",
     "bench",
     "chaos",
     "plugin",

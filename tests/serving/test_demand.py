@@ -10,7 +10,7 @@ import pytest
 
 from edged.contracts.errors import NotFound, NotReady
 from edged.contracts.message import ModelFacts
-from edged.contracts.request import RequestJob
+from edged.contracts.request import Answer, RequestJob
 from edged.contracts.services import service
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
@@ -73,7 +73,8 @@ class Shelf:
 class Box:
     def __init__(self, shelf, idle_s, memory):
         self.shelf, self.idle_s = shelf, idle_s
-        self.table, self.memory, self.changes = ServiceTable(), Budget(memory), []
+        self.table, self.memory = ServiceTable(), Budget(memory)
+        self.changes: list[dict[str, str]] = []
         self.demand = Demand(
             self.table,
             shelf,
@@ -88,7 +89,7 @@ class Box:
         return {offer.service: offer.state for offer in self.demand.offers()}
 
     def ask(self, name, **fields):
-        answers = []
+        answers: list[Answer] = []
         body = orjson.dumps({"image": JPEG, **fields})
         self.queue.submit(RequestJob(name, body, time.monotonic(), answers.append))
         return answers
