@@ -41,6 +41,13 @@ class _Ticket:
     size: int
 
 
+@dataclass(eq=False, slots=True)
+class _Account:
+    """Of bytes that are taken unasked."""
+
+    may_leave: bool
+
+
 class Budget:
     """Bytes for work that is worth counting. Safe from all threads.
 
@@ -52,7 +59,7 @@ class Budget:
         self._total = total
         self._setting = setting
         self._held = 0
-        self._watched: dict[object, int] = {}
+        self._watched: dict[_Account, int] = {}
         self._line: deque[_Ticket] = deque()
         self._short = _patient
         self._changed = threading.Condition()
@@ -86,13 +93,14 @@ class Budget:
         with self._changed:
             return max(0, self._line[0].size + self.held - self._total) if self._line else 0
 
-    def account(self) -> Callable[[int], str | None]:
+    def account(self, *, may_leave: bool = False) -> Callable[[int], str | None]:
         """For a process, which does not ask before it takes: call it with the bytes that it holds now, 0 at
         its end. Those who ask get what is left.
 
         It says why that process must end: it is the largest of those that together hold more than there is.
+        `may_leave`: for what gives its bytes back when `on_shortage` tells it to; it need not end for that.
         """
-        return partial(self._watch, object())
+        return partial(self._watch, _Account(may_leave))
 
     @contextmanager
     def hold(
@@ -143,16 +151,16 @@ class Budget:
         """Bytes that processes hold."""
         return sum(self._watched.values())
 
-    def _watch(self, who: object, held: int) -> str | None:
+    def _watch(self, who: _Account, held: int) -> str | None:
         with self._changed:
             self._watched[who] = held
             if not held:
                 del self._watched[who]
             self._changed.notify_all()
-            if (kept := self._kept()) <= self._total:
-                return None
-            self._short()
-            if held < max(self._watched.values()):
+            if self._kept() > self._total:
+                self._short()
+            processes = [size for one, size in self._watched.items() if not one.may_leave]
+            if who.may_leave or (kept := sum(processes)) <= self._total or held < max(processes):
                 return None
         told = f"with its {held} bytes of memory all processes hold {kept}"
         return f"{told}, over `{self._setting}` of {self._total}"

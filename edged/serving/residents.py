@@ -32,7 +32,7 @@ class Residents:
         self._table = table
         self._opener = opener
         self._memory = memory
-        self._account = memory.account()
+        self._account = memory.account(may_leave=True)
         self._changed = changed
         self._held: dict[str, Served] = {}
         self._sizes: dict[str, int] = {}

@@ -160,3 +160,24 @@ def test_who_needs_what_processes_do_not_leave_is_told_so_but_not_at_once():
     assert 1.0 < time.monotonic() - began < 30
     with budget.hold(50):
         assert budget.held == 100
+
+
+def test_what_can_be_loaded_again_leaves_before_a_process_ends():
+    budget, told = Budget(100), []
+    budget.on_shortage(lambda: told.append(True))
+    loaded, process = budget.account(may_leave=True), budget.account()
+    assert loaded(80) is None and not told
+    assert process(90) is None and told, "over what there is, but not alone"
+    assert loaded(0) is None
+    assert "over `runtime.memory`" in (process(101) or "")
+
+
+def test_how_much_is_lacking_is_told_while_somebody_waits():
+    budget = Budget(100)
+    loaded = budget.account(may_leave=True)
+    loaded(80)
+    seen = []
+    budget.on_shortage(lambda: seen.append(budget.lacking) or loaded(0))
+    with budget.hold(60, time.monotonic() + 30):
+        assert seen[0] == 40
+    assert budget.lacking == 0
