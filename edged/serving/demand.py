@@ -40,7 +40,7 @@ class Demand:
         changed: Callable[[], None],
         footprint: Callable[[], int] = pss_of,
     ) -> None:
-        """`changed` is called, in the thread of this unit, when a service has another state."""
+        """`changed` is called when a service has another state; `footprint`: as of `Residents`."""
         self._table = table
         self._opener = opener
         self._idle_s = idle_s
