@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from edged.contracts.errors import EdgedError
 from edged.flow.budget import Budget
-from edged.flow.footprint import pss_of
+from edged.flow.footprint import give_back, pss_of
 from edged.repository.opener import Opener
 from edged.serving.offers import AS_IT_COMES
 from edged.serving.table import Served, ServiceTable
@@ -74,21 +74,22 @@ class Residents:
         if served is not None:
             self._table.retire(served)
             self._opener.release(served.instance)
+            del served  # else it would hold the sessions still
+            give_back()
             self._tell_size()
             log.info("%s left memory", name)
             self._changed()
 
     def leave_idle(self, idle_s: float) -> None:
         """Those leave that nobody asked for so long, and those that have units of their own now."""
-        now, wanted = time.monotonic(), self._table.wanted
-        for name, served in self._held.copy().items():
-            usage = served.usage
-            if name in wanted:
-                left = not self._table.is_loading(name)  # until its own unit has the instance, it stays open
-            else:
-                left = not usage.is_busy and now - usage.last >= idle_s
-            if left:
-                self.let_go(name)
+        for name in [name for name, served in self._held.copy().items() if self._is_left(served, idle_s)]:
+            self.let_go(name)
+
+    def _is_left(self, served: Served, idle_s: float) -> bool:
+        usage, name = served.usage, served.service.name
+        if name in self._table.wanted:
+            return not self._table.is_loading(name)  # until its own unit has the instance, it stays open
+        return not usage.is_busy and time.monotonic() - usage.last >= idle_s
 
     def make_room(self, size: int = 0, but: str = "") -> None:
         """For so many bytes more, and for whoever waits: the least lately asked leave, but for one."""

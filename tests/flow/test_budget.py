@@ -176,8 +176,13 @@ def test_how_much_is_lacking_is_told_while_somebody_waits():
     budget = Budget(100)
     loaded = budget.account(may_leave=True)
     loaded(80)
-    seen = []
-    budget.on_shortage(lambda: seen.append(budget.lacking) or loaded(0))
+    seen: list[int] = []
+
+    def leave():
+        seen.append(budget.lacking)
+        loaded(0)
+
+    budget.on_shortage(leave)
     with budget.hold(60, time.monotonic() + 30):
         assert seen[0] == 40
     assert budget.lacking == 0
