@@ -37,6 +37,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "show",
         "Print the JSON Schemas of a service's request, answer, answer to a failed request, stream message.",
     ),
+    "ps": (
+        "ps",
+        "Show the services that the running daemon has in memory, since when, and how often they were asked.",
+    ),
     "bench": (
         "bench",
         "Time a service stage by stage, and the whole against the bare runtime's own loop, in the same run.",
