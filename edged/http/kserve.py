@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from edged.contracts.errors import NotFound
 from edged.http.sources import Sources
-from edged.repository.described import Described
 from edged.repository.isolated import AnyInstance
+from edged.repository.outline import Outline
 from edged.runtimes.signature import Port
 
 _PLATFORMS: Mapping[str, str] = {"onnxruntime": "onnxruntime_onnx", "openvino": "openvino_ir"}
@@ -49,9 +49,9 @@ class KServe:
     async def model_ready(self, request: Request) -> Response:
         """`GET /v2/models/<model>/ready`: whether it is in memory."""
         found = await self._found(request.path_params["model"])
-        return _json({"name": found.facts.name, "ready": not isinstance(found, Described)})
+        return _json({"name": found.facts.name, "ready": not isinstance(found, Outline)})
 
-    async def _found(self, model: str) -> AnyInstance | Described:
+    async def _found(self, model: str) -> AnyInstance | Outline:
         for served in self._sources.table.ready():
             if served.instance.facts.name == model:
                 return served.instance
@@ -62,7 +62,7 @@ class KServe:
         return idle
 
 
-def metadata(of: AnyInstance | Described) -> dict[str, Any]:
+def metadata(of: AnyInstance | Outline) -> dict[str, Any]:
     """Of a model: the tensors of its graphs as the runtime knows them, a free length being -1.
 
     Where there are several graphs, a tensor's name begins with that of its graph: `det/x`. Labels

@@ -7,7 +7,7 @@ from typing import Literal
 from edged.contracts.errors import EdgedError
 from edged.contracts.services import SERVICES
 from edged.repository.catalogue import Catalogue
-from edged.repository.described import Described, described
+from edged.repository.outline import Outline, outlined
 from edged.serving.table import Served
 from edged.serving.unit import ServiceSettings, is_isolated
 
@@ -47,6 +47,6 @@ def offered_models(catalogue: Catalogue) -> Mapping[str, str]:
     return {name: model for name, model in found if model is not None}
 
 
-def idle_model(offers: Callable[[], list[Offer]], catalogue: Catalogue, model: str) -> Described | None:
-    """One that loads when its service is asked for; none for all others. Raises as `described`."""
-    return described(catalogue, model) if any(offer.model == model for offer in offers()) else None
+def idle_model(offers: Callable[[], list[Offer]], catalogue: Catalogue, model: str) -> Outline | None:
+    """One that loads when its service is asked for; none for all others. Raises as `outlined`."""
+    return outlined(catalogue, model) if any(offer.model == model for offer in offers()) else None

@@ -14,7 +14,7 @@ from edged.http.kserve import metadata
 from edged.http.openapi import openapi
 from edged.http.page import Page
 from edged.http.status import ServiceStatus, Status
-from edged.repository.described import Described
+from edged.repository.outline import Outline
 from edged.runtimes.signature import Port, Signature
 from tests.http.cards import CARD, SIGNATURES
 from tests.http.conftest import FakeInstance
@@ -114,7 +114,7 @@ def test_metadata_of_several_graphs_names_each_tensors_graph():
 
 
 def test_metadata_of_one_that_loads_when_it_is_asked(box):
-    idle = Described(CARD, FakeInstance.facts.model_copy(update={"name": "idle"}), SIGNATURES)
+    idle = Outline(CARD, FakeInstance.facts.model_copy(update={"name": "idle"}), SIGNATURES)
     box.idle = lambda model: idle if model == "idle" else None
     box.start()
     told, other = box.get("/v2/models/idle").json, box.get("/v2/models/fake").json

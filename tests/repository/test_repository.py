@@ -23,7 +23,7 @@ from edged.contracts.slot import Priority
 from edged.derive.manifest import Manifest, sha256
 from edged.media.frame import PictureFrame
 from edged.repository import workshop
-from edged.repository.described import described
+from edged.repository.outline import outlined
 from edged.runtimes.devices import Concurrency, devices
 from edged.runtimes.ov import read_signature
 from edged.testing import FakeRun
@@ -417,13 +417,13 @@ def test_what_is_closed_is_gone_at_once(build, of):
 def test_what_is_not_open_is_described_as_the_open_one_tells_it(build, of):
     models = build(of)
     with pytest.raises(NotReady):
-        described(models.catalogue, of.id)
+        outlined(models.catalogue, of.id)
     models.puller.pull(of.id, silent)
     for variant in F32:
         path = models.catalogue.root / of.id / variant
         found = next(path / name for name in models.catalogue.manifests(of)[variant].files["main"])
         assert read_signature(found).inputs.keys() == {"pictures"}
-    told, instance = described(models.catalogue, of.id), models.opener.acquire(of.id)
+    told, instance = outlined(models.catalogue, of.id), models.opener.acquire(of.id)
     assert told.facts == instance.facts
     assert told.signatures.keys() == instance.signatures.keys()
     for name, signature in instance.signatures.items():

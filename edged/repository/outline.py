@@ -11,7 +11,7 @@ from edged.runtimes.signature import Signature
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class Outline:
     """As an instance tells it, but for the device and the precision, which are only what is tried first."""
 
     card: ModelCard
@@ -20,7 +20,7 @@ class Described:
     """By graph of the card."""
 
 
-def described(catalogue: Catalogue, model: str) -> Described:
+def outlined(catalogue: Catalogue, model: str) -> Outline:
     """A model of the catalogue.
 
     Raises `NotReady` when nothing of it is derived, `VariantError` when that cannot be read.
@@ -28,7 +28,7 @@ def described(catalogue: Catalogue, model: str) -> Described:
     card, first = catalogue.card(model), catalogue.choice(model)
     facts = ModelFacts(name=model, variant=first.variant, device=first.device)
     if not card.graphs:
-        return Described(card, facts, {})
+        return Outline(card, facts, {})
     manifest, folder = catalogue.manifests(card)[first.variant], catalogue.root / model / first.variant
     paths = {graph: folder / next(iter(manifest.files[graph])) for graph in card.graphs}
-    return Described(card, facts, {graph: read_signature(path) for graph, path in paths.items()})
+    return Outline(card, facts, {graph: read_signature(path) for graph, path in paths.items()})
