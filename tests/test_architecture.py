@@ -38,6 +38,7 @@ FLOORS = (
     {"testing", "scaffold", "tenants"},
     {"stream_units", "stores", "wiring", "daemon"},
     {"chaos"},
+    {"bench"},
     {"cli"},
 )
 APART = {"media", "ops", "flow", "builders", "children", "requests", "streams", "mqtt", "http", "jsonl"}

@@ -87,6 +87,13 @@ class ScratchDaemon:
         """Exit status of the process when it ended by itself; none: it lives."""
         return self._process.poll() if self._process is not None else None
 
+    @property
+    def process_id(self) -> int:
+        """Of the process. Raises `EdgedError` before the first start."""
+        if self._process is None:
+            raise EdgedError("the scratch daemon was not started")
+        return self._process.pid
+
     def memory_bytes(self) -> int:
         """Proportional set size of it and its children."""
         return pss_bytes(self._process.pid) if self._process is not None else 0

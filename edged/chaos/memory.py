@@ -1,6 +1,7 @@
-"""Memory of a process and of those that it started, from /proc."""
+"""Memory and time of a process and of those that it started, from /proc."""
 
 import contextlib
+import os
 
 from edged.flow.footprint import PROC, pss_of
 
@@ -19,3 +20,13 @@ def family(process: int) -> list[int]:
                 found += map(int, (task / "children").read_text().split())
         seen += 1
     return found
+
+
+def cpu_seconds(process: int) -> float:
+    """Of the CPU that a process and all below it, which still run, have had since each of them began."""
+    ticks = 0
+    for one in family(process):
+        with contextlib.suppress(OSError):
+            stat = (PROC / str(one) / "stat").read_text()
+            ticks += sum(map(int, stat.rpartition(")")[2].split()[11:13]))  # utime and stime
+    return ticks / os.sysconf("SC_CLK_TCK")

@@ -11,9 +11,12 @@ import pybase64
 import typer
 
 from edged import config as configuration
+from edged.bench.camera_rounds import CameraTerms
+from edged.cli.capacity import Latency, Most, Rate, Window, tell_capacity
 from edged.cli.items import readable, request_of
-from edged.cli.options import ConfigPath
+from edged.cli.options import AsJson, ConfigPath
 from edged.cli.terminal import print_json, say, table
+from edged.config import Config
 from edged.contracts.errors import EdgedError, NotUsable
 from edged.contracts.items import PixelFormat
 from edged.contracts.model import Tensors
@@ -46,23 +49,58 @@ LONG_S = 30.0
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(metavar="SERVICE", help="One of `edged services`.")],
-    given: Annotated[
+    names: Annotated[
         list[str] | None,
-        typer.Argument(help="As of `infer`; else a frame of the model's clip.", metavar="ITEM..."),
+        typer.Argument(
+            metavar="SERVICE [ITEM]...",
+            help="One of `edged services`, and what it shall answer, as of `infer`; else a frame of the "
+            "model's clip. With --capacity: services; else all that are installed.",
+        ),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of five calls of each kind, at most.")] = 30,
     model: Annotated[str | None, typer.Option(help="Id of the model; else as configured.")] = None,
     precision: Annotated[str | None, typer.Option(help="f32, bf16 or int8; else as configured.")] = None,
+    capacity: Annotated[
+        bool, typer.Option("--capacity", help="How many cameras and requests a second this box bears.")
+    ] = False,
+    rate: Rate = 5.0,
+    p99: Latency = "200ms",  # type: ignore[assignment] # it is parsed
+    window: Window = "4s",  # type: ignore[assignment] # it is parsed
+    most: Most = 200,
+    as_json: AsJson = False,
     *,
     config: ConfigPath,
 ) -> None:
-    """Time a service stage by stage, and the whole against the bare runtime's own loop, in the same run."""
-    settings = configuration.load(config)
+    """Time a service stage by stage, and the whole against the bare runtime's own loop, in the same run.
+
+    With --capacity a daemon of its own is asked how much this box bears: cameras of 720p until results come
+    later than --p99 or seldomer than 95 % of --rate, then requests a second and memory of each service.
+    """
     asked = {key: value for key, value in (("model", model), ("precision", precision)) if value is not None}
-    counters, log, items = Counters(), _RunLog(), given or []
+    if not names and not capacity:
+        raise typer.BadParameter("name a SERVICE, or ask for --capacity")
+    name, *items = names or [""]
+    if asked and (not name or (capacity and items)):
+        raise typer.BadParameter("--model and --precision want one SERVICE")
+    settings = _with(configuration.load(config), name, asked)
+    if capacity:
+        tell_capacity(settings, names or [], CameraTerms(rate, p99, window, most), as_json)
+    else:
+        _time(name, items, settings, rounds, as_json)
+
+
+def _with(settings: Config, name: str, asked: Mapping[str, str]) -> Config:
+    """With what was asked for one service."""
+    if not asked:
+        return settings
+    wanted = settings.service(name).model_copy(update=asked)
+    return settings.model_copy(update={"services": {**settings.services, name: wanted}})
+
+
+def _time(name: str, items: list[str], settings: Config, rounds: int, as_json: bool) -> None:
+    counters, log = Counters(), _RunLog()
     opener = make_opener(settings, counters, log.watch)
-    served = open_service(name, settings.service(name).model_copy(update=asked), opener)
+    served = open_service(name, settings.service(name), opener)
     request, pictures = _request(served, items, opener.catalogue)
     table_ = ServiceTable()
     table_.put(served)
@@ -75,7 +113,8 @@ def bench(
         say(f"{name}: {facts.name}, {facts.variant} on {facts.device}")
         seconds = _interleaved(kinds, rounds)
     sound_s = _sound_seconds(items[0]) if served.service.takes_sound else None
-    _report(served, seconds, {stage: p50 for stage, (p50, _) in counters.percentiles().items()}, sound_s)
+    observed = {stage: p50 for stage, (p50, _) in counters.percentiles().items()}
+    _report(served, seconds, observed, sound_s, as_json)
 
 
 class _RunLog:
@@ -190,28 +229,19 @@ def _stages(model: str, seconds: Mapping[str, float], observed: Mapping[str, flo
 
 
 def _report(
-    served: Served, seconds: Mapping[str, float], observed: Mapping[str, float], sound_s: float | None
+    served: Served,
+    seconds: Mapping[str, float],
+    observed: Mapping[str, float],
+    sound_s: float | None,
+    as_json: bool,
 ) -> None:
-    """The table for people, the same as JSON on stdout."""
+    """JSON on stdout, and unless that alone is wanted the same as tables for people."""
     facts = served.instance.facts
     stages = _stages(facts.name, seconds, observed)
     request, bare = seconds["request"], seconds["bare runtime"]
     own = max(0.0, request - sum(stages.values()))
-    rest = "the daemon's own" if "preprocess" in stages else "the models' and the daemon's own"
-    table(
-        "one request, median",
-        ("stage", "ms", "share"),
-        [
-            *((stage, f"{s * 1000:.3f}", f"{s / request:.1%}") for stage, s in stages.items()),
-            (rest, f"{own * 1000:.3f}", f"{own / request:.1%}"),
-            ("whole", f"{request * 1000:.3f}", "100.0%"),
-        ],
-    )
-    table(
-        "against the bare runtime",
-        ("way", "ms", "ratio"),
-        [(kind, f"{s * 1000:.3f}", f"{s / bare:.3f}") for kind, s in seconds.items()],
-    )
+    if not as_json:
+        _tables(stages, seconds, own)
     ms = {key.replace(" ", "_"): round(s * 1000, 3) for key, s in {**stages, "own": own, **seconds}.items()}
     ratios = {f"{kind}_to_bare": round(s / bare, 3) for kind, s in seconds.items() if kind != "bare runtime"}
     if sound_s:
@@ -227,4 +257,23 @@ def _report(
             "own_share": round(own / request, 4),
             **ratios,
         }
+    )
+
+
+def _tables(stages: Mapping[str, float], seconds: Mapping[str, float], own: float) -> None:
+    request, bare = seconds["request"], seconds["bare runtime"]
+    rest = "the daemon's own" if "preprocess" in stages else "the models' and the daemon's own"
+    table(
+        "one request, median",
+        ("stage", "ms", "share"),
+        [
+            *((stage, f"{s * 1000:.3f}", f"{s / request:.1%}") for stage, s in stages.items()),
+            (rest, f"{own * 1000:.3f}", f"{own / request:.1%}"),
+            ("whole", f"{request * 1000:.3f}", "100.0%"),
+        ],
+    )
+    table(
+        "against the bare runtime",
+        ("way", "ms", "ratio"),
+        [(kind, f"{s * 1000:.3f}", f"{s / bare:.3f}") for kind, s in seconds.items()],
     )

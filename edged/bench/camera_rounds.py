@@ -1,0 +1,208 @@
+"""How many cameras a box bears: more and more of them, until results come too late or too seldom."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from edged.bench.box import NODE, ScratchBox
+from edged.bench.cameras import PlayedCameras
+from edged.bench.clip import encoded
+from edged.bench.listener import ResultListener
+from edged.bench.search import Trial, borne, next_count
+from edged.chaos.memory import cpu_seconds
+from edged.runtimes.devices import usable_cores
+
+SIZE = (720, 1280)
+CLIP_S = 4
+KEPT = 0.95
+"""Share of the wanted results that must come, and of the frames of a camera alone that must be decoded."""
+EVEN = 0.8
+"""Share of its own results that must come of each camera: none pays for the others."""
+NEAR = (0.85, 1.5)
+"""What keeps so large a share, and is late by so much, is measured once more and then believed."""
+START_S = 20.0
+"""Wait at most so long until all cameras are seen."""
+SETTLE_S = 1.0
+"""They are seen, and then it is measured: key frames of the beginning are no load of every day."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraTerms:
+    """What is asked of the box."""
+
+    rate: float
+    """Inferences a second of each camera."""
+    p99_s: float
+    """From capture to message, of all but one in a hundred, at most."""
+    window_s: float
+    """So long each count of cameras is measured."""
+    most: int
+    """No more cameras are tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraRound:
+    """What so many cameras got."""
+
+    cameras: int
+    results_a_second: float
+    """Of a camera, on average."""
+    least_a_second: float
+    """Of the camera that got the fewest."""
+    frames_a_second: float
+    """Decoded, of a camera, on average."""
+    p50_ms: float | None
+    """From capture to message, in the hands of a subscriber; none: no message came."""
+    p99_ms: float | None
+    cores: float
+    """Of the daemon, its broker and all its processes."""
+    bench_cores: float
+    """Of the cameras and the subscriber, which run on the same box."""
+    memory_bytes: int
+    """Proportional set size of the daemon, its broker and all its processes."""
+    why_not: str = ""
+    """What did not hold; empty when all did."""
+
+
+def camera_rounds(
+    box: ScratchBox, service: str, terms: CameraTerms, report: Callable[[CameraRound], None]
+) -> list[CameraRound]:
+    """All rounds, in order; `report` gets each. Raises `NotReady`, `EdgedError`."""
+    cameras = PlayedCameras(encoded(SIZE, CLIP_S))
+    listener = ResultListener(box.mqtt_port, NODE, service)
+    cameras.start()
+    rounds: list[CameraRound] = []
+    try:
+        listener.connect()
+        with closing(listener):
+            while (count := next_count(trials(rounds), terms.most)) is not None:
+                measured = _Measured(box, cameras, listener, service, terms)
+                measured.begin(count)
+                for _ in range(2):
+                    rounds.append(judged(measured.round(count), terms, rounds[:1]))
+                    report(rounds[-1])
+                    if not is_near(rounds[-1], terms):
+                        break
+    finally:
+        cameras.stop()
+    return rounds
+
+
+def trials(rounds: Sequence[CameraRound]) -> list[Trial]:
+    """What the search must know of them."""
+    cores = usable_cores()
+    return [Trial(one.cameras, not one.why_not, (one.cores + one.bench_cores) / cores) for one in rounds]
+
+
+def largest(rounds: Sequence[CameraRound]) -> CameraRound | None:
+    """The round of the most cameras that the box bears; none: not even one."""
+    count = borne(trials(rounds))
+    return next((one for one in reversed(rounds) if one.cameras == count), None)
+
+
+def limit(rounds: Sequence[CameraRound]) -> str:
+    """What did not hold with more cameras; empty: no more were tried."""
+    failed = [one for one in rounds if one.why_not and one.cameras > borne(trials(rounds))]
+    return min(failed, key=lambda one: one.cameras).why_not if failed else ""
+
+
+def judged(measured: CameraRound, terms: CameraTerms, alone: Sequence[CameraRound]) -> CameraRound:
+    """With what did not hold; `alone`: the round of one camera, where there was one."""
+    wanted, frames = KEPT * terms.rate, KEPT * (alone[0].frames_a_second if alone else 0.0)
+    why_not = ""
+    if measured.p99_ms is None or measured.results_a_second < wanted:
+        why_not = f"{measured.results_a_second:.1f} results a second of {terms.rate:g}"
+    elif measured.least_a_second < EVEN * terms.rate:
+        why_not = f"{measured.least_a_second:.1f} results a second of one camera"
+    elif measured.frames_a_second < frames:
+        why_not = f"{measured.frames_a_second:.1f} frames a second of {alone[0].frames_a_second:.1f}"
+    elif measured.p99_ms > terms.p99_s * 1000:
+        why_not = f"p99 {measured.p99_ms:.0f} ms"
+    return replace(measured, why_not=why_not)
+
+
+def is_near(one: CameraRound, terms: CameraTerms) -> bool:
+    """Whether it failed by so little that it may have been chance."""
+    kept, late = NEAR
+    return bool(
+        one.why_not
+        and one.p99_ms is not None
+        and one.results_a_second >= kept * terms.rate
+        and one.p99_ms <= late * terms.p99_s * 1000
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    at: float
+    cpu_s: float
+    own_cpu_s: float
+    frames: int
+
+
+class _Measured:
+    """One count of cameras on the box."""
+
+    def __init__(
+        self,
+        box: ScratchBox,
+        cameras: PlayedCameras,
+        listener: ResultListener,
+        service: str,
+        terms: CameraTerms,
+    ) -> None:
+        self._box, self._cameras, self._listener = box, cameras, listener
+        self._run = {"run": [service], "gate": {"fps": terms.rate}, "timeout_s": 10, "stall_s": 60}
+        self._terms = terms
+
+    def begin(self, count: int) -> None:
+        """Have so many cameras watched, and wait until all of them are."""
+        since = time.monotonic()
+        self._box.feed(
+            {_name(number): {"source": self._cameras.url(number), **self._run} for number in range(count)}
+        )
+        self._listener.wait_for(_names(count), since, START_S)
+        time.sleep(SETTLE_S)
+
+    def round(self, count: int) -> CameraRound:
+        """What they get; nothing of it is judged."""
+        begin = self._moment()
+        time.sleep(self._terms.window_s)
+        end = self._moment()
+        seconds = end.at - begin.at
+        ages = self._listener.ages(_names(count), begin.at, end.at)
+        numbers = [len(of_one) for of_one in ages.values()]
+        told = np.array([age for of_one in ages.values() for age in of_one]) * 1000
+        p50, p99 = np.percentile(told, (50, 99)).round(1).tolist() if len(told) else (None, None)
+        return CameraRound(
+            count,
+            round(sum(numbers) / count / seconds, 2),
+            round(min(numbers) / seconds, 2),
+            round((end.frames - begin.frames) / count / seconds, 1),
+            p50,
+            p99,
+            round((end.cpu_s - begin.cpu_s) / seconds, 2),
+            round((end.own_cpu_s - begin.own_cpu_s) / seconds, 2),
+            self._box.daemon.memory_bytes(),
+        )
+
+    def _moment(self) -> _Moment:
+        counters: Mapping[str, Any] = self._box.status()["counters"]
+        frames = sum(
+            sum(reasons.values()) for name, reasons in counters.items() if name.startswith("frames/")
+        )
+        return _Moment(
+            time.monotonic(), cpu_seconds(self._box.daemon.process_id), time.process_time(), frames
+        )
+
+
+def _name(number: int) -> str:
+    return f"camera-{number + 1}"
+
+
+def _names(count: int) -> list[str]:
+    return [_name(number) for number in range(count)]
