@@ -12,7 +12,7 @@ from edged.bench.box import NODE, ScratchBox
 from edged.bench.cameras import PlayedCameras
 from edged.bench.clip import encoded
 from edged.bench.listener import ResultListener
-from edged.bench.search import Trial, borne, next_count
+from edged.bench.search import TriedCount, borne, next_count
 from edged.chaos.memory import cpu_seconds
 from edged.runtimes.devices import usable_cores
 
@@ -92,10 +92,10 @@ def camera_rounds(
     return rounds
 
 
-def trials(rounds: Sequence[CameraRound]) -> list[Trial]:
+def trials(rounds: Sequence[CameraRound]) -> list[TriedCount]:
     """What the search must know of them."""
     cores = usable_cores()
-    return [Trial(one.cameras, not one.why_not, (one.cores + one.bench_cores) / cores) for one in rounds]
+    return [TriedCount(one.cameras, not one.why_not, (one.cores + one.bench_cores) / cores) for one in rounds]
 
 
 def largest(rounds: Sequence[CameraRound]) -> CameraRound | None:

@@ -33,7 +33,7 @@ _WANT_FILES: Mapping[Media, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ServiceQuestion:
     """A service that is installed, and a request to it."""
 
     service: Service
@@ -43,13 +43,13 @@ class Question:
     body: bytes
 
 
-def questions(settings: Config, names: Collection[str]) -> tuple[list[Question], dict[str, str]]:
+def questions(settings: Config, names: Collection[str]) -> tuple[list[ServiceQuestion], dict[str, str]]:
     """For each of these services, none named: each that is installed; and why others are left out.
 
     Raises `NotFound`, `NotReady` for a named one that there is not or that is not installed.
     """
     catalogue = open_catalogue(settings)
-    asked: list[Question] = []
+    asked: list[ServiceQuestion] = []
     left_out: dict[str, str] = {}
     for known in [service(name) for name in names] or SERVICES.values():
         try:
@@ -73,14 +73,16 @@ def _model(settings: Config, catalogue: Catalogue, known: Service) -> str:
     return model
 
 
-def _question(catalogue: Catalogue, known: Service, model: str) -> Question:
+def _question(catalogue: Catalogue, known: Service, model: str) -> ServiceQuestion:
     if known.media == "text":
         text = {"id": "1", "first_sequence": _TEXT}
-        return Question(known, model, f"{len(_TEXT)} characters", orjson.dumps(text))
+        return ServiceQuestion(known, model, f"{len(_TEXT)} characters", orjson.dumps(text))
     name, pictures = _pictures(catalogue, model)
     height, width = pictures[0].shape[:2]
     first, second = (pybase64.b64encode_as_string(encode_jpeg(pixels)) for pixels in pictures)
-    return Question(known, model, f"{name} {width} x {height}", orjson.dumps(_fields(known, first, second)))
+    return ServiceQuestion(
+        known, model, f"{name} {width} x {height}", orjson.dumps(_fields(known, first, second))
+    )
 
 
 def _fields(known: Service, first: str, second: str) -> dict[str, Any]:

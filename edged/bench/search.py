@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class TriedCount:
     """A count that was tried."""
 
     count: int
@@ -14,7 +14,7 @@ class Trial:
     """Share of the box that was in use; a hint where to look next, which is not believed."""
 
 
-def next_count(trials: Sequence[Trial], most: int) -> int | None:
+def next_count(trials: Sequence[TriedCount], most: int) -> int | None:
     """What to try next, from 1 to `most`; none: the answer stands, see `borne`.
 
     Twice as many until it is too much, or fewer where the load tells that so many cannot be; then the middle
@@ -27,18 +27,18 @@ def next_count(trials: Sequence[Trial], most: int) -> int | None:
     return (fine + failed) // 2 if failed - fine > 1 else None
 
 
-def borne(trials: Sequence[Trial]) -> int:
+def borne(trials: Sequence[TriedCount]) -> int:
     """The largest count that was fine; 0 where none was."""
     return max((trial.count for trial in _last(trials) if trial.fine), default=0)
 
 
-def _failed(trials: Sequence[Trial]) -> int | None:
+def _failed(trials: Sequence[TriedCount]) -> int | None:
     fine = borne(trials)
     counts = (trial.count for trial in _last(trials) if not trial.fine)
     return min((count for count in counts if count > fine), default=None)
 
 
-def _more(trials: Sequence[Trial], fine: int) -> int:
+def _more(trials: Sequence[TriedCount], fine: int) -> int:
     if fine == 0:
         return 1
     load = next(trial.load for trial in reversed(trials) if trial.count == fine)
@@ -46,5 +46,5 @@ def _more(trials: Sequence[Trial], fine: int) -> int:
     return max(fine + 1, min(2 * fine, fitting))
 
 
-def _last(trials: Sequence[Trial]) -> list[Trial]:
+def _last(trials: Sequence[TriedCount]) -> list[TriedCount]:
     return list({trial.count: trial for trial in trials}.values())

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from edged.bench.box import ScratchBox, scratch_box
 from edged.bench.clients import asked_more_and_more, best, http_client
-from edged.bench.questions import Question
+from edged.bench.questions import ServiceQuestion
 from edged.config import Config
 from edged.contracts.errors import EdgedError
 
@@ -35,7 +35,7 @@ class ServiceRate:
     """Why it was not measured; empty when it was."""
 
 
-def service_rate(settings: Config, question: Question) -> ServiceRate:
+def service_rate(settings: Config, question: ServiceQuestion) -> ServiceRate:
     """Measure one; what goes wrong is said in `why_not`."""
     name = question.service.name
     bare = ServiceRate(name, question.model, question.shown)
@@ -47,7 +47,7 @@ def service_rate(settings: Config, question: Question) -> ServiceRate:
         return ServiceRate(name, question.model, question.shown, why_not=str(error))
 
 
-def _measured(box: ScratchBox, bare: ServiceRate, question: Question) -> ServiceRate:
+def _measured(box: ScratchBox, bare: ServiceRate, question: ServiceQuestion) -> ServiceRate:
     path = f"/api/predict/{bare.service}"
     tried = asked_more_and_more(
         lambda: http_client(box.http_port, path, box.headers, question.body), WINDOW_S

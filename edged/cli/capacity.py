@@ -4,7 +4,9 @@ import signal
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from edged import __version__
 from edged.bench.camera_rounds import SIZE, CameraRound, CameraTerms
@@ -12,22 +14,27 @@ from edged.bench.capacity import Capacity, measured_capacity
 from edged.bench.clip import FPS
 from edged.bench.machine import machine
 from edged.bench.service_rates import ServiceRate
+from edged.cli.run import duration
 from edged.cli.terminal import print_json, progress_bars, say, table
 from edged.config import Config
 
 _ROUNDS = ("cameras", "results/s", "least", "frames/s", "p50 ms", "p99 ms", "cores", "memory", "too much")
 _RATES = (
-    "service",
-    "model",
-    "variant",
-    "item",
-    "requests/s",
-    "clients",
-    "p50 ms",
-    "p99 ms",
-    "alone ms",
-    "memory",
+    *("service", "model", "variant", "item"),
+    *("requests/s", "clients", "p50 ms", "p99 ms", "alone ms", "memory"),
 )
+
+Rate = Annotated[float, typer.Option(min=0.1, max=30, help="Capacity: inferences a second of each camera.")]
+Latency = Annotated[
+    float,
+    typer.Option(
+        "--p99", parser=duration, help="Capacity: from capture to message, at most.", metavar="DURATION"
+    ),
+]
+Window = Annotated[
+    float, typer.Option(parser=duration, help="Capacity: each round is measured so long.", metavar="DURATION")
+]
+Most = Annotated[int, typer.Option(min=1, max=500, help="Capacity: no more cameras are tried.")]
 
 
 def tell_capacity(settings: Config, names: Sequence[str], terms: CameraTerms, as_json: bool) -> None:
