@@ -106,7 +106,8 @@ def largest(rounds: Sequence[CameraRound]) -> CameraRound | None:
 
 def limit(rounds: Sequence[CameraRound]) -> str:
     """What did not hold with more cameras; empty: no more were tried."""
-    failed = [one for one in rounds if one.why_not and one.cameras > borne(trials(rounds))]
+    fine = borne(trials(rounds))
+    failed = [one for one in reversed(rounds) if one.why_not and one.cameras > fine]
     return min(failed, key=lambda one: one.cameras).why_not if failed else ""
 
 

@@ -42,8 +42,7 @@ def _more(trials: Sequence[TriedCount], fine: int) -> int:
     if fine == 0:
         return 1
     load = next(trial.load for trial in reversed(trials) if trial.count == fine)
-    fitting = int(fine / load) if load > 0 else 2 * fine
-    return max(fine + 1, min(2 * fine, fitting))
+    return max(fine + 1, int(fine / max(load, 0.5)))
 
 
 def _last(trials: Sequence[TriedCount]) -> list[TriedCount]:

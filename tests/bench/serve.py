@@ -1,9 +1,11 @@
-"""How many requests a second: edged over HTTP and MQTT, LitServe and bare Starlette, side by side in one run.
+"""How many requests a second: edged, LitServe, BentoML, bare Starlette, benchmark_app, beside each other.
 
-`python -m tests.bench.serve --jpeg FILE` where LitServe is installed (`pip install litserve`). The same net,
-the same JPEG, four clients. LitServe has one worker, Starlette one thread, with all cores for one inference;
-edged is one process, once as it is shipped and once with one inference at a time. They take turns; the table
-shows the median and the best of the rounds, and how many times LitServe's the median is. It judges nothing.
+`python -m tests.bench.serve [--jpeg FILE] [--markdown]`. In one run, the same net and JPEG, four clients.
+LitServe and BentoML have one worker, Starlette one thread, with all cores for one inference; edged is one
+process, once as it is shipped and once with one inference at a time. `benchmark_app` runs the bare net: what
+no server can pass. They take turns; the table shows the median and the best of the rounds, and how many times
+LitServe's the median is. It judges nothing. The others are installed into an environment of their own, in the
+folder `--peers`.
 """
 
 import argparse
@@ -19,24 +21,51 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import date
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
+import cv2
 import yaml
 from rich.console import Console
 from rich.table import Table
 
-from edged.opening import open_catalogue
+from edged.bench.machine import machine
+from edged.config import Config
+from edged.media.picture import encode_jpeg
+from edged.media.video import sample_frames
+from edged.opening import open_catalogue, open_plugins
+from edged.repository.catalogue import Catalogue
 from edged.runtimes.devices import usable_cores
+from tests.bench.benchmark_app import inferences_a_second
 from tests.bench.mqtt_client import MqttClient
+from tests.bench.peers import FOLDER, peers_python
 from tests.broker import free_port, until
 
 ROOT = Path(__file__).parent.parent.parent
 SERVICE = "image-classification"
 NODE = "bench"
 WARM_S = 1.0
+
+SIZE = (1280, 720)
+PEERS = {
+    "LitServe": ("tests.bench.litserve_peer", "{port}"),
+    "BentoML": (
+        "bentoml",
+        "serve",
+        "tests.bench.bentoml_peer:Classify",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "{port}",
+    ),
+    "Starlette, bare": ("tests.bench.starlette_peer", "{port}"),
+}
+"""Modules of the others with their arguments; those of the net follow, or stand in the environment."""
 
 Ask = Callable[[], None]
 """One request and its answer; raises when the answer is not good."""
@@ -46,13 +75,14 @@ def main() -> None:
     """Print the table, and the same as JSON with `--json`."""
     options = _options()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        body = json.dumps({"image": base64.b64encode(options.jpeg.read_bytes()).decode()}).encode()
-        makers = _servers(stack, folder, options.model, options.models, body)
-        rates: dict[str, list[float]] = {name: [] for name in makers}
+        folder, python = Path(stack.enter_context(tempfile.TemporaryDirectory())), peers_python(options.peers)
+        jpeg = options.jpeg.read_bytes() if options.jpeg else _frame(options.model, options.models)
+        body = json.dumps({"image": base64.b64encode(jpeg).decode()}).encode()
+        ways = _servers(stack, folder, options, python, body)
+        rates: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(options.rounds):
-            for name, make in makers.items():
-                rates[name].append(_rate(make, options.clients, options.seconds))
+            for name, measure in ways.items():
+                rates[name].append(measure())
     _report(rates, options)
 
 
@@ -60,34 +90,54 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="efficientnet-lite0-int8", help="a model of " + SERVICE)
     parser.add_argument("--models", type=Path, default=ROOT / "models", help="where it was pulled to")
-    parser.add_argument("--jpeg", type=Path, required=True, help="the picture that every request brings")
+    parser.add_argument("--jpeg", type=Path, help="of every request; else a frame of the model's clip")
+    parser.add_argument("--peers", type=Path, default=FOLDER, help="environment of the others")
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=8.0, help="of one turn")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--markdown", action="store_true", help="the table as the README has it")
     return parser.parse_args()
 
 
+def _frame(model: str, models: Path) -> bytes:
+    """Of the clip that the model is measured on at `pull`, as a JPEG of 720 lines."""
+    catalogue = Catalogue(models, open_plugins(Config()).models)
+    calibration = catalogue.card(model).calibration
+    assert calibration is not None, f"{model} brings no clip: name a --jpeg"
+    clip = catalogue.file(model, calibration.media[0])
+    return encode_jpeg(cv2.resize(sample_frames(clip, 3)[1], SIZE, interpolation=cv2.INTER_AREA))
+
+
 def _servers(
-    stack: ExitStack, folder: Path, model: str, models: Path, body: bytes
-) -> dict[str, Callable[[], Ask]]:
-    """Start all of them; by name, what makes one client."""
+    stack: ExitStack, folder: Path, options: argparse.Namespace, python: Path, body: bytes
+) -> dict[str, Callable[[], float]]:
+    """Start all of them; by name, what measures one turn."""
     path = f"/api/predict/{SERVICE}"
-    shipped = _edged(stack, folder / "shipped", model, models, "auto")
-    single = _edged(stack, folder / "single", model, models, 1)
+    shipped = _edged(stack, folder / "shipped", options.model, options.models, "auto")
+    single = _edged(stack, folder / "single", options.model, options.models, 1)
     makers: dict[str, Callable[[], Ask]] = {
         "edged, HTTP": lambda: _http_client(shipped.http, path, body),
         "edged, MQTT 5": lambda: MqttClient(shipped.mqtt, f"edged/{NODE}/request/{SERVICE}", body).ask,
-        "edged, HTTP, runtime.workers: 1": lambda: _http_client(single.http, path, body),
+        "edged, HTTP, `runtime.workers: 1`": lambda: _http_client(single.http, path, body),
     }
-    net = _net(folder, model, models, shipped.config)
-    for kind in ("litserve", "starlette"):
+    net = _net(folder, options.model, options.models, shipped.config)
+    for name, command in PEERS.items():
         port = free_port()
-        stack.enter_context(_process([sys.executable, "-m", f"tests.bench.{kind}_peer", str(port), *net]))
-        makers[kind] = lambda port=port: _http_client(port, "/predict", body)
+        said = [part.format(port=port) for part in command]
+        arguments = net if name != "BentoML" else []
+        env = {"NET": json.dumps(net), "BENTOML_HOME": str(folder), "BENTOML_DO_NOT_TRACK": "True"}
+        stack.enter_context(_process([str(python), "-m", *said, *arguments], env))
+        makers[name] = lambda port=port: _http_client(port, "/predict", body)
     for name, make in makers.items():
-        until(lambda make=make: _answers(make), f"an answer of {name}")
-    return makers
+        until(lambda make=make: _answers(make), f"an answer of {name}", 60)
+    ways: dict[str, Callable[[], float]] = {
+        name: partial(_rate, make, options.clients, options.seconds) for name, make in makers.items()
+    }
+    return {
+        **ways,
+        "benchmark_app, the net alone": partial(inferences_a_second, python, net[0], options.seconds),
+    }
 
 
 @dataclass(frozen=True)
@@ -102,7 +152,7 @@ class Edged:
 def _edged(stack: ExitStack, folder: Path, model: str, models: Path, workers: int | str) -> Edged:
     made = Edged(folder / "config.yaml", free_port(), free_port())
     folder.mkdir()
-    config = {
+    written = {
         "node": NODE,
         "paths": {"models": str(models), "state": str(folder / "state")},
         "runtime": {"workers": workers},
@@ -110,7 +160,7 @@ def _edged(stack: ExitStack, folder: Path, model: str, models: Path, workers: in
         "http": {"listen": f"127.0.0.1:{made.http}"},
         "services": {SERVICE: {"model": model}},
     }
-    made.config.write_text(yaml.safe_dump(config))
+    made.config.write_text(yaml.safe_dump(written))
     command = [sys.executable, "-c", "from edged.cli import main; main()", "run", "--quiet", "--config"]
     stack.enter_context(_process([*command, str(made.config)]))
     return made
@@ -129,8 +179,8 @@ def _net(folder: Path, model: str, models: Path, config: Path) -> list[str]:
 
 
 @contextmanager
-def _process(command: list[str]) -> Iterator[None]:
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+def _process(command: list[str], more: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **more}
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, env=env, start_new_session=True, **silent)
     try:
@@ -186,15 +236,25 @@ def _rate(make: Callable[[], Ask], clients: int, seconds: float) -> float:
 
 def _report(rates: dict[str, list[float]], options: argparse.Namespace) -> None:
     medians = {name: statistics.median(values) for name, values in rates.items()}
+    facts = asdict(machine())
     if options.json:
-        print(json.dumps({"model": options.model, "requests_per_s": rates, "median": medians}))
+        told = {"machine": facts, "model": options.model, "requests_per_s": rates, "median": medians}
+        print(json.dumps(told))
+        return
+    rows = [
+        (name, f"{median:.1f}", f"{max(rates[name]):.1f}", f"{median / medians['LitServe']:.2f} x")
+        for name, median in medians.items()
+    ]
+    if options.markdown:
+        on = f"{facts['cores']} cores, {', '.join(facts['computes_in'])}, {date.today()}"
+        rows = [(f"`{options.model}`, {on}", "requests/s", "best", "against LitServe"), ("---",) * 4, *rows]
+        print("\n".join(f"| {' | '.join(row)} |" for row in rows))
         return
     table = Table(title=f"{options.model}, {options.clients} clients")
     for column in ("server", "requests/s", "best", "against LitServe"):
         table.add_column(column, justify="left" if column == "server" else "right")
-    for name, median in medians.items():
-        ratio = median / medians["litserve"]
-        table.add_row(name, f"{median:.1f}", f"{max(rates[name]):.1f}", f"{ratio:.2f} x")
+    for row in rows:
+        table.add_row(*row)
     Console().print(table)
 
 

@@ -1,0 +1,20 @@
+"""BentoML as its guide shows: one worker process, no batching. `NET`: what `Classifier` wants, as JSON."""
+
+import json
+import os
+
+import bentoml
+
+from tests.bench.classifier import Classifier
+
+
+@bentoml.service(workers=1)
+class Classify:
+    """Base64 in, the classifier's answer out."""
+
+    def __init__(self) -> None:
+        self._classify = Classifier(*json.loads(os.environ["NET"]))
+
+    @bentoml.api
+    def predict(self, image: str) -> dict:
+        return self._classify(image)

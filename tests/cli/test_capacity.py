@@ -1,0 +1,146 @@
+"""`edged bench --capacity` as a user types it: a short run with a tiny graph, Ctrl-C, what is not there."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from edged.cli.bench import _with
+from edged.config import Config
+from tests.broker import until
+from tests.e2e.box import EDGED, ROOT
+from tests.graphs import write_graph
+
+CARD = """
+api: 2
+id: tiny
+service: {service}
+rank: 1
+summary: means of channels
+source: made for tests
+licence: {{id: Apache-2.0, permissive: true}}
+weights: {{tiny.onnx: {{sha256: {sha256}, size: {size}, origins: [{{file: tiny.onnx}}]}}}}
+graphs:
+  main:
+    weights: [tiny.onnx]
+    inputs: {{pictures: {{kind: picture, size: [8, 8], fit: stretch, colour: rgb}}}}
+    outputs: [scores]
+    variants: [onnxruntime-f32]
+decoder: classification
+parameters: {{activation: softmax}}
+labels: [a, b, c, d]
+"""
+SERVICE = "image-classification"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A configuration whose only installed model is the tiny graph."""
+    made = tmp_path_factory.mktemp("capacity")
+    own = made / "own" / "tiny"
+    own.mkdir(parents=True)
+    data = write_graph(own / "tiny.onnx").read_bytes()
+    sha256 = hashlib.sha256(data).hexdigest()
+    (own / "card.yaml").write_text(CARD.format(service=SERVICE, sha256=sha256, size=len(data)))
+    (made / "config.yaml").write_text(f"paths: {{plugins: [own]}}\nservices: {{{SERVICE}: {{}}}}\n")
+    (made / "tmp").mkdir()
+    pulled = edged(made, "pull", "tiny")
+    assert pulled.returncode == 0, pulled.stderr
+    return made
+
+
+def edged(folder, *args):
+    return subprocess.run(command(*args), **within(folder), check=False, timeout=300)
+
+
+def command(*args):
+    return [*EDGED, args[0], "-c", "config.yaml", *args[1:]]
+
+
+def within(folder):
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder / "tmp")}
+    return {"cwd": folder, "env": env, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+
+
+@pytest.mark.slow
+def test_cameras_requests_and_memory_as_json(folder):
+    done = edged(folder, "bench", "--capacity", SERVICE, "--most", "2", "--window", "1s", "--p99", "20s",
+                 "--rate", "2", "--json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    cameras = told["cameras"]
+    assert (cameras["borne"], cameras["limit"], cameras["service"]) == (2, "", SERVICE)
+    assert [one["cameras"] for one in cameras["rounds"]][-1] == 2
+    last = cameras["rounds"][-1]
+    assert last["why_not"] == ""
+    assert last["results_a_second"] >= 0.95 * 2
+    assert 0 < last["p50_ms"] <= last["p99_ms"]
+    assert min(last["cores"], last["memory_bytes"] / 1e7) > 0
+    [rate] = told["services"]
+    assert (rate["service"], rate["model"], rate["why_not"]) == (SERVICE, "tiny", "")
+    assert rate["requests_a_second"] > 1
+    assert rate["memory_bytes"] > 10_000_000
+    assert told["machine"]["cores"] >= 1
+    assert list((folder / "tmp").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_too_late_is_too_much_and_people_get_tables(folder):
+    done = edged(folder, "bench", "--capacity", SERVICE, "--most", "1", "--window", "1s", "--p99", "1ms")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    said = " ".join(done.stderr.split())
+    assert "0 cameras at 5 inferences a second, p99 within 1 ms; with more: p99 " in said
+    assert f"cameras of 720p30 that run {SERVICE}" in said
+    assert "requests a second over HTTP" in said
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_nothing_behind(folder):
+    ours = subprocess.Popen(command("bench", "--capacity", SERVICE, "--most", "1"), **within(folder))
+    until(lambda: list((folder / "tmp").glob("edged-bench-*/daemon.log")), "a daemon", 60)
+    time.sleep(0.5)
+    ours.send_signal(signal.SIGINT)
+    _, said = ours.communicate(timeout=60)
+    assert ours.returncode == 130, said
+    assert "Traceback" not in said
+    assert list((folder / "tmp").iterdir()) == []
+    assert processes_in(str(folder / "tmp")) == []
+
+
+def processes_in(text):
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    return [line for line in listed.stdout.splitlines() if text in line]
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "said"),
+    [
+        ((), 1, "no model of object-detection is installed; run `edged pull picodet-416`"),
+        (("ocr",), 1, "no model of ocr is installed; run `edged pull ppocrv6-small`"),
+        (("cars",), 1, "no service is called 'cars'"),
+        (("--model", "tiny"), 2, "--model and --precision want one SERVICE"),
+        (("--p99", "soon"), 2, "'soon' is no duration"),
+    ],
+)
+def test_what_is_not_there_is_said_at_once(folder, args, status, said):
+    done = edged(folder, "bench", "--capacity", *args)
+    assert done.returncode == status
+    assert said in " ".join(done.stderr.replace("│", "").split())
+
+
+def test_bench_wants_a_service(folder):
+    done = edged(folder, "bench")
+    assert done.returncode == 2
+    assert "name a SERVICE, or ask for --capacity" in " ".join(done.stderr.split())
+
+
+def test_a_model_that_is_asked_for_replaces_the_configured_one():
+    settings = Config.model_validate({"services": {"ocr": {"model": "a", "strict": True}}})
+    wanted = _with(settings, "ocr", {"model": "b"}).service("ocr")
+    assert (wanted.model, wanted.strict) == ("b", True)
+    assert _with(settings, "", {}) is settings
