@@ -1,7 +1,7 @@
 # `make` alone lists what there is. ARGS goes to the command: make test ARGS="-k mqtt", make run ARGS="--for 15s".
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run chaos quick test test-long check docs deb lock clean
+.PHONY: help setup run chaos bench quick test test-long check docs deb lock clean
 
 unexport PYTHONDONTWRITEBYTECODE # each worker, and each command that a test starts, would compile all anew
 BIN := .venv/bin
@@ -23,6 +23,9 @@ run: setup ## fetch the default model and the demo clip, then run the daemon unt
 
 chaos: setup ## try faults on a daemon made for it, for a minute; needs mosquitto and a pulled detector
 	@$(BIN)/edged chaos $(ARGS)
+
+bench: setup ## requests a second of edged, LitServe, BentoML and others side by side; needs a pulled classifier
+	@$(BIN)/python -m tests.bench.serve --markdown $(ARGS)
 
 quick: setup ## run the tests that need neither weights nor broker, browser, cameras, microphones; a minute
 	@$(BIN)/pytest -n 3 --dist worksteal -m quick $(ARGS)
