@@ -49,20 +49,16 @@ class ResultListener:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def wait_for(self, streams: Collection[str], since: float, seconds: float) -> bool:
-        """Whether each of these streams told something after `since`, at the latest after so long."""
-
-        def heard() -> bool:
-            told = (self._heard.get(name) for name in streams)
-            return all(found and found[-1][0] > since for found in told)
-
+    def wait_for(self, streams: Collection[str], seconds: float) -> None:
+        """Until each of these streams has told something, or so long."""
         with self._changed:
-            return self._changed.wait_for(heard, seconds)
+            self._changed.wait_for(lambda: self._heard.keys() >= set(streams), seconds)
 
     def ages(self, streams: Collection[str], begin: float, end: float) -> Mapping[str, Sequence[float]]:
         """Seconds from capture to here of all results between two moments of `time.monotonic`, by stream."""
         with self._changed:
-            return {name: [age for at, age in self._heard[name] if begin <= at < end] for name in streams}
+            told = {name: self._heard.get(name, ()) for name in streams}
+        return {name: [age for at, age in of_one if begin <= at < end] for name, of_one in told.items()}
 
     def _connected(self) -> bool:
         with contextlib.suppress(OSError):

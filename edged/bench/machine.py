@@ -34,6 +34,14 @@ def machine() -> Machine:
     )
 
 
+def box_cpu_seconds() -> float:
+    """That all processes of the box have had since it began, and its hypervisor has given to other boxes."""
+    user, nice, system, _idle, _waiting, irq, softirq, stolen, *_ = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    )
+    return sum((user, nice, system, irq, softirq, stolen)) / os.sysconf("SC_CLK_TCK")
+
+
 def _cpu() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

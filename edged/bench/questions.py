@@ -54,10 +54,12 @@ def questions(settings: Config, names: Collection[str]) -> tuple[list[ServiceQue
     for known in [service(name) for name in names] or SERVICES.values():
         try:
             model = _model(settings, catalogue, known)
-        except EdgedError:
+        except EdgedError as error:
             if names:
                 raise
-            continue  # not installed, which is no fault
+            if not isinstance(error, NotReady):  # not to be installed is no fault
+                left_out[known.name] = str(error)
+            continue
         if known.media in _WANT_FILES:
             left_out[known.name] = f"{_WANT_FILES[known.media]}: `edged bench {known.name} FILE`"
         else:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from edged import __version__
-from edged.bench.camera_rounds import SIZE, CameraRound, CameraTerms
+from edged.bench.camera_rounds import SIZE, CameraRound, CameraTerms, is_disturbed
 from edged.bench.capacity import Capacity, measured_capacity
 from edged.bench.clip import FPS
 from edged.bench.machine import machine
@@ -18,7 +18,10 @@ from edged.cli.run import duration
 from edged.cli.terminal import print_json, progress_bars, say, table
 from edged.config import Config
 
-_ROUNDS = ("cameras", "results/s", "least", "frames/s", "p50 ms", "p99 ms", "cores", "memory", "too much")
+_ROUNDS = (
+    *("cameras", "results/s", "least", "frames/s", "p50 ms", "p99 ms"),
+    *("cores", "others", "memory", "too much"),
+)
 _RATES = (
     *("service", "model", "variant", "item"),
     *("requests/s", "clients", "p50 ms", "p99 ms", "alone ms", "memory"),
@@ -76,6 +79,8 @@ def _show(found: Capacity, terms: CameraTerms) -> None:
             f"cameras of {SIZE[0]}p{FPS} that run {found.camera_service}", _ROUNDS, map(_round, found.rounds)
         )
         say(_sentence(found, terms), "bold")
+        if any(one.why_not and is_disturbed(one) for one in found.rounds):
+            say("others took a good part of the box meanwhile: it may bear more when they rest", "yellow")
     measured = [one for one in found.rates if not one.why_not]
     if measured:
         table("requests a second over HTTP, each service alone", _RATES, map(_rate, measured))
@@ -100,6 +105,7 @@ def _round(one: CameraRound) -> tuple[str, ...]:
         _ms(one.p50_ms),
         _ms(one.p99_ms),
         f"{one.cores:.2f}",
+        f"{one.other_cores:.2f}",
         f"{one.memory_bytes / 1e6:.0f} MB",
         one.why_not,
     )

@@ -13,7 +13,8 @@ class Classify:
     """Base64 in, the classifier's answer out."""
 
     def __init__(self) -> None:
-        self._classify = Classifier(*json.loads(os.environ["NET"]))
+        graph, labels, side, threads = json.loads(os.environ["NET"])
+        self._classify = Classifier(graph, labels, int(side), int(threads))
 
     @bentoml.api
     def predict(self, image: str) -> dict:
