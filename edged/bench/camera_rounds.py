@@ -29,6 +29,8 @@ OTHERS = 0.1
 """Share of the box; when what is not ours takes more of it, a failure is not believed."""
 TIMES = 3
 """So often a count is measured at most."""
+REST_S = 10.0
+"""Wait at most so long until others leave the box alone."""
 START_S = 20.0
 """Wait at most so long until all cameras are seen."""
 SETTLE_S = 1.0
@@ -102,6 +104,8 @@ def _tried(
     while not rounds or (len(rounds) < TIMES and is_doubtful(rounds[-1], trial.terms)):
         rounds.append(judged(trial.round(count), trial.terms, alone))
         report(rounds[-1])
+        if rounds[-1].why_not and is_disturbed(rounds[-1].other_cores):
+            trial.rest()
     return rounds
 
 
@@ -145,12 +149,12 @@ def is_doubtful(one: CameraRound, terms: CameraTerms) -> bool:
         return False
     kept, late = NEAR
     near = one.results_a_second >= kept * terms.rate and (one.p99_ms or 0.0) <= late * terms.p99_s * 1000
-    return near or is_disturbed(one)
+    return near or is_disturbed(one.other_cores)
 
 
-def is_disturbed(one: CameraRound) -> bool:
+def is_disturbed(other_cores: float) -> bool:
     """Whether others took so much of the box that it does not tell what the box bears."""
-    return one.other_cores > OTHERS * usable_cores()
+    return other_cores > OTHERS * usable_cores()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +194,21 @@ class _Trial:
         time.sleep(self.terms.window_s)
         return self._counted(names, begin, self._moment())
 
+    def rest(self) -> None:
+        """Wait until others leave the box alone, for a while."""
+        until = time.monotonic() + REST_S
+        while time.monotonic() < until:
+            begin = self._moment()
+            time.sleep(1.0)
+            if not is_disturbed(_others(begin, self._moment())):
+                return
+
     def _counted(self, names: Sequence[str], begin: _Moment, end: _Moment) -> CameraRound:
         seconds = end.at - begin.at
         ages = self._listener.ages(names, begin.at, end.at)
         numbers = [len(of_one) for of_one in ages.values()]
         told = np.array([age for of_one in ages.values() for age in of_one]) * 1000
         p50, p99 = np.percentile(told, (50, 99)).round(1).tolist() if len(told) else (None, None)
-        cores, bench_cores = end.cpu_s - begin.cpu_s, end.own_cpu_s - begin.own_cpu_s
-        others = max(0.0, end.box_cpu_s - begin.box_cpu_s - cores - bench_cores)
         return CameraRound(
             len(names),
             round(sum(numbers) / len(names) / seconds, 2),
@@ -205,9 +216,9 @@ class _Trial:
             round((end.frames - begin.frames) / len(names) / seconds, 1),
             p50,
             p99,
-            round(cores / seconds, 2),
-            round(bench_cores / seconds, 2),
-            round(others / seconds, 2),
+            round((end.cpu_s - begin.cpu_s) / seconds, 2),
+            round((end.own_cpu_s - begin.own_cpu_s) / seconds, 2),
+            round(_others(begin, end), 2),
             self._box.daemon.memory_bytes(),
         )
 
@@ -218,3 +229,9 @@ class _Trial:
         )
         cpu_s = cpu_seconds(self._box.daemon.process_id)
         return _Moment(time.monotonic(), cpu_s, time.process_time(), box_cpu_seconds(), frames)
+
+
+def _others(begin: _Moment, end: _Moment) -> float:
+    """Cores that all else on the box took between two moments."""
+    ours = end.cpu_s - begin.cpu_s + end.own_cpu_s - begin.own_cpu_s
+    return max(0.0, end.box_cpu_s - begin.box_cpu_s - ours) / (end.at - begin.at)

@@ -79,7 +79,7 @@ def _show(found: Capacity, terms: CameraTerms) -> None:
             f"cameras of {SIZE[0]}p{FPS} that run {found.camera_service}", _ROUNDS, map(_round, found.rounds)
         )
         say(_sentence(found, terms), "bold")
-        if any(one.why_not and is_disturbed(one) for one in found.rounds):
+        if any(one.why_not and is_disturbed(one.other_cores) for one in found.rounds):
             say("others took a good part of the box meanwhile: it may bear more when they rest", "yellow")
     measured = [one for one in found.rates if not one.why_not]
     if measured:

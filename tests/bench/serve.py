@@ -246,7 +246,7 @@ def _report(rates: dict[str, list[float]], options: argparse.Namespace) -> None:
         for name, median in medians.items()
     ]
     if options.markdown:
-        on = f"{facts['cores']} cores, {', '.join(facts['computes_in'])}, {date.today()}"
+        on = f"{facts['cores']} cores, {facts['max_isa'] or ', '.join(facts['computes_in'])}, {date.today()}"
         rows = [(f"`{options.model}`, {on}", "requests/s", "best", "against LitServe"), ("---",) * 4, *rows]
         print("\n".join(f"| {' | '.join(row)} |" for row in rows))
         return

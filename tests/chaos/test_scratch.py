@@ -1,6 +1,7 @@
 """The scratch world's parts, and that they touch nothing of the user's."""
 
 import os
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -13,7 +14,7 @@ from edged.chaos import broker
 from edged.chaos.camera import ScratchCamera
 from edged.chaos.daemon import ScratchDaemon
 from edged.chaos.faults import FAULTS
-from edged.chaos.memory import family, pss_bytes
+from edged.chaos.memory import cpu_seconds, family, pss_bytes
 from edged.chaos.round import chosen
 from edged.chaos.subject import choose
 from edged.contracts.errors import BadRequest, ConfigError, NotReady
@@ -81,6 +82,19 @@ def test_the_memory_of_a_process_is_also_that_of_its_children():
         alone = pss_bytes(family(parent.pid)[1])
         assert pss_bytes(parent.pid) > alone > 0
     assert pss_bytes(parent.pid) == 0
+
+
+def test_the_time_of_a_process_is_also_that_of_its_children():
+    code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'while True: pass']); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as parent:
+        until(lambda: len(family(parent.pid)) == 2, "a child")
+        child = family(parent.pid)[1]
+        try:
+            before = cpu_seconds(parent.pid)
+            until(lambda: cpu_seconds(parent.pid) > before + 0.3, "three tenths of a second of the CPU")
+        finally:
+            os.kill(child, signal.SIGKILL)
+    assert cpu_seconds(parent.pid) == 0
 
 
 def test_the_daemon_does_not_take_the_state_folder_of_a_service(tmp_path, monkeypatch):
