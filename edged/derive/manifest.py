@@ -15,6 +15,9 @@ from edged.runtimes.devices import Device
 RECIPE_VERSION = 3
 """Raised whenever `derive` makes something else of the same weights and card."""
 
+METHOD = 1
+"""Raised whenever variants are measured in another way: a pull measures again what was measured before."""
+
 FILE = "manifest.json"
 
 
@@ -56,11 +59,15 @@ class Measured(_Part):
     identity: str
     """Full name of the device, runtime and its version; a measurement from elsewhere does not count."""
     agreement: float | None = None
-    """0 to 1 with f32, on frames that int8 was not calibrated on; none: not measured, or there is no f32."""
+    """0 to 1 with f32, on items that int8 was not calibrated on; none: not measured, or there is no f32."""
+    at_least: float | None = None
+    """The agreement less two standard errors of its mean over the items; none: as `agreement`."""
     ms: float | None = None
     """Median of one pass through all graphs, without preparation, milliseconds; none: not measured."""
     why_not: str = ""
     """Why it does not open on this device; empty when it does."""
+    method: int = 0
+    """`METHOD` of the edged that measured it."""
 
     def holds_for(self, device: Device) -> bool:
         """Whether it was measured on this very device."""

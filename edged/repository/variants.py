@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from edged.contracts.card import ModelCard, VariantName
-from edged.derive.manifest import Manifest
+from edged.derive.manifest import Manifest, Measured
 from edged.runtimes.devices import Device
 from edged.runtimes.opening import split
 
@@ -133,14 +133,22 @@ def _passed_over(
     if measured.why_not:
         return measured.why_not
     minimum = card.agreement.minimum
-    if measured.agreement is not None and measured.agreement < minimum:
-        return f"agrees with f32 by {measured.agreement:.2f} only, and the card wants {minimum:.2f}"
+    at_least = measured.agreement if measured.at_least is None else measured.at_least
+    if at_least is not None and at_least < minimum:
+        return f"agrees with f32 by {_shares(measured)}, and the card wants {minimum:.2f}"
     f32 = _best_f32(devices, manifests, device)
     if split(variant)[1] == "f32" or measured.ms is None or f32 is None:
         return None
     if measured.ms * WORTH > f32:
         return f"{measured.ms:.1f} ms, not {WORTH:g} times as fast as f32 with {f32:.1f} ms"
     return None
+
+
+def _shares(measured: Measured) -> str:
+    """The agreement, and what is sure of it where chance had a part."""
+    if measured.at_least is None:
+        return f"{measured.agreement:.2f} only"
+    return f"{measured.agreement:.3f}, surely by {measured.at_least:.3f} only"
 
 
 def _best_f32(
