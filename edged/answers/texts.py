@@ -112,11 +112,11 @@ def _wrong(reference: Texts, other: Texts) -> int:
     a, b = _said(reference), _said(other)
     pairs = same_boxes(_places(reference), _places(other))
     alone = sum(map(len, a)) + sum(map(len, b)) - sum(len(a[i]) + len(b[j]) for i, j in pairs)
-    return alone + sum(_edits(a[i], b[j]) for i, j in pairs)
+    return alone + sum(edits(a[i], b[j]) for i, j in pairs)
 
 
-def _edits(a: str, b: str) -> int:
-    """Levenshtein's distance."""
+def edits(a: str, b: str) -> int:
+    """Levenshtein's distance: letters to put in, take out or change."""
     if a == b:
         return 0
     row = list(range(len(b) + 1))
