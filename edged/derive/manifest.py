@@ -63,7 +63,7 @@ class Measured(_Part):
     at_least: float | None = None
     """The agreement less two standard errors of its mean over the items; none: as `agreement`."""
     ms: float | None = None
-    """Median of one pass through all graphs, without preparation, milliseconds; none: not measured."""
+    """One typical item through all graphs, without preparation, milliseconds; none: not measured."""
     why_not: str = ""
     """Why it does not open on this device; empty when it does."""
     method: int = 0

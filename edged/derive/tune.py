@@ -1,7 +1,7 @@
 """Try the variants of a model on the same items: what its graphs are fed, what it answers, how fast it is."""
 
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +22,9 @@ FEWEST_ROUNDS, MOST_ROUNDS = 5, 15
 NOISE = 0.2
 """A time is noisy, and measured on, when the middle half of its rounds spreads over more than this part."""
 
+LONG_S = 30.0
+"""But not when all rounds together took longer, seconds."""
+
 KeyT = TypeVar("KeyT", bound=Hashable)
 
 
@@ -41,7 +44,7 @@ class Trial:
 
     results: Sequence[Any]
     ms: float
-    """Median of the time in the bare sessions, one typical item, milliseconds; 0 when no graph ran."""
+    """Time in the bare sessions, one typical item, milliseconds, as of `timed`; 0 when no graph ran."""
 
 
 class _Watched:
@@ -169,14 +172,21 @@ def _timed_on(items: Sequence[Any], running: Mapping[KeyT, _Entrant]) -> dict[Ke
 
 
 def timed(runs: Mapping[KeyT, Callable[[], float]]) -> dict[KeyT, float]:
-    """Median of the seconds that each run tells, in turns, until none is noisy, or for long enough."""
+    """Seconds that each run tells, asked in turns until none is noisy, or for long enough.
+
+    The median; of what stays noisy the least, for whoever disturbs only ever adds to it.
+    """
     seconds: dict[KeyT, list[float]] = {key: [] for key in runs}
     for done in range(MOST_ROUNDS):
-        if done >= FEWEST_ROUNDS and max(map(_noise, seconds.values())) <= NOISE:
+        if done >= FEWEST_ROUNDS and (_quiet(seconds.values()) or sum(map(sum, seconds.values())) > LONG_S):
             break
         for key, run in runs.items():
             seconds[key].append(run())
-    return {key: median(values) for key, values in seconds.items()}
+    return {key: median(values) if _quiet([values]) else min(values) for key, values in seconds.items()}
+
+
+def _quiet(all_seconds: Iterable[Sequence[float]]) -> bool:
+    return all(_noise(seconds) <= NOISE for seconds in all_seconds)
 
 
 def _noise(seconds: Sequence[float]) -> float:

@@ -175,8 +175,11 @@ def test_noise_is_measured_on_but_not_for_ever():
     assert timed({"a": lambda: next(rest)}) == {"a": 2}
     assert FEWEST_ROUNDS < len(seconds) - len(list(rest)) < MOST_ROUNDS
     rising = itertools.count(1)
-    timed({"a": lambda: float(next(rising))})
+    assert timed({"a": lambda: next(rising) / 100}) == {"a": 0.01}, "the least of what stays noisy"
     assert next(rising) == MOST_ROUNDS + 1
+    slow = itertools.count(1)
+    timed({"a": lambda: 4.0 * next(slow)})
+    assert next(slow) == FEWEST_ROUNDS + 1, "half a minute is enough"
 
 
 def test_int8_is_calibrated_on_what_the_model_feeds_its_graph(model):
