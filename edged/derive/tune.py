@@ -47,23 +47,36 @@ class Trial:
     """Time in the bare sessions, one typical item, milliseconds, as of `timed`; 0 when no graph ran."""
 
 
-class _Watched:
-    """A session that tells `seen` the inputs and the seconds of every run."""
+Clock = Callable[[], float]
+WALL: Sequence[Clock] = (time.perf_counter,)
+ON_CPU: Sequence[Clock] = (time.perf_counter, time.process_time)
+"""What is shorter counts: what others take of a CPU is no fault of a variant, and of threads side by side
+the wall's clock tells."""
 
-    def __init__(self, session: Session, seen: Callable[[Tensors, float], None]) -> None:
+
+class _Watched:
+    """A session that tells `seen` the inputs and the seconds of every run, by the clock that shows least."""
+
+    def __init__(
+        self, session: Session, seen: Callable[[Tensors, float], None], clocks: Sequence[Clock]
+    ) -> None:
         self._session = session
         self._seen = seen
+        self._clocks = clocks
 
     def run(self, inputs: Tensors) -> Tensors:
-        started = time.perf_counter()
+        started = [clock() for clock in self._clocks]
         outputs = self._session.run(inputs)
-        self._seen(inputs, time.perf_counter() - started)
+        spent = [clock() - begun for clock, begun in zip(self._clocks, started, strict=True)]
+        self._seen(inputs, min(spent))
         return outputs
 
 
-def _watched(tools: Tools, seen: Callable[[str], Callable[[Tensors, float], None]]) -> Tools:
+def _watched(
+    tools: Tools, seen: Callable[[str], Callable[[Tensors, float], None]], clocks: Sequence[Clock] = WALL
+) -> Tools:
     """The same tools; what every session is fed is told to `seen` of its graph."""
-    sessions = {graph: _Watched(session, seen(graph)) for graph, session in tools.sessions.items()}
+    sessions = {graph: _Watched(session, seen(graph), clocks) for graph, session in tools.sessions.items()}
     return replace(tools, sessions=sessions)
 
 
@@ -99,11 +112,11 @@ def feeds(
 class _Entrant:
     """A variant that is open, what it answered, and how long it took for each item."""
 
-    def __init__(self, opened: Callable[[Tools], Inference], tools: Tools) -> None:
+    def __init__(self, opened: Callable[[Tools], Inference], tools: Tools, clocks: Sequence[Clock]) -> None:
         self.results: list[Any] = []
         self.seconds: list[float] = []
         self._spent = 0.0
-        self._infer = opened(_watched(tools, lambda _: self._add))
+        self._infer = opened(_watched(tools, lambda _: self._add, clocks))
 
     def _add(self, _: Tensors, seconds: float) -> None:
         self._spent += seconds
@@ -126,18 +139,19 @@ def contest(
     entrants: Mapping[KeyT, Callable[[], Tools]],
     items: Sequence[Any],
     told: Callable[[int, int], None] = lambda done, total: None,
+    clocks: Callable[[KeyT], Sequence[Clock]] = lambda key: WALL,
 ) -> dict[KeyT, Trial | EdgedError]:
     """Run all variants over the items in turns, so that what slows the box down slows all of them down.
 
     The times are those of one item, the one that takes the median of all. `opened`: as of `feeds`; `entrants`
-    open their tools, all of which are open together. `told`: of so many steps so many are done. A variant
-    that does not open or run has its error as its outcome.
+    open their tools, all of which are open together. `told`: of so many steps so many are done.
+    `clocks`: by which a variant is timed. One that does not open or run has its error as its outcome.
     """
     running: dict[KeyT, _Entrant] = {}
     failed: dict[KeyT, EdgedError] = {}
     for key, tools in entrants.items():
         with _noting(failed, key):
-            running[key] = _Entrant(opened, tools())
+            running[key] = _Entrant(opened, tools(), clocks(key))
             running[key].seconds_of(items[0])  # the first run of a session is slow
     for done, item in enumerate(items):
         told(done, len(items) + 1)

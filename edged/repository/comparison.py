@@ -20,7 +20,7 @@ from edged.contracts.services import any_service, card_options
 from edged.contracts.slot import Priority
 from edged.derive import made_up
 from edged.derive.manifest import METHOD, Measured
-from edged.derive.tune import Inference, Trial, contest, feeds
+from edged.derive.tune import ON_CPU, WALL, Clock, Inference, Trial, contest, feeds
 from edged.flow.counters import Counters
 from edged.repository.instance import Instance
 from edged.runtimes.devices import Device
@@ -54,12 +54,12 @@ class Comparison:
         if self.first is None:  # their answers are compared with nothing
             items = items[:FOR_TIME]
         if items and (self.first is None or measures(of.result)):
-            trials = contest(partial(inference, self.model), self.entrants, items, self.told)
+            trials = contest(partial(inference, self.model), self.entrants, items, self.told, _clocks)
             if frames and self.first and isinstance(error := trials[self.first], EdgedError):
                 raise error
             if _any_ran(trials):
                 return self._judged(trials)
-        trials = contest(bare, self.entrants, self._fed(items), self.told)
+        trials = contest(bare, self.entrants, self._fed(items), self.told, _clocks)
         return self._judged(trials) if _any_ran(trials) else {}
 
     def _fed(self, items: Sequence[Any]) -> list[dict[str, Tensors]]:
@@ -82,6 +82,10 @@ class Comparison:
             entrant: _measured(entrant[1], trial, against if isinstance(against, Trial) else None)
             for entrant, trial in trials.items()
         }
+
+
+def _clocks(entrant: Entrant) -> Sequence[Clock]:
+    return ON_CPU if entrant[1].name == "cpu" else WALL
 
 
 def _any_ran(trials: Trials) -> bool:

@@ -1,6 +1,7 @@
 """How variants are compared, and what a model feeds its graphs."""
 
 import itertools
+import time
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from edged.contracts.image import Classification, Detections
 from edged.contracts.items import PixelFormat
 from edged.contracts.model import Prepared, SinglePassModel, Tools
 from edged.contracts.services import card_options
-from edged.derive.tune import FEWEST_ROUNDS, MOST_ROUNDS, Trial, contest, feeds, timed
+from edged.derive.tune import FEWEST_ROUNDS, MOST_ROUNDS, ON_CPU, WALL, Trial, contest, feeds, timed
 from edged.derive.tune import pictures as sampled
 from edged.media.frame import PictureFrame
 from edged.testing import FakeRun
@@ -151,6 +152,22 @@ def test_who_fails_has_the_error_and_the_others_go_on_in_turns(model, runs):
     assert isinstance(found["good"], Trial)
     assert len(found["good"].results) == 3
     assert steps == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+class Waiting(FakeSession):
+    """Waits for a CPU that others have."""
+
+    def run(self, inputs):
+        time.sleep(0.02)
+        return super().run(inputs)
+
+
+def test_what_others_take_of_a_cpu_does_not_count(model):
+    entrants = {name: lambda: Tools({"main": Waiting()}) for name in ("cpu", "gpu")}
+    clocks = {"cpu": ON_CPU, "gpu": WALL}
+    found = contest(opened(model), entrants, pictures(2), clocks=clocks.__getitem__)
+    ms = {name: trial.ms for name, trial in found.items() if isinstance(trial, Trial)}
+    assert ms["cpu"] < 20 <= ms["gpu"]
 
 
 def test_times_are_taken_in_turns_until_they_are_quiet():
