@@ -17,6 +17,7 @@ from docs.services import classes, services
 from docs.tables import fields, one_line
 from edged.config import Config, StreamSettings
 from edged.contracts import message
+from edged.contracts.described import descriptions
 from edged.serving.unit import ServiceSettings
 from edged.streams.lane import RunSettings
 from edged.streams.motion import MotionSettings
@@ -60,6 +61,7 @@ def _config() -> Iterator[str]:
 
 
 def _keys(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    said = descriptions(model)
     for name, field in model.model_fields.items():
         kind = field.annotation
         if inspect.isclass(kind) and issubclass(kind, BaseModel):
@@ -70,7 +72,7 @@ def _keys(model: type[BaseModel], prefix: str) -> Iterator[str]:
             if field.is_required()
             else f"`{_plain(field.get_default(call_default_factory=True))}`"
         )
-        yield f"| `{prefix}{name}` | {default} | {one_line(field.description or '')} |"
+        yield f"| `{prefix}{name}` | {default} | {one_line(said.get(name, ''))} |"
 
 
 def _plain(value: Any) -> str:

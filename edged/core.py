@@ -5,14 +5,17 @@ from collections.abc import Iterable
 
 from edged.contracts.errors import NotReady
 from edged.contracts.message import ServiceFacts
+from edged.contracts.services import SERVICES
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.flow.units import Units
 from edged.requests.jobs import JobDesk
 from edged.requests.queue import RequestQueue
 from edged.runtimes.devices import RuntimeSettings
+from edged.serving.demand import Demand
+from edged.serving.offers import Offer
 from edged.serving.scheduler import Scheduler
-from edged.serving.table import ServiceTable
+from edged.serving.table import Served, ServiceTable
 from edged.streams.clipbox import Waiting
 from edged.streams.live import LiveViews
 from edged.streams.publisher import Sink
@@ -67,15 +70,38 @@ class Core:
         """What requests over MQTT survive now; empty while that does not run."""
         return mqtt.kept() if (mqtt := self.telling.mqtt()) is not None else ""
 
+    def offers(self) -> list[Offer]:
+        """The services that nobody configured and that can be asked all the same."""
+        demand = self.units.get("demand", Demand)
+        return [] if demand is None else demand.offers()
+
     def service_facts(self) -> list[ServiceFacts]:
-        """The services that are ready."""
-        return [
-            ServiceFacts(
-                service=served.service.name,
-                model=served.instance.facts.name,
-                variant=served.instance.facts.variant,
-                device=served.instance.facts.device,
-                schema=served.service.schema_id,
+        """The services that can be asked: those that are ready, and those that load when they are."""
+        facts = {served.service.name: _facts(served) for served in self.table.ready()}
+        for offer in self.offers():
+            facts.setdefault(
+                offer.service,
+                ServiceFacts(
+                    service=offer.service,
+                    model=offer.model,
+                    schema=SERVICES[offer.service].schema_id,
+                    state="idle" if offer.state == "ready" else offer.state,  # it has left just now
+                ),
             )
-            for served in self.table.ready()
-        ]
+        return [facts[name] for name in sorted(facts)]
+
+    def why_not(self) -> dict[str, str]:
+        """Why other services that are configured, or could not be loaded, cannot be asked, by name."""
+        loading = {offer.service for offer in self.offers()}
+        return {name: why for name, why in self.table.why_not().items() if name not in loading}
+
+
+def _facts(served: Served) -> ServiceFacts:
+    facts = served.instance.facts
+    return ServiceFacts(
+        service=served.service.name,
+        model=facts.name,
+        variant=facts.variant,
+        device=facts.device,
+        schema=served.service.schema_id,
+    )

@@ -17,6 +17,7 @@ from edged.core import Core
 from edged.flow.counters import Counters
 from edged.flow.units import Wish
 from edged.health import Systemd, health
+from edged.opening import open_plugins
 from edged.streams.publisher import Sink
 from edged.wiring import Wiring
 
@@ -116,6 +117,8 @@ class Daemon:
         """Make what runs what should run; the units that failed."""
         self._stale = False
         if self._next is not None:
+            if self._next is not self.config:  # a reload finds the plugins that are new
+                self.wiring.opener(self._next).catalogue.learn(open_plugins(self._next).models)
             self.config, self._next = self._next, None
             log.info("applying %s", self._path)
         self._systemd.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")

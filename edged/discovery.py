@@ -9,7 +9,7 @@ import inspect
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -26,6 +26,7 @@ from edged.contracts.errors import CardError, EdgedError, NotFound, PluginError
 from edged.contracts.model import AnyModel, Model, StreamModel
 from edged.contracts.services import card_options
 from edged.hookspecs import Decoder
+from edged.narrowing import concerned
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +60,17 @@ class _Offer:
     decoders: list[tuple[str, Decoder]] = field(default_factory=list)
 
 
-def discover(folders: Iterable[Path], entry_points: bool = True, single: Iterable[Path] = ()) -> Plugins:
+def discover(
+    folders: Sequence[Path],
+    entry_points: bool = True,
+    single: Iterable[Path] = (),
+    words: Collection[str] = (),
+) -> Plugins:
     """Take in the plugins in `folders` (each holds one folder a plugin) and of the installed packages.
 
-    `single`: folders that are plugins themselves, in the others or not.
+    `single`: folders that are plugins themselves, in the others or not. `words`: ids of models, or services;
+    where there are any, plugins of the first of `folders`, those that come with edged, are passed over that
+    have nothing to do with them, nor with the user's own (`narrowing.concerned`).
 
     Never raises for a plugin's fault: it is left out, logged, and stands in `failures`. Nothing replaces
     anything: of two models with one id the later plugin is left out.
@@ -72,6 +80,8 @@ def discover(folders: Iterable[Path], entry_points: bool = True, single: Iterabl
     known = {place.resolve() for place in places}
     alone = (place for place in plugins.single if place.resolve() not in known)
     places += [place for place in alone if _is_plugin(place, plugins)]
+    if words:
+        places = concerned(places, words, [place for place in places if place.parent != folders[0]])
     coded = [place for place in places if (place / "plugin.py").is_file()]
     for place in coded:
         _take(plugins, str(place), partial(_from_code, place))

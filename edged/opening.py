@@ -1,6 +1,6 @@
 """From a configuration to its models: which there are, and what opens them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -25,9 +25,10 @@ TERMS = Terms()
 CHECKOUT = Path(__file__).parent.parent / "plugins"
 
 
-def open_plugins(settings: Config, single: Iterable[Path] = ()) -> Plugins:
-    """All plugins: those that come with edged, the configured folders, installed packages; `single` ones."""
-    return discover(_folders(settings), single=single)
+def open_plugins(settings: Config, single: Iterable[Path] = (), words: Collection[str] = ()) -> Plugins:
+    """All plugins: those that come with edged, the configured folders, installed packages; `single` ones;
+    with `words` of those that come with edged the ones that these concern, as of `discover`."""
+    return discover(_folders(settings), single=single, words=words)
 
 
 def _folders(settings: Config) -> list[Path]:

@@ -9,6 +9,7 @@ from edged.contracts.message import StreamState
 from edged.core import Core
 from edged.flow import clock
 from edged.http.status import MqttStatus, ServiceStatus, Status, StreamStatus
+from edged.serving.table import Served
 
 UNKNOWN = StreamState(state="offline", fps=0.0, why="not started yet")
 
@@ -32,22 +33,43 @@ def status(core: Core, settings: Config, off: frozenset[str]) -> Status:
 
 
 def _services(core: Core, settings: Config, units: Mapping[str, str]) -> Iterator[ServiceStatus]:
-    ready = {served.service.name: served.instance.facts for served in core.table.ready()}
+    ready = {served.service.name: served for served in core.table.ready()}
     latency = core.counters.percentiles()
-    for name in settings.wanted_services():
+    wanted = settings.wanted_services()
+    for name in wanted:
         state = units.get(f"service/{name}", "not started yet")
-        if (facts := ready.get(name)) is None:
-            yield ServiceStatus(service=name, state=state)
-            continue
-        p50, _ = latency.get(f"whole/{facts.name}", (None, None))
-        yield ServiceStatus(
-            service=name,
-            model=facts.name,
-            variant=facts.variant,
-            device=facts.device,
-            latency_ms=None if p50 is None else round(p50 * 1000, 2),
-            state=state,
+        yield _service(latency, ready.get(name), ServiceStatus(service=name, state=state))
+    offers = {offer.service: offer for offer in core.offers()}
+    for name, offer in offers.items():
+        state = "running" if offer.served else offer.state
+        bare = ServiceStatus(
+            service=name, model=offer.model, state=state, pinned=False, memory_bytes=offer.size or None
         )
+        yield _service(latency, offer.served, bare)
+    for name, why in core.table.why_not().items():
+        if name not in wanted and name not in offers:
+            yield ServiceStatus(service=name, state=why, pinned=False)
+
+
+def _service(
+    latency: Mapping[str, tuple[float, float]], served: Served | None, bare: ServiceStatus
+) -> ServiceStatus:
+    """With what is known of one that is in memory."""
+    if served is None:
+        return bare
+    facts, usage, now = served.instance.facts, served.usage, time.monotonic()
+    p50, _ = latency.get(f"whole/{facts.name}", (None, None))
+    return bare.model_copy(
+        update={
+            "model": facts.name,
+            "variant": facts.variant,
+            "device": facts.device,
+            "latency_ms": None if p50 is None else round(p50 * 1000, 2),
+            "up_s": round(now - usage.since, 1),
+            "asked": usage.times,
+            "asked_s": round(now - usage.last, 1),
+        }
+    )
 
 
 def _streams(

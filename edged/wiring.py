@@ -21,6 +21,8 @@ from edged.repository.opener import Opener
 from edged.requests.in_work import InWork
 from edged.requests.jobs import JobDesk
 from edged.requests.queue import RequestQueue
+from edged.serving.demand import Demand
+from edged.serving.offers import idle_model
 from edged.serving.scheduler import Scheduler
 from edged.serving.unit import ServiceSettings, ServiceUnit
 from edged.status import status
@@ -60,6 +62,7 @@ class Wiring:
         workers = partial(Scheduler, "frames", _workers(settings), core.counters)
         wishes = {
             "requests": Wish(queue, partial(self._requests, settings), order=20),
+            "demand": Wish(base, partial(self._demand, settings), order=11),
             "jobs": Wish(queue, partial(self._jobs, settings), order=25),
             **self.stores.wishes(settings),
             "frames": Wish(base, workers, order=20),
@@ -140,6 +143,7 @@ class Wiring:
             upload_limit=ByteLimit(settings.requests.video.max_bytes, "requests.video.max_bytes"),
             views=self._core.views,
             status=self.status,
+            idle=partial(idle_model, self._core.offers, self.opener(settings).catalogue),
         )
         return HttpUnit(settings.http, sources)
 
@@ -152,7 +156,7 @@ class Wiring:
             state_dir=settings.paths.state,
             verbs=self._verbs,
             info=self._core.service_facts,
-            why_not=self._core.table.why_not,
+            why_not=self._core.why_not,
             version=__version__,
             durability=settings.requests.durability,
         )
@@ -162,6 +166,11 @@ class Wiring:
     def _service(self, settings: Config, name: str, wanted: ServiceSettings) -> Unit:
         opener = self.opener(settings)
         return ServiceUnit(name, wanted, opener, self._core.table, self._services_changed)
+
+    def _demand(self, settings: Config) -> Unit:
+        core, changed = self._core, self._services_changed
+        idle_s = lambda: (self._settings or settings).runtime.idle  # noqa: E731
+        return Demand(core.table, self.opener(settings), idle_s, core.memory, changed=changed)
 
     def _stream(self, settings: Config, name: str, stream: StreamSettings) -> Unit:
         workers = self._core.workers()

@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel
 
 from edged.config import Config, examine, load
+from edged.contracts.described import descriptions
 from edged.contracts.errors import ConfigError
 from edged.streams.recordings import RecordSettings
 
@@ -278,8 +279,9 @@ def test_services_that_only_a_stream_names_are_wanted_too(tmp_path):
 
 def keys_of(model: type[BaseModel], prefix=""):
     """Every key of a settings model, those of the models inside it too."""
+    said = descriptions(model)
     for name, field in model.model_fields.items():
-        yield f"{prefix}{name}", field
+        yield f"{prefix}{name}", said.get(name)
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from keys_of(field.annotation, f"{prefix}{name}.")
 
@@ -288,13 +290,13 @@ def test_the_shipped_file_is_valid_and_names_every_key_with_its_default():
     shipped = load(SHIPPED)
     raw = yaml.safe_load(SHIPPED.read_text())
     meant = {"services", "streams"}  # the shipped file shows an example of these
-    for key, field in keys_of(Config):
+    for key, described in keys_of(Config):
         value, found = raw, True
         for part in key.split("."):
             found = found and isinstance(value, dict) and part in value
             value = value[part] if found else None
         assert found, f"config.yaml lacks {key}"
-        assert field.description, f"{key} has no docstring"
+        assert described, f"{key} has no docstring"
     for name in Config.model_fields.keys() - meant - {"paths"}:
         assert getattr(shipped, name) == getattr(Config(), name), f"config.yaml: {name} is not its default"
 

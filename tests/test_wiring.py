@@ -20,6 +20,7 @@ from edged.runtimes.devices import RuntimeSettings
 from edged.wiring import Wiring
 from tests.broker import free_port, until
 from tests.e2e.box import Client
+from tests.serving import lair
 
 TOPIC = "edged/box/stream/door"
 CONFIG = """
@@ -162,3 +163,20 @@ def test_decoding_gets_the_memory_that_the_configuration_names(tmp_path):
     assert before["frames"].settings == after["frames"].settings, "nothing is made anew for it"
     queue = after["requests"].make()
     assert queue._steps._memory is core.memory
+
+
+def test_a_reload_finds_new_plugins(tmp_path, mosquitto):
+    path, plugins = tmp_path / "config.yaml", tmp_path / "plugins"
+    plugins.mkdir()
+    path.write_text(
+        f"paths: {{models: {tmp_path}/models, state: {tmp_path}/state, plugins: [{plugins}]}}\n"
+        f"mqtt: {{url: 'mqtt://127.0.0.1:{mosquitto().port}'}}\nhttp: {{listen: null}}\n"
+    )
+    with running(path) as daemon:
+        catalogue = daemon.wiring.opener(daemon.config).catalogue
+        known = {card.id: card for card in catalogue.cards}
+        assert "villain" not in known
+        lair.settle(plugins / "villain")
+        daemon.reload()
+        until(lambda: "villain" in {card.id for card in catalogue.cards}, "it is offered")
+        assert all(catalogue.card(id) is card for id, card in known.items()), "nothing else has changed"

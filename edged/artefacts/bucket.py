@@ -6,8 +6,6 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
-import fsspec
-
 from edged.artefacts.artefact import media_type
 from edged.artefacts.settings import ArtefactSettings, plain
 from edged.contracts.errors import ConfigError
@@ -82,6 +80,8 @@ class ArtefactBucket:
 
 
 def _opened(url: str, options: dict[str, object]) -> tuple[Any, str]:
+    import fsspec  # noqa: PLC0415 - whose store is a folder does without
+
     scheme = url.partition(":")[0]
     try:
         found: tuple[Any, str] = fsspec.url_to_fs(url, skip_instance_cache=True, **options)

@@ -1,16 +1,17 @@
 """What the user types. stdout carries data only; everything for people goes to stderr."""
 
 import sys
-from importlib import import_module
 
 import typer
 
 from edged import __version__
+from edged.cli.commands import LaterGroup
 from edged.cli.terminal import say
 from edged.contracts.errors import ConfigError, EdgedError
 
 app = typer.Typer(
     name="edged",
+    cls=LaterGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -26,20 +27,6 @@ def version(
     if show:
         typer.echo(__version__)
         raise typer.Exit
-
-
-for _module in (
-    "run",
-    "infer",
-    "pull",
-    "gallery",
-    "show",
-    "bench",
-    "chaos",
-    "plugin",
-    "service",
-):  # each adds its commands to `app`
-    app.add_typer(import_module(f"edged.cli.{_module}").app)
 
 
 def main() -> None:

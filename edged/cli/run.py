@@ -74,9 +74,11 @@ def _introduce(daemon: "Daemon") -> None:
         if opened and (states.get("mqtt") == "running" or time.monotonic() > patient_until):
             break
         time.sleep(0.1)
-    ready = daemon.core.service_facts()
-    rows = [(facts.service, facts.model, facts.variant, facts.device) for facts in ready]
+    told = daemon.core.service_facts()
+    rows = [(one.service, one.model, one.variant, one.device) for one in told if one.state == "ready"]
     table("services", ("service", "model", "variant", "device"), rows)
+    if more := len(told) - len(rows):
+        say(f"{more} more are installed: each loads when it is asked (`edged ps` shows those in memory)")
     for name, state in units.states().items():
         if state not in ("running", "loading"):
             say(f"{name}: {state}", "yellow")

@@ -10,7 +10,6 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from edged.contracts.slot import Report
@@ -86,6 +85,14 @@ def print_json(value: Any, indent: bool = True) -> None:
 @contextmanager
 def progress_bars() -> Iterator[Report]:
     """A bar for each task that reports; the bars stay when they are done."""
+    from rich.progress import (  # noqa: PLC0415 - few commands take long
+        BarColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (TextColumn("{task.description:28}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         tasks: dict[str, TaskID] = {}

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from edged.contracts.described import Described
 from edged.contracts.errors import CardError
 from edged.contracts.items import Colour, Fit, PixelFormat
 
@@ -14,8 +15,8 @@ Precision = Literal["f32", "bf16", "int8"]
 VariantName = Literal["openvino-f32", "openvino-bf16", "openvino-int8", "onnxruntime-f32", "onnxruntime-int8"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+class _Part(Described):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Parameters(_Part):

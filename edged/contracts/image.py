@@ -10,8 +10,9 @@ from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
+from edged.contracts.described import Described
 from edged.contracts.items import Pixels
 from edged.contracts.media import UrlInput, whole_sentence
 from edged.contracts.model import Options
@@ -22,10 +23,10 @@ Names = Sequence[str] | Mapping[int, str]
 """The name of each class that a model knows, by class id."""
 
 
-class ImageInput(BaseModel):
+class ImageInput(Described):
     """A request that brings one picture: exactly one of `image` and `input`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     image: str | None = Field(default=None, min_length=1)
     """Base64 of an encoded picture (JPEG, PNG, WebP, BMP, TIFF); may begin with

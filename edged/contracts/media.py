@@ -2,8 +2,10 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
+
+from edged.contracts.described import Described
 
 WHOLE_SENTENCE = "whole_sentence"
 """Type of a validation fault whose message is the answer as it stands."""
@@ -42,10 +44,10 @@ Microseconds = Annotated[
 """A duration, at least 1: a whole number, or a string of its digits."""
 
 
-class UrlInput(BaseModel):
+class UrlInput(Described):
     """Media by URL: fetched by the box, within what `requests.fetch` of its configuration allows."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: str = Field(min_length=1, max_length=4096)
     """`https://...`, `http://...`, `file://...` or a path, `upload:...` of `POST /api/uploads`; other schemes

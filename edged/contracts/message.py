@@ -2,13 +2,15 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from edged.contracts.described import Described
 
 ClockState = Literal["synced", "unsynced", "unknown"]
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+class _Message(Described):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Envelope(_Message):
@@ -143,18 +145,21 @@ class StreamState(_Message):
 
 
 class ServiceFacts(_Message):
-    """One line of `info`: what fulfils a service."""
+    """One line of `info`: what fulfils a service, or would as soon as it is asked."""
 
     service: str
     """Name of the service."""
     model: str
     """Id of the model."""
-    variant: str
-    """Runtime and precision that it really runs in."""
-    device: str
-    """Device that it really runs on."""
+    variant: str = ""
+    """Runtime and precision that it really runs in; empty while it is not in memory."""
+    device: str = ""
+    """Device that it really runs on; empty likewise."""
     schema_: str = Field(alias="schema")
     """Id of the schema of its answers."""
+    state: Literal["ready", "idle", "loading"] = "ready"
+    """`ready`: in memory; `idle`: it is installed, not configured, and loads when it is asked; `loading`: it
+    was asked, and requests to it wait."""
 
 
 class Info(_Message):
@@ -167,9 +172,11 @@ class Info(_Message):
     mqtt: Literal["5", "3.1.1"]
     """Protocol spoken with the broker."""
     services: list[ServiceFacts]
-    """Ready to answer; a service is listed only once its model is warm."""
+    """Those that can be asked: ready, and installed ones that load when they are asked. One that is
+    configured is listed only once its model is warm. Requests to any node are taken for all of them."""
     not_ready: dict[str, str] = Field(default_factory=dict)
-    """Why each other service that is asked for cannot answer now, by its name."""
+    """Why each other service cannot answer now that is configured, or that could not be loaded on demand, by
+    its name."""
 
 
 class Latency(_Message):

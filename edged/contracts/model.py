@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from edged.contracts.card import ModelCard
+from edged.contracts.described import Described
 from edged.contracts.errors import CardError, InferenceError
 from edged.contracts.items import AudioClip, SpeechChunk
 
@@ -20,13 +21,13 @@ Shape = tuple[int | str | None, ...]
 """Of an output: a size, none for any, or a word for a size that is the same wherever the word stands."""
 
 
-class Options(BaseModel):
+class Options(Described):
     """What may vary per call: card <- service configuration <- stream entry <- request.
 
     A field has no default in code: the card gives it. A subclass documents unit and range under every field.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 ItemT = TypeVar("ItemT")

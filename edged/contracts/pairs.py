@@ -3,18 +3,19 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from edged.contracts.described import Described
 from edged.contracts.model import Options
 
 Metric = Literal["L2", "Cosine"]
 """How two feature vectors are compared."""
 
 
-class PairInput(BaseModel):
+class PairInput(Described):
     """A request that brings two pictures."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     imagea: str = Field(min_length=1)
     """Base64 of an encoded picture (JPEG, PNG, WebP, BMP, TIFF); may begin with
@@ -30,10 +31,10 @@ class ProductParams(PairInput):
     """`L2` or `Cosine`."""
 
 
-class ProductInput(BaseModel):
+class ProductInput(Described):
     """A request of product-comparison."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     function_name: Literal["match"]
     """Always `match`."""

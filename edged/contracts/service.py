@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from edged.contracts import image, pairs, speech, text, video
+from edged.contracts.described import descriptions
 from edged.contracts.message import Envelope, FailedAnswer, FailedVideoAnswer
 from edged.contracts.model import Options
 
@@ -108,8 +109,9 @@ class Service:
 
         Types are strict: neither `"0.3"` nor `true` is a number, but a whole number is a float.
         """
+        said = descriptions(self.options)
         optional: dict[str, Any] = {
-            name: (known.rebuild_annotation() | None, Field(default=None, description=known.description))
+            name: (known.rebuild_annotation() | None, Field(default=None, description=said.get(name)))
             for name, known in self.options.model_fields.items()
             if name not in self.inside
         }

@@ -7,7 +7,6 @@ from typing import Annotated
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -16,6 +15,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from edged.contracts.described import Described
 from edged.contracts.spelling import close, hint
 
 FOLDER = "folder"
@@ -53,10 +53,10 @@ Secret = SecretStr
 """A password or token, which nothing shows; in YAML `file:/run/secrets/x` stands for that file's text."""
 
 
-class Settings(BaseModel):
+class Settings(Described):
     """Base of all settings: frozen, so that they can be compared; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def meant(key: str, known: Collection[str]) -> str | None:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from edged.contracts.described import Described
 from edged.contracts.image import Floats
 from edged.contracts.media import MediaUrl
 from edged.contracts.model import Options
@@ -17,10 +18,10 @@ from edged.contracts.model import Options
 ClipT = TypeVar("ClipT")
 
 
-class SoundInput(BaseModel):
+class SoundInput(Described):
     """A request that names one recording: a file with sound, or a video with a sound track."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     input: MediaUrl
     """Where the recording is."""

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from edged.contracts.described import Described
 from edged.contracts.image import Floats
 from edged.contracts.model import Options
 
@@ -21,10 +22,10 @@ def _says_something(text: str) -> str:
     return text
 
 
-class TextInput(BaseModel):
+class TextInput(Described):
     """One text, or a pair of texts."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str = Field(max_length=1000)
     """Echoed in the answer."""

@@ -6,8 +6,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
+from edged.contracts.described import Described
 from edged.contracts.image import Classification
 from edged.contracts.items import Pixels
 from edged.contracts.media import MediaUrl
@@ -17,10 +18,10 @@ Taxonomy = Literal["ucf101", "kinetics400"]
 """Whose names of actions."""
 
 
-class VideoInput(BaseModel):
+class VideoInput(Described):
     """A request that names one video."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     input: MediaUrl
     """Where the video is."""

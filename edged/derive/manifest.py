@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import ConfigDict, ValidationError, field_validator
 
 from edged.contracts.card import Calibration, ModelCard, VariantName
+from edged.contracts.described import Described
 from edged.contracts.errors import ChecksumError, VariantError
 from edged.runtimes.devices import Device
 
@@ -21,13 +22,13 @@ METHOD = 1
 FILE = "manifest.json"
 
 
-class _Part(BaseModel):
+class _Part(Described):
     """What another release wrote is read too, or a box without a network would lose its models.
 
     So a field that is not known here is ignored, and one that 0.1.0 did not write needs a default.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class Recipe(_Part):

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from edged.contracts.errors import NotReady, TimedOut, TooLarge
@@ -33,6 +34,20 @@ class Share:
         self.size = min(size, self.size)
 
 
+@dataclass(eq=False, slots=True)
+class _Ticket:
+    """A place in the line."""
+
+    size: int
+
+
+@dataclass(eq=False, slots=True)
+class _Account:
+    """Of bytes that are taken unasked."""
+
+    may_leave: bool
+
+
 class Budget:
     """Bytes for work that is worth counting. Safe from all threads.
 
@@ -44,8 +59,9 @@ class Budget:
         self._total = total
         self._setting = setting
         self._held = 0
-        self._watched: dict[object, int] = {}
-        self._line: deque[object] = deque()
+        self._watched: dict[_Account, int] = {}
+        self._line: deque[_Ticket] = deque()
+        self._short = _patient
         self._changed = threading.Condition()
 
     def resize(self, total: int) -> None:
@@ -64,13 +80,27 @@ class Budget:
         """Bytes that are in use."""
         return self._held + self._kept()
 
-    def account(self) -> Callable[[int], str | None]:
+    def on_shortage(self, tell: Callable[[], None]) -> None:
+        """Call it, which must not wait, whenever somebody waits for bytes, or processes hold too many.
+
+        What can be loaded again may leave then.
+        """
+        self._short = tell
+
+    @property
+    def lacking(self) -> int:
+        """Bytes that whoever is next in line waits for; 0 while nobody does."""
+        with self._changed:
+            return max(0, self._line[0].size + self.held - self._total) if self._line else 0
+
+    def account(self, *, may_leave: bool = False) -> Callable[[int], str | None]:
         """For a process, which does not ask before it takes: call it with the bytes that it holds now, 0 at
         its end. Those who ask get what is left.
 
         It says why that process must end: it is the largest of those that together hold more than there is.
+        `may_leave`: for what gives its bytes back when `on_shortage` tells it to; it need not end for that.
         """
-        return partial(self._watch, object())
+        return partial(self._watch, _Account(may_leave))
 
     @contextmanager
     def hold(
@@ -90,12 +120,13 @@ class Budget:
             share.keep(0)
 
     def _wait(self, size: int, deadline: float | None, check: Callable[[], None]) -> None:
-        ticket, grown = object(), time.monotonic() + _GROWN_S
+        ticket, grown = _Ticket(size), time.monotonic() + _GROWN_S
         with self._changed:
             self._line.append(ticket)
             try:
                 while self._line[0] is not ticket or self.held + size > self._total:
                     self._check_size(size, grown)
+                    self._short()
                     self._changed.wait(_seconds(deadline, self._setting))
                     check()
                 self._held += size
@@ -112,20 +143,24 @@ class Budget:
         if size > self._total - self._kept() and time.monotonic() > grown:
             raise NotReady(
                 f"decoding it takes {size} bytes of memory; of `{self._setting}` of {self._total} processes "
-                f"of their own hold {self._kept()}: raise it, or lower `max_memory` of their services"
+                f"of their own and services loaded on demand hold {self._kept()}: raise it, or lower "
+                "`max_memory` of their services"
             )
 
     def _kept(self) -> int:
         """Bytes that processes hold."""
         return sum(self._watched.values())
 
-    def _watch(self, who: object, held: int) -> str | None:
+    def _watch(self, who: _Account, held: int) -> str | None:
         with self._changed:
             self._watched[who] = held
             if not held:
                 del self._watched[who]
             self._changed.notify_all()
-            if (kept := self._kept()) <= self._total or held < max(self._watched.values()):
+            if self._kept() > self._total:
+                self._short()
+            processes = [size for one, size in self._watched.items() if not one.may_leave]
+            if who.may_leave or (kept := sum(processes)) <= self._total or held < max(processes):
                 return None
         told = f"with its {held} bytes of memory all processes hold {kept}"
         return f"{told}, over `{self._setting}` of {self._total}"

@@ -12,8 +12,9 @@ from starlette.responses import Response
 
 from edged.contracts.errors import NotFound
 from edged.http.sources import Sources
+from edged.repository.isolated import AnyInstance
+from edged.repository.outline import Outline
 from edged.runtimes.signature import Port
-from edged.serving.table import Served
 
 _PLATFORMS: Mapping[str, str] = {"onnxruntime": "onnxruntime_onnx", "openvino": "openvino_ir"}
 _KINDS: Mapping[str, str] = {"f": "FP", "i": "INT", "u": "UINT"}
@@ -42,28 +43,32 @@ class KServe:
         return _json({"ready": not why, "why": why}, 503 if why else 200)
 
     async def model(self, request: Request) -> Response:
-        """`GET /v2/models/<model>`"""
-        return _json(metadata(self._served(request.path_params["model"])))
+        """`GET /v2/models/<model>`: one that loads when it is asked for is not loaded for this."""
+        return _json(metadata(await self._found(request.path_params["model"])))
 
     async def model_ready(self, request: Request) -> Response:
-        """`GET /v2/models/<model>/ready`"""
-        served = self._served(request.path_params["model"])
-        return _json({"name": served.instance.facts.name, "ready": True})
+        """`GET /v2/models/<model>/ready`: whether it is in memory."""
+        found = await self._found(request.path_params["model"])
+        return _json({"name": found.facts.name, "ready": not isinstance(found, Outline)})
 
-    def _served(self, model: str) -> Served:
+    async def _found(self, model: str) -> AnyInstance | Outline:
         for served in self._sources.table.ready():
             if served.instance.facts.name == model:
-                return served
-        raise NotFound(f"no model {model[:100]!r} is served; /api/status lists those that are")
+                return served.instance
+        loop = asyncio.get_running_loop()
+        idle = await loop.run_in_executor(self._executor, self._sources.idle, model)
+        if idle is None:
+            raise NotFound(f"no model {model[:100]!r} is served; /api/status lists those that are")
+        return idle
 
 
-def metadata(served: Served) -> dict[str, Any]:
+def metadata(of: AnyInstance | Outline) -> dict[str, Any]:
     """Of a model: the tensors of its graphs as the runtime knows them, a free length being -1.
 
     Where there are several graphs, a tensor's name begins with that of its graph: `det/x`. Labels
     are the names of its classes by id; none, where it has no fixed list of them.
     """
-    card, facts, signatures = served.instance.card, served.instance.facts, served.instance.signatures
+    card, facts, signatures = of.card, of.facts, of.signatures
     runtime = facts.variant.partition("-")[0]
     within = {graph: f"{graph}/" if len(signatures) > 1 else "" for graph in signatures}
     return {
@@ -71,13 +76,13 @@ def metadata(served: Served) -> dict[str, Any]:
         "versions": [facts.variant],
         "platform": _PLATFORMS.get(runtime, runtime),
         "inputs": [
-            _tensor(within[graph], port) for graph, of in signatures.items() for port in of.inputs.values()
+            _tensor(within[graph], port) for graph, it in signatures.items() for port in it.inputs.values()
         ],
         "outputs": [  # a runtime may know several names of one
-            _tensor(within[graph], of.outputs[name])
-            for graph, of in signatures.items()
+            _tensor(within[graph], it.outputs[name])
+            for graph, it in signatures.items()
             for name in card.graphs[graph].outputs
-            if name in of.outputs
+            if name in it.outputs
         ],
         "labels": list(card.class_names()),
         "parameters": {"service": card.service, "device": facts.device},

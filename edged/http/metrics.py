@@ -61,9 +61,9 @@ class EdgedCollector(Collector):
         )
         yield _gauge(
             "edged_service_up",
-            "1 while a service answers.",
+            "1 while a service answers, be it after it has loaded.",
             ("service",),
-            [((s.service,), float(s.state == "running")) for s in status.services],
+            [((s.service,), float(s.answers)) for s in status.services],
         )
         yield _gauge(
             "edged_stream_up",

@@ -9,8 +9,14 @@ from edged.flow.counters import Counters
 from edged.http.live import Views
 from edged.http.status import Status
 from edged.media.fetch import ByteLimit
+from edged.repository.outline import Outline
 from edged.requests.jobs import JobDesk
 from edged.serving.table import ServiceTable
+
+
+def _nothing_idle(model: str) -> Outline | None:
+    """Where nothing loads on demand."""
+    return None
 
 
 @dataclass(frozen=True)
@@ -37,3 +43,5 @@ class Sources:
     """The live pictures."""
     status: Callable[[], Status]
     """How everything is; may take milliseconds."""
+    idle: Callable[[str], Outline | None] = _nothing_idle
+    """A model that loads when it is asked for, by its id; may take a second. Raises as `described`."""

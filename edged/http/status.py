@@ -19,7 +19,7 @@ class MqttStatus(_Part):
 
 
 class ServiceStatus(_Part):
-    """A service that the configuration asks for."""
+    """A service that the configuration asks for, or that is installed and loads when it is asked."""
 
     service: str
     """Name of the service."""
@@ -32,7 +32,22 @@ class ServiceStatus(_Part):
     latency_ms: float | None = None
     """Median of its newest inferences, from item to result, milliseconds; null before the first one."""
     state: str
-    """`running`, `loading`, or why it cannot be served."""
+    """`running`, `idle` (it loads when it is asked), `loading`, or why it cannot be served."""
+    pinned: bool = True
+    """Whether the configuration names it: then it stays in memory."""
+    memory_bytes: int | None = None
+    """By how much the process grew while it was loaded on demand, approximate; null for all others."""
+    up_s: float | None = None
+    """Seconds since it is in memory; null while it is not."""
+    asked: int = 0
+    """How often it was asked since then, frames of streams too."""
+    asked_s: float | None = None
+    """Seconds since it was asked last; null while it is not in memory."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether it can be asked now."""
+        return self.state in ("running", "idle")
 
 
 class StreamStatus(_Part):
@@ -68,7 +83,7 @@ class Status(_Part):
     mqtt: MqttStatus
     """The connection to the broker."""
     services: list[ServiceStatus] = Field(default_factory=list)
-    """All that are asked for, up or not."""
+    """All that are configured, up or not, and all that are installed."""
     streams: list[StreamStatus] = Field(default_factory=list)
     """All of the configuration."""
     queues: dict[str, int] = Field(default_factory=dict)
@@ -83,7 +98,10 @@ class Status(_Part):
     """Whether this box's clock was set: as in the health message."""
 
     def why_not_ready(self) -> str:
-        """Empty when every service is up; else one sentence. A dead camera makes nothing unready."""
-        down = [f"{s.service}: {s.state}" for s in self.services if s.state != "running"]
+        """Empty when every service is up that is configured; else one sentence.
+
+        A dead camera makes nothing unready.
+        """
+        down = [f"{s.service}: {s.state}" for s in self.services if s.pinned and s.state != "running"]
         queue = self.units.get("requests", "running")
         return "; ".join(down if queue == "running" else [*down, f"requests: {queue}"])

@@ -12,8 +12,6 @@ from os import fstat
 from tempfile import SpooledTemporaryFile
 from typing import IO, NamedTuple, Self, cast
 
-import fsspec
-
 from edged.contracts.errors import BadRequest, NotAllowed, NotFound, TooLarge
 from edged.media.download import CHUNK, Until, download
 from edged.media.folders import open_file
@@ -121,6 +119,8 @@ def _keep(spool: IO[bytes], chunk: bytes) -> None:
 
 def _stored(url: str, until: Until) -> Generator[bytes]:
     """The bytes of an object that fsspec knows how to get."""
+    import fsspec  # noqa: PLC0415 - who fetches over HTTP, or nothing, does without
+
     split(url)
     scheme = scheme_of(url)
     if "::" in url:

@@ -45,7 +45,7 @@ class MqttUnit:
         durability: Durability = "process",
         why_not: Callable[[], dict[str, str]] = dict,
     ) -> None:
-        """`info`: the services that are ready; `why_not`: why others are not, by name."""
+        """`info`: the services that can be asked; `why_not`: why others cannot, by name."""
         self._topics = Topics(node)
         self._info = info
         self._why_not = why_not
@@ -126,7 +126,7 @@ class MqttUnit:
         return self._journal.kept()
 
     def publish_info(self) -> None:
-        """Retained: the services that are ready, for which requests to any node are taken from now on.
+        """Retained: the services that can be asked, for which requests to any node are taken from now on.
 
         Also published by itself at each connection.
         """

@@ -48,6 +48,10 @@ class Catalogue:
         """The cards of all models, by service and rank."""
         return sorted((m.card for m in self._models.values()), key=lambda c: (c.service, c.rank))
 
+    def learn(self, models: Mapping[str, AnyModel]) -> None:
+        """Offer further models, of plugins that came later; those that are known stay as they are."""
+        self._models = {**models, **self._models}
+
     def model(self, model: str) -> AnyModel:
         """A model by its id. Raises `RepositoryError` that lists close names."""
         found = self._models.get(model)

@@ -124,7 +124,8 @@ class Instance:
         self.frame_rate = model.frame_rate if isinstance(model, StreamModel) else None
         self._counters = counters
         self._logged_at = 0.0
-        self._infer = self._in_three_steps if _is_plain(model) else self._as_it_likes
+        # no bound method: an instance that held itself would stay in memory until the next full collection
+        self._infer = Instance._in_three_steps if _is_plain(model) else Instance._as_it_likes
         id_ = model.card.id
         self._stages = {name: f"{name}/{id_}" for name in ("preprocess", "inference", "postprocess", "whole")}
         self._failed = f"inference_failed/{id_}"
@@ -136,7 +137,7 @@ class Instance:
         Raises what the model raises of edged's errors; anything else that goes wrong in it becomes an
         `InferenceError`.
         """
-        return self._guarded(lambda: self._infer(item, options, self._tools[priority], run))
+        return self._guarded(lambda: self._infer(self, item, options, self._tools[priority], run))
 
     def used(self, name: str, priority: Priority) -> Part:
         """A model that this one uses, by its name in the card."""

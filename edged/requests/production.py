@@ -21,7 +21,7 @@ from edged.media.footage import VideoLimits
 from edged.requests.decoders import Decoders
 from edged.requests.far_video import FarVideo
 from edged.requests.films import Films
-from edged.requests.screening import Screening, screened
+from edged.requests.screening import Screening, naming_the_field, screened
 from edged.serving.table import Served
 
 MOST_PIXELS = 7680 * 4320
@@ -61,7 +61,8 @@ def produced(
         note = video.damaged or ""
     if isinstance(result, Highlight):  # the child that decoded has ended, and with it its memory
         cut = partial(tools.films.cut, screening.file, result.start_us, result.end_us)
-        kept = _filmed(cut, run, tools)
+        with naming_the_field():
+            kept = _filmed(cut, run, tools)
         return replace(result, uri=kept.uri, note=note), kept
     return result, None
 

@@ -1,7 +1,7 @@
 """A request's way: in with its raw bytes, through threads that have time for it, out with one answer.
 
 A request that names a URL is fetched by threads of their own, so slow servers never hold up the requests that
-bring all they need; one whose service is still loading waits without holding anybody up; videos, which take
+bring all they need; one whose service is loading waits without holding anybody up; videos, which take
 minutes, have a lane and threads of their own. At its deadline a request is answered, whatever the thread does
 that works on it. One that was in work when the process died is tried last, and alone; after a second death it
 is not tried again.
@@ -124,9 +124,6 @@ class RequestQueue:
         with call.step():
             self._steps.read(call)
             self._deadlines.watch(call)
-            if self._table.is_loading(call.job.service):
-                self._parked.put(call)
-                return
         self._open(call)
 
     def _try_again(self, call: Call) -> None:
@@ -137,6 +134,9 @@ class RequestQueue:
         """One that has been read, and whose service may be up."""
         if call.answer is None:
             with call.step():
+                if self._table.comes(call.job.service):
+                    self._parked.put(call)
+                    return
                 self._steps.open(call)
                 if call.wanted is not None:
                     self._lanes.put_unfetched(call)

@@ -25,9 +25,16 @@ def screened(
     screening: Screening, limits: VideoLimits, decoders: Decoders, check: Callable[[], None]
 ) -> Iterator[FarVideo]:
     """The video, open. Raises what `Decoders.open_video` does, naming the field, and what `check` does."""
+    opened = decoders.open_video(screening.file, limits, screening.play_duration_us, check)
+    with naming_the_field(), opened as video:
+        yield video
+
+
+@contextmanager
+def naming_the_field() -> Iterator[None]:
+    """What is wrong with the video is said of the field that brought it."""
     try:
-        with decoders.open_video(screening.file, limits, screening.play_duration_us, check) as video:
-            yield video
+        yield
     except (NotMedia, NotUsable, TooLarge) as error:
         named = "`input." in str(error) or "field `" in str(error)
         raise error if named else type(error)(f"the media of the field `input.url` {error}") from error

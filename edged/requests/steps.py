@@ -119,7 +119,7 @@ class Steps:
     def answer(self, call: Call) -> None:
         """Step 4: decode, infer, encode."""
         call.run.check()
-        with ExitStack() as held:
+        with call.served.usage.at_work(), ExitStack() as held:
             self._answer(call, partial(self._room, held, call.run))
 
     def _room(self, held: ExitStack, run: RunHandle, size: int) -> Share:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from edged.contracts.card import Runtime
-from edged.contracts.settings import Settings
+from edged.contracts.settings import Seconds, Settings
 from edged.runtimes.ov_core import capabilities, core
 
 
@@ -37,10 +37,16 @@ class RuntimeSettings(Settings):
     """Inferences at a time; the cores are divided among them. `auto`: half the cores, but two at least."""
 
     memory: Annotated[int, Field(ge=100_000_000)] | Literal["auto"] = "auto"
-    """Bytes for decoding what requests bring, and for processes of their own, all of them together. Decoding
-    gets what the processes hold not: who needs more than is free waits for its turn until its deadline (504),
-    what can never fit is answered 413, what the processes leave no room for 503. When the processes alone
-    hold more, the largest is ended. `auto`: half the memory of the box, or of the control group of edged."""
+    """Bytes for decoding what requests bring, for processes of their own, and for services that are loaded on
+    demand, all of them together. Decoding gets what those hold not: who needs more than is free waits for its
+    turn until its deadline (504), what can never fit is answered 413, what the processes leave no room for
+    503. Services that were loaded on demand leave first, the one that was asked least lately before all
+    others. When the processes alone hold more, the largest is ended. `auto`: half the memory of the box, or
+    of the control group of edged."""
+
+    idle: Seconds = 600.0
+    """What is installed is offered: a service that `services` and `streams` do not name is loaded when it is
+    asked for, and leaves memory when nobody asked for so long. Those that they name stay."""
 
     def concurrency(self) -> Concurrency:
         """The setting on this machine."""

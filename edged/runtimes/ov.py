@@ -69,6 +69,18 @@ class OvSession:
         return {name: answers[node] for name, node in self._outputs}
 
 
+def read_signature(path: Path) -> Signature:
+    """Of a graph, OpenVINO's or ONNX, that nobody opened. Raises `VariantError` when it cannot be read."""
+    try:
+        graph = core().read_model(str(path))
+    except RuntimeError as error:
+        raise VariantError(f"OpenVINO cannot read {path.name}: {_first(error)}") from error
+    return Signature(
+        (_port(node, str(node.any_name)) for node in graph.inputs),
+        (_port(node, name) for node in graph.outputs for name in node.get_names()),
+    )
+
+
 def _check_bf16(device: str, precision: Precision) -> None:
     """Without the instructions OpenVINO takes the hint for bf16 and computes in f32, in silence."""
     if precision == "bf16" and "bf16" not in capabilities(device):

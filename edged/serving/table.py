@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,6 +15,7 @@ from edged.contracts.service import Service
 from edged.contracts.services import service
 from edged.contracts.settings import MISSING, worded
 from edged.repository.isolated import AnyInstance
+from edged.serving.usage import Usage
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Served:
     """Card, then service configuration."""
     pai_spelling: bool = False
     """Whether the field that the original misspells is answered in that spelling as well."""
+    usage: Usage = field(default_factory=Usage, compare=False)
+    """How often and how lately it was asked."""
 
     def finding(self, result: Any, options: Options) -> Finding:
         """What an answer is written of."""
@@ -59,6 +62,11 @@ def _faults(of: Service, found: Iterable[ErrorDetails]) -> Iterator[tuple[str, s
         yield ".".join(map(str, fault["loc"])), worded(fault, of.options.model_fields)
 
 
+def _nothing_loads(name: str) -> bool:
+    """Where what is not configured is not offered."""
+    return False
+
+
 class ServiceTable:
     """The services by name: ready, loading, or the reason why not. Safe from all threads."""
 
@@ -68,6 +76,7 @@ class ServiceTable:
         self._wanted: frozenset[str] = frozenset()
         self._isolated: set[str] = set()
         self._why_not: dict[str, str] = {}
+        self._wake: Callable[[str], bool] = _nothing_loads
         self._watchers: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
@@ -79,19 +88,35 @@ class ServiceTable:
         """
         found = self._ready.get(name)  # one look-up in a dict needs no lock
         if found is not None:
+            found.usage.note()
             return found
         service(name)
         if (why := self._why_not.get(name)) is None:
-            raise NotFound(f"service {name!r} is not among `services` of config.yaml")
+            raise NotFound(
+                f"service {name!r} is not among `services` of config.yaml, and nothing installed offers it"
+            )
         raise NotReady(why)
 
     def want(self, names: Collection[str]) -> None:
         """The services that are configured: what is withdrawn of them is about to come up again."""
         self._wanted = frozenset(names)
 
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The services that are configured."""
+        return self._wanted
+
+    def on_demand(self, wake: Callable[[str], bool] | None) -> None:
+        """Ask `wake` for each service that is neither ready nor loading: whether it begins to load now."""
+        self._wake = wake or _nothing_loads
+
     def is_loading(self, name: str) -> bool:
         """Whether it is worth while to wait for it."""
         return name in self._loading
+
+    def comes(self, name: str) -> bool:
+        """The same; one that is idle begins to load."""
+        return name not in self._ready and (name in self._loading or self._wake(name))
 
     def is_isolated(self, name: str) -> bool:
         """Whether whoever asks it waits for another process, which may hang: no worker should."""
@@ -126,6 +151,19 @@ class ServiceTable:
             else:
                 self._why_not[name] = why
         self._tell()
+
+    def retire(self, served: Served) -> None:
+        """It leaves memory; another one that was announced meanwhile stays."""
+        with self._lock:
+            if self._ready.get(served.service.name) is served:
+                del self._ready[served.service.name]
+        self._tell()
+
+    def forgive(self, name: str) -> None:
+        """Forget why a service that nobody configured could not be loaded: it may be tried again."""
+        with self._lock:
+            if name not in self._wanted and name not in self._loading:
+                self._why_not.pop(name, None)
 
     def ready(self) -> list[Served]:
         """All that are ready, by name."""

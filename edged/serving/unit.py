@@ -97,6 +97,17 @@ def open_service(name: str, wanted: ServiceSettings, opener: Opener) -> Served:
     return Served(known, instance, options, wanted.pai_spelling)
 
 
+def opened_or_why(name: str, wanted: ServiceSettings, opener: Opener) -> Served | str:
+    """As `open_service`; or why not, whatever went wrong."""
+    try:
+        return open_service(name, wanted, opener)
+    except EdgedError as error:
+        return str(error)
+    except Exception as error:
+        log.exception("%s cannot be opened", name)
+        return f"{type(error).__name__}: {error}"
+
+
 def _isolated(wanted: ServiceSettings, card: ModelCard) -> bool:
     return (card.isolation if wanted.isolation == "auto" else wanted.isolation) == "process"
 
@@ -162,13 +173,11 @@ class ServiceUnit:
     def _open(self) -> None:
         """Try until the service is up or not wanted any more: a missing model may be pulled meanwhile."""
         for delay_s in delays():
-            try:
-                self._announce(open_service(self._service.name, self._settings, self._opener))
-            except EdgedError as error:
-                self._fail(str(error))
-            except Exception as error:
-                log.exception("%s cannot be opened", self._service.name)
-                self._fail(f"{type(error).__name__}: {error}")
+            opened = opened_or_why(self._service.name, self._settings, self._opener)
+            if isinstance(opened, str):
+                self._fail(opened)
+            else:
+                self._announce(opened)
             self._changed()
             if self._state == "running" or self._stopping.wait(delay_s):
                 return

@@ -143,7 +143,7 @@ def open_model(parent: Parent, given: Mapping[str, Any]) -> tuple[Tree, Handle]:
     """Open the model that is named. Raises as `Opener.acquire`."""
     set_up()
     turn = threading.Lock()
-    plugins = discover(map(Path, given["plugins"]), single=map(Path, given["single"]))
+    plugins = discover([*map(Path, given["plugins"])], single=map(Path, given["single"]))
     opener = Opener(
         Catalogue(Path(given["models"]), plugins.models),
         Concurrency(1, given["threads"]),

@@ -48,7 +48,7 @@ class _Begun:
     small: Pixels
     at_us: int
     large: Stitch
-    tiles: Mapping[Tile, Future[None] | None]
+    tiles: Mapping[Tile, Future[Pixels] | None]
     """None: the same as in the picture before."""
 
 
@@ -71,7 +71,7 @@ class SpanVideo(Model[Video, EnlargementOptions, EnlargedVideo]):
         before = None
         try:
             for frame in frames:
-                next_ = self._begun(frame, last, factor, partial(self._put, part, run), pool)
+                next_ = self._begun(frame, last, factor, partial(self._enlarged, part, run), pool)
                 if last is not None:
                     before = self._done(last, before, run)
                     yield before, last.at_us
@@ -82,32 +82,39 @@ class SpanVideo(Model[Video, EnlargementOptions, EnlargedVideo]):
             pool.shutdown(cancel_futures=True)
 
     def _begun(
-        self, frame: Frame, last: _Begun | None, factor: int, put: Callable[..., None], pool: Executor
+        self,
+        frame: Frame,
+        last: _Begun | None,
+        factor: int,
+        enlarge: Callable[[Pixels], Pixels],
+        pool: Executor,
     ) -> _Begun:
         small = frame.pixels(PixelFormat())
         height, width, _ = small.shape
         large = Stitch(height, width, factor)
-        tiles: dict[Tile, Future[None] | None] = {}
+        tiles: dict[Tile, Future[Pixels] | None] = {}
         for place in snug_tiles(height, width, self._numbers.tile, self._numbers.overlap):
             left, top, right, bottom = place
             tile = np.ascontiguousarray(small[top:bottom, left:right])
             same = last is not None and np.array_equal(tile, last.small[top:bottom, left:right])
-            tiles[place] = None if same else pool.submit(put, large, place, tile)
+            tiles[place] = None if same else pool.submit(enlarge, tile)
         return _Begun(small, round(frame.captured_at * 1e6), large, tiles)
 
-    def _put(self, part: Part, run: Run, large: Stitch, place: Tile, tile: Pixels) -> None:
+    def _enlarged(self, part: Part, run: Run, tile: Pixels) -> Pixels:
         run.check()
         fine, share = part.infer(PictureFrame(tile, 0.0), run).pixels, self._numbers.strength
         plain = cv2.resize(tile, fine.shape[1::-1], interpolation=cv2.INTER_CUBIC)
-        mixed = np.asarray(cv2.addWeighted(fine, share, plain, 1 - share, 0), np.uint8)
-        large.put(place, mixed, self._numbers.overlap)
+        return np.asarray(cv2.addWeighted(fine, share, plain, 1 - share, 0), np.uint8)
 
     def _done(self, begun: _Begun, before: Pixels | None, run: Run) -> Pixels:
-        """Once all tiles are there; what is as `before` in the small picture, is so in the large one."""
+        """Once all tiles are there; what is as `before` in the small picture, is so in the large one.
+
+        They are laid in their order, whichever was ready first: neighbours share pixels.
+        """
         for place, tile in begun.tiles.items():
             run.check()
             if tile is not None:
-                tile.result()
+                begun.large.put(place, tile.result(), self._numbers.overlap)
             elif before is not None:
                 left, top, right, bottom = (begun.large.factor * edge for edge in place)
                 begun.large.put(place, before[top:bottom, left:right], self._numbers.overlap)

@@ -59,3 +59,10 @@ def test_what_is_wrong_is_an_answer(infer, args, says):
     code, answer = infer(*args)
     assert (code, answer["error_code"]) == (1, 400)
     assert says in answer["error_msg"]
+
+
+def test_what_there_is_is_told_of_all_plugins(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(f"paths: {{models: {tmp_path}}}")
+    arguments = ["infer", NAME, "text", "--model", "yolox-nan", "-c", str(config)]
+    assert "did you mean yolox-nano" in CliRunner().invoke(app, arguments).stdout

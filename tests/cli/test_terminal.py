@@ -11,10 +11,10 @@ import sys
 import termios
 
 import pytest
-import typer
 from rich.console import Console
 
-from edged.cli import app, terminal
+from edged.cli import terminal
+from edged.cli.commands import COMMANDS, command
 from tests.e2e.box import EDGED, ROOT
 
 COLUMNS = ("model", "service", "why not")
@@ -105,15 +105,11 @@ def test_every_model_in_forty_columns_and_in_a_pipe(tmp_path):
 
 
 def test_whatever_takes_a_configuration_takes_c_for_it():
-    commands = typer.main.get_command(app).commands
     given = {
-        name: option.opts
-        for name, command in commands.items()
-        for option in command.params
-        if option.name == "config"
+        name: option.opts for name in COMMANDS for option in command(name).params if option.name == "config"
     }
     looking = {"check", "models", "classes", "services", "service", "gallery"}
-    doing = {"run", "infer", "pull", "enroll", "bench", "chaos", "new-plugin", "test-plugin"}
+    doing = {"run", "ps", "infer", "pull", "enroll", "bench", "chaos", "new-plugin", "test-plugin"}
     assert set(given) == {*looking, *doing}
     assert {tuple(opts) for opts in given.values()} == {("--config", "-c")}
 

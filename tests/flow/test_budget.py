@@ -154,9 +154,35 @@ def test_who_needs_what_processes_do_not_leave_is_told_so_but_not_at_once():
     budget.account()(50)
     began = time.monotonic()
     with pytest.raises(
-        NotReady, match=r"takes 60 bytes.*`runtime.memory` of 100 processes of their own hold 50"
+        NotReady, match=r"takes 60 bytes.*`runtime.memory` of 100 processes of their own and .* hold 50"
     ):
         budget.hold(60, began + 60).__enter__()
     assert 1.0 < time.monotonic() - began < 30
     with budget.hold(50):
         assert budget.held == 100
+
+
+def test_what_can_be_loaded_again_leaves_before_a_process_ends():
+    budget, told = Budget(100), []
+    budget.on_shortage(lambda: told.append(True))
+    loaded, process = budget.account(may_leave=True), budget.account()
+    assert loaded(80) is None and not told
+    assert process(90) is None and told, "over what there is, but not alone"
+    assert loaded(0) is None
+    assert "over `runtime.memory`" in (process(101) or "")
+
+
+def test_how_much_is_lacking_is_told_while_somebody_waits():
+    budget = Budget(100)
+    loaded = budget.account(may_leave=True)
+    loaded(80)
+    seen: list[int] = []
+
+    def leave():
+        seen.append(budget.lacking)
+        loaded(0)
+
+    budget.on_shortage(leave)
+    with budget.hold(60, time.monotonic() + 30):
+        assert seen[0] == 40
+    assert budget.lacking == 0

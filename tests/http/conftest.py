@@ -94,6 +94,7 @@ class Box:
         options = DetectionOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=10)
         self.table.put(Served(service("object-detection"), FakeInstance(), options))
         self.services = [ServiceStatus(service="object-detection", model="fake", state="running")]
+        self.idle = lambda model: None
         self.unit = None
 
     def sources(self, intake=None, jobs=None):
@@ -108,6 +109,7 @@ class Box:
             upload_limit=ByteLimit(UPLOAD_BYTES, "requests.video.max_bytes"),
             views=self.views,
             status=self.status,
+            idle=self.idle,
         )
 
     def start(self, **settings):

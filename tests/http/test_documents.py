@@ -9,13 +9,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from edged.contracts.services import SERVICES, service
+from edged.contracts.services import SERVICES
 from edged.http.kserve import metadata
 from edged.http.openapi import openapi
 from edged.http.page import Page
 from edged.http.status import ServiceStatus, Status
+from edged.repository.outline import Outline
 from edged.runtimes.signature import Port, Signature
-from edged.serving.table import Served
 from tests.http.cards import CARD, SIGNATURES
 from tests.http.conftest import FakeInstance
 
@@ -73,6 +73,8 @@ def test_health_says_why_not(box):
     not_ready = box.get("/v2/health/ready")
     assert (not_ready.code, not_ready.json) == (503, {"ready": False, "why": "ocr: loading"})
     assert box.get("/v2/health/live").code == 200
+    box.services = [ServiceStatus(service="ocr", state="idle", pinned=False)]
+    assert box.get("/v2/health/ready").code == 200, "nobody waits for it"
 
 
 def test_metadata_of_server_and_model(shared):
@@ -102,13 +104,23 @@ def test_metadata_of_several_graphs_names_each_tensors_graph():
     instance = SimpleNamespace(
         card=card, facts=FakeInstance.facts, signatures={"main": SIGNATURES["main"], "text": said}
     )
-    told = metadata(Served(service("object-detection"), instance, None))
+    told = metadata(instance)
     assert [tensor["name"] for tensor in told["inputs"]] == ["main/image", "main/scale", "text/x"]
     assert told["inputs"][-1] == {"name": "text/x", "datatype": "INT32", "shape": [-1]}
     assert told["outputs"][0]["name"] == "main/boxes"
     assert {tensor["name"]: tensor["datatype"] for tensor in told["outputs"][1:]} == {
         f"text/{name}": datatype for name, (_, datatype) in types.items()
     }, "texts are left out"
+
+
+def test_metadata_of_one_that_loads_when_it_is_asked(box):
+    idle = Outline(CARD, FakeInstance.facts.model_copy(update={"name": "idle"}), SIGNATURES)
+    box.idle = lambda model: idle if model == "idle" else None
+    box.start()
+    told, other = box.get("/v2/models/idle").json, box.get("/v2/models/fake").json
+    assert told["labels"] == list(CARD.class_names()) and told["inputs"] == other["inputs"]
+    assert box.get("/v2/models/idle/ready").json == {"name": "idle", "ready": False}
+    assert box.get("/v2/models/other").code == 404
 
 
 @pytest.mark.parametrize("path", ["/v2/models/other", "/v2/models/other/ready"])

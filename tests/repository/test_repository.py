@@ -1,6 +1,8 @@
 """From a folder with files to an instance that answers, on a graph with known answers."""
 
+import gc
 import threading
+import weakref
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,9 @@ from edged.contracts.slot import Priority
 from edged.derive.manifest import Manifest, sha256
 from edged.media.frame import PictureFrame
 from edged.repository import comparison, workshop
+from edged.repository.outline import outlined
 from edged.runtimes.devices import Concurrency, devices
+from edged.runtimes.ov import read_signature
 from edged.testing import FakeRun
 from tests.graphs import card, normalised, pixels, scores, write_graph
 from tests.media.clips import write_clip
@@ -426,3 +430,37 @@ def test_models_are_listed_by_rank(build, of):
 def test_a_read_only_repository_serves(pulled, monkeypatch):
     monkeypatch.setattr("pathlib.Path.mkdir", lambda *_, **__: (_ for _ in ()).throw(OSError("read-only")))
     infer(pulled.opener.acquire("small"), frame())
+
+
+def test_what_is_closed_is_gone_at_once(build, of):
+    """Its sessions hold much memory, and nobody can say when the next full collection will be."""
+    models = build(of)
+    models.puller.pull(of.id, silent)
+    instance = models.opener.acquire(of.id)
+    instance.infer(frame(), card_options(of), FakeRun(), Priority.REQUEST)
+    left = weakref.ref(instance)
+    gc.disable()
+    try:
+        models.opener.release(instance)
+        del instance
+        assert left() is None
+    finally:
+        gc.enable()
+
+
+def test_what_is_not_open_is_described_as_the_open_one_tells_it(build, of):
+    models = build(of)
+    with pytest.raises(NotReady):
+        outlined(models.catalogue, of.id)
+    models.puller.pull(of.id, silent)
+    for variant in F32:
+        path = models.catalogue.root / of.id / variant
+        found = next(path / name for name in models.catalogue.manifests(of)[variant].files["main"])
+        assert read_signature(found).inputs.keys() == {"pictures"}
+    told, instance = outlined(models.catalogue, of.id), models.opener.acquire(of.id)
+    assert told.facts == instance.facts
+    assert told.signatures.keys() == instance.signatures.keys()
+    for name, signature in instance.signatures.items():
+        assert told.signatures[name].inputs == signature.inputs
+        assert told.signatures[name].outputs.keys() >= set(of.graphs[name].outputs)
+    models.opener.release(instance)

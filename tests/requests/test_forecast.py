@@ -1,7 +1,5 @@
 """What cannot end in time is given up soon; progress is told, but not too often."""
 
-import time
-
 import pytest
 
 from edged.contracts.errors import TooLarge
@@ -55,7 +53,3 @@ def test_the_wait_before_the_work_is_not_counted_as_slowness(clock):
     made.progress(0.1)
     clock[0] += TRIED_S
     made.progress(0.2)
-
-
-def test_it_reads_the_real_clock():
-    Forecast(time.monotonic() + 1, None).progress(0.5)

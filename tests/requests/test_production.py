@@ -342,3 +342,14 @@ def test_who_makes_pictures_is_told_when_nobody_takes_them_any_more(box):
     answer, _ = box(stubborn).ask(ENLARGE, CLIP)
     assert answer.code == 500
     assert ended.is_set()
+
+
+def test_a_span_without_a_picture_is_said_of_the_field(box):
+    def beyond(item, run):
+        return Highlight(50_000_000, 55_000_000)
+
+    made = box(beyond)
+    answer, body = made.ask(CUT, CLIP)
+    assert answer.code == 422
+    assert body["result"].startswith("the media of the field `input.url` has no picture in the span")
+    assert made.files() == []

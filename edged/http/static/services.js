@@ -27,7 +27,7 @@ function added(name) {
 
 function fill(row, { service, model, variant, device, latency_ms, state }) {
   const facts = { model, variant, device, latency: milliseconds(latency_ms) };
-  const tone = state === "running" ? "good" : state === "loading" ? "busy" : "bad";
+  const tone = { running: "good", idle: "off", loading: "busy" }[state] ?? "bad";
   say(one(".service", row), service);
   for (const [name, fact] of Object.entries(facts)) {
     const cell = one(`.${name}`, row);

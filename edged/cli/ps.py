@@ -1,0 +1,76 @@
+"""`edged ps`: what a running daemon has in memory."""
+
+import http.client
+from contextlib import closing
+from typing import Any
+
+import orjson
+import typer
+
+from edged import config as configuration
+from edged.cli.options import AsJson, ConfigPath
+from edged.cli.terminal import print_json, table
+from edged.contracts.errors import NotReady
+from edged.http.settings import HttpSettings
+
+app = typer.Typer()
+
+PATIENCE_S = 10.0
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a server listens that listens there
+_COLUMNS = ("service", "model", "state", "stays", "memory", "up", "asked", "last")
+
+
+@app.command()
+def ps(as_json: AsJson = False, *, config: ConfigPath) -> None:
+    """Show the services that the running daemon has in memory, since when, and how often they were asked."""
+    services = _asked(configuration.load(config).http)
+    here = [facts for facts in services if facts["up_s"] is not None or facts["state"] == "loading"]
+    if as_json:
+        print_json(here)
+        return
+    table("services in memory", _COLUMNS, [_row(facts) for facts in here])
+
+
+def _asked(settings: HttpSettings) -> list[dict[str, Any]]:
+    """The services of `/api/status`. Raises `NotReady` when nobody tells them."""
+    address = settings.address
+    if address is None:
+        raise NotReady("HTTP is switched off (`http.listen: null`), so the daemon cannot be asked")
+    headers = {}
+    if settings.token is not None:
+        headers["Authorization"] = f"Bearer {settings.token.get_secret_value()}"
+    host = EVERYWHERE.get(address.host, address.host)
+    try:
+        with closing(http.client.HTTPConnection(host, address.port, timeout=PATIENCE_S)) as connection:
+            connection.request("GET", "/api/status", headers=headers)
+            answer = connection.getresponse()
+            body = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise NotReady(f"no daemon answers at http://{settings.listen}: {error}; is it running?") from error
+    if answer.status != http.client.OK:
+        raise NotReady(f"the daemon at http://{settings.listen} answers {answer.status}")
+    services: list[dict[str, Any]] = orjson.loads(body)["services"]
+    return services
+
+
+def _row(facts: dict[str, Any]) -> tuple[str, ...]:
+    held = facts["memory_bytes"]
+    return (
+        facts["service"],
+        facts["model"] or "-",
+        facts["state"],
+        "yes" if facts["pinned"] else "no",
+        "-" if held is None else f"{held / 1e6:.0f} MB",
+        _ago(facts["up_s"]),
+        str(facts["asked"]),
+        _ago(facts["asked_s"]) if facts["asked"] else "-",
+    )
+
+
+def _ago(seconds: float | None) -> str:
+    """`12 s`, `3 min`, `5 h`."""
+    if seconds is None:
+        return "-"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

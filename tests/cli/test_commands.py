@@ -1,0 +1,43 @@
+"""Commands are listed without their modules being loaded: what is listed is true all the same."""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from edged import cli
+from edged.cli.commands import COMMANDS, command
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_listed_help_is_that_of_the_command(name):
+    said = (command(name).help or "").split("\n\n")[0]
+    assert " ".join(said.split()) == COMMANDS[name][1]
+
+
+def test_every_command_of_every_module_is_listed():
+    files = Path(cli.__file__).parent.glob("[!_]*.py")
+    modules = {path.stem for path in files if "app = typer" in path.read_text()}
+    found = {
+        (name, module)
+        for module in modules
+        for name in typer.main.get_group(import_module(f"edged.cli.{module}").app).commands
+    }
+    assert found == {(name, module) for name, (module, _) in COMMANDS.items()}
+
+
+def test_the_list_and_the_help_of_a_command_are_shown():
+    listed = CliRunner().invoke(cli.app, ["--help"])
+    assert listed.exit_code == 0
+    assert all(name in listed.stdout for name in COMMANDS)
+    told = CliRunner().invoke(cli.app, ["infer", "--help"])
+    assert told.exit_code == 0
+    assert "--precision" in told.stdout
+
+
+def test_a_word_that_is_no_command_is_told_what_it_may_mean():
+    done = CliRunner().invoke(cli.app, ["infr"])
+    assert done.exit_code == 2
+    assert "infer" in done.stderr

@@ -1,0 +1,246 @@
+"""What is installed is offered: it loads when it is asked for, and leaves when it is not."""
+
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import orjson
+import pytest
+
+from edged.contracts.errors import NotFound, NotReady
+from edged.contracts.message import ModelFacts
+from edged.contracts.request import Answer, RequestJob
+from edged.contracts.services import service
+from edged.flow.budget import Budget
+from edged.flow.counters import Counters
+from edged.requests.queue import RequestQueue
+from edged.requests.settings import RequestSettings
+from edged.serving import demand, residents
+from edged.serving.demand import Demand
+from edged.serving.table import Served, ServiceTable
+from tests.answers import examples
+from tests.broker import until
+from tests.requests.test_queue import JPEG
+
+A, B, C = "image-classification", "object-detection", "scene-classification"
+BYTES = 100
+
+
+class Shelf:
+    """Stands for the opener and its catalogue: what is installed, what opens, what is held."""
+
+    def __init__(self):
+        self.installed = {A, B, C}
+        self.faults = {}
+        self.free = threading.Event()
+        self.free.set()
+        self.opened, self.held, self.loading = [], [], 0
+        self.catalogue = SimpleNamespace(
+            root=Path(),
+            preferred=self._preferred,
+            card=lambda model: SimpleNamespace(isolation="process" if model == "apart" else "none"),
+            choice=self._choice,
+        )
+        self.apart = set()
+
+    def _preferred(self, name, uses=()):
+        if name not in self.installed:
+            raise NotReady("no model of it is installed")
+        return "apart" if name in self.apart else f"model-of-{name}"
+
+    def _choice(self, model):
+        raise NotReady("nothing is known of its files")
+
+    def open(self, name, _wanted, _opener):
+        self.opened.append(name)
+        assert self.free.wait(30)
+        if why := self.faults.get(name):
+            return why
+        instance = SimpleNamespace(
+            service=name,
+            facts=ModelFacts(name=f"model-of-{name}", variant="v-f32", device="cpu"),
+            picture=None,
+            infer=lambda *_: examples.finding(name).result,
+        )
+        self.held.append(name)
+        return Served(service(name), instance, examples.options_of(name))
+
+    def release(self, instance):
+        self.held.remove(instance.service)
+
+
+class Box:
+    def __init__(self, shelf, idle_s, memory):
+        self.shelf, self.idle_s = shelf, idle_s
+        self.table, self.memory = ServiceTable(), Budget(memory)
+        self.changes: list[dict[str, str]] = []
+        self.demand = Demand(
+            self.table,
+            shelf,
+            lambda: self.idle_s,
+            self.memory,
+            changed=lambda: self.changes.append(self.states()),
+            footprint=lambda: BYTES * len(shelf.held),
+        )
+        self.queue = RequestQueue(self.table, RequestSettings(), 1, Counters())
+
+    def states(self):
+        return {offer.service: offer.state for offer in self.demand.offers()}
+
+    def ask(self, name, **fields):
+        answers: list[Answer] = []
+        body = orjson.dumps({"image": JPEG, **fields})
+        self.queue.submit(RequestJob(name, body, time.monotonic(), answers.append))
+        return answers
+
+    def answer(self, name, **fields):
+        answers = self.ask(name, **fields)
+        until(lambda: answers)
+        return answers[0]
+
+
+@pytest.fixture
+def start(monkeypatch):
+    made = []
+
+    def run(idle_s=600.0, memory=1_000_000, **shelf):
+        shelf_ = Shelf()
+        vars(shelf_).update(shelf)
+        monkeypatch.setattr(residents, "opened_or_why", shelf_.open)
+        box = Box(shelf_, idle_s, memory)
+        box.demand.start()
+        box.queue.start()
+        made.append(box)
+        until(lambda: box.states().keys() >= shelf_.installed - shelf_.apart, "it has looked")
+        return box
+
+    yield run
+    for box in made:
+        box.shelf.free.set()
+        box.queue.stop()
+        box.demand.stop()
+        until(lambda box=box: not box.demand._thread.is_alive())
+        assert not box.shelf.held, "all was given back"
+
+
+def test_the_first_request_loads_it_and_holds_no_worker(start):
+    box = start()
+    box.shelf.free.clear()
+    waiting = [box.ask(A) for _ in range(2)]
+    until(lambda: box.queue.queued()["loading"] == 2)
+    assert box.states() == {A: "loading", B: "idle", C: "idle"}
+    assert box.answer("ocr").code == 404, "the only worker is free"
+    box.shelf.free.set()
+    until(lambda: all(waiting))
+    assert [answers[0].code for answers in waiting] == [200, 200]
+    assert box.shelf.opened == [A]
+    assert box.states() == {A: "ready", B: "idle", C: "idle"}
+    assert box.demand.offers()[0].served.usage.times == 2
+
+
+def test_it_waits_no_longer_than_its_deadline(start):
+    box = start()
+    box.shelf.free.clear()
+    assert box.answer(A, timeout_s=0.2).code == 504
+
+
+def test_one_after_the_other(start):
+    box = start()
+    box.shelf.free.clear()
+    both = box.ask(A), box.ask(B)
+    until(lambda: box.queue.queued()["loading"] == 2)
+    assert box.shelf.opened == [A]
+    box.shelf.free.set()
+    until(lambda: all(both))
+    assert box.shelf.opened == [A, B]
+
+
+def test_why_it_cannot_be_loaded_is_told_for_a_while(start, monkeypatch):
+    monkeypatch.setattr(demand, "FORGIVE_S", 0.3)
+    box = start(faults={A: "its weights are damaged"})
+    first = box.answer(A)
+    assert (first.code, b"its weights are damaged" in first.body) == (503, True)
+    assert box.answer(A).code == 503
+    assert box.shelf.opened == [A], "the second one did not try"
+    box.shelf.faults.clear()
+    until(lambda: box.states().get(A) == "idle", "it may be tried again")
+    assert box.answer(A).code == 200
+
+
+def test_what_is_pulled_beside_it_is_offered_at_once(start):
+    box = start(installed={A})
+    with pytest.raises(NotFound):
+        box.table.get(B)
+    assert box.answer(B).code == 404
+    box.shelf.installed.add(B)
+    assert box.answer(B).code == 200
+
+
+def test_one_whose_model_wants_a_process_of_its_own_is_not_offered(start):
+    box = start(apart={A})
+    assert A not in box.states()
+    assert box.answer(A).code == 404
+
+
+def test_it_leaves_when_nobody_asks(start):
+    box = start(idle_s=0.2)
+    assert box.answer(A).code == 200
+    until(lambda: not box.shelf.held)
+    until(lambda: box.states()[A] == "idle")
+    assert box.memory.held == 0
+    assert box.answer(A).code == 200, "and comes again"
+
+
+def test_it_stays_while_an_answer_is_in_work(start):
+    box = start()
+    box.answer(A)
+    served = box.table.get(A)
+    with served.usage.at_work():
+        box.idle_s = 0.01
+        served.usage.last -= 60
+        looks = len(box.changes)
+        box.answer(B)
+        until(lambda: box.shelf.opened == [A, B] and box.states()[B] == "idle", "B has come and gone")
+        assert box.states()[A] == "ready" and len(box.changes) > looks
+    until(lambda: box.states()[A] == "idle")
+
+
+def test_the_least_lately_asked_leaves_for_another(start):
+    box = start(memory=2 * BYTES)
+    for name in (A, B, A, C):
+        assert box.answer(name).code == 200
+    until(lambda: box.states() == {A: "ready", B: "idle", C: "ready"})
+    assert sorted(box.shelf.held) == [A, C]
+    assert box.memory.held == 2 * BYTES
+
+
+def test_it_leaves_when_decoding_wants_its_memory(start):
+    box = start(memory=2 * BYTES)
+    box.answer(A)
+    with box.memory.hold(2 * BYTES, time.monotonic() + 30):
+        assert not box.shelf.held
+
+
+def test_what_alone_is_too_large_is_refused(start):
+    box = start(memory=BYTES - 1)
+    answer = box.answer(A)
+    assert (answer.code, b"over `runtime.memory`" in answer.body) == (503, True)
+    assert not box.shelf.held
+
+
+def test_what_is_configured_now_is_left_to_its_unit(start):
+    box = start()
+    box.answer(A)
+    box.table.want([A])
+    box.table.load(A)
+    assert A not in box.states()
+    unit = box.shelf.open(A, None, None)
+    box.table.put(unit)
+    until(lambda: box.shelf.held == [A], "its own share is given back")
+    assert box.table.get(A) is unit
+    box.table.want([])
+    box.table.withdraw(A, None)
+    until(lambda: box.states().get(A) == "idle", "it is offered again")
+    box.shelf.release(unit.instance)
+    assert box.answer(A).code == 200
