@@ -79,7 +79,7 @@ class Comparison:
     def _judged(self, trials: Trials) -> dict[Entrant, Measured]:
         against = trials[self.first] if self.first else None
         return {
-            entrant: _measured(entrant[1], trial, against if isinstance(against, Trial) else None)
+            entrant: measured(entrant[1], trial, against if isinstance(against, Trial) else None)
             for entrant, trial in trials.items()
         }
 
@@ -92,8 +92,8 @@ def _any_ran(trials: Trials) -> bool:
     return any(isinstance(trial, Trial) and trial.ms > 0 for trial in trials.values())
 
 
-def _measured(device: Device, trial: Trial | EdgedError, against: Trial | None) -> Measured:
-    """`against`: what f32 answers; none where there is no f32."""
+def measured(device: Device, trial: Trial | EdgedError, against: Trial | None) -> Measured:
+    """What a trial says of a variant; `against`: what f32 answers; none where there is no f32."""
     known = Measured(device=device.name, identity=device.identity, method=METHOD)
     if isinstance(trial, EdgedError):
         return known.model_copy(update={"why_not": str(trial)})

@@ -93,7 +93,7 @@ class _Row:
 def _rows(
     card: ModelCard, devices: Sequence[Device], wish: Preference, manifests: Mapping[VariantName, Manifest]
 ) -> Iterator[_Row]:
-    for position, variant in enumerate(variants_of(card)):
+    for position, variant in enumerate(dict.fromkeys([*variants_of(card), *manifests])):
         runtime, precision = split(variant)
         for device in devices:
             if device.runtime != runtime:
@@ -117,6 +117,9 @@ def _rows(
 def _not_derived(card: ModelCard, found: Manifest | None) -> str:
     if found is None:
         return f"not derived; `edged pull {card.id}` derives it where it can be"
+    if found.own:
+        again = f"edged quantize {card.id} --from {found.own.source}"
+        return f"calibrated on {found.own}, for another state of {found.stale(card)}; run `{again}`"
     return f"derived for another state of {found.stale(card)}; run `edged pull {card.id}`"
 
 

@@ -14,7 +14,7 @@ from edged.contracts.model import AnyModel, Part, Tools
 from edged.contracts.slot import Report
 from edged.derive.build import GraphSources
 from edged.derive.files import SHARED, Samples, derive
-from edged.derive.manifest import METHOD, Manifest, Measured
+from edged.derive.manifest import METHOD, Manifest, Measured, own_variants
 from edged.derive.tune import Pictures, feeds, pictures
 from edged.repository.comparison import Comparison, Entrant, inference
 from edged.repository.resources import open_resources
@@ -48,7 +48,7 @@ class Workshop:
         """
         wanted = _in_order(self.model.card, only)
         self.root.mkdir(parents=True, exist_ok=True)
-        with _alone(self.root), GraphSources(self.model, self.files) as graphs:
+        with alone(self.root), GraphSources(self.model, self.files) as graphs:
             failures = self._derive_all(graphs, wanted)
             self._measure_all()
         return failures
@@ -60,6 +60,7 @@ class Workshop:
         for done, variant in enumerate(wanted):
             self.report(task, done, len(wanted))
             try:
+                self._tell_of_lost_own(variant)
                 if self._wants_samples(variant) and not samples:
                     samples = self._samples()
                 derive(card, variant, sources, samples, self.root)
@@ -86,15 +87,24 @@ class Workshop:
         manifest = Manifest.load(self.root / variant)
         return manifest if manifest and manifest.stale(self.model.card) is None else None
 
+    def _tell_of_lost_own(self, variant: VariantName) -> None:
+        card, manifest = self.model.card, Manifest.load(self.root / variant)
+        if manifest and manifest.own and (changed := manifest.stale(card)):
+            log.warning(
+                "%s: %s was calibrated on %s, for another state of %s; now it is on the media of its card; "
+                "`edged quantize %s --from %s` does it again",
+                *(card.id, variant, manifest.own, changed, card.id, manifest.own.source),
+            )
+
     def _samples(self) -> Samples:
         """What the model feeds its graphs, for int8 to be calibrated on."""
         found = self._pictures()
         if found is None:
             return {}
-        first = self._reference()
+        first = self.reference()
         if first is None:
             raise VariantError("there is no f32 variant to calibrate int8 with")
-        return feeds(partial(inference, self.model), self._tools(*first), found.calibration)
+        return feeds(partial(inference, self.model), self.tools(*first), found.calibration)
 
     def _pictures(self) -> Pictures | None:
         calibration = self.model.card.calibration
@@ -102,14 +112,15 @@ class Workshop:
             return None
         return pictures([self.files[name] for name in calibration.media], calibration.frames)
 
-    def _reference(self) -> Entrant | None:
+    def reference(self) -> Entrant | None:
         """The f32 variant that the others are compared with, on the CPU: the first that is derived."""
         cpus = [device for device in devices() if device.name == "cpu"]
         derived = (variant for variant in _references(self.model.card) if self._fresh(variant))
         found = ((v, device) for v in derived for device in cpus if device.runtime == split(v)[0])
         return next(found, None)
 
-    def _tools(self, variant: VariantName, device: Device) -> Tools:
+    def tools(self, variant: VariantName, device: Device) -> Tools:
+        """What runs a derived variant. Raises `VariantError`, `ChecksumError`."""
         folder = self.root / variant
         manifest = Manifest.load(folder)
         if manifest is None:
@@ -128,8 +139,8 @@ class Workshop:
         found = self._pictures()
         comparison = Comparison(
             self.model,
-            {entrant: partial(self._tools, *entrant) for entrant in entrants},
-            self._reference(),
+            {entrant: partial(self.tools, *entrant) for entrant in entrants},
+            self.reference(),
             partial(self.report, f"{card.id}: measure variants"),
         )
         for (variant, _), measured in comparison.measured(found.judgement if found else ()).items():
@@ -138,7 +149,7 @@ class Workshop:
             log.info("%s: %s", card.id, _sentence(variant, measured))
 
     def _entrants(self) -> Iterator[Entrant]:
-        for variant in variants_of(self.model.card):
+        for variant in dict.fromkeys([*variants_of(self.model.card), *own_variants(self.root)]):
             for device in devices():
                 if device.runtime == split(variant)[0] and self._fresh(variant):
                     yield variant, device
@@ -180,7 +191,7 @@ def _sentence(variant: VariantName, measured: Measured) -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Wait until no other process pulls into this folder; ends by itself with the process."""
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
