@@ -46,7 +46,7 @@ class Given:
 
 
 def given(source: str, config: Config, catalogue: Catalogue) -> Given:
-    """What `--from` names. Raises `ConfigError` for what there is not, `SourceError` for what is switched off."""
+    """What `--from` names. Raises `ConfigError` for what there is not, `SourceError` for what is off."""
     if source.startswith(STREAM):
         name = source.removeprefix(STREAM)
         return Given(source, _stream(name, config, catalogue))

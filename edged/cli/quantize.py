@@ -136,8 +136,8 @@ def _taken(card: ModelCard, source: Given, wanted: Wanted, puller: Puller) -> Ta
     left_out = f"{taken.alike} were left out as like the one before, {taken.damaged} as damaged"
     if len(taken.items) < FEWEST:
         raise SourceError(
-            f"{source.name} gave {len(taken.items)} items, and {FEWEST} are wanted at least; {left_out}. Let a "
-            "camera look for longer (`--over 1h`), when something moves. Nothing was changed"
+            f"{source.name} gave {len(taken.items)} items, and {FEWEST} are wanted at least; {left_out}. Let "
+            "a camera look for longer (`--over 1h`), while something moves. Nothing was changed"
         )
     say(f"{len(taken.items)} items of {source.name}, in memory only: none of them is kept; {left_out}")
     return taken

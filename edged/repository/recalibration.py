@@ -131,7 +131,7 @@ class Recalibration:
             for done, variant in enumerate(wanted):
                 self.shop.report(task, done + 1, len(wanted) + 1)
                 try:
-                    derive(card, variant, graphs, samples, staging, own)
+                    derive(card, variant, graphs, samples, staging, own=own)
                 except EdgedError as error:
                     failures[variant] = str(error)
         self.shop.report(task, len(wanted) + 1, len(wanted) + 1)
