@@ -18,7 +18,7 @@ from edged.opening import resolve_source
 from edged.repository.catalogue import Catalogue
 from edged.streams.camera import CameraSettings
 from edged.streams.microphone import microphone_name
-from edged.streams.taking import Spread, Taken, Told, Wanted, take_clips, take_frames
+from edged.streams.taking import Spread, Taken, Told, Portion, take_clips, take_frames
 
 STREAM = "stream:"
 _TOKENS = 64
@@ -33,16 +33,16 @@ class Given:
     """As the manifest tells it: `stream:door`, or an absolute path."""
     settings: CameraSettings
 
-    def take(self, card: ModelCard, wanted: Wanted, told: Told, voice: Part | None) -> Taken:
+    def take(self, card: ModelCard, portion: Portion, told: Told, voice: Part | None) -> Taken:
         """Items that the model eats. `voice`: as of `take_clips`. Raises `SourceError`."""
         media, path = any_service(card.service).media, Path(self.settings.source)
         if media == "picture":
-            return take_frames(self.name, self.settings, wanted, told)
+            return take_frames(self.name, self.settings, portion, told)
         if media == "text":
-            return _texts(path, wanted)
+            return _texts(path, portion)
         pieces = any_service(card.service).listens == "always"
-        take = partial(take_clips, self.name, wanted=wanted, told=told, voice=voice, pieces=pieces)
-        return _of_all(path, self.settings, take, wanted) if path.is_dir() else take(self.settings)
+        take = partial(take_clips, self.name, portion=portion, told=told, voice=voice, pieces=pieces)
+        return _of_all(path, self.settings, take, portion) if path.is_dir() else take(self.settings)
 
 
 def given(source: str, config: Config, catalogue: Catalogue) -> Given:
@@ -73,9 +73,9 @@ def _stream(name: str, config: Config, catalogue: Catalogue) -> StreamSettings:
     return stream.model_copy(update={"source": resolve_source(stream.source, catalogue)})
 
 
-def _texts(path: Path, wanted: Wanted) -> Taken:
+def _texts(path: Path, portion: Portion) -> Taken:
     """The lines of the `.txt` files of a folder, or of one file."""
-    spread, damaged = Spread[TextPair](wanted.count), 0
+    spread, damaged = Spread[TextPair](portion.count), 0
     files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
     if not files or not path.exists():
         raise SourceError(
@@ -93,13 +93,13 @@ def _texts(path: Path, wanted: Wanted) -> Taken:
 
 
 def _of_all(
-    folder: Path, settings: CameraSettings, take: Callable[[CameraSettings], Taken], wanted: Wanted
+    folder: Path, settings: CameraSettings, take: Callable[[CameraSettings], Taken], portion: Portion
 ) -> Taken:
     """Of each file of a folder; what cannot be read is counted."""
     taken = list(_each(folder, settings, take))
     if not taken:
         raise SourceError(f"{folder} holds no recording")
-    spread = Spread[object](wanted.count)
+    spread = Spread[object](portion.count)
     for one in taken:
         for item in one.items:
             spread.put(partial(_same, item))

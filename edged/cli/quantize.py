@@ -21,7 +21,7 @@ from edged.repository.catalogue import Catalogue
 from edged.repository.puller import Puller
 from edged.repository.recalibration import FEWEST, Judged, can_be_quantized, restore
 from edged.serving.voice import VOICE
-from edged.streams.taking import Taken, Wanted
+from edged.streams.taking import Taken, Portion
 
 app = typer.Typer()
 _STEPS = 1000
@@ -63,7 +63,7 @@ def quantize(
             done: Mapping[str, Any] = _undone(card, puller)
         else:
             source = given(_checked(card, from_, puller.catalogue), settings, puller.catalogue)
-            done = _quantized(card, source, Wanted(frames, _duration(over)), puller)
+            done = _quantized(card, source, Portion(frames, _duration(over)), puller)
     except KeyboardInterrupt:
         say("interrupted; nothing was changed")
         raise
@@ -95,8 +95,8 @@ def _duration(text: str) -> float:
     return found
 
 
-def _quantized(card: ModelCard, source: Given, wanted: Wanted, puller: Puller) -> dict[str, Any]:
-    taken = _taken(card, source, wanted, puller)
+def _quantized(card: ModelCard, source: Given, portion: Portion, puller: Puller) -> dict[str, Any]:
+    taken = _taken(card, source, portion, puller)
     day = datetime.now(UTC).date().isoformat()
     own = Own(source=source.name, items=len(taken.items), day=day)
     with progress_bars() as report:
@@ -107,23 +107,23 @@ def _quantized(card: ModelCard, source: Given, wanted: Wanted, puller: Puller) -
         "from": own.model_dump(mode="json", include={"source", "items", "day"}),
         "alike": taken.alike,
         "damaged": taken.damaged,
-        "changed": any(not outcome.why_not for outcome in judged.outcomes),
+        "changed": any(not verdict.why_not for verdict in judged.verdicts),
         "reference": judged.reference,
         "variants": [
             {
-                "variant": outcome.variant,
-                "taken": not outcome.why_not,
-                "why_not": outcome.why_not,
-                "before": _figures(outcome.before),
-                "after": _figures(outcome.after),
+                "variant": verdict.variant,
+                "taken": not verdict.why_not,
+                "why_not": verdict.why_not,
+                "before": _figures(verdict.before),
+                "after": _figures(verdict.after),
             }
-            for outcome in judged.outcomes
+            for verdict in judged.verdicts
         ],
         "others": {side.variant: _figures(one) for side, one in _others(judged)},
     }
 
 
-def _taken(card: ModelCard, source: Given, wanted: Wanted, puller: Puller) -> Taken:
+def _taken(card: ModelCard, source: Given, portion: Portion, puller: Puller) -> Taken:
     needs_voice = any_service(card.service).media == "recording"
     with progress_bars() as report, puller.part(card.id, VOICE if needs_voice else "") as voice:
 
@@ -131,7 +131,7 @@ def _taken(card: ModelCard, source: Given, wanted: Wanted, puller: Puller) -> Ta
             report(f"{card.id}: look at {source.name}", round(_STEPS * share), _STEPS)
 
         told(0.0)
-        taken = source.take(card, wanted, told, voice)
+        taken = source.take(card, portion, told, voice)
         told(1.0)
     left_out = f"{taken.alike} were left out as like the one before, {taken.damaged} as damaged"
     if len(taken.items) < FEWEST:
@@ -152,22 +152,22 @@ def _tell(card: ModelCard, own: Own, judged: Judged, catalogue: Catalogue) -> No
             say(f"`precision: auto` passes {row.variant} over: {row.why_not}")
     chosen = catalogue.choice(card.id)
     say(f"`precision: auto` takes {chosen}; `edged quantize {card.id} --undo` puts back what was before")
-    if any(not outcome.why_not for outcome in judged.outcomes):
+    if any(not verdict.why_not for verdict in judged.verdicts):
         say(_RESTART)
 
 
 def _rows(own: Own, judged: Judged) -> Iterator[tuple[str, ...]]:
     for side, one in _others(judged):
         yield (side.variant, "-", *_cells(one), one.why_not)
-    for outcome in judged.outcomes:
-        if outcome.before is not None:
-            yield (outcome.variant, "as before", *_cells(outcome.before), outcome.before.why_not)
-        yield (outcome.variant, own.source, *_cells(outcome.after), outcome.why_not or "yes")
+    for verdict in judged.verdicts:
+        if verdict.before is not None:
+            yield (verdict.variant, "as before", *_cells(verdict.before), verdict.before.why_not)
+        yield (verdict.variant, own.source, *_cells(verdict.after), verdict.why_not or "yes")
 
 
 def _others(judged: Judged) -> list[tuple[Any, Measured]]:
     """What takes part beside int8."""
-    int8 = {outcome.variant for outcome in judged.outcomes}
+    int8 = {verdict.variant for verdict in judged.verdicts}
     return [(side, one) for side, one in judged.by_side.items() if side.variant not in int8]
 
 

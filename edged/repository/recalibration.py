@@ -45,7 +45,7 @@ class Side(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Verdict:
     """What became of one variant."""
 
     variant: VariantName
@@ -63,7 +63,7 @@ class Judged:
 
     reference: VariantName
     by_side: Mapping[Side, Measured]
-    outcomes: Sequence[Outcome]
+    verdicts: Sequence[Verdict]
 
 
 def can_be_quantized(card: ModelCard) -> str | None:
@@ -96,9 +96,9 @@ class Recalibration:
         with alone(self.shop.root), self._staging() as staging:
             failures = self._derived(calibration, staging, own)
             judged = self._judged(held_back, staging, failures)
-            for outcome in judged.outcomes:
-                if not outcome.why_not and outcome.after is not None:
-                    self._take(outcome.variant, staging, own, outcome.after)
+            for verdict in judged.verdicts:
+                if not verdict.why_not and verdict.after is not None:
+                    self._take(verdict.variant, staging, own, verdict.after)
         return judged
 
     @contextmanager
@@ -160,11 +160,11 @@ class Recalibration:
                 "judged by them; give some in which there is something to find"
             )
         by_side = {side: measured(cpu, trial, against) for side, trial in trials.items()}
-        outcomes = [
-            self._outcome(wanted, by_side, failures.get(wanted, ""))
+        verdicts = [
+            self._verdict(wanted, by_side, failures.get(wanted, ""))
             for wanted in _wanted(self.shop.model.card)
         ]
-        return Judged(variant, by_side, outcomes)
+        return Judged(variant, by_side, verdicts)
 
     def _sides(self, staging: Path) -> dict[Side, tuple[Path, Device]]:
         """By what takes part: the folder in which it lies, and the CPU of its runtime."""
@@ -195,11 +195,11 @@ class Recalibration:
         runs = [dict(zip(fed, each, strict=True)) for each in zip(*fed.values(), strict=False)]
         return contest(bare, openers, runs, told, lambda _: ON_CPU)
 
-    def _outcome(self, variant: VariantName, by_side: Mapping[Side, Measured], failure: str) -> Outcome:
+    def _verdict(self, variant: VariantName, by_side: Mapping[Side, Measured], failure: str) -> Verdict:
         before, after = (by_side.get(Side(variant, new)) for new in (False, True))
         if after is None:
-            return Outcome(variant, before, None, failure)
-        return Outcome(variant, before, after, _why_not(self.shop.model.card, variant, by_side))
+            return Verdict(variant, before, None, failure)
+        return Verdict(variant, before, after, _why_not(self.shop.model.card, variant, by_side))
 
     def _take(self, variant: VariantName, staging: Path, own: Own, after: Measured) -> None:
         """Put it in place; what the card made is kept aside until it is undone."""

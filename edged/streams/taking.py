@@ -39,7 +39,7 @@ Told = Callable[[float], None]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Portion:
     """How much is taken."""
 
     count: int
@@ -91,7 +91,7 @@ class Spread(Generic[ItemT]):
         return min(len(self._kept), self._count)
 
 
-def take_frames(name: str, settings: CameraSettings, wanted: Wanted, told: Told) -> Taken:
+def take_frames(name: str, settings: CameraSettings, portion: Portion, told: Told) -> Taken:
     """Frames of a camera, a video or a folder of pictures; what shows the same as the one before is left out.
 
     It opens the source by itself, whoever else watches it. Pictures of a folder all differ, as somebody chose
@@ -99,9 +99,9 @@ def take_frames(name: str, settings: CameraSettings, wanted: Wanted, told: Told)
     """
     if microphone_name(settings.source) is not None:
         raise SourceError(f"{name} is a microphone, and the model wants pictures")
-    counters, spread, alike = Counters(), Spread[Frame](wanted.count), itertools.count()
+    counters, spread, alike = Counters(), Spread[Frame](portion.count), itertools.count()
     gate = None if is_folder(settings.source) else NoveltyGate(MotionSettings())
-    period = 0.0 if is_file(settings.source) else wanted.over_s / (2 * wanted.count)
+    period = 0.0 if is_file(settings.source) else portion.over_s / (2 * portion.count)
     due = 0.0
 
     def put(frame: Frame) -> None:
@@ -115,21 +115,21 @@ def take_frames(name: str, settings: CameraSettings, wanted: Wanted, told: Told)
             next(alike)
 
     source = partial(CameraSource, name, _at_once(settings), counters)
-    _Watch(settings, wanted, told).run(source, put, spread)
+    _Watch(settings, portion, told).run(source, put, spread)
     return Taken(spread.rest(), next(alike), _damaged(counters, name))
 
 
 def take_clips(
-    name: str, settings: CameraSettings, wanted: Wanted, told: Told, voice: Part | None, *, pieces: bool
+    name: str, settings: CameraSettings, portion: Portion, told: Told, voice: Part | None, *, pieces: bool
 ) -> Taken:
     """Clips of a microphone, or of the sound of a camera or a file: what is said, or `pieces` of 5 s.
 
     `voice`: the model that hears who speaks; without one there are pieces only. Silence is left out. Raises
     `SourceError`.
     """
-    counters, hearing = Counters(), _Hearing(wanted.count, voice, pieces=pieces or voice is None)
+    counters, hearing = Counters(), _Hearing(portion.count, voice, pieces=pieces or voice is None)
     source = partial(SoundSource, name, _at_once(settings), counters)
-    _Watch(settings, wanted, told).run(source, hearing.put, hearing.spread)
+    _Watch(settings, portion, told).run(source, hearing.put, hearing.spread)
     hearing.end()
     return Taken(hearing.spread.rest(), hearing.silent, _damaged(counters, name))
 
@@ -186,10 +186,10 @@ def _damaged(counters: Counters, name: str) -> int:
 class _Watch:
     """Runs a file to its end, and a live source for a while, opened again where it breaks off."""
 
-    def __init__(self, settings: CameraSettings, wanted: Wanted, told: Told) -> None:
+    def __init__(self, settings: CameraSettings, portion: Portion, told: Told) -> None:
         self._settings = settings
-        self._seconds = wanted.over_s
-        self._count = wanted.count
+        self._seconds = portion.over_s
+        self._count = portion.count
         self._told = told
         self._stop = threading.Event()
         self._seen = 0
