@@ -18,7 +18,7 @@ from edged.opening import resolve_source
 from edged.repository.catalogue import Catalogue
 from edged.streams.camera import CameraSettings
 from edged.streams.microphone import microphone_name
-from edged.streams.taking import Spread, Taken, Told, Portion, take_clips, take_frames
+from edged.streams.taking import Portion, Spread, Taken, Told, take_clips, take_frames
 
 STREAM = "stream:"
 _TOKENS = 64

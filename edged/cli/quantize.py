@@ -21,7 +21,7 @@ from edged.repository.catalogue import Catalogue
 from edged.repository.puller import Puller
 from edged.repository.recalibration import FEWEST, Judged, can_be_quantized, restore
 from edged.serving.voice import VOICE
-from edged.streams.taking import Taken, Portion
+from edged.streams.taking import Portion, Taken
 
 app = typer.Typer()
 _STEPS = 1000
