@@ -193,6 +193,8 @@ class Recalibration:
             return contest(partial(inference, model), openers, items, told, lambda _: ON_CPU)
         fed = feeds(partial(inference, model), opener(first), items)
         runs = [dict(zip(fed, each, strict=True)) for each in zip(*fed.values(), strict=False)]
+        if not runs:
+            raise VariantError(f"nothing of what was held back reaches every graph of {model.card.id}")
         return contest(bare, openers, runs, told, lambda _: ON_CPU)
 
     def _verdict(self, variant: VariantName, by_side: Mapping[Side, Measured], failure: str) -> Verdict:

@@ -1,6 +1,7 @@
 """`edged quantize`: from a stream, a folder or a file; each fault is a sentence, and changes nothing."""
 
 import hashlib
+import shutil
 
 import cv2
 import orjson
@@ -47,7 +48,7 @@ streams:
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    """A configuration with a file that plays a camera, one that is away, and the models `good`, `published`."""
+    """A configuration with a file that plays a camera, one that is away, the models `good`, `published`."""
     monkeypatch.setattr(recalibration, "WORTH", 0.0)  # of a graph so small no variant is the faster one
     for rank, name in enumerate(("good", "published")):
         folder = tmp_path / "own" / name
@@ -191,3 +192,22 @@ def test_what_cannot_be_quantized_names_those_that_can(config):
         edged("quantize", "published", "--from", "stream:door", "-c", config)
 
 
+def test_a_real_model_on_a_real_street(instance_of, models_root, tmp_path):
+    """Whether int8 is taken depends on the box; what is said and what is done agree."""
+    instance_of("picodet-416")  # it is pulled
+    models = tmp_path / "models"
+    shutil.copytree(models_root / "picodet-416", models / "picodet-416")
+    (models / "weights").symlink_to(models_root / "weights")
+    config = tmp_path / "config.yaml"
+    source = "{source: 'models:picodet-416/bikes.mp4', loop: true, run: [object-detection]}"
+    config.write_text(f"paths: {{models: models, state: state}}\nstreams: {{street: {source}}}\n")
+    given = ("--from", "stream:street", "--frames", 40, "--json", "-c", config)
+    code, said, err = edged("quantize", "picodet-416", *given)
+    (int8,) = said["variants"]
+    assert said["from"]["items"] == 40
+    assert int8["after"]["agreement"] > 0.7
+    assert int8["before"]["agreement"] > 0.7
+    assert said["others"]["openvino-bf16" if "openvino-bf16" in said["others"] else "openvino-f32"]["ms"] > 0
+    assert "picodet-416 on frames of stream:street that it was not calibrated on" in err
+    own = Manifest.load(models / "picodet-416" / "openvino-int8").own
+    assert (code == 0) == int8["taken"] == (int8["why_not"] == "") == (own is not None)
