@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 from pydantic import ConfigDict, ValidationError, field_validator
 
@@ -20,6 +20,9 @@ METHOD = 1
 """Raised whenever variants are measured in another way: a pull measures again what was measured before."""
 
 FILE = "manifest.json"
+
+CALIBRATED: Sequence[VariantName] = ("openvino-int8", "onnxruntime-int8")
+"""Variants that are calibrated, on the card's media or on what the user gives."""
 
 
 class _Part(Described):
@@ -181,7 +184,7 @@ def own_variants(root: Path) -> dict[VariantName, Manifest]:
 
     `root`: the folder of the model.
     """
-    found = ((variant, Manifest.load(root / variant)) for variant in get_args(VariantName))
+    found = ((variant, Manifest.load(root / variant)) for variant in CALIBRATED)
     return {variant: manifest for variant, manifest in found if manifest and manifest.own}
 
 

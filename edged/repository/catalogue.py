@@ -8,7 +8,7 @@ from pathlib import Path
 from edged.contracts.card import ModelCard, VariantName
 from edged.contracts.errors import NotReady, RepositoryError
 from edged.contracts.model import AnyModel
-from edged.derive.manifest import FILE, Manifest, own_variants
+from edged.derive.manifest import CALIBRATED, FILE, Manifest
 from edged.repository.parts import used_models
 from edged.repository.variants import ANYTHING, Candidate, Preference, Ranking, candidates, variants_of
 from edged.runtimes.devices import devices
@@ -77,9 +77,9 @@ class Catalogue:
 
     def manifests(self, card: ModelCard) -> dict[VariantName, Manifest]:
         """Of the variants of a model that are derived, up to date or not."""
-        root = self.root / card.id
-        loaded = {variant: Manifest.load(root / variant) for variant in variants_of(card)}
-        return {variant: manifest for variant, manifest in loaded.items() if manifest} | own_variants(root)
+        offered, root = variants_of(card), self.root / card.id
+        loaded = {name: Manifest.load(root / name) for name in dict.fromkeys((*offered, *CALIBRATED))}
+        return {name: found for name, found in loaded.items() if found and (name in offered or found.own)}
 
     def up_to_date(self, model: str) -> bool:
         """Whether it can be opened as it lies there: it, and the models that it uses."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from edged.answers.kinds import measures
 from edged.contracts.card import ModelCard, VariantName
@@ -16,7 +16,7 @@ from edged.contracts.model import Tools
 from edged.contracts.services import any_service
 from edged.derive.build import GraphSources
 from edged.derive.files import Samples, derive, put_in_place
-from edged.derive.manifest import Manifest, Measured, Own, own_variants
+from edged.derive.manifest import CALIBRATED, Manifest, Measured, Own, own_variants
 from edged.derive.tune import ON_CPU, Trial, contest, feeds
 from edged.repository.comparison import Entrant, bare, inference, measured
 from edged.repository.variants import WORTH, variants_of
@@ -258,8 +258,7 @@ def _wanted(card: ModelCard) -> list[VariantName]:
     """int8 of each runtime in which the card has f32, whether it offers int8 or not."""
     offered = variants_of(card)
     with_f32 = {split(variant)[0] for variant in offered if variant.endswith("f32")}
-    int8 = (variant for variant in get_args(VariantName) if variant.endswith("int8"))
-    return [variant for variant in int8 if variant in offered or split(variant)[0] in with_f32]
+    return [variant for variant in CALIBRATED if variant in offered or split(variant)[0] in with_f32]
 
 
 def _why_not(card: ModelCard, variant: VariantName, by_side: Mapping[Side, Measured]) -> str:

@@ -118,6 +118,8 @@ def test_from_a_folder_with_what_is_broken_in_it(pulled, tmp_path):
     code, said, _ = edged("quantize", "good", "--from", tmp_path / "shots", "--json", "-c", pulled)
     assert (code, said["from"]["items"], said["damaged"]) == (0, 20, 1)
     manifest = Manifest.load(tmp_path / "models" / "good" / "onnxruntime-int8")
+    assert manifest is not None
+    assert manifest.own is not None
     assert manifest.own.source == str(tmp_path / "shots")
 
 
@@ -209,5 +211,5 @@ def test_a_real_model_on_a_real_street(instance_of, models_root, tmp_path):
     assert int8["before"]["agreement"] > 0.7
     assert said["others"]["openvino-bf16" if "openvino-bf16" in said["others"] else "openvino-f32"]["ms"] > 0
     assert "picodet-416 on frames of stream:street that it was not calibrated on" in err
-    own = Manifest.load(models / "picodet-416" / "openvino-int8").own
-    assert (code == 0) == int8["taken"] == (int8["why_not"] == "") == (own is not None)
+    manifest = Manifest.load(models / "picodet-416" / "openvino-int8")
+    assert (code == 0) == int8["taken"] == (int8["why_not"] == "") == bool(manifest and manifest.own)

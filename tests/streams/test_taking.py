@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from functools import partial
 from types import SimpleNamespace
 
 import av
@@ -24,7 +25,7 @@ from tests.streams.cameras import MJPEG, http_camera
 SHOWN = PixelFormat()
 
 
-def room(box: int | None) -> np.ndarray:
+def room(box):
     """A picture of shades, with something light at a place of the upper row, if anything."""
     rough = np.random.default_rng(0).integers(60, 180, (9, 16)).astype(np.uint8)
     shades = cv2.resize(rough, (320, 180), interpolation=cv2.INTER_CUBIC)
@@ -50,9 +51,14 @@ def taken(source, count=300, over_s=60.0, told=lambda share: None):
 
 @pytest.mark.parametrize(("given", "count"), [(7, 10), (10, 10), (33, 10), (1000, 10), (999, 21)])
 def test_what_is_kept_is_spread_over_all_that_came(given, count):
-    spread, made, most = Spread[int](count), [], 0
+    spread, made, most = Spread[int](count), list[int](), 0
+
+    def make(number):
+        made.append(number)
+        return number
+
     for number in range(given):
-        spread.put(lambda number=number: made.append(number) or number)
+        spread.put(partial(make, number))
         most = max(most, len(spread))
     kept = spread.rest()
     assert len(kept) == min(given, count) >= most
@@ -65,7 +71,7 @@ def test_what_is_kept_is_spread_over_all_that_came(given, count):
 
 def test_a_video_gives_what_moves_from_all_of_it_at_once(tmp_path):
     path = film(tmp_path / "film.mp4", [None] * 30 + list(range(60)) + [None] * 30)
-    shares = []
+    shares: list[float] = []
     began = time.monotonic()
     found = taken(path, count=20, told=shares.append)
     assert time.monotonic() - began < 60  # and not for as long as a camera would be watched
@@ -105,7 +111,7 @@ def play(write, pictures=itertools.count()):  # noqa: B008 - goes on where the l
 
 def test_a_camera_is_watched_for_so_long_and_opened_again_where_it_breaks_off(monkeypatch):
     monkeypatch.setattr(taking, "RETRY_S", 0.05)
-    shares = []
+    shares: list[float] = []
     with http_camera(play, MJPEG) as port:
         began = time.monotonic()
         found = taken(f"http://127.0.0.1:{port}/", over_s=3.0, told=shares.append)
