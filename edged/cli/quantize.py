@@ -145,7 +145,7 @@ def _taken(card: ModelCard, source: Given, portion: Portion, puller: Puller) -> 
 
 def _tell(card: ModelCard, own: Own, judged: Judged, catalogue: Catalogue) -> None:
     columns = ("variant", "calibrated on", "ms", "agreement with f32", "taken")
-    title = f"{card.id} on frames of {own.source} that it was not calibrated on"
+    title = f"{card.id} on what it was not calibrated on of {own.source}"
     table(title, columns, _rows(own, judged))
     for row in catalogue.variants(card.id):
         if row.own and row.why_not:
