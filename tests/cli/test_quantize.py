@@ -48,7 +48,7 @@ streams:
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory):
-    """A file that plays a camera, a camera that is away, the models `good`, which is pulled, and `published`."""
+    """A file that plays a camera, one that is away, the models `good`, which is pulled, and `published`."""
     root = tmp_path_factory.mktemp("box")
     for rank, name in enumerate(("good", "published")):
         folder = root / "own" / name
