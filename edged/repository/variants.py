@@ -93,7 +93,8 @@ class _Row:
 def _rows(
     card: ModelCard, devices: Sequence[Device], wish: Preference, manifests: Mapping[VariantName, Manifest]
 ) -> Iterator[_Row]:
-    for position, variant in enumerate(dict.fromkeys([*variants_of(card), *manifests])):
+    own = (name for name, manifest in manifests.items() if manifest.own)
+    for position, variant in enumerate(dict.fromkeys([*variants_of(card), *own])):
         runtime, precision = split(variant)
         for device in devices:
             if device.runtime != runtime:
