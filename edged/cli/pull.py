@@ -181,7 +181,7 @@ def _failed(model: str | None, service: str | None, why: str) -> Pulled:
 def _variants_table(catalogue: Catalogue, name: str) -> None:
     rows = [
         (
-            v.variant,
+            f"{v.variant} (calibrated on {v.own})" if v.own else v.variant,
             "-" if v.ms is None else f"{v.ms:.1f}",
             "-" if v.agreement is None else f"{v.agreement:.3f}",
             v.why_not,

@@ -209,7 +209,8 @@ class Agreement(_Part):
     """How far a variant may be away from f32 before `precision: auto` passes it over."""
 
     minimum: float = Field(default=0.9, ge=0, le=1)
-    """0 to 1: share of f32's answers that the variant gives too (detection: same class, IoU at least 0.5)."""
+    """0 to 1: share of f32's answers that the variant gives too (detection: same class, IoU at least 0.5;
+    OCR: letters), after two standard errors over the items are taken off."""
 
 
 class GalleryUse(_Part):

@@ -12,7 +12,7 @@ from edged.contracts.errors import VariantError
 from edged.contracts.model import Tensors
 from edged.derive.build import GraphSources
 from edged.derive.fold import fold_onnx, fold_openvino
-from edged.derive.manifest import Manifest, recipe, sha256
+from edged.derive.manifest import Manifest, Own, recipe, sha256
 from edged.derive.quantize import quantize_onnxruntime, quantize_openvino
 from edged.runtimes.devices import tool_version
 from edged.runtimes.opening import split
@@ -30,12 +30,18 @@ _TOOLS = ("onnx", "onnxruntime", "openvino", "nncf")
 
 
 def derive(
-    card: ModelCard, variant: VariantName, sources: GraphSources, samples: Samples, root: Path
+    card: ModelCard,
+    variant: VariantName,
+    sources: GraphSources,
+    samples: Samples,
+    root: Path,
+    *,
+    own: Own | None = None,
 ) -> Manifest:
     """Make `root/<variant>/` and its manifest; a variant that is up to date is left alone.
 
-    `root`: the folder of the model. Raises `CardError` where the
-    card and the graph differ, `VariantError` when this variant cannot be derived here.
+    `root`: the folder of the model; `own`: of what the samples are, where not of the card's media. Raises
+    `CardError` where the card and the graph differ, `VariantError` when this variant cannot be derived here.
     """
     present = Manifest.load(root / variant)
     if present and present.stale(card) is None and _intact(present, root / variant):
@@ -51,14 +57,15 @@ def derive(
         manifest = Manifest(
             model=card.id,
             variant=variant,
-            recipe=recipe(card, variant),
+            recipe=recipe(card, variant, own=own is not None),
             tools={tool: tool_version(tool) for tool in _TOOLS},
             files=files,
             seconds=round(time.monotonic() - started, 2),
+            own=own,
         )
         manifest.save(partial)
         partial.chmod(0o755)  # mkdtemp makes it for us alone, but the daemon may be another user
-        _put_in_place(partial, root / variant)
+        put_in_place(partial, root / variant)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     log.info("%s: derived %s in %.1f s", card.id, variant, manifest.seconds)
@@ -93,7 +100,11 @@ def _derived(
         (fold_onnx if runtime == "onnxruntime" else fold_openvino)(sources.path(name), folded, graph)
         if calibrated:
             if not samples.get(name):
-                raise VariantError(f"int8 needs `calibration` in the card of {card.id}")
+                raise VariantError(
+                    f"nothing was fed to the graph {name!r} of {card.id} to calibrate int8 on"
+                    if samples
+                    else f"int8 needs `calibration` in the card of {card.id}"
+                )
             quantize = quantize_onnxruntime if runtime == "onnxruntime" else quantize_openvino
             quantize(folded, target, samples[name], graph.keep_f32)
             _remove(folded)
@@ -112,7 +123,7 @@ def _remove(folded: Path) -> None:
         path.unlink()
 
 
-def _put_in_place(partial: Path, final: Path) -> None:
+def put_in_place(partial: Path, final: Path) -> None:
     """Rename into place; what stood there goes aside first, for a folder cannot replace another."""
     aside = partial.with_name(partial.name + ".old")
     if final.exists():

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +16,13 @@ from edged.runtimes.devices import Device
 RECIPE_VERSION = 3
 """Raised whenever `derive` makes something else of the same weights and card."""
 
+METHOD = 1
+"""Raised whenever variants are measured in another way: a pull measures again what was measured before."""
+
 FILE = "manifest.json"
+
+CALIBRATED: Sequence[VariantName] = ("openvino-int8", "onnxruntime-int8")
+"""Variants that are calibrated, on the card's media or on what the user gives."""
 
 
 class _Part(Described):
@@ -57,15 +63,38 @@ class Measured(_Part):
     identity: str
     """Full name of the device, runtime and its version; a measurement from elsewhere does not count."""
     agreement: float | None = None
-    """0 to 1 with f32, on frames that int8 was not calibrated on; none: not measured, or there is no f32."""
+    """0 to 1 with f32, on items that int8 was not calibrated on; none: not measured, or there is no f32."""
+    at_least: float | None = None
+    """The agreement less two standard errors of its mean over the items; none: as `agreement`."""
     ms: float | None = None
-    """Median of one pass through all graphs, without preparation, milliseconds; none: not measured."""
+    """One typical item through all graphs, without preparation, milliseconds; none: not measured."""
     why_not: str = ""
     """Why it does not open on this device; empty when it does."""
+    method: int = 0
+    """`METHOD` of the edged that measured it."""
 
     def holds_for(self, device: Device) -> bool:
         """Whether it was measured on this very device."""
         return self.device == device.name and self.identity == device.identity
+
+
+class Own(_Part):
+    """What the user had a variant calibrated on, in the place of the card's media. None of it is kept."""
+
+    source: str
+    """`stream:door`, or the path of a folder or a file."""
+    items: int
+    """Frames, clips or texts, those included by which it was judged."""
+    day: str
+    """When, as `2026-11-26`."""
+    agreement: float | None = None
+    """0 to 1 with f32, on items of that source that it was not calibrated on: it goes before what any other
+    media say of it."""
+    at_least: float | None = None
+    """The agreement less two standard errors."""
+
+    def __str__(self) -> str:
+        return f"{self.source}, {self.items} items, {self.day}"
 
 
 class Manifest(_Part):
@@ -81,6 +110,8 @@ class Manifest(_Part):
     seconds: float
     """How long deriving took."""
     measured: tuple[Measured, ...] = ()
+    own: Own | None = None
+    """What the user had it calibrated on; none: the card's media, or nothing."""
 
     @classmethod
     def load(cls, folder: Path) -> Self | None:
@@ -101,13 +132,16 @@ class Manifest(_Part):
         return next((m for m in self.measured if m.holds_for(device)), None)
 
     def with_measured(self, new: Measured) -> Self:
-        """The same with one measurement replaced or added."""
+        """The same with one measurement replaced or added; how it agrees on the user's own items stays."""
+        if self.own is not None and not new.why_not:
+            known = {"agreement": self.own.agreement, "at_least": self.own.at_least}
+            new = new.model_copy(update=known)
         kept = tuple(m for m in self.measured if (m.device, m.identity) != (new.device, new.identity))
         return self.model_copy(update={"measured": (*kept, new)})
 
     def stale(self, card: ModelCard) -> str | None:
         """What of the recipe is no longer as the card and this version of edged say; none: nothing."""
-        now = recipe(card, self.variant)
+        now = recipe(card, self.variant, own=self.own is not None)
         changed = [name for name in Recipe.model_fields if getattr(now, name) != getattr(self.recipe, name)]
         return " and ".join(changed) or None
 
@@ -126,12 +160,13 @@ class Manifest(_Part):
         return folder / next(iter(self.files[graph]))
 
 
-def recipe(card: ModelCard, variant: VariantName) -> Recipe:
-    """What `variant` of the model is derived by now."""
+def recipe(card: ModelCard, variant: VariantName, *, own: bool = False) -> Recipe:
+    """What `variant` of the model is derived by now; `own`: calibrated on something else than the card's."""
     quantized = variant.endswith("int8") and not all(graph.quantized for graph in card.graphs.values())
     names = [name for graph in card.graphs.values() for name in graph.weights]
-    if quantized and card.calibration:
-        names.extend(card.calibration.media)
+    calibration = card.calibration if quantized and not own else None
+    if calibration:
+        names.extend(calibration.media)
     without = {"variants"} if quantized else {"variants", "keep_f32"}
     return Recipe(
         version=RECIPE_VERSION,
@@ -140,8 +175,17 @@ def recipe(card: ModelCard, variant: VariantName) -> Recipe:
             name: graph.model_dump(mode="json", exclude=without, exclude_defaults=True)
             for name, graph in card.graphs.items()
         },
-        calibration=card.calibration if quantized else None,
+        calibration=calibration,
     )
+
+
+def own_variants(root: Path) -> dict[VariantName, Manifest]:
+    """What of a model was calibrated on what the user gave, also such as its card does not offer.
+
+    `root`: the folder of the model.
+    """
+    found = ((variant, Manifest.load(root / variant)) for variant in CALIBRATED)
+    return {variant: manifest for variant, manifest in found if manifest and manifest.own}
 
 
 def sha256(path: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from edged.contracts.card import ModelCard, VariantName
 from edged.contracts.errors import NotReady, RepositoryError
 from edged.contracts.model import AnyModel
-from edged.derive.manifest import FILE, Manifest
+from edged.derive.manifest import CALIBRATED, FILE, Manifest
 from edged.repository.parts import used_models
 from edged.repository.variants import ANYTHING, Candidate, Preference, Ranking, candidates, variants_of
 from edged.runtimes.devices import devices
@@ -32,6 +32,8 @@ class VariantRow:
     """Median of one pass through the bare sessions, milliseconds; none: not measured here."""
     why_not: str
     """Why `precision: auto` does not take it; empty when it may."""
+    own: str = ""
+    """What it was calibrated on by `edged quantize`; empty: the card's media, or nothing."""
 
 
 class Catalogue:
@@ -75,8 +77,9 @@ class Catalogue:
 
     def manifests(self, card: ModelCard) -> dict[VariantName, Manifest]:
         """Of the variants of a model that are derived, up to date or not."""
-        loaded = {variant: Manifest.load(self.root / card.id / variant) for variant in variants_of(card)}
-        return {variant: manifest for variant, manifest in loaded.items() if manifest}
+        offered, root = variants_of(card), self.root / card.id
+        loaded = {name: Manifest.load(root / name) for name in dict.fromkeys((*offered, *CALIBRATED))}
+        return {name: found for name, found in loaded.items() if found and (name in offered or found.own)}
 
     def up_to_date(self, model: str) -> bool:
         """Whether it can be opened as it lies there: it, and the models that it uses."""
@@ -137,7 +140,7 @@ class Catalogue:
         card = self.card(model)
         manifests, skipped = self.manifests(card), self._ranking(card).skipped
         rows = []
-        for variant in variants_of(card):
+        for variant in dict.fromkeys([*variants_of(card), *manifests]):
             manifest = manifests.get(variant)
             for device in devices():
                 if device.runtime != split(variant)[0]:
@@ -151,6 +154,7 @@ class Catalogue:
                         measured.agreement if measured else None,
                         measured.ms if measured else None,
                         skipped.get(str(Candidate(variant, device.name)), ""),
+                        str(manifest.own) if manifest and manifest.own else "",
                     )
                 )
         return rows

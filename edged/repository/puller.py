@@ -1,13 +1,17 @@
-"""Bring models to this machine: fetch the weights, derive the variants, try each of them here."""
+"""Bring models to this machine: fetch the weights, derive the variants, try and calibrate them here."""
 
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from edged.contracts.card import VariantName
+from edged.contracts.model import Part
 from edged.contracts.slot import Report
+from edged.derive.manifest import Own
 from edged.repository.instance import UsedModel
 from edged.repository.opener import Opener
+from edged.repository.recalibration import Judged, Recalibration
 from edged.repository.variants import ANYTHING
 from edged.repository.workshop import Workshop
 from edged.runtimes.devices import Concurrency
@@ -46,3 +50,31 @@ class Puller:
             files = catalogue.store.ensure(known.card, known.card.weights, report, folder)
             shop = Workshop(known, parts, files, catalogue.root / model, self._concurrency, report)
             return shop.run(variants)
+
+    def calibrate(self, model: str, items: Sequence[Any], own: Own, report: Report) -> Judged:
+        """Calibrate int8 of an installed model on these items, as `Recalibration.run`; without a network.
+
+        Raises also `RepositoryError` where its weights are not kept.
+        """
+        known, catalogue = self.catalogue.model(model), self.catalogue
+        card = known.card
+        media = card.calibration.media if card.calibration else ()
+        files = {name: catalogue.store.verified(card, name) for name in card.weights.keys() - set(media)}
+        with ExitStack() as stack:
+            used = self._opener.acquire_used(card, ANYTHING, stack)
+            parts = {name: UsedModel(instance) for name, instance in used.items()}
+            shop = Workshop(known, parts, files, catalogue.root / model, self._concurrency, report)
+            return Recalibration(shop).run(items, own)
+
+    @contextmanager
+    def part(self, model: str, name: str) -> Iterator[Part | None]:
+        """What a model uses under that name, open; none: it uses nothing of that name."""
+        used = self.catalogue.card(model).uses.get(name)
+        if used is None:
+            yield None
+            return
+        instance = self._opener.acquire(used)
+        try:
+            yield UsedModel(instance)
+        finally:
+            self._opener.release(instance)

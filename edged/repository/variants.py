@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from functools import reduce
 
 from edged.contracts.card import ModelCard, VariantName
-from edged.derive.manifest import Manifest
+from edged.derive.manifest import Manifest, Measured
 from edged.runtimes.devices import Device
 from edged.runtimes.opening import split
 
 WORTH = 1.2
-"""A lower precision is taken by itself only where it is so many times as fast as f32: it costs accuracy."""
+"""By itself a lower precision is taken only where it is so many times as fast as f32, and as any that agrees
+with f32 better: it costs accuracy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,8 @@ class _Row:
 def _rows(
     card: ModelCard, devices: Sequence[Device], wish: Preference, manifests: Mapping[VariantName, Manifest]
 ) -> Iterator[_Row]:
-    for position, variant in enumerate(variants_of(card)):
+    own = (name for name, manifest in manifests.items() if manifest.own)
+    for position, variant in enumerate(dict.fromkeys([*variants_of(card), *own])):
         runtime, precision = split(variant)
         for device in devices:
             if device.runtime != runtime:
@@ -116,6 +118,9 @@ def _rows(
 def _not_derived(card: ModelCard, found: Manifest | None) -> str:
     if found is None:
         return f"not derived; `edged pull {card.id}` derives it where it can be"
+    if found.own:
+        again = f"edged quantize {card.id} --from {found.own.source}"
+        return f"calibrated on {found.own}, for another state of {found.stale(card)}; run `{again}`"
     return f"derived for another state of {found.stale(card)}; run `edged pull {card.id}`"
 
 
@@ -133,29 +138,57 @@ def _passed_over(
     if measured.why_not:
         return measured.why_not
     minimum = card.agreement.minimum
-    if measured.agreement is not None and measured.agreement < minimum:
-        return f"agrees with f32 by {measured.agreement:.2f} only, and the card wants {minimum:.2f}"
-    f32 = _best_f32(devices, manifests, device)
-    if split(variant)[1] == "f32" or measured.ms is None or f32 is None:
+    at_least = measured.agreement if measured.at_least is None else measured.at_least
+    if at_least is not None and at_least < minimum:
+        return f"agrees with f32 by {_shares(measured)}, and the card wants {minimum:.2f}"
+    if split(variant)[1] == "f32" or measured.ms is None:
         return None
-    if measured.ms * WORTH > f32:
-        return f"{measured.ms:.1f} ms, not {WORTH:g} times as fast as f32 with {f32:.1f} ms"
+    better = _fastest_of_better(card, devices, manifests, device, measured)
+    if better and measured.ms * WORTH > better[1]:
+        return f"{measured.ms:.1f} ms, not {WORTH:g} times as fast as {better[0]} with {better[1]:.1f} ms"
     return None
 
 
-def _best_f32(
-    devices: Sequence[Device], manifests: Mapping[VariantName, Manifest], like: Device
-) -> float | None:
-    """Milliseconds of the fastest f32 variant on the same device, by whichever runtime."""
-    times = (
-        measured.ms
+def _shares(measured: Measured) -> str:
+    """The agreement, and what is sure of it where chance had a part."""
+    if measured.at_least is None:
+        return f"{measured.agreement:.2f} only"
+    return f"{measured.agreement:.3f}, surely by {measured.at_least:.3f} only"
+
+
+def _fastest_of_better(
+    card: ModelCard,
+    devices: Sequence[Device],
+    manifests: Mapping[VariantName, Manifest],
+    like: Device,
+    than: Measured,
+) -> tuple[str, float] | None:
+    """What is nearer to f32 on the same device, f32 itself included, and the milliseconds of its fastest.
+
+    By whichever runtime; of what the card admits.
+    """
+    found = (
+        (measured.ms, "f32" if split(variant)[1] == "f32" else variant)
         for variant, manifest in manifests.items()
-        if split(variant)[1] == "f32"
         for device in devices
         if device.name == like.name and device.runtime == split(variant)[0]
         if (measured := manifest.measurement(device)) and measured.ms is not None
+        if split(variant)[1] == "f32" or _nearer(card, measured, than)
     )
-    return min(times, default=None)
+    ms, name = min(found, default=(None, ""))
+    return None if ms is None else (name, ms)
+
+
+def _nearer(card: ModelCard, one: Measured, other: Measured) -> bool:
+    """Whether one is admitted, and surely agrees more than the other may by chance."""
+    if one.agreement is None or other.agreement is None:
+        return False
+    return _surely(one) >= max(card.agreement.minimum, other.agreement) and one.agreement > other.agreement
+
+
+def _surely(measured: Measured) -> float:
+    share = measured.agreement if measured.at_least is None else measured.at_least
+    return 0.0 if share is None else share
 
 
 def _not_there(rows: Sequence[_Row], wish: Preference) -> Iterator[str]:

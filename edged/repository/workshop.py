@@ -3,24 +3,20 @@
 import fcntl
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edged.answers.kinds import agreement
 from edged.contracts.card import ModelCard, VariantName
 from edged.contracts.errors import CardError, EdgedError, RepositoryError, VariantError
-from edged.contracts.message import ModelFacts
 from edged.contracts.model import AnyModel, Part, Tools
-from edged.contracts.services import card_options
-from edged.contracts.slot import Priority, Report
+from edged.contracts.slot import Report
 from edged.derive.build import GraphSources
 from edged.derive.files import SHARED, Samples, derive
-from edged.derive.manifest import Manifest, Measured
-from edged.derive.tune import Inference, Pictures, Trial, feeds, pictures, trial
-from edged.flow.counters import Counters
-from edged.repository.instance import Instance
+from edged.derive.manifest import METHOD, Manifest, Measured, own_variants
+from edged.derive.tune import Pictures, feeds, pictures
+from edged.repository.comparison import Comparison, Entrant, inference
 from edged.repository.resources import open_resources
 from edged.repository.variants import variants_of
 from edged.runtimes.devices import Concurrency, Device, devices
@@ -52,7 +48,7 @@ class Workshop:
         """
         wanted = _in_order(self.model.card, only)
         self.root.mkdir(parents=True, exist_ok=True)
-        with _alone(self.root), GraphSources(self.model, self.files) as graphs:
+        with alone(self.root), GraphSources(self.model, self.files) as graphs:
             failures = self._derive_all(graphs, wanted)
             self._measure_all()
         return failures
@@ -64,6 +60,7 @@ class Workshop:
         for done, variant in enumerate(wanted):
             self.report(task, done, len(wanted))
             try:
+                self._tell_of_lost_own(variant)
                 if self._wants_samples(variant) and not samples:
                     samples = self._samples()
                 derive(card, variant, sources, samples, self.root)
@@ -90,15 +87,24 @@ class Workshop:
         manifest = Manifest.load(self.root / variant)
         return manifest if manifest and manifest.stale(self.model.card) is None else None
 
+    def _tell_of_lost_own(self, variant: VariantName) -> None:
+        card, manifest = self.model.card, Manifest.load(self.root / variant)
+        if manifest and manifest.own and (changed := manifest.stale(card)):
+            log.warning(
+                "%s: %s was calibrated on %s, for another state of %s; now it is on the media of its card; "
+                "`edged quantize %s --from %s` does it again",
+                *(card.id, variant, manifest.own, changed, card.id, manifest.own.source),
+            )
+
     def _samples(self) -> Samples:
         """What the model feeds its graphs, for int8 to be calibrated on."""
         found = self._pictures()
         if found is None:
             return {}
-        first = self._reference()
+        first = self.reference()
         if first is None:
             raise VariantError("there is no f32 variant to calibrate int8 with")
-        return feeds(partial(_inference, self.model), self._tools(*first), found.calibration)
+        return feeds(partial(inference, self.model), self.tools(*first), found.calibration)
 
     def _pictures(self) -> Pictures | None:
         calibration = self.model.card.calibration
@@ -106,14 +112,15 @@ class Workshop:
             return None
         return pictures([self.files[name] for name in calibration.media], calibration.frames)
 
-    def _reference(self) -> tuple[VariantName, Device] | None:
+    def reference(self) -> Entrant | None:
         """The f32 variant that the others are compared with, on the CPU: the first that is derived."""
         cpus = [device for device in devices() if device.name == "cpu"]
         derived = (variant for variant in _references(self.model.card) if self._fresh(variant))
         found = ((v, device) for v in derived for device in cpus if device.runtime == split(v)[0])
         return next(found, None)
 
-    def _tools(self, variant: VariantName, device: Device) -> Tools:
+    def tools(self, variant: VariantName, device: Device) -> Tools:
+        """What runs a derived variant. Raises `VariantError`, `ChecksumError`."""
         folder = self.root / variant
         manifest = Manifest.load(folder)
         if manifest is None:
@@ -125,70 +132,33 @@ class Workshop:
         return Tools(sessions, open_resources(self.model, self.files.__getitem__), self.parts)
 
     def _measure_all(self) -> None:
-        """Measure what was not yet measured on the devices of this machine."""
-        missing, first = list(self._unmeasured()), self._reference()
-        found = self._pictures() if missing else None
-        if found is None or not found.judgement:
+        """Measure all variants on all devices side by side, if one of them is not measured yet."""
+        entrants, card = list(self._entrants()), self.model.card
+        if all(map(self._is_measured, entrants)):
             return
-        task = f"{self.model.card.id}: measure variants"
-        against = self._tried(*first, found) if first else None
-        for done, (variant, device) in enumerate(missing):
-            self.report(task, done, len(missing))
-            try:
-                same = against if (variant, device) == first else None
-                measured = _measured(device, same or self._tried(variant, device, found), against)
-            except EdgedError as error:
-                measured = Measured(device=device.name, identity=device.identity, why_not=str(error))
+        found = self._pictures()
+        comparison = Comparison(
+            self.model,
+            {entrant: partial(self.tools, *entrant) for entrant in entrants},
+            self.reference(),
+            partial(self.report, f"{card.id}: measure variants"),
+        )
+        for (variant, _), measured in comparison.measured(found.judgement if found else ()).items():
             if (manifest := self._fresh(variant)) is not None:
                 manifest.with_measured(measured).save(self.root / variant)
-            log.info("%s: %s", self.model.card.id, _sentence(variant, measured))
-        self.report(task, len(missing), len(missing))
+            log.info("%s: %s", card.id, _sentence(variant, measured))
 
-    def _unmeasured(self) -> Iterator[tuple[VariantName, Device]]:
-        for variant in variants_of(self.model.card):
-            manifest = self._fresh(variant)
+    def _entrants(self) -> Iterator[Entrant]:
+        for variant in dict.fromkeys([*variants_of(self.model.card), *own_variants(self.root)]):
             for device in devices():
-                if device.runtime == split(variant)[0] and manifest and not manifest.measurement(device):
+                if device.runtime == split(variant)[0] and self._fresh(variant):
                     yield variant, device
 
-    def _tried(self, variant: VariantName, device: Device, found: Pictures) -> Trial:
-        return trial(partial(_inference, self.model), self._tools(variant, device), found.judgement)
-
-
-def _measured(device: Device, tried: Trial, against: Trial | None) -> Measured:
-    """`against`: what f32 answers; none where there is no f32."""
-    share = agreement(against.results, tried.results) if against else None
-    return Measured(
-        device=device.name,
-        identity=device.identity,
-        agreement=None if share is None else round(share, 4),
-        ms=round(tried.ms, 2),
-    )
-
-
-class _NoDeadline:
-    """A `Run` for work that nobody waits for."""
-
-    def progress(self, done: float) -> None:
-        """Nobody looks."""
-
-    def check(self) -> None:
-        """There is no deadline."""
-
-
-class _Nobody:
-    """A slot that nobody else wants."""
-
-    def hold(self, _: Priority) -> AbstractContextManager[None]:
-        return nullcontext()
-
-
-def _inference(model: AnyModel, tools: Tools) -> Inference:
-    """One inference as the daemon does it, with the card's options; a faulty model raises InferenceError."""
-    facts = ModelFacts(name=model.card.id, variant="", device="")
-    instance = Instance(model, tools, facts, _Nobody(), Counters())
-    options = card_options(model.card)
-    return lambda frame: instance.infer(frame, options, _NoDeadline(), Priority.JOB)
+    def _is_measured(self, entrant: Entrant) -> bool:
+        variant, device = entrant
+        manifest = self._fresh(variant)
+        measured = manifest.measurement(device) if manifest else None
+        return measured is not None and measured.method == METHOD
 
 
 def _references(card: ModelCard) -> list[VariantName]:
@@ -221,7 +191,7 @@ def _sentence(variant: VariantName, measured: Measured) -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Wait until no other process pulls into this folder; ends by itself with the process."""
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

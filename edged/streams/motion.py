@@ -76,10 +76,33 @@ class MotionGate:
             return False
         difference = _difference(small, self._background)
         cv2.accumulateWeighted(small, self._background, -math.expm1(-max(elapsed, 0.0) / ADAPT_S))
-        least = self._settings.min_change
-        limit = min(max(least, NOISE_FACTOR * _noise(difference)), MOST_NOISE * least)
-        changed = np.count_nonzero(difference > limit)
-        return bool(changed > self._settings.min_area * difference.size)
+        return _changed(difference, self._settings)
+
+
+class NoveltyGate:
+    """Lets a frame pass that differs from the last one that passed, whenever that was. Used by one thread.
+
+    It tells what differs as the motion gate does, and knows no time: a file may be read as fast as it likes.
+    """
+
+    def __init__(self, settings: MotionSettings) -> None:
+        self._settings = settings
+        self._last: NDArray[np.float32] | None = None
+
+    def passes(self, frame: Frame) -> bool:
+        """Whether it shows something else than the last that passed; the first one does."""
+        small, last = _small(frame), self._last
+        same_size = last is not None and last.shape == small.shape
+        if last is not None and same_size and not _changed(_difference(small, last), self._settings):
+            return False
+        self._last = small.astype(np.float32)
+        return True
+
+
+def _changed(difference: Pixels, settings: MotionSettings) -> bool:
+    least = settings.min_change
+    limit = min(max(least, NOISE_FACTOR * _noise(difference)), MOST_NOISE * least)
+    return bool(np.count_nonzero(difference > limit) > settings.min_area * difference.size)
 
 
 def _small(frame: Frame) -> Pixels:

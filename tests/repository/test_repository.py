@@ -22,7 +22,7 @@ from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.derive.manifest import Manifest, sha256
 from edged.media.frame import PictureFrame
-from edged.repository import workshop
+from edged.repository import comparison, workshop
 from edged.repository.outline import outlined
 from edged.runtimes.devices import Concurrency, devices
 from edged.runtimes.ov import read_signature
@@ -259,12 +259,46 @@ def test_a_model_that_fails_on_the_frames_fails_the_pull(build, of, monkeypatch)
         build(of).puller.pull("small", silent)
 
 
-def test_without_a_clip_nothing_is_measured(build, of):
-    bare = of.model_copy(update={"calibration": None})
-    repository = build(bare)
+def measured(repository):
+    """Milliseconds and agreement by variant, of those that run on this CPU."""
+    rows = repository.catalogue.variants("small")
+    return {row.variant: (row.ms, row.agreement) for row in rows if "bf16 instructions" not in row.why_not}
+
+
+def test_without_a_clip_it_is_measured_on_what_is_made_up(build, of):
+    repository = build(of.model_copy(update={"calibration": None}))
     assert repository.puller.pull("small", silent) == {}
-    assert {row.agreement for row in repository.catalogue.variants("small")} == {None}
+    assert {"onnxruntime-f32", "openvino-f32"} <= measured(repository).keys()
+    assert all(ms > 0 and agreement == 1 for ms, agreement in measured(repository).values())
     repository.opener.release(repository.opener.acquire("small"))
+
+
+@pytest.mark.parametrize("unfit", ["fails", "never asks its graph", "has results that nobody compares"])
+def test_where_the_model_cannot_be_tried_its_graphs_are(build, of, monkeypatch, unfit):
+    if unfit == "fails":
+        monkeypatch.setattr(Small, "postprocess", lambda *_: 1 / 0)
+    elif unfit == "never asks its graph":
+        nothing = Classification(np.full(3, 1 / 3), ["a", "b", "c"])
+        monkeypatch.setattr(Small, "infer", lambda *_: nothing, raising=False)
+    else:
+        monkeypatch.setattr(comparison, "measures", lambda _: False)
+    repository = build(of.model_copy(update={"calibration": None}))
+    assert repository.puller.pull("small", silent) == {}
+    assert {"onnxruntime-f32", "openvino-f32"} <= measured(repository).keys()
+    assert all(ms > 0 and agreement > 0.99 for ms, agreement in measured(repository).values())
+
+
+def test_what_another_edged_measured_is_measured_again(build, of, tmp_path):
+    repository = build(of)
+    repository.puller.pull("small", silent)
+    folder = tmp_path / "models" / "small" / "onnxruntime-f32"
+    manifest = Manifest.load(folder)
+    assert manifest is not None
+    (fact,) = manifest.measured
+    manifest.with_measured(fact.model_copy(update={"method": 0, "ms": 1e6})).save(folder)
+    assert measured(repository)["onnxruntime-f32"][0] == 1e6, "it counts until then"
+    repository.puller.pull("small", silent)
+    assert measured(repository)["onnxruntime-f32"][0] < 1e6
 
 
 @pytest.fixture
