@@ -18,6 +18,7 @@ from edged.contracts.model import AnyModel, Part, Tools
 from edged.contracts.slot import Slot
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
+from edged.flow.growth import Growth
 from edged.repository.catalogue import Catalogue, Uses
 from edged.repository.instance import Instance, UsedModel
 from edged.repository.isolated import AnyInstance, IsolatedInstance
@@ -63,11 +64,14 @@ class Opener:
         memory: Budget | None = None,
         watch: Watch = unwatched,
         start: Start = no_children,
+        growth: Growth | None = None,
     ) -> None:
         """`gallery`: folder of what the shop enrolled; none: `gallery` within the catalogue's. `memory`: what
         decoding its pictures shares with others; none: half the box. `watch`: as of `SharedSessions`.
         `start`: makes the children of `isolate`."""
         self.catalogue = catalogue
+        self.growth = growth or Growth()
+        """Tells what opening takes whoever watches it."""
         self._gallery = _galleries(catalogue.root, gallery, memory)
         self._concurrency = concurrency
         self._counters = counters

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from edged.contracts.services import SERVICES
 from edged.flow.budget import Budget
-from edged.flow.footprint import pss_of
 from edged.repository.opener import Opener
 from edged.serving.offers import Offer, offered_model, offered_models
 from edged.serving.residents import Residents
@@ -38,13 +37,12 @@ class Demand:
         memory: Budget,
         *,
         changed: Callable[[], None],
-        footprint: Callable[[], int] = pss_of,
     ) -> None:
-        """`changed` is called when a service has another state; `footprint`: as of `Residents`."""
+        """`changed` is called when a service has another state."""
         self._table = table
         self._opener = opener
         self._idle_s = idle_s
-        self._residents = Residents(table, opener, memory, changed, footprint)
+        self._residents = Residents(table, opener, memory, changed)
         self._changed = changed
         self._models: dict[str, str] = {}
         """Of those that are installed and not configured, by service."""
