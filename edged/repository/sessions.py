@@ -14,6 +14,7 @@ from edged.contracts.slot import Priority, Slot
 from edged.derive.fold import channels
 from edged.derive.manifest import Manifest
 from edged.flow.counters import Counters
+from edged.flow.mapped import forget, mapped
 from edged.repository.compiled import CompiledGraphs
 from edged.repository.shared import Shared
 from edged.repository.variants import Candidate
@@ -93,14 +94,19 @@ class SharedSessions:
         path = manifest.checked(name, self._root / manifest.model / candidate.variant)
         shared = self._concurrency.together() if graph.alone else self._concurrency
         open_in = partial(open_session, path, candidate.variant, candidate.device, shared)
+        places = [path, path.with_suffix(".bin")]
         if compiled_by := made_by(candidate.variant, candidate.device):
             what = {"path": str(path), "files": manifest.fingerprint(name), "how": f"{candidate} {shared}"}
             by = {**compiled_by, "written": str(path.stat().st_mtime_ns)}  # the runtime looks at it as well
-            session = self._compiled.opened(what, by, open_in)
-        else:
-            session = open_in()
+            open_in = partial(self._compiled.opened, what, by, open_in)
+            places.append(self._compiled.folder(what, by))
+        before = mapped(places)
+        session = open_in()
         with slot.hold(Priority.JOB):
             session.run(_zeros(graph))
+        # A runtime has its own copy of the weights, in the order in which it reads them. What another session
+        # had mapped before may go at any time, and its addresses be somebody else's.
+        forget(mapped(places) - before)
         return self._watch(session)
 
 
