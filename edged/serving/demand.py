@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from edged.contracts.services import SERVICES
 from edged.flow.budget import Budget
+from edged.flow.footprint import give_back
 from edged.repository.opener import Opener
 from edged.serving.offers import Offer, offered_model, offered_models
 from edged.serving.residents import Residents
@@ -19,6 +20,8 @@ LOOK_S = 10.0
 FORGIVE_S = 30.0
 """So long requests are told why a service could not be loaded; then the next one has it tried again."""
 _TICK_S = 1.0
+_TRIM_S = 30.0
+"""Seconds between two times that what was freed is given back to the system: a page of OCR leaves 100 MB."""
 
 
 class Demand:
@@ -54,7 +57,7 @@ class Demand:
         self._wake = threading.Event()
         memory.on_shortage(self._wake.set)
         self._stopping = False
-        self._look_at = 0.0
+        self._look_at, self._trim_at = 0.0, 0.0
         self._thread = threading.Thread(target=self._work, name="demand", daemon=True)
 
     def start(self) -> None:
@@ -169,3 +172,6 @@ class Demand:
             self._changed()
         self._residents.leave_idle(self._idle_s())
         self._residents.make_room()
+        if now >= self._trim_at:
+            self._trim_at = now + _TRIM_S
+            give_back()
