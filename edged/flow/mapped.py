@@ -18,7 +18,7 @@ _LINE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) r--[ps] \S+ \S+ \S+ +(/.*)")
 def mapped(places: Iterable[Path]) -> Ranges:
     """Where these files, and those below these folders, are mapped to be read alone; empty where the system
     does not tell."""
-    wanted = [str(place.absolute()) for place in places]
+    wanted = [str(place.resolve()) for place in places]
     with contextlib.suppress(OSError):
         lines = map(_LINE.fullmatch, (PROC / "self" / "maps").read_text().splitlines())
         return frozenset(

@@ -64,13 +64,12 @@ class Opener:
         memory: Budget | None = None,
         watch: Watch = unwatched,
         start: Start = no_children,
-        growth: Growth | None = None,
     ) -> None:
         """`gallery`: folder of what the shop enrolled; none: `gallery` within the catalogue's. `memory`: what
         decoding its pictures shares with others; none: half the box. `watch`: as of `SharedSessions`.
         `start`: makes the children of `isolate`."""
         self.catalogue = catalogue
-        self.growth = growth or Growth()
+        self.growth = Growth()
         """Tells what opening takes whoever watches it."""
         self._gallery = _galleries(catalogue.root, gallery, memory)
         self._concurrency = concurrency

@@ -12,6 +12,7 @@ import io
 import json
 import re
 import tempfile
+import time
 import wave
 from collections import Counter
 from collections.abc import Iterator
@@ -48,6 +49,8 @@ EIGHT = (
 SETS = {"one": EIGHT[:1], "eight": EIGHT, "turn": ()}
 BUDGET = 1_500_000_000
 MB = 1e6
+SETTLED_S = 35.0
+"""So long after the last request what was freed has been given back."""
 _MAPPING = re.compile(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \S+ *(.*)")
 
 
@@ -77,6 +80,8 @@ def _measured(name: str, folder: Path, options: argparse.Namespace) -> None:
             most = max(most, now := pss_of(process))
             table.add_row(service, " ".join(map(str, sorted(codes))), f"{now / MB:.0f}", _held(port))
         table.add_row("most", "", f"{most / MB:.0f}", "")
+        time.sleep(SETTLED_S)
+        table.add_row("a while later", "", f"{pss_of(process) / MB:.0f}", _held(port))
         Console().print(table)
         for file, pages in _pages(process).most_common(options.pages):
             print(f"{pages / MB:8.1f} MB  {file}")

@@ -44,6 +44,13 @@ def test_only_the_places_that_are_named(weights, tmp_path):
         assert mapped([other, tmp_path / "net" / "main"]) == frozenset()
 
 
+def test_by_way_of_a_link(weights, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(weights.parent)
+    with weights.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ):
+        assert mapped([link / "main.bin"]) == mapped([weights]) != frozenset()
+
+
 def test_what_may_be_written_is_left_alone(weights):
     with weights.open("r+b") as file, mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE) as view:
         view[:4] = b"mine"
