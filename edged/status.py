@@ -8,8 +8,10 @@ from edged.config import Config
 from edged.contracts.message import StreamState
 from edged.core import Core
 from edged.flow import clock
+from edged.flow.footprint import pss_of
 from edged.http.status import MqttStatus, ServiceStatus, Status, StreamStatus
 from edged.serving.table import Served
+from edged.serving.unit import ServiceUnit
 
 UNKNOWN = StreamState(state="offline", fps=0.0, why="not started yet")
 
@@ -21,6 +23,7 @@ def status(core: Core, settings: Config, off: frozenset[str]) -> Status:
         node=settings.node,
         version=__version__,
         uptime_s=round(time.monotonic() - core.started_at, 1),
+        memory_bytes=pss_of(),
         mqtt=MqttStatus(state=units.get("mqtt", "not started yet")),
         services=list(_services(core, settings, units)),
         streams=list(_streams(settings, core.telling.states(), off)),
@@ -38,7 +41,9 @@ def _services(core: Core, settings: Config, units: Mapping[str, str]) -> Iterato
     wanted = settings.wanted_services()
     for name in wanted:
         state = units.get(f"service/{name}", "not started yet")
-        yield _service(latency, ready.get(name), ServiceStatus(service=name, state=state))
+        unit = core.units.get(f"service/{name}", ServiceUnit)
+        bare = ServiceStatus(service=name, state=state, memory_bytes=(unit.size() if unit else 0) or None)
+        yield _service(latency, ready.get(name), bare)
     offers = {offer.service: offer for offer in core.offers()}
     for name, offer in offers.items():
         state = "running" if offer.served else offer.state

@@ -27,8 +27,7 @@ def core(shelf):
     core = Core(Counters())
 
     def make():
-        held = lambda: 100 * len(shelf.held)  # noqa: E731
-        return Demand(core.table, shelf, lambda: 600, core.memory, changed=lambda: None, footprint=held)
+        return Demand(core.table, shelf, lambda: 600, core.memory, changed=lambda: None)
 
     core.units.reconcile({"demand": Wish((), make)})
     until(lambda: len(core.offers()) == 3, "it has looked")

@@ -23,16 +23,18 @@ _COLUMNS = ("service", "model", "state", "stays", "memory", "up", "asked", "last
 @app.command()
 def ps(as_json: AsJson = False, *, config: ConfigPath) -> None:
     """Show the services that the running daemon has in memory, since when, and how often they were asked."""
-    services = _asked(configuration.load(config).http)
+    told = _asked(configuration.load(config).http)
+    services: list[dict[str, Any]] = told["services"]
     here = [facts for facts in services if facts["up_s"] is not None or facts["state"] == "loading"]
     if as_json:
         print_json(here)
         return
-    table("services in memory", _COLUMNS, [_row(facts) for facts in here])
+    whole = _size(told["memory_bytes"] or None)
+    table(f"services in memory; the daemon holds {whole} in all", _COLUMNS, [_row(facts) for facts in here])
 
 
-def _asked(settings: HttpSettings) -> list[dict[str, Any]]:
-    """The services of `/api/status`. Raises `NotReady` when nobody tells them."""
+def _asked(settings: HttpSettings) -> dict[str, Any]:
+    """What `/api/status` says. Raises `NotReady` when nobody tells them."""
     address = settings.address
     if address is None:
         raise NotReady("HTTP is switched off (`http.listen: null`), so the daemon cannot be asked")
@@ -49,22 +51,26 @@ def _asked(settings: HttpSettings) -> list[dict[str, Any]]:
         raise NotReady(f"no daemon answers at http://{settings.listen}: {error}; is it running?") from error
     if answer.status != http.client.OK:
         raise NotReady(f"the daemon at http://{settings.listen} answers {answer.status}")
-    services: list[dict[str, Any]] = orjson.loads(body)["services"]
-    return services
+    told: dict[str, Any] = orjson.loads(body)
+    return told
 
 
 def _row(facts: dict[str, Any]) -> tuple[str, ...]:
-    held = facts["memory_bytes"]
     return (
         facts["service"],
         facts["model"] or "-",
         facts["state"],
         "yes" if facts["pinned"] else "no",
-        "-" if held is None else f"{held / 1e6:.0f} MB",
+        _size(facts["memory_bytes"]),
         _ago(facts["up_s"]),
         str(facts["asked"]),
         _ago(facts["asked_s"]) if facts["asked"] else "-",
     )
+
+
+def _size(held: int | None) -> str:
+    """Approximate, as it is measured."""
+    return "-" if held is None else f"~{held / 1e6:.0f} MB"
 
 
 def _ago(seconds: float | None) -> str:

@@ -36,7 +36,8 @@ class ServiceStatus(_Part):
     pinned: bool = True
     """Whether the configuration names it: then it stays in memory."""
     memory_bytes: int | None = None
-    """By how much the process grew while it was loaded on demand, approximate; null for all others."""
+    """By how much the process grew while it was loaded, approximate: what services share counts for the one
+    that came first. Of one with a process of its own: what that holds. Null while it is not in memory."""
     up_s: float | None = None
     """Seconds since it is in memory; null while it is not."""
     asked: int = 0
@@ -80,6 +81,8 @@ class Status(_Part):
     """Of edged."""
     uptime_s: float
     """Seconds since the start."""
+    memory_bytes: int = 0
+    """What this process holds (PSS), services and all else; 0 where the system does not tell."""
     mqtt: MqttStatus
     """The connection to the broker."""
     services: list[ServiceStatus] = Field(default_factory=list)

@@ -2,9 +2,10 @@
 
 import re
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from opencc import OpenCC
+if TYPE_CHECKING:
+    from opencc import OpenCC
 
 OUTSIDE = "*"
 """In the place of a character outside of the vocabulary."""
@@ -43,5 +44,7 @@ def within(text: str, level: Level) -> str:
 
 
 @cache
-def _converter() -> OpenCC:
+def _converter() -> "OpenCC":
+    from opencc import OpenCC  # noqa: PLC0415 - loaded here and not before
+
     return OpenCC("t2s")

@@ -45,7 +45,7 @@ class CompiledGraphs:
         """
         if not self._writable():
             return open_in(None)
-        folder = self._root / f"{_digest(what)}-{_digest(by)}"
+        folder = self.folder(what, by)
         if self._trusted(folder):
             before = _names(folder)
             try:
@@ -57,6 +57,10 @@ class CompiledGraphs:
                     self._throw_away(folder, "unused", "the runtime does not use it")
                 return session
         return self._compiled(folder, open_in)
+
+    def folder(self, what: Mapping[str, str], by: Mapping[str, str]) -> Path:
+        """Where it is kept, once it is."""
+        return self._root / f"{_digest(what)}-{_digest(by)}"
 
     def _trusted(self, folder: Path) -> bool:
         if not folder.is_dir():

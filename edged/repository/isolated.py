@@ -24,6 +24,7 @@ from edged.contracts.model import Options, Part, Run
 from edged.contracts.services import any_service
 from edged.contracts.slot import Priority, Slot
 from edged.flow.counters import Counters
+from edged.flow.footprint import pss_of
 from edged.repository.instance import Instance, UsedModel
 from edged.repository.questions import Questions
 from edged.repository.variants import Preference
@@ -149,6 +150,11 @@ class IsolatedInstance:
     def trouble(self) -> str | None:
         """Why it cannot be asked now; none when it can."""
         return self._child.trouble()
+
+    def size(self) -> int:
+        """Bytes that the child holds now; 0 while there is none."""
+        process = self._child.process_id
+        return 0 if process is None else pss_of(process)
 
     def is_aside(self) -> bool:
         """Whether its process died so often that it is not started for a while."""

@@ -18,6 +18,7 @@ from edged.contracts.model import AnyModel, Part, Tools
 from edged.contracts.slot import Slot
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
+from edged.flow.growth import Growth
 from edged.repository.catalogue import Catalogue, Uses
 from edged.repository.instance import Instance, UsedModel
 from edged.repository.isolated import AnyInstance, IsolatedInstance
@@ -68,6 +69,8 @@ class Opener:
         decoding its pictures shares with others; none: half the box. `watch`: as of `SharedSessions`.
         `start`: makes the children of `isolate`."""
         self.catalogue = catalogue
+        self.growth = Growth()
+        """Tells what opening takes whoever watches it."""
         self._gallery = _galleries(catalogue.root, gallery, memory)
         self._concurrency = concurrency
         self._counters = counters

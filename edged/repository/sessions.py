@@ -5,15 +5,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edged.contracts.card import Graph, ModelCard, PictureInput, VariantName
+from edged.contracts.card import Graph, ModelCard, PictureInput, TensorInput, VariantName
 from edged.contracts.model import Tensors
 from edged.contracts.slot import Priority, Slot
 from edged.derive.fold import channels
 from edged.derive.manifest import Manifest
 from edged.flow.counters import Counters
+from edged.flow.mapped import forget, mapped
 from edged.repository.compiled import CompiledGraphs
 from edged.repository.shared import Shared
 from edged.repository.variants import Candidate
@@ -25,6 +28,10 @@ _DTYPES = {"f32": np.float32, "i64": np.int64, "i32": np.int32, "u8": np.uint8}
 FREE_SIDE = 64
 """Pixels with which a graph is warmed up that takes pictures of any size; a multiple of common strides. Few,
 since a runtime keeps the memory of the largest one: of 320 SPAN, which eats tiles of 64, held 230 MB more."""
+
+FREE_TOKENS = 16
+"""The same of one that takes tokens alone. OpenVINO keeps a copy of the weights for one token, another for
+several: warmed up with one token, BERT in int8 held 87 MB more after its first text."""
 
 SessionKey = tuple[str, VariantName, str]
 """Fingerprint of the derived files, variant, device: sessions with one key are one session."""
@@ -93,22 +100,34 @@ class SharedSessions:
         path = manifest.checked(name, self._root / manifest.model / candidate.variant)
         shared = self._concurrency.together() if graph.alone else self._concurrency
         open_in = partial(open_session, path, candidate.variant, candidate.device, shared)
+        places = [path, path.with_suffix(".bin")]
         if compiled_by := made_by(candidate.variant, candidate.device):
             what = {"path": str(path), "files": manifest.fingerprint(name), "how": f"{candidate} {shared}"}
             by = {**compiled_by, "written": str(path.stat().st_mtime_ns)}  # the runtime looks at it as well
-            session = self._compiled.opened(what, by, open_in)
-        else:
-            session = open_in()
+            open_in = partial(self._compiled.opened, what, by, open_in)
+            places.append(self._compiled.folder(what, by))
+        before = mapped(places)
+        session = open_in()
         with slot.hold(Priority.JOB):
             session.run(_zeros(graph))
+        # A runtime has its own copy of the weights, in the order in which it reads them. What another session
+        # had mapped before may go at any time, and its addresses be somebody else's.
+        forget(mapped(places) - before)
         return self._watch(session)
 
 
 def _zeros(graph: Graph) -> Tensors:
-    """Inputs of the right types and shapes; a free axis gets the length 1."""
-    return {
-        name: np.zeros((1, *(length or FREE_SIDE for length in spec.size), channels(spec)), np.uint8)
-        if isinstance(spec, PictureInput)
-        else np.zeros([max(1, length) for length in spec.shape], _DTYPES[spec.dtype])
-        for name, spec in graph.inputs.items()
-    }
+    """Inputs of the right types and shapes; a free axis is 1 long, or see above."""
+    free = FREE_TOKENS if all(map(_takes_tokens, graph.inputs.values())) else 1
+    return {name: _zero(spec, free) for name, spec in graph.inputs.items()}
+
+
+def _takes_tokens(spec: PictureInput | TensorInput) -> bool:
+    return isinstance(spec, TensorInput) and spec.dtype == "i64"
+
+
+def _zero(spec: PictureInput | TensorInput, free: int) -> NDArray[Any]:
+    if isinstance(spec, PictureInput):
+        return np.zeros((1, *(length or FREE_SIDE for length in spec.size), channels(spec)), np.uint8)
+    lengths = [length if length > 0 else (free if axis else 1) for axis, length in enumerate(spec.shape)]
+    return np.zeros(lengths, _DTYPES[spec.dtype])

@@ -117,13 +117,17 @@ class Device:
         return f"{self.full_name}, {self.runtime} {self.version}"
 
 
+UNKNOWN = "none"
+"""The version of what is not installed."""
+_ONNXRUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+"""Packages that bring ONNX Runtime."""
 ACCELERATORS = ("dri/renderD*", "accel/accel*", "dxg")
 """Nodes below /dev of what OpenVINO can use beside the CPU: GPU, NPU, and either under WSL."""
 
 
 @cache
 def devices() -> tuple[Device, ...]:
-    """The devices of all installed runtimes, the CPU first. The runtimes are imported here and not before."""
+    """The devices of all installed runtimes, the CPU first. OpenVINO is loaded here and not before."""
     found = [
         *(_openvino() if find_spec("openvino") else ()),
         *(_onnxruntime() if find_spec("onnxruntime") else ()),
@@ -150,13 +154,18 @@ def has_accelerator(dev: Path = Path("/dev")) -> bool:
 
 
 def _onnxruntime() -> list[Device]:
-    import onnxruntime  # noqa: PLC0415 - loaded here and not before
-
-    release = onnxruntime.__version__
+    release = next((v for v in map(tool_version, _ONNXRUNTIMES) if v != UNKNOWN), UNKNOWN)
     found = [Device("cpu", "onnxruntime", _cpu_name(), ("f32", "int8"), release)]
-    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+    if _has_cuda():
         found.append(Device("cuda:0", "onnxruntime", "CUDA device 0", ("f32", "int8"), release))
     return found
+
+
+def _has_cuda() -> bool:
+    """Whether this ONNX Runtime was built for CUDA: what it would say itself, without loading it (15 MB)."""
+    spec = find_spec("onnxruntime")
+    folder = Path(spec.origin).parent if spec is not None and spec.origin is not None else Path()
+    return (folder / "capi" / "libonnxruntime_providers_cuda.so").is_file()
 
 
 def _cpu_name() -> str:
@@ -173,7 +182,7 @@ def tool_version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "none"
+        return UNKNOWN
 
 
 def openvino_device(name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from edged.contracts.services import SERVICES
 from edged.flow.budget import Budget
-from edged.flow.footprint import pss_of
+from edged.flow.footprint import give_back
 from edged.repository.opener import Opener
 from edged.serving.offers import Offer, offered_model, offered_models
 from edged.serving.residents import Residents
@@ -20,6 +20,8 @@ LOOK_S = 10.0
 FORGIVE_S = 30.0
 """So long requests are told why a service could not be loaded; then the next one has it tried again."""
 _TICK_S = 1.0
+_TRIM_S = 30.0
+"""Seconds between two times that what was freed is given back to the system: a page of OCR leaves 100 MB."""
 
 
 class Demand:
@@ -38,13 +40,12 @@ class Demand:
         memory: Budget,
         *,
         changed: Callable[[], None],
-        footprint: Callable[[], int] = pss_of,
     ) -> None:
-        """`changed` is called when a service has another state; `footprint`: as of `Residents`."""
+        """`changed` is called when a service has another state."""
         self._table = table
         self._opener = opener
         self._idle_s = idle_s
-        self._residents = Residents(table, opener, memory, changed, footprint)
+        self._residents = Residents(table, opener, memory, changed)
         self._changed = changed
         self._models: dict[str, str] = {}
         """Of those that are installed and not configured, by service."""
@@ -56,7 +57,7 @@ class Demand:
         self._wake = threading.Event()
         memory.on_shortage(self._wake.set)
         self._stopping = False
-        self._look_at = 0.0
+        self._look_at, self._trim_at = 0.0, 0.0
         self._thread = threading.Thread(target=self._work, name="demand", daemon=True)
 
     def start(self) -> None:
@@ -171,3 +172,6 @@ class Demand:
             self._changed()
         self._residents.leave_idle(self._idle_s())
         self._residents.make_room()
+        if now >= self._trim_at:
+            self._trim_at = now + _TRIM_S
+            give_back()

@@ -28,8 +28,7 @@ class Offer:
     served: Served | None = None
     """When it is ready."""
     size: int = 0
-    """Bytes that it holds: by so much the process grew while it was opened. Approximate, for others take
-    memory and give it back meanwhile; what several services share counts for the one that came first."""
+    """Bytes that it holds: by so much the process grew while it was opened, as of `Growth`."""
 
 
 def offered_model(name: str, catalogue: Catalogue) -> str | None:

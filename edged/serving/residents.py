@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from edged.contracts.errors import EdgedError
 from edged.flow.budget import Budget
-from edged.flow.footprint import give_back, pss_of
+from edged.flow.footprint import give_back
 from edged.repository.opener import Opener
 from edged.serving.offers import AS_IT_COMES
 from edged.serving.table import Served, ServiceTable
@@ -25,10 +25,8 @@ class Residents:
         opener: Opener,
         memory: Budget,
         changed: Callable[[], None],
-        footprint: Callable[[], int] = pss_of,
     ) -> None:
-        """`changed` is called when one has left; `footprint` gives the bytes that this process holds."""
-        self._footprint = footprint
+        """`changed` is called when one has left."""
         self._table = table
         self._opener = opener
         self._memory = memory
@@ -50,11 +48,11 @@ class Residents:
     def open(self, name: str, model: str) -> Served | str:
         """A service, once there is room for it, not announced yet; or why it cannot be opened."""
         self.make_room(self._expected(name, model))
-        before = self._footprint()
-        opened = opened_or_why(name, AS_IT_COMES, self._opener)
+        with self._opener.growth.watched() as grown:
+            opened = opened_or_why(name, AS_IT_COMES, self._opener)
         if isinstance(opened, str):
             return opened
-        self._sizes[name] = size = max(0, self._footprint() - before)
+        self._sizes[name] = size = grown.size
         if size <= (total := self._memory.total):
             return opened
         self._opener.release(opened.instance)

@@ -14,8 +14,9 @@ from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.services import service
 from edged.contracts.settings import Settings
 from edged.flow.backoff import delays
+from edged.flow.growth import Grown
 from edged.repository.catalogue import Catalogue, Uses
-from edged.repository.isolated import AnyInstance
+from edged.repository.isolated import AnyInstance, IsolatedInstance
 from edged.repository.opener import Opener
 from edged.repository.variants import Preference
 from edged.serving.table import Served, ServiceTable, merged
@@ -141,6 +142,7 @@ class ServiceUnit:
         self._changed = changed
         self._state = "loading"
         self._instance: AnyInstance | None = None
+        self._grown: Grown | None = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._open, name=f"open-{name}", daemon=True)
@@ -166,6 +168,13 @@ class ServiceUnit:
         instance = self._instance
         return self._state if instance is None else instance.trouble() or self._state
 
+    def size(self) -> int:
+        """Bytes that it holds, once it is open: what its process holds, or by how much the daemon grew."""
+        instance = self._instance
+        if isinstance(instance, IsolatedInstance):
+            return instance.size()
+        return self._grown.size if instance is not None and self._grown is not None else 0
+
     def beat(self) -> float:
         """Opening a model may take long and is no fault: always alive."""
         return time.monotonic()
@@ -173,7 +182,8 @@ class ServiceUnit:
     def _open(self) -> None:
         """Try until the service is up or not wanted any more: a missing model may be pulled meanwhile."""
         for delay_s in delays():
-            opened = opened_or_why(self._service.name, self._settings, self._opener)
+            with self._opener.growth.watched() as self._grown:
+                opened = opened_or_why(self._service.name, self._settings, self._opener)
             if isinstance(opened, str):
                 self._fail(opened)
             else:

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from edged import (
     CardError,
@@ -26,6 +25,9 @@ from edged.ops.embedding import unit
 from edged.ops.tokens import open_tokenizer
 
 from . import graph
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 CLS, SEP, PAD = "[CLS]", "[SEP]", "[PAD]"
 
@@ -63,7 +65,7 @@ class Bert(Model[TextPair, TextOptions, TextVectors]):
         (path,) = files.values()
         return graph.build(path)
 
-    def open_resource(self, name: str, path: Path) -> Tokenizer:
+    def open_resource(self, name: str, path: Path) -> "Tokenizer":
         tokenizer = open_tokenizer(path)
         if missing := [mark for mark in (CLS, SEP, PAD) if tokenizer.token_to_id(mark) is None]:
             raise CardError(f"{path.name} has no token {', '.join(missing)}")
@@ -85,7 +87,7 @@ class Bert(Model[TextPair, TextOptions, TextVectors]):
         return TextVectors(item.id, pooled, states, tokens.truncated)
 
 
-def tokens_of(tokenizer: Tokenizer, item: TextPair) -> Tokens:
+def tokens_of(tokenizer: "Tokenizer", item: TextPair) -> Tokens:
     """`[CLS] first [SEP]`, and `second [SEP]` where there is one; of the longer text the end is cut first.
 
     Without the tokenizer's own truncation, which is a state of it, and it belongs to all threads.

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from edged import CardError
 from edged.ops.scores import softmax
 from edged.ops.tokens import open_tokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 ANY = "any"
 """Of the characters that are not written: those of all languages."""
@@ -19,7 +21,7 @@ ANY = "any"
 class Vocabulary:
     """Read once, shared by all threads."""
 
-    def __init__(self, tokenizer: Tokenizer, unwritten: Mapping[str, str]) -> None:
+    def __init__(self, tokenizer: "Tokenizer", unwritten: Mapping[str, str]) -> None:
         """`unwritten`: characters by language, or by `ANY`. Raises `CardError` when a special token lacks."""
         self._tokenizer = tokenizer
         self.start = self._special("startoftranscript")

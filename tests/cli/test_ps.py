@@ -58,7 +58,7 @@ def test_what_is_in_memory_and_what_loads(ask, capsys):
 def test_as_a_table(ask):
     lines = [line.split("  ") for line in ask().stderr.splitlines()]
     rows = {words[0]: [word.strip() for word in words if word.strip()] for words in lines}
-    assert rows["ocr"] == ["ocr", "words", "running", "no", "61 MB", "2 min", "2", "30 s"]
+    assert rows["ocr"] == ["ocr", "words", "running", "no", "~61 MB", "2 min", "2", "30 s"]
     assert rows["object-detection"][3:] == ["yes", "-", "2 h", "4", "1 s"]
 
 

@@ -131,6 +131,17 @@ def test_providers():
     assert onnxruntime_providers("npu") == []
 
 
+def test_what_is_told_of_onnxruntime_without_loading_it_is_what_it_says_itself():
+    code = "import sys; from edged.runtimes.devices import devices; found = devices();"
+    code += "print([m for m in ('onnxruntime', 'onnx', 'nncf') if m in sys.modules]);"
+    code += "import onnxruntime;"
+    code += "print({d.version for d in found if d.runtime == 'onnxruntime'} == {onnxruntime.__version__});"
+    code += "cuda = 'CUDAExecutionProvider' in onnxruntime.get_available_providers();"
+    code += "print(cuda == any(d.name == 'cuda:0' for d in found))"
+    told = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    assert told == ["[]", "True", "True"]
+
+
 def test_no_runtime_is_loaded_before_it_is_needed():
     code = "import sys, edged.runtimes.devices, edged.runtimes.opening, edged.repository.variants;"
     code += "print([m for m in ('openvino', 'onnxruntime', 'onnx', 'nncf') if m in sys.modules])"

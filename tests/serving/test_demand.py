@@ -14,6 +14,7 @@ from edged.contracts.request import Answer, RequestJob
 from edged.contracts.services import service
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
+from edged.flow.growth import Growth
 from edged.requests.queue import RequestQueue
 from edged.requests.settings import RequestSettings
 from edged.serving import demand, residents
@@ -36,6 +37,7 @@ class Shelf:
         self.free = threading.Event()
         self.free.set()
         self.opened, self.held, self.loading = [], [], 0
+        self.growth = Growth(lambda: BYTES * len(self.held))
         self.catalogue = SimpleNamespace(
             root=Path(),
             preferred=self._preferred,
@@ -81,7 +83,6 @@ class Box:
             lambda: self.idle_s,
             self.memory,
             changed=lambda: self.changes.append(self.states()),
-            footprint=lambda: BYTES * len(shelf.held),
         )
         self.queue = RequestQueue(self.table, RequestSettings(), 1, Counters())
 
