@@ -2,8 +2,8 @@
 
 FOLDER holds the models, pulled. Each picture is shown to every reader in turns: to each precision that this
 machine has, and to RapidOCR on both its engines where `--peer` names a Python that has it (`pip install
-rapidocr openvino onnxruntime` in a venv of its own; it is no dependency of ours). For each there is the time of
-the first look, when a shape is new to the runtime, the median of the later ones, and how many of a hundred
+rapidocr openvino onnxruntime` in a venv of its own; it is no dependency of ours). For each there is the time
+of the first look, when a shape is new to the runtime, the median of the later ones, and how many of a hundred
 letters are wrong. Letters are compared in reading order, by the same rule for all; spaces do not count.
 """
 
@@ -88,17 +88,18 @@ def peer(python: str, engine: str) -> Iterator[Look]:
     """RapidOCR in a process of its own."""
     command = [python, str(Path(__file__).parent / "rapidocr_peer.py"), engine]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin and process.stdout
+        asked, answers = process.stdin, process.stdout
+        assert asked and answers
 
         def look(path: Path, _: Any) -> tuple[float, str]:
-            print(path, file=process.stdin, flush=True)
-            said = json.loads(process.stdout.readline())
+            print(path, file=asked, flush=True)
+            said = json.loads(answers.readline())
             return said["ms"], joined(said["places"], said["texts"])
 
         try:
             yield look
         finally:
-            process.stdin.close()
+            asked.close()
 
 
 def readers(stack: ExitStack, args: argparse.Namespace) -> dict[str, Look]:

@@ -9,7 +9,7 @@ import sys
 import time
 
 import cv2
-from rapidocr import EngineType, RapidOCR
+from rapidocr import EngineType, RapidOCR  # type: ignore[import-not-found]
 
 
 def main() -> None:
