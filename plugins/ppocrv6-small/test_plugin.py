@@ -77,10 +77,15 @@ def plain(height, width, value=WHITE):
 
 
 def test_a_text_comes_out_in_pixels_of_the_picture(model):
-    picture = plain(368, 736)  # the canvas has twice its size
+    picture = plain(320, 640)  # the canvas is one and a half times as large
     result = found(model, picture, seen((200, 100, 400, 120, 0.8)))
     away = 1.6 * 200 * 20 / (2 * 220)
-    top, left, bottom, right = (100 - away) / 2, (200 - away) / 2, (120 + away) / 2, (400 + away) / 2
+    top, left, bottom, right = (
+        (100 - away) / 1.5,
+        (200 - away) / 1.5,
+        (120 + away) / 1.5,
+        (400 + away) / 1.5,
+    )
     assert result["detection_boxes"][0] == pytest.approx([top, left, bottom, right], abs=0.1)
     corners = [[top, left], [top, right], [bottom, right], [bottom, left]]
     assert np.array(result["detection_keypoints"][0]) == pytest.approx(np.array(corners), abs=0.1)
