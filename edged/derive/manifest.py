@@ -51,6 +51,12 @@ class Recipe(_Part):
             return value
         return {name: value[name] for name in value.keys() & Calibration.model_fields.keys()}
 
+    @property
+    def digest(self) -> str:
+        """Equal for equal recipes: what shipped evidence names."""
+        told = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
 
 class Measured(_Part):
     """How a variant does on one device of one machine."""

@@ -114,7 +114,7 @@ def _error(shares: Sequence[float]) -> float:
 def _share(reference: Sequence[Any], other: Sequence[Any]) -> float | None:
     """The agreement; of bare outputs the mean of the least cosine of an item."""
     if reference and isinstance(reference[0], _Outputs):
-        return float(np.mean([_cosine(a, b) for a, b in zip(reference, other, strict=True)]))
+        return float(np.mean([cosine(a, b) for a, b in zip(reference, other, strict=True)]))
     return agreement(reference, other)
 
 
@@ -125,7 +125,7 @@ class _Outputs:
     arrays: Sequence[Any]
 
 
-def _cosine(a: _Outputs, b: _Outputs) -> float:
+def cosine(a: _Outputs, b: _Outputs) -> float:
     """The least cosine of two outputs; what points away counts nothing."""
     shares = []
     for one, other in zip(a.arrays, b.arrays, strict=True):

@@ -94,7 +94,7 @@ class Workshop:
         first = self._reference()
         if first is None:
             raise VariantError("there is no f32 variant to calibrate int8 with")
-        return feeds(partial(inference, self.model), self._tools(*first), found.calibration)
+        return feeds(partial(inference, self.model), self.tools(*first), found.calibration)
 
     def _pictures(self) -> Pictures | None:
         calibration = self.model.card.calibration
@@ -105,11 +105,12 @@ class Workshop:
     def _reference(self) -> Entrant | None:
         """The f32 variant that the others are compared with, on the CPU: the first that is derived."""
         cpus = [device for device in devices() if device.name == "cpu"]
-        derived = (variant for variant in _references(self.model.card) if self._fresh(variant))
+        derived = (variant for variant in references(self.model.card) if self._fresh(variant))
         found = ((v, device) for v in derived for device in cpus if device.runtime == split(v)[0])
         return next(found, None)
 
-    def _tools(self, variant: VariantName, device: Device) -> Tools:
+    def tools(self, variant: VariantName, device: Device) -> Tools:
+        """What a model gets of a derived variant, opened anew. Raises `VariantError`."""
         folder = self.root / variant
         manifest = Manifest.load(folder)
         if manifest is None:
@@ -122,13 +123,13 @@ class Workshop:
 
     def _measure_all(self) -> None:
         """Measure all variants on all devices side by side, if one of them is not measured yet."""
-        entrants, card = list(self._entrants()), self.model.card
+        entrants, card = list(self.entrants()), self.model.card
         if all(map(self._is_measured, entrants)):
             return
         found = self._pictures()
         comparison = Comparison(
             self.model,
-            {entrant: partial(self._tools, *entrant) for entrant in entrants},
+            {entrant: partial(self.tools, *entrant) for entrant in entrants},
             self._reference(),
             partial(self.report, f"{card.id}: measure variants"),
         )
@@ -137,7 +138,8 @@ class Workshop:
                 manifest.with_measured(measured).save(self.root / variant)
             log.info("%s: %s", card.id, _sentence(variant, measured))
 
-    def _entrants(self) -> Iterator[Entrant]:
+    def entrants(self) -> Iterator[Entrant]:
+        """The variants that are derived, each on the devices that can run it."""
         for variant in variants_of(self.model.card):
             for device in devices():
                 if device.runtime == split(variant)[0] and self._fresh(variant):
@@ -150,7 +152,7 @@ class Workshop:
         return measured is not None and measured.method == METHOD
 
 
-def _references(card: ModelCard) -> list[VariantName]:
+def references(card: ModelCard) -> list[VariantName]:
     """The variants that others can be compared with: f32, ONNX Runtime's first."""
     f32 = (name for name in variants_of(card) if name.endswith("f32"))
     return sorted(f32, key=lambda name: name != "onnxruntime-f32")
@@ -165,7 +167,7 @@ def _in_order(card: ModelCard, only: Iterable[VariantName] | None) -> list[Varia
             f"{card.id} has no variant {', '.join(sorted(unknown))}; it has {', '.join(offered)}"
         )
     if any(not name.endswith("f32") for name in wanted):
-        wanted.update(_references(card)[:1])
+        wanted.update(references(card)[:1])
     return sorted(
         (name for name in offered if name in wanted),
         key=lambda name: (not name.endswith("f32"), name in SHARED, offered.index(name)),
