@@ -16,7 +16,7 @@ from edged.runtimes.devices import Device
 RECIPE_VERSION = 3
 """Raised whenever `derive` makes something else of the same weights and card."""
 
-METHOD = 1
+METHOD = 2
 """Raised whenever variants are measured in another way: a pull measures again what was measured before."""
 
 FILE = "manifest.json"
@@ -71,6 +71,12 @@ class Measured(_Part):
     """The agreement less two standard errors of its mean over the items; none: as `agreement`."""
     ms: float | None = None
     """One typical item through all graphs, without preparation, milliseconds; none: not measured."""
+    items: int = 0
+    """How many items the agreement is of; 0: an older edged did not tell."""
+    full: bool = False
+    """The owner had it measured on all items that there are: it counts before what the card tells."""
+    mb: float | None = None
+    """By how much the process grew when it was opened and had run once, megabytes of proportional set."""
     why_not: str = ""
     """Why it does not open on this device; empty when it does."""
     method: int = 0

@@ -2,7 +2,7 @@
 
 import fcntl
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,11 +16,15 @@ from edged.derive.build import GraphSources
 from edged.derive.files import SHARED, Samples, derive
 from edged.derive.manifest import METHOD, Manifest, Measured
 from edged.derive.tune import Pictures, feeds, pictures
+from edged.repository.admission import SANITY, evidence
 from edged.repository.comparison import Comparison, Entrant, inference
 from edged.repository.resources import open_resources
 from edged.repository.variants import variants_of
-from edged.runtimes.devices import Concurrency, Device, devices
+from edged.runtimes.devices import Concurrency, Device, devices, usable_memory
 from edged.runtimes.opening import open_session, split
+
+GROWS = 4
+"""A variant that is open takes so many times its files at most: what the runtime packs anew, what flows."""
 
 log = logging.getLogger(__name__)
 
@@ -121,10 +125,19 @@ class Workshop:
         }
         return Tools(sessions, open_resources(self.model, self.files.__getitem__), self.parts)
 
-    def _measure_all(self) -> None:
+    def measure(self, full: bool = False) -> None:
+        """Measure all variants again, though nothing has changed.
+
+        `full`: on all items that there are, also where the card tells how accurate they are; from then on
+        that counts.
+        """
+        with _alone(self.root):
+            self._measure_all(again=True, full=full)
+
+    def _measure_all(self, again: bool = False, full: bool = False) -> None:
         """Measure all variants on all devices side by side, if one of them is not measured yet."""
         entrants, card = list(self.entrants()), self.model.card
-        if all(map(self._is_measured, entrants)):
+        if not again and all(map(self._is_measured, entrants)):
             return
         found = self._pictures()
         comparison = Comparison(
@@ -132,11 +145,24 @@ class Workshop:
             {entrant: partial(self.tools, *entrant) for entrant in entrants},
             self._reference(),
             partial(self.report, f"{card.id}: measure variants"),
+            () if full else [entrant for entrant in entrants if self._is_known(entrant)],
+            self._fit_together,
         )
         for (variant, _), measured in comparison.measured(found.judgement if found else ()).items():
             if (manifest := self._fresh(variant)) is not None:
-                manifest.with_measured(measured).save(self.root / variant)
+                manifest.with_measured(measured.model_copy(update={"full": full})).save(self.root / variant)
             log.info("%s: %s", card.id, _sentence(variant, measured))
+
+    def _is_known(self, entrant: Entrant) -> bool:
+        variant, device = entrant
+        manifest = self._fresh(variant)
+        return manifest is not None and evidence(self.model.card, manifest, device) is not None
+
+    def _fit_together(self, entrants: Collection[Entrant]) -> bool:
+        """Whether the memory of the box has room for so many variants at a time."""
+        folders = {self.root / variant for variant, _ in entrants}
+        size = sum(path.stat().st_size for folder in folders for path in folder.glob("*") if path.is_file())
+        return GROWS * size <= usable_memory() // 2
 
     def entrants(self) -> Iterator[Entrant]:
         """The variants that are derived, each on the devices that can run it."""
@@ -149,7 +175,10 @@ class Workshop:
         variant, device = entrant
         manifest = self._fresh(variant)
         measured = manifest.measurement(device) if manifest else None
-        return measured is not None and measured.method == METHOD
+        if measured is None or measured.method != METHOD:
+            return False
+        few = 0 < measured.items <= SANITY
+        return not few or entrant == self._reference() or self._is_known(entrant)
 
 
 def references(card: ModelCard) -> list[VariantName]:

@@ -1,8 +1,9 @@
-"""How accurate the variants of models are: `python -m tests.bench.accuracy FOLDER [MODEL]... [--more PATH]...`.
+"""How accurate variants are: `python -m tests.bench.accuracy FOLDER [MODEL]... [--more PATH]...`.
 
 FOLDER holds the models, pulled. Writes `accuracy.yaml` beside the cards: by model, variant and class of
-instruction sets what each variant gets, against the truth where it is known, else against f32. Run it once more
-with `OV_CPU_MAX_ISA=AVX2` for what OpenVINO does on such a CPU; ONNX Runtime cannot be told, so it is left out.
+instruction sets what each variant gets, against the truth where it is known, else against f32. Run it once
+more with `OV_CPU_MAX_ISA=AVX2` for what OpenVINO does on such a CPU; ONNX Runtime cannot be told, so it is
+left out then.
 """
 
 import argparse

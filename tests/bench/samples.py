@@ -93,7 +93,9 @@ class Library:
 
     def _photographs(self) -> list[str]:
         listed = yaml.safe_load((ROOT / "tests" / "media.yaml").read_text())
-        named = {name for m in self.models.values() if m.card.calibration for name in m.card.calibration.media}
+        named = {
+            name for m in self.models.values() if m.card.calibration for name in m.card.calibration.media
+        }
         return sorted(name for name in {*named, *listed} if name.endswith((".jpg", ".png")))
 
     def _sound(self, name: str) -> AudioClip:
