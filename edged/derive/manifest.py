@@ -130,6 +130,11 @@ class Manifest(_Part):
         changed = [name for name in Recipe.model_fields if getattr(now, name) != getattr(self.recipe, name)]
         return " and ".join(changed) or None
 
+    @property
+    def paths(self) -> list[str]:
+        """All files, relative to the manifest."""
+        return [name for files in self.files.values() for name in files]
+
     def fingerprint(self, graph: str) -> str:
         """Equal for equal derived files: what sessions are shared by."""
         return "+".join(self.files[graph].values())

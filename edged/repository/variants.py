@@ -131,7 +131,7 @@ def _passed_over(
     """Why the precision `auto` does not take a variant; none when it may."""
     measured = manifests[variant].measurement(device)
     if measured is None:
-        return None
+        return refused(card, manifests[variant], device)
     if measured.why_not:
         return measured.why_not
     if fault := refused(card, manifests[variant], device):
