@@ -154,6 +154,13 @@ def test_who_fails_has_the_error_and_the_others_go_on_in_turns(model, runs):
     assert steps == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
 
 
+def test_some_answer_the_first_items_only(model):
+    entrants = {name: lambda: Tools({"main": FakeSession()}) for name in ("all", "few")}
+    found = contest(opened(model), entrants, pictures(6), few={"few": 2})
+    assert {name: len(trial.results) for name, trial in found.items()} == {"all": 6, "few": 2}
+    assert all(trial.mb >= 0 and trial.ms > 0 for trial in found.values())
+
+
 class Waiting(FakeSession):
     """Waits for a CPU that others have."""
 
