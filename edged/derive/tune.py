@@ -24,6 +24,9 @@ FEWEST_ROUNDS, MOST_ROUNDS = 5, 15
 NOISE = 0.2
 """A time is noisy, and measured on, when the middle half of its rounds spreads over more than this part."""
 
+HOPELESS = 4
+"""Whoever takes so many times as long as the fastest is not measured on: what it answered tells enough."""
+
 LONG_S = 30.0
 """But not when all rounds together took longer, seconds."""
 
@@ -198,7 +201,9 @@ def _timed_on(items: Sequence[Any], running: Mapping[KeyT, _Entrant]) -> dict[Ke
         return {}
     first = next(iter(running.values())).seconds
     typical = items[sorted(range(len(first)), key=first.__getitem__)[len(first) // 2]]
-    return timed({key: partial(entrant.seconds_of, typical) for key, entrant in running.items()})
+    told = {key: median(entrant.seconds) for key, entrant in running.items()}
+    close = [key for key in running if told[key] <= HOPELESS * min(told.values())]
+    return told | timed({key: partial(running[key].seconds_of, typical) for key in close})
 
 
 def timed(runs: Mapping[KeyT, Callable[[], float]]) -> dict[KeyT, float]:

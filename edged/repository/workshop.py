@@ -95,7 +95,7 @@ class Workshop:
         found = self._pictures()
         if found is None:
             return {}
-        first = self._reference()
+        first = self._reference("openvino-f32")  # mostly the faster one, and fed alike
         if first is None:
             raise VariantError("there is no f32 variant to calibrate int8 with")
         return feeds(partial(inference, self.model), self.tools(*first), found.calibration)
@@ -106,10 +106,10 @@ class Workshop:
             return None
         return pictures([self.files[name] for name in calibration.media], calibration.frames)
 
-    def _reference(self) -> Entrant | None:
+    def _reference(self, rather: VariantName = "onnxruntime-f32") -> Entrant | None:
         """The f32 variant that the others are compared with, on the CPU: the first that is derived."""
         cpus = [device for device in devices() if device.name == "cpu"]
-        derived = (variant for variant in references(self.model.card) if self._fresh(variant))
+        derived = (variant for variant in references(self.model.card, rather) if self._fresh(variant))
         found = ((v, device) for v in derived for device in cpus if device.runtime == split(v)[0])
         return next(found, None)
 
@@ -181,10 +181,10 @@ class Workshop:
         return not few or entrant == self._reference() or self._is_known(entrant)
 
 
-def references(card: ModelCard) -> list[VariantName]:
-    """The variants that others can be compared with: f32, ONNX Runtime's first."""
+def references(card: ModelCard, rather: VariantName = "onnxruntime-f32") -> list[VariantName]:
+    """The variants that others can be compared with: f32, that of one runtime first."""
     f32 = (name for name in variants_of(card) if name.endswith("f32"))
-    return sorted(f32, key=lambda name: name != "onnxruntime-f32")
+    return sorted(f32, key=lambda name: name != rather)
 
 
 def _in_order(card: ModelCard, only: Iterable[VariantName] | None) -> list[VariantName]:
