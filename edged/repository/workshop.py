@@ -52,7 +52,7 @@ class Workshop:
         """
         wanted = _in_order(self.model.card, only)
         self.root.mkdir(parents=True, exist_ok=True)
-        with _alone(self.root), GraphSources(self.model, self.files) as graphs:
+        with alone(self.root), GraphSources(self.model, self.files) as graphs:
             failures = self._derive_all(graphs, wanted)
             self._measure_all()
         return failures
@@ -98,7 +98,7 @@ class Workshop:
         first = self._reference("openvino-f32")  # mostly the faster one, and fed alike
         if first is None:
             raise VariantError("there is no f32 variant to calibrate int8 with")
-        return feeds(partial(inference, self.model), self.tools(*first), found.calibration)
+        return feeds(partial(inference, self.model), self._tools(*first), found.calibration)
 
     def _pictures(self) -> Pictures | None:
         calibration = self.model.card.calibration
@@ -113,8 +113,7 @@ class Workshop:
         found = ((v, device) for v in derived for device in cpus if device.runtime == split(v)[0])
         return next(found, None)
 
-    def tools(self, variant: VariantName, device: Device) -> Tools:
-        """What a model gets of a derived variant, opened anew. Raises `VariantError`."""
+    def _tools(self, variant: VariantName, device: Device) -> Tools:
         folder = self.root / variant
         manifest = Manifest.load(folder)
         if manifest is None:
@@ -125,13 +124,17 @@ class Workshop:
         }
         return Tools(sessions, open_resources(self.model, self.files.__getitem__), self.parts)
 
+    def opened(self, entrant: Entrant) -> Tools:
+        """What the model gets of a derived variant on a device, opened anew. Raises `VariantError`."""
+        return self._tools(*entrant)
+
     def measure(self, full: bool = False) -> None:
         """Measure all variants again, though nothing has changed.
 
         `full`: on all items that there are, also where the card tells how accurate they are; from then on
         that counts.
         """
-        with _alone(self.root):
+        with alone(self.root):
             self._measure_all(again=True, full=full)
 
     def _measure_all(self, again: bool = False, full: bool = False) -> None:
@@ -142,7 +145,7 @@ class Workshop:
         found = self._pictures()
         comparison = Comparison(
             self.model,
-            {entrant: partial(self.tools, *entrant) for entrant in entrants},
+            {entrant: partial(self._tools, *entrant) for entrant in entrants},
             self._reference(),
             partial(self.report, f"{card.id}: measure variants"),
             () if full else [entrant for entrant in entrants if self._is_known(entrant)],
@@ -211,7 +214,7 @@ def _sentence(variant: VariantName, measured: Measured) -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Wait until no other process pulls into this folder; ends by itself with the process."""
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
