@@ -26,9 +26,9 @@ from edged.answers.texts import edits
 from edged.cards import ACCURACY
 from edged.contracts.card import ModelCard, VariantName
 from edged.contracts.errors import EdgedError
-from edged.contracts.image import Detections, Texts
+from edged.contracts.image import Detections, Segmentation, Texts
 from edged.contracts.model import Tools
-from edged.contracts.parts import Enlarged, Faces
+from edged.contracts.parts import Enlarged, Faces, Heard
 from edged.contracts.services import any_service, card_options
 from edged.contracts.slot import Priority
 from edged.derive.manifest import Manifest
@@ -73,6 +73,12 @@ def alike(wanted: Any, found: Any) -> Scored:
     return agreement([wanted], [found]) or 0.0, 1
 
 
+def classes(wanted: Segmentation, found: Segmentation) -> Scored:
+    """IoU of what either does not hold for background, on the model's grid."""
+    a, b = (result.logits.argmax(axis=0) for result in (wanted, found))
+    return int(((a == b) & (a > 0)).sum()), int(((a > 0) | (b > 0)).sum())
+
+
 def same_vectors(wanted: Any, found: Any) -> Scored:
     return cosine(wanted, found), 1
 
@@ -94,20 +100,25 @@ def pixels(wanted: np.ndarray, found: Enlarged) -> Scored:
 
 
 NAMES = {"Classification": "top-1", "SceneClassification": "top-1", "ActionClassification": "top-1"}
-NAMES |= {"Embedding": "cosine", "Segmentation": "mean IoU", "InstanceMasks": "matched masks"}
+NAMES |= {"Embedding": "cosine", "InstanceMasks": "matched masks"}
 NAMES |= {"Foreground": "IoU", "FaceAttributes": "matched faces and genders"}
+
+
+RULERS = {
+    Texts: Ruler("1 - CER", read, "truth"),
+    Heard: Ruler("1 - CER", heard, "truth"),
+    Enlarged: Ruler("PSNR / 50 dB", pixels, "truth"),
+    Faces: Ruler("matched boxes", boxes),
+    Segmentation: Ruler("IoU", classes),
+}
 
 
 def ruler(card: ModelCard) -> Ruler:
     """By what a model is scored."""
     of = any_service(card.service)
-    if of.result is Texts:
-        return Ruler("1 - CER", read, "truth")
-    if of.name == "speech-understanding":
-        return Ruler("1 - CER", heard, "truth")
-    if of.result is Enlarged:
-        return Ruler("PSNR / 50 dB", pixels, "truth")
-    if of.result in (Detections, Faces):
+    if of.result in RULERS:
+        return RULERS[of.result]
+    if of.result is Detections:
         return Ruler("matched boxes", boxes, JUDGES.get(card.id, "f32"))
     if measures(of.result):
         return Ruler(NAMES.get(of.result.__name__, of.result.__name__), alike)
