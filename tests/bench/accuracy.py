@@ -26,7 +26,8 @@ from edged.answers.texts import edits
 from edged.cards import ACCURACY
 from edged.contracts.card import ModelCard, VariantName
 from edged.contracts.errors import EdgedError
-from edged.contracts.image import Detections, Segmentation, Texts
+from edged.contracts.image import Detections, Texts
+from edged.contracts.masks import Segmentation
 from edged.contracts.model import Tools
 from edged.contracts.parts import Enlarged, Faces, Heard
 from edged.contracts.services import any_service, card_options
