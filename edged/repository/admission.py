@@ -53,8 +53,8 @@ def _shipped(card: ModelCard, found: Evidence) -> Standing | None:
         return Standing(found.value, found.at_least, card.agreement.minimum, found.sentence)
     if found.f32 is None or found.loses_at_most is None:
         return Standing(1.0, 1.0, 1.0 - card.agreement.loss, found.sentence)
-    lost = found.f32 - found.value
-    return Standing(1.0 - lost, 1.0 - found.loses_at_most, 1.0 - card.agreement.loss, found.sentence)
+    lost, at_most = max(0.0, found.f32 - found.value), max(0.0, found.loses_at_most)  # a gain is chance
+    return Standing(1.0 - lost, 1.0 - at_most, 1.0 - card.agreement.loss, found.sentence)
 
 
 def _own(card: ModelCard, measured: Measured) -> Standing:
@@ -62,7 +62,7 @@ def _own(card: ModelCard, measured: Measured) -> Standing:
     sure = measured.at_least is not None
     at_least = value if measured.at_least is None else measured.at_least
     of = f" of {measured.items} items" if measured.items else ""
-    surely = f"{value:.3f}, surely by {at_least:.3f}{of} only" if sure else f"{value:.2f} only"
+    surely = f"{value:.3f}, surely by {at_least:.3f}{of}" if sure else f"{value:.2f}"
     return Standing(value, at_least, card.agreement.minimum, f"agrees with f32 by {surely}")
 
 

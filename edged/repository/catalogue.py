@@ -170,15 +170,16 @@ class Catalogue:
         measured = manifest.measurement(device) if manifest else None
         stands = standing(card, manifest, device) if manifest else None
         files = [self.root / card.id / variant / name for name in (manifest.paths if manifest else ())]
-        size = sum(path.stat().st_size for path in files if path.is_file())
-        known = measured is not None and measured.mb is not None
+        size = round(sum(path.stat().st_size for path in files if path.is_file()) / 1e6, 1)
+        grown = measured.mb if measured and measured.mb is not None else 0.0
+        known = grown > size  # less, where it took what another one had given back
         return VariantRow(
             variant,
             device.name,
             manifest is not None,
             measured.agreement if measured else None,
             measured.ms if measured else None,
-            measured.mb if measured and known else round(size / 1e6, 1) if manifest else None,
+            max(grown, size) if manifest else None,
             "process" if known else "files" if manifest else None,
             stands.told if stands else "",
             evidence(card, manifest, device) if manifest else None,

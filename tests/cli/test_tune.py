@@ -27,12 +27,13 @@ def test_a_card_without_evidence_is_measured_on_what_is_made_up(pulled):
     facts = told(pulled, "good")
     assert facts["variant"] in facts["variants"]
     assert facts["ms"] > 0
-    assert facts["mb"] is not None
+    assert facts["mb"] >= 0
     for row in facts["measured"]:
-        assert (row["ms"] > 0, row["mb_of"], row["agreement"]) == (True, "process", 1.0)
+        assert (row["ms"] > 0, row["agreement"]) == (True, 1.0)
+        assert row["mb_of"] in ("process", "files")
         assert row["evidence"] is None
     other = next(row for row in facts["measured"] if row["variant"] == "openvino-f32")
-    assert other["accuracy"] == f"agrees with f32 by 1.000, surely by 1.000 of {made_up.ITEMS} items only"
+    assert other["accuracy"] == f"agrees with f32 by 1.000, surely by 1.000 of {made_up.ITEMS} items"
     assert made_up.ITEMS > SANITY
 
 

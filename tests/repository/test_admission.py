@@ -94,7 +94,7 @@ def test_beside_what_was_measured_here(of, facts, admitted):
 def test_where_the_card_tells_nothing_what_was_measured_here_counts(of):
     low = derived(of, OLD, agreement=0.93, at_least=0.88, items=48)
     assert refused(shipped(of), low, OLD) == (
-        "agrees with f32 by 0.930, surely by 0.880 of 48 items only, and the card wants 0.90"
+        "agrees with f32 by 0.930, surely by 0.880 of 48 items, and the card wants 0.90"
     )
     assert standing(of, derived(of), CPU) is None
 
