@@ -22,6 +22,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "quantize",
         "Calibrate int8 of a model on what your own camera shows, and take it where it is as good as f32.",
     ),
+    "tune": (
+        "tune",
+        "Measure the variants of models on this machine again: speed, memory, and how far they are from f32.",
+    ),
     "enroll": (
         "gallery",
         "Teach a product: copy pictures of it into the gallery. A running daemon knows it with its next "

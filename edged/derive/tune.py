@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from edged.contracts.errors import EdgedError
 from edged.contracts.items import Frame
 from edged.contracts.model import Session, Tensors, Tools
+from edged.flow.footprint import give_back, pss_of
 from edged.media.frame import PictureFrame
 from edged.media.video import sample_frames
 
@@ -21,6 +23,9 @@ Inference = Callable[[Any], Any]
 FEWEST_ROUNDS, MOST_ROUNDS = 5, 15
 NOISE = 0.2
 """A time is noisy, and measured on, when the middle half of its rounds spreads over more than this part."""
+
+HOPELESS = 4
+"""Whoever takes so many times as long as the fastest is not measured on: what it answered tells enough."""
 
 LONG_S = 30.0
 """But not when all rounds together took longer, seconds."""
@@ -45,6 +50,8 @@ class Trial:
     results: Sequence[Any]
     ms: float
     """Time in the bare sessions, one typical item, milliseconds, as of `timed`; 0 when no graph ran."""
+    mb: float = 0.0
+    """What the process has grown by when it was open and had run once, megabytes."""
 
 
 Clock = Callable[[], float]
@@ -115,6 +122,7 @@ class _Entrant:
     def __init__(self, opened: Callable[[Tools], Inference], tools: Tools, clocks: Sequence[Clock]) -> None:
         self.results: list[Any] = []
         self.seconds: list[float] = []
+        self.mb = 0.0
         self._spent = 0.0
         self._infer = opened(_watched(tools, lambda _: self._add, clocks))
 
@@ -140,23 +148,28 @@ def contest(
     items: Sequence[Any],
     told: Callable[[int, int], None] = lambda done, total: None,
     clocks: Callable[[KeyT], Sequence[Clock]] = lambda key: WALL,
+    *,
+    few: Mapping[KeyT, int] = MappingProxyType({}),
 ) -> dict[KeyT, Trial | EdgedError]:
     """Run all variants over the items in turns, so that what slows the box down slows all of them down.
 
     The times are those of one item, the one that takes the median of all. `opened`: as of `feeds`; `entrants`
     open their tools, all of which are open together. `told`: of so many steps so many are done.
-    `clocks`: by which a variant is timed. One that does not open or run has its error as its outcome.
+    `clocks`: by which a variant is timed. `few`: who answers so many of the first items only. One that does
+    not open or run has its error as its outcome.
     """
     running: dict[KeyT, _Entrant] = {}
     failed: dict[KeyT, EdgedError] = {}
     for key, tools in entrants.items():
         with _noting(failed, key):
+            before = _held()
             running[key] = _Entrant(opened, tools(), clocks(key))
             running[key].seconds_of(items[0])  # the first run of a session is slow
+            running[key].mb = max(0.0, _held() - before) / 1e6
     for done, item in enumerate(items):
         told(done, len(items) + 1)
         for key, entrant in running.items():
-            if key not in failed:
+            if key not in failed and done < few.get(key, len(items)):
                 with _noting(failed, key):
                     entrant.answer(item)
     told(len(items), len(items) + 1)
@@ -164,9 +177,15 @@ def contest(
     seconds = _timed_on(items, sound)
     told(len(items) + 1, len(items) + 1)
     return {
-        key: failed[key] if key in failed else Trial(sound[key].results, seconds[key] * 1000)
+        key: failed[key] if key in failed else Trial(sound[key].results, seconds[key] * 1000, sound[key].mb)
         for key in entrants
     }
+
+
+def _held() -> int:
+    """Bytes of this process without what it has freed, such as what compiling took."""
+    give_back()
+    return pss_of()
 
 
 @contextmanager
@@ -181,8 +200,10 @@ def _timed_on(items: Sequence[Any], running: Mapping[KeyT, _Entrant]) -> dict[Ke
     if not running:
         return {}
     first = next(iter(running.values())).seconds
-    typical = items[sorted(range(len(items)), key=first.__getitem__)[len(items) // 2]]
-    return timed({key: partial(entrant.seconds_of, typical) for key, entrant in running.items()})
+    typical = items[sorted(range(len(first)), key=first.__getitem__)[len(first) // 2]]
+    told = {key: median(entrant.seconds) for key, entrant in running.items()}
+    close = [key for key in running if told[key] <= HOPELESS * min(told.values())]
+    return told | timed({key: partial(running[key].seconds_of, typical) for key in close})
 
 
 def timed(runs: Mapping[KeyT, Callable[[], float]]) -> dict[KeyT, float]:

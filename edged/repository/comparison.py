@@ -1,6 +1,6 @@
 """The variants of a model side by side: how far they agree with f32, and how fast they are here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -22,12 +22,12 @@ from edged.derive import made_up
 from edged.derive.manifest import METHOD, Measured
 from edged.derive.tune import ON_CPU, WALL, Clock, Inference, Trial, contest, feeds
 from edged.flow.counters import Counters
+from edged.flow.footprint import give_back
+from edged.repository.admission import SANITY
 from edged.repository.instance import Instance
 from edged.runtimes.devices import Device
 
 Entrant = tuple[VariantName, Device]
-FOR_TIME = 3
-"""So many items are enough to find one that takes the usual time."""
 Trials = Mapping[Entrant, Trial | EdgedError]
 
 
@@ -42,6 +42,10 @@ class Comparison:
     """The f32 variant with which the others are compared."""
     told: Callable[[int, int], None]
     """Of so many steps so many are done."""
+    known: Collection[Entrant] = ()
+    """Whose accuracy is known: these are tried on `SANITY` items only."""
+    together: Callable[[Collection[Entrant]], bool] = lambda entrants: True
+    """Whether there is memory for all of them at a time; else each is measured beside the first alone."""
 
     def measured(self, frames: Sequence[Frame]) -> dict[Entrant, Measured]:
         """Of each variant; nothing where the model cannot be tried on anything that can be made up.
@@ -50,17 +54,39 @@ class Comparison:
         itself raises on them with f32.
         """
         of = any_service(self.model.card.service)
-        items = [*frames, *(() if len(frames) >= made_up.ITEMS else made_up.items(of))]
-        if self.first is None:  # their answers are compared with nothing
-            items = items[:FOR_TIME]
+        items = _spread([*frames, *(() if len(frames) >= made_up.ITEMS else made_up.items(of))])
+        if self.first is None or not self._unknown:  # they are enough for the time
+            items = items[:SANITY]
         if items and (self.first is None or measures(of.result)):
-            trials = contest(partial(inference, self.model), self.entrants, items, self.told, _clocks)
+            trials = self._tried(partial(inference, self.model), items)
             if frames and self.first and isinstance(error := trials[self.first], EdgedError):
                 raise error
             if _any_ran(trials):
                 return self._judged(trials)
-        trials = contest(bare, self.entrants, self._fed(items), self.told, _clocks)
+        fed = self._fed(items)
+        trials = self._tried(bare, fed if self._unknown else fed[:SANITY])
         return self._judged(trials) if _any_ran(trials) else {}
+
+    @property
+    def _unknown(self) -> Collection[Entrant]:
+        return self.entrants.keys() - {*self.known, self.first}
+
+    def _tried(self, opened: Callable[[Tools], Inference], items: Sequence[Any]) -> Trials:
+        """All of them in turns, or by two."""
+        few = dict.fromkeys(self.known, SANITY)
+        trials: dict[Entrant, Trial | EdgedError] = {}
+        for group in self._groups():
+            tools = {entrant: self.entrants[entrant] for entrant in group}
+            found = contest(opened, tools, items, self.told, _clocks, few=few)
+            trials |= {entrant: trial for entrant, trial in found.items() if entrant not in trials}
+            give_back()
+        return trials
+
+    def _groups(self) -> list[list[Entrant]]:
+        if len(self.entrants) < 3 or self.together(self.entrants.keys()):
+            return [list(self.entrants)]
+        first = [] if self.first is None else [self.first]
+        return [[*first, entrant] for entrant in self.entrants if entrant != self.first]
 
     def _fed(self, items: Sequence[Any]) -> list[dict[str, Tensors]]:
         """By graph: what the model feeds it for these items, or made-up numbers where it is never run."""
@@ -84,6 +110,13 @@ class Comparison:
         }
 
 
+def _spread(items: Sequence[Any]) -> list[Any]:
+    """The same, of which the first `SANITY` are from all over."""
+    step = max(1, len(items) // SANITY)
+    first = range(0, len(items), step)[:SANITY]
+    return [items[i] for i in [*first, *(i for i in range(len(items)) if i not in first)]]
+
+
 def _clocks(entrant: Entrant) -> Sequence[Clock]:
     return ON_CPU if entrant[1].name == "cpu" else WALL
 
@@ -97,10 +130,12 @@ def measured(device: Device, trial: Trial | EdgedError, against: Trial | None) -
     known = Measured(device=device.name, identity=device.identity, method=METHOD)
     if isinstance(trial, EdgedError):
         return known.model_copy(update={"why_not": str(trial)})
-    facts = {"ms": round(trial.ms, 2)}
-    share = _share(against.results, trial.results) if against else None
-    if against is not None and share is not None:
-        pairs = zip(against.results, trial.results, strict=True)
+    facts: dict[str, float] = {"ms": round(trial.ms, 2), "mb": round(trial.mb, 1)}
+    same = against.results[: len(trial.results)] if against else []
+    share = _share(same, trial.results) if against else None
+    if share is not None:
+        pairs = zip(same, trial.results, strict=True)
+        facts["items"] = len(same)
         error = _error([_share([a], [b]) or 0.0 for a, b in pairs])
         facts |= {"agreement": round(share, 4), "at_least": round(max(0.0, share - 2 * error), 4)}
     return known.model_copy(update=facts)
@@ -114,7 +149,7 @@ def _error(shares: Sequence[float]) -> float:
 def _share(reference: Sequence[Any], other: Sequence[Any]) -> float | None:
     """The agreement; of bare outputs the mean of the least cosine of an item."""
     if reference and isinstance(reference[0], _Outputs):
-        return float(np.mean([_cosine(a, b) for a, b in zip(reference, other, strict=True)]))
+        return float(np.mean([cosine(a, b) for a, b in zip(reference, other, strict=True)]))
     return agreement(reference, other)
 
 
@@ -125,7 +160,7 @@ class _Outputs:
     arrays: Sequence[Any]
 
 
-def _cosine(a: _Outputs, b: _Outputs) -> float:
+def cosine(a: _Outputs, b: _Outputs) -> float:
     """The least cosine of two outputs; what points away counts nothing."""
     shares = []
     for one, other in zip(a.arrays, b.arrays, strict=True):

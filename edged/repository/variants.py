@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import reduce
 
 from edged.contracts.card import ModelCard, VariantName
-from edged.derive.manifest import Manifest, Measured
+from edged.derive.manifest import Manifest
+from edged.repository.admission import Standing, refused, standing
 from edged.runtimes.devices import Device
 from edged.runtimes.opening import split
 
@@ -134,26 +135,17 @@ def _passed_over(
     """Why the precision `auto` does not take a variant; none when it may."""
     measured = manifests[variant].measurement(device)
     if measured is None:
-        return None
+        return refused(card, manifests[variant], device)
     if measured.why_not:
         return measured.why_not
-    minimum = card.agreement.minimum
-    at_least = measured.agreement if measured.at_least is None else measured.at_least
-    if at_least is not None and at_least < minimum:
-        return f"agrees with f32 by {_shares(measured)}, and the card wants {minimum:.2f}"
+    if fault := refused(card, manifests[variant], device):
+        return fault
     if split(variant)[1] == "f32" or measured.ms is None:
         return None
-    better = _fastest_of_better(card, devices, manifests, device, measured)
+    better = _fastest_of_better(card, devices, manifests, device, standing(card, manifests[variant], device))
     if better and measured.ms * WORTH > better[1]:
         return f"{measured.ms:.1f} ms, not {WORTH:g} times as fast as {better[0]} with {better[1]:.1f} ms"
     return None
-
-
-def _shares(measured: Measured) -> str:
-    """The agreement, and what is sure of it where chance had a part."""
-    if measured.at_least is None:
-        return f"{measured.agreement:.2f} only"
-    return f"{measured.agreement:.3f}, surely by {measured.at_least:.3f} only"
 
 
 def _fastest_of_better(
@@ -161,7 +153,7 @@ def _fastest_of_better(
     devices: Sequence[Device],
     manifests: Mapping[VariantName, Manifest],
     like: Device,
-    than: Measured,
+    than: Standing | None,
 ) -> tuple[str, float] | None:
     """What is nearer to f32 on the same device, f32 itself included, and the milliseconds of its fastest.
 
@@ -173,22 +165,17 @@ def _fastest_of_better(
         for device in devices
         if device.name == like.name and device.runtime == split(variant)[0]
         if (measured := manifest.measurement(device)) and measured.ms is not None
-        if split(variant)[1] == "f32" or _nearer(card, measured, than)
+        if split(variant)[1] == "f32" or _nearer(standing(card, manifest, device), than)
     )
     ms, name = min(found, default=(None, ""))
     return None if ms is None else (name, ms)
 
 
-def _nearer(card: ModelCard, one: Measured, other: Measured) -> bool:
-    """Whether one is admitted, and surely agrees more than the other may by chance."""
-    if one.agreement is None or other.agreement is None:
+def _nearer(one: Standing | None, other: Standing | None) -> bool:
+    """Whether one is admitted, and surely stands nearer to f32 than the other may by chance."""
+    if one is None or other is None:
         return False
-    return _surely(one) >= max(card.agreement.minimum, other.agreement) and one.agreement > other.agreement
-
-
-def _surely(measured: Measured) -> float:
-    share = measured.agreement if measured.at_least is None else measured.at_least
-    return 0.0 if share is None else share
+    return one.admitted and one.at_least >= other.value and one.value > other.value
 
 
 def _not_there(rows: Sequence[_Row], wish: Preference) -> Iterator[str]:

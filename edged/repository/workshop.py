@@ -2,7 +2,7 @@
 
 import fcntl
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,11 +16,15 @@ from edged.derive.build import GraphSources
 from edged.derive.files import SHARED, Samples, derive
 from edged.derive.manifest import METHOD, Manifest, Measured, own_variants
 from edged.derive.tune import Pictures, feeds, pictures
+from edged.repository.admission import SANITY, evidence
 from edged.repository.comparison import Comparison, Entrant, inference
 from edged.repository.resources import open_resources
 from edged.repository.variants import variants_of
-from edged.runtimes.devices import Concurrency, Device, devices
+from edged.runtimes.devices import Concurrency, Device, devices, usable_memory
 from edged.runtimes.opening import open_session, split
+
+GROWS = 4
+"""A variant that is open takes so many times its files at most: what the runtime packs anew, what flows."""
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +105,7 @@ class Workshop:
         found = self._pictures()
         if found is None:
             return {}
-        first = self.reference()
+        first = self.reference("openvino-f32")  # mostly the faster one, and fed alike
         if first is None:
             raise VariantError("there is no f32 variant to calibrate int8 with")
         return feeds(partial(inference, self.model), self.tools(*first), found.calibration)
@@ -112,10 +116,10 @@ class Workshop:
             return None
         return pictures([self.files[name] for name in calibration.media], calibration.frames)
 
-    def reference(self) -> Entrant | None:
+    def reference(self, rather: VariantName = "onnxruntime-f32") -> Entrant | None:
         """The f32 variant that the others are compared with, on the CPU: the first that is derived."""
         cpus = [device for device in devices() if device.name == "cpu"]
-        derived = (variant for variant in _references(self.model.card) if self._fresh(variant))
+        derived = (variant for variant in references(self.model.card, rather) if self._fresh(variant))
         found = ((v, device) for v in derived for device in cpus if device.runtime == split(v)[0])
         return next(found, None)
 
@@ -131,40 +135,69 @@ class Workshop:
         }
         return Tools(sessions, open_resources(self.model, self.files.__getitem__), self.parts)
 
-    def _measure_all(self) -> None:
+    def measure(self, full: bool = False) -> None:
+        """Measure all variants again, though nothing has changed.
+
+        `full`: on all items that there are, also where the card tells how accurate they are; from then on
+        that counts.
+        """
+        with alone(self.root):
+            self._measure_all(again=True, full=full)
+
+    def _measure_all(self, again: bool = False, full: bool = False) -> None:
         """Measure all variants on all devices side by side, if one of them is not measured yet."""
-        entrants, card = list(self._entrants()), self.model.card
-        if all(map(self._is_measured, entrants)):
+        entrants, card, first = list(self.entrants()), self.model.card, self.reference()
+        if not again and all(_is_measured(card, self.root, entrant, first) for entrant in entrants):
             return
         found = self._pictures()
         comparison = Comparison(
             self.model,
             {entrant: partial(self.tools, *entrant) for entrant in entrants},
-            self.reference(),
+            first,
             partial(self.report, f"{card.id}: measure variants"),
+            () if full else [entrant for entrant in entrants if _is_known(card, self.root, entrant)],
+            partial(_fit_together, self.root),
         )
         for (variant, _), measured in comparison.measured(found.judgement if found else ()).items():
             if (manifest := self._fresh(variant)) is not None:
-                manifest.with_measured(measured).save(self.root / variant)
+                manifest.with_measured(measured.model_copy(update={"full": full})).save(self.root / variant)
             log.info("%s: %s", card.id, _sentence(variant, measured))
 
-    def _entrants(self) -> Iterator[Entrant]:
+    def entrants(self) -> Iterator[Entrant]:
+        """The variants that are derived, each on the devices that can run it."""
         for variant in dict.fromkeys([*variants_of(self.model.card), *own_variants(self.root)]):
             for device in devices():
                 if device.runtime == split(variant)[0] and self._fresh(variant):
                     yield variant, device
 
-    def _is_measured(self, entrant: Entrant) -> bool:
-        variant, device = entrant
-        manifest = self._fresh(variant)
-        measured = manifest.measurement(device) if manifest else None
-        return measured is not None and measured.method == METHOD
+
+def _fit_together(root: Path, entrants: Collection[Entrant]) -> bool:
+    """Whether the memory of the box has room for so many variants of the model in `root` at a time."""
+    folders = {root / variant for variant, _ in entrants}
+    size = sum(path.stat().st_size for folder in folders for path in folder.glob("*") if path.is_file())
+    return GROWS * size <= usable_memory() // 2
 
 
-def _references(card: ModelCard) -> list[VariantName]:
-    """The variants that others can be compared with: f32, ONNX Runtime's first."""
+def _is_known(card: ModelCard, root: Path, entrant: Entrant) -> bool:
+    """Whether the card tells how accurate it is."""
+    manifest = Manifest.load(root / entrant[0])
+    return manifest is not None and evidence(card, manifest, entrant[1]) is not None
+
+
+def _is_measured(card: ModelCard, root: Path, entrant: Entrant, reference: Entrant | None) -> bool:
+    """By the method of this edged, and on enough items where the card tells nothing."""
+    manifest = Manifest.load(root / entrant[0])
+    measured = manifest.measurement(entrant[1]) if manifest else None
+    if measured is None or measured.method != METHOD:
+        return False
+    few = 0 < measured.items <= SANITY
+    return not few or entrant == reference or _is_known(card, root, entrant)
+
+
+def references(card: ModelCard, rather: VariantName = "onnxruntime-f32") -> list[VariantName]:
+    """The variants that others can be compared with: f32, that of one runtime first."""
     f32 = (name for name in variants_of(card) if name.endswith("f32"))
-    return sorted(f32, key=lambda name: name != "onnxruntime-f32")
+    return sorted(f32, key=lambda name: name != rather)
 
 
 def _in_order(card: ModelCard, only: Iterable[VariantName] | None) -> list[VariantName]:
@@ -176,7 +209,7 @@ def _in_order(card: ModelCard, only: Iterable[VariantName] | None) -> list[Varia
             f"{card.id} has no variant {', '.join(sorted(unknown))}; it has {', '.join(offered)}"
         )
     if any(not name.endswith("f32") for name in wanted):
-        wanted.update(_references(card)[:1])
+        wanted.update(references(card)[:1])
     return sorted(
         (name for name in offered if name in wanted),
         key=lambda name: (not name.endswith("f32"), name in SHARED, offered.index(name)),

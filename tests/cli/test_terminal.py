@@ -115,6 +115,7 @@ def test_whatever_takes_a_configuration_takes_c_for_it():
         "infer",
         "pull",
         "quantize",
+        "tune",
         "enroll",
         "bench",
         "chaos",

@@ -154,6 +154,30 @@ def test_who_fails_has_the_error_and_the_others_go_on_in_turns(model, runs):
     assert steps == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
 
 
+class Slow(FakeSession):
+    """Takes long."""
+
+    def run(self, inputs):
+        time.sleep(0.05)
+        return super().run(inputs)
+
+
+def test_who_is_far_behind_is_not_measured_on(model):
+    sessions = {"quick": FakeSession(), "slow": Slow()}
+    entrants = {name: lambda session=session: Tools({"main": session}) for name, session in sessions.items()}
+    found = contest(opened(model), entrants, pictures(3))
+    assert sessions["slow"].runs == 1 + 3
+    assert sessions["quick"].runs >= 1 + 3 + FEWEST_ROUNDS
+    assert found["slow"].ms >= 50
+
+
+def test_some_answer_the_first_items_only(model):
+    entrants = {name: lambda: Tools({"main": FakeSession()}) for name in ("all", "few")}
+    found = contest(opened(model), entrants, pictures(6), few={"few": 2})
+    assert {name: len(trial.results) for name, trial in found.items()} == {"all": 6, "few": 2}
+    assert all(trial.mb >= 0 and trial.ms > 0 for trial in found.values())
+
+
 class Waiting(FakeSession):
     """Waits for a CPU that others have."""
 

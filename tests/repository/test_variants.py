@@ -86,7 +86,7 @@ def test_reasons(of):
         "onnxruntime-int8 on cpu": "not derived; `edged pull small` derives it where it can be",
     }
     low = candidates(of, CPU, Preference(), derived(of, **MEASURED)).skipped["onnxruntime-int8 on cpu"]
-    assert low == "agrees with f32 by 0.50 only, and the card wants 0.90"
+    assert low == "agrees with f32 by 0.50, and the card wants 0.90"
     slow = derived(of, **{**MEASURED, "openvino_int8": (0.95, 9.0)})
     assert candidates(of, CPU, Preference(), slow).skipped["openvino-int8 on cpu"] == (
         "9.0 ms, not 1.2 times as fast as f32 with 10.0 ms"
@@ -139,7 +139,7 @@ def test_chance_does_not_admit_a_variant(of):
         ranking = candidates(of, CPU, Preference(), found)
         assert (Candidate("openvino-int8", "cpu") in ranking.candidates) is taken
     assert ranking.skipped["openvino-int8 on cpu"] == (
-        "agrees with f32 by 0.930, surely by 0.890 only, and the card wants 0.90"
+        "agrees with f32 by 0.930, surely by 0.890, and the card wants 0.90"
     )
 
 
