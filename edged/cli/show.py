@@ -16,7 +16,7 @@ from edged.contracts.errors import ConfigError, EdgedError, NotReady
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES, service
 from edged.opening import open_catalogue
-from edged.repository.catalogue import Catalogue
+from edged.repository.catalogue import Catalogue, VariantRow
 from edged.repository.variants import variants_of
 from edged.runtimes.devices import devices as find_devices
 from edged.runtimes.opening import split
@@ -151,11 +151,17 @@ def _chosen(catalogue: Catalogue, card: ModelCard) -> dict[str, Any]:
     }
 
 
+def _named(row: VariantRow) -> str:
+    """A variant, with its device where that is not the CPU, and what its user calibrated it on."""
+    device = "" if row.device == "cpu" else f" on {row.device}"
+    return f"{row.variant}{device}{f' (calibrated on {row.own})' if row.own else ''}"
+
+
 def variants_table(catalogue: Catalogue, name: str) -> None:
     """What is known of each variant of a model here, and why it is not taken."""
     rows = [
         (
-            f"{v.variant}{'' if v.device == 'cpu' else f' on {v.device}'}{f' (calibrated on {v.own})' if v.own else ''}",
+            _named(v),
             "-" if v.ms is None else f"{v.ms:.1f}",
             "-" if v.mb is None else f"{v.mb:.0f}" if v.mb_of == "process" else f"{v.mb:.0f} (its files)",
             v.accuracy or "-",

@@ -153,7 +153,7 @@ class Bench:
                 if left_out(device):
                     continue
                 try:
-                    run = infer(shop.opened((variant, device)))
+                    run = infer(shop.tools(variant, device))
                     results[variant] = device, [run(sample.item) for sample in samples]
                 except EdgedError as error:
                     print(f"{name}: {variant} does not run: {error}", flush=True)
@@ -164,7 +164,7 @@ class Bench:
 
     def _fed(self, shop: Workshop, f32: VariantName, infer: Any, samples: Sequence[Sample]) -> list[Any]:
         device = next(d for d in devices() if d.runtime == split(f32)[0] and d.name == "cpu")
-        kept = feeds(infer, shop.opened((f32, device)), [sample.item for sample in samples])
+        kept = feeds(infer, shop.tools(f32, device), [sample.item for sample in samples])
         return [dict(zip(kept, row, strict=True)) for row in zip(*kept.values(), strict=False)]
 
     def _truths(self, by: Ruler, samples: Sequence[Sample], of_f32: Sequence[Any] | None) -> Sequence[Any]:
