@@ -42,13 +42,14 @@ def _camera(
         ring = None if recordings is None else recordings.opening()
         return CameraSource(name, stream, core.counters, core.memory, ring)
 
+    phase = workers.phase()
     supervisor = Supervisor(
         name,
         source,
         feed.put,
         board.put,
         core.counters,
-        gate=lambda: Gate(stream.gate).refusal,
+        gate=lambda: Gate(stream.gate, phase).refusal,
         stall_s=stream.stall_s,
     )
     return StreamUnit(feed, supervisor, partial(core.views.remove, name), recordings)

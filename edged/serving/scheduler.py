@@ -3,6 +3,7 @@
 The lane that has used the least time goes first, so one busy camera never starves another.
 """
 
+import itertools
 import logging
 import threading
 import time
@@ -20,6 +21,9 @@ STOP_S = 10.0
 """So long all workers together are waited for; one that hangs ends with the process."""
 CREDIT_S = 1.0
 """A lane that was idle is treated as if it had used at most so much less than the others."""
+
+GOLDEN = (5**0.5 - 1) / 2
+"""Its multiples, without what is whole of them, lie evenly in 0 to 1 however many they are."""
 
 
 @dataclass(slots=True)
@@ -48,6 +52,7 @@ class Scheduler:
         self._stopping = False
         self._clock_s = 0.0
         self._busy_since: dict[int, float] = {}
+        self._phases = itertools.count()
         self._threads = [
             threading.Thread(target=self._loop, args=(i,), name=f"{name}-{i}", daemon=True)
             for i in range(threads)
@@ -70,6 +75,10 @@ class Scheduler:
             self._lanes[name] = _Share(mailbox, work, limit, alone, self._clock_s)
         mailbox.ready = self._wake
         self._wake()
+
+    def phase(self) -> float:
+        """Where in its period another lane should lie, a share of it: as far from those before as can be."""
+        return next(self._phases) * GOLDEN % 1
 
     def remove(self, name: str) -> None:
         """Take no more items of a lane; returns when none of them is in work any more."""
