@@ -21,7 +21,10 @@ from edged.media.ring import Packet, PacketRing
 from edged.media.source import Pace, SourceOptions, is_file, opened, redact
 
 DECODER_THREADS = 4
-"""At most so many a source: only cameras that cut a picture in slices, as 4K ones do, keep them busy."""
+"""At most so many a source of `MANY_PIXELS`."""
+MANY_PIXELS = 2560 * 1440
+"""Cameras that send more of them, as 4K ones do, cut a picture in slices. Others do not: a second thread is
+woken for each picture and finds nothing to do. *Measured*, CPU a frame of 720p: 1.65 ms with, 1.55 else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +137,12 @@ def _played(
 
 def _configure(stream: av.VideoStream, options: VideoOptions) -> None:
     """Threads within a picture only: threads over pictures hold each frame back by as many as there are."""
+    context = stream.codec_context
     stream.thread_type = "SLICE"
-    stream.codec_context.thread_count = min(DECODER_THREADS, os.cpu_count() or 1)
+    many = context.width * context.height > MANY_PIXELS
+    context.thread_count = min(DECODER_THREADS, os.cpu_count() or 1) if many else 1
     if options.key_frames_only:
-        stream.codec_context.skip_frame = "NONKEY"
+        context.skip_frame = "NONKEY"
 
 
 def _ringed(
