@@ -8,12 +8,12 @@ from edged.core import Core
 from edged.serving.scheduler import Scheduler
 from edged.streams.camera import CameraSource
 from edged.streams.feed import Feed
-from edged.streams.gates import Gate
 from edged.streams.hearing import SoundFeed
 from edged.streams.microphone import SoundSource
 from edged.streams.publisher import Outlet
 from edged.streams.recordings import Recordings, StateBoard
 from edged.streams.supervise import Supervisor
+from edged.streams.thrift import Openings
 from edged.streams.unit import StreamUnit
 
 
@@ -38,18 +38,19 @@ def _camera(
     outlet = Outlet(node, name, sinks, core.counters, pictures, core.views.add(name), **record)
     feed = Feed(outlet, stream.run, core.table, workers, stream.publish)
 
+    openings = Openings(stream.gate, workers.phase(), feed.wants, board.put_decodes)
+
     def source() -> CameraSource:
         ring = None if recordings is None else recordings.opening()
-        return CameraSource(name, stream, core.counters, core.memory, ring)
+        return CameraSource(name, stream, core.counters, core.memory, ring=ring, need=openings.need)
 
-    phase = workers.phase()
     supervisor = Supervisor(
         name,
         source,
         feed.put,
         board.put,
         core.counters,
-        gate=lambda: Gate(stream.gate, phase).refusal,
+        gate=openings.gate,
         stall_s=stream.stall_s,
     )
     return StreamUnit(feed, supervisor, partial(core.views.remove, name), recordings)

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
-import av.error
 import numpy as np
 
 from edged.contracts.errors import SourceError
 from edged.contracts.items import PixelFormat, Pixels
 from edged.flow.budget import Budget
 from edged.media.container import decodable
+from edged.media.decoding import Decoding, NeedOf, everything
 from edged.media.frame import VideoFrame
 from edged.media.ring import Packet, PacketRing
 from edged.media.source import Pace, SourceOptions, is_file, opened, redact
@@ -33,8 +33,8 @@ class VideoOptions(SourceOptions):
 
     pictures_a_second: float = 1.0
     """Where each picture is a file, or is asked for by itself at a camera's URL."""
-    key_frames_only: bool = False
-    """Decode only frames that stand alone."""
+    need: NeedOf = everything
+    """Which pictures must be decoded."""
     memory: Budget | None = None
     """What decoding pictures of a folder shares with requests; none: nothing is counted."""
     ring: PacketRing | None = None
@@ -124,25 +124,24 @@ def _played(
     stream = container.streams.video[0]
     if not decodable(stream):
         raise SourceError(f"the video of {redact(source)} is of a kind that cannot be decoded")
-    _configure(stream, options)
+    _configure(stream)
     step = float(1 / (stream.guessed_rate or stream.average_rate or 25))
     first, last = None, -step
     packets = container.demux(stream) if ring is None else _ringed(container, stream, ring, source)
-    for decoded in _decoded(packets, options, stop):
+    decoding = Decoding(stream.codec_context, options.need, options.damaged)
+    for decoded in decoding.pictures(packets, stop):
         second = decoded.time if decoded.time is not None else last + step
         first = second if first is None else first
         last = second
         yield decoded, second - first
 
 
-def _configure(stream: av.VideoStream, options: VideoOptions) -> None:
+def _configure(stream: av.VideoStream) -> None:
     """Threads within a picture only: threads over pictures hold each frame back by as many as there are."""
     context = stream.codec_context
     stream.thread_type = "SLICE"
     many = context.width * context.height > MANY_PIXELS
     context.thread_count = min(DECODER_THREADS, os.cpu_count() or 1) if many else 1
-    if options.key_frames_only:
-        context.skip_frame = "NONKEY"
 
 
 def _ringed(
@@ -154,17 +153,3 @@ def _ringed(
         ring.put(packet, is_video=is_video)
         if is_video:
             yield packet
-
-
-def _decoded(
-    packets: Iterator[Packet], options: VideoOptions, stop: threading.Event
-) -> Iterator[av.VideoFrame]:
-    for packet in packets:
-        if stop.is_set():
-            return
-        try:
-            frames = packet.decode()
-        except av.error.InvalidDataError:  # a lost packet; the next key frame repairs the picture
-            options.damaged("a packet cannot be decoded")
-            continue
-        yield from frames

@@ -32,6 +32,10 @@ class FrameLane(Lane[Frame]):
         super().start(scheduler)
         self._turns = Turns(self._every, scheduler.phase())
 
+    def wants(self, captured_at: float) -> bool:
+        """Whether it would look at a frame of that time."""
+        return self._turns.would(captured_at)
+
     def put(self, frame: Frame) -> None:
         """A frame, if it is time for one."""
         if self._turns.at(frame.captured_at):

@@ -1,5 +1,7 @@
 """Gates: which frames of a stream are worth inferring."""
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from edged.contracts.items import Frame
@@ -13,8 +15,10 @@ class GateSettings(Settings):
 
     fps: float | None = Field(default=None, gt=0, le=1000)
     """At most so many frames a second, evenly spread; none: all of them."""
-    key_frames_only: bool = False
-    """Decode only frames that stand alone, commonly one in 1 to 10 s: a twentieth of the CPU."""
+    key_frames_only: bool | Literal["auto"] = "auto"
+    """Decode only frames that stand alone, commonly one in 1 to 10 s: a twentieth of the CPU. `auto`: while
+    `motion` sees nothing move, where they come often enough for `motion.react`; the state of the stream says
+    when. As soon as something moves all are decoded again."""
     voice: bool = False
     """Microphones: only where somebody speaks music is listened for, too; other services do so anyway."""
     motion: MotionSettings | None = None
@@ -34,6 +38,14 @@ class Gate:
         """`phase`: as of `Turns`."""
         self._turns = Turns(1 / settings.fps if settings.fps else None, phase)
         self._motion = None if settings.motion is None else MotionGate(settings.motion)
+
+    def would(self, captured_at: float) -> bool:
+        """Whether the rate lets a frame of that time pass."""
+        return self._turns.would(captured_at)
+
+    def is_still(self, now: float) -> bool:
+        """Whether it is known that nothing moves, and has not for a while."""
+        return self._motion is not None and self._motion.is_still(now)
 
     def refusal(self, frame: Frame) -> str | None:
         """Why the frame is dropped, `rate` or `no motion`; none when it passes."""

@@ -56,10 +56,13 @@ class WatchLane(FrameLane):
         self._rests_until = 0.0
         self._memory: _Memory | None = None
 
+    def wants(self, captured_at: float) -> bool:
+        """Unless it rests."""
+        return not 0 < self._rests_until - captured_at <= self._rest_s  # else the clock was set back
+
     def put(self, frame: Frame) -> None:
         """A frame, if the model wants one so soon."""
-        rests = 0 < self._rests_until - frame.captured_at <= self._rest_s  # else the clock was set back
-        if not rests and self._ticks.at(frame.captured_at):
+        if self.wants(frame.captured_at) and self._ticks.at(frame.captured_at):
             self.mailbox.put(frame)
 
     def infer(

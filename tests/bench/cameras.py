@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -224,12 +224,14 @@ def measure(folder: Path, cameras: int, options: argparse.Namespace, clip: Path)
         stack.callback(listener.close)
         until(lambda: listener.streams() == cameras, "a result of every camera")
         time.sleep(options.warm)
-        before, box, at = _threads_of(process.pid), _box(), time.time()
+        before, cpu, box, at = _threads_of(process.pid), _cpu(process.pid), _box(), time.time()
         listener.heard.clear()
         time.sleep(options.seconds)
         heard, seconds = listener.heard.copy(), time.time() - at
-        threads, used = _threads_of(process.pid), (_box() - box) / seconds
-    return _measured(heard, seconds, streams, _used(before, threads, seconds), used)
+        threads = _used(before, _threads_of(process.pid), seconds)
+        used, whole = (_cpu(process.pid) - cpu) / seconds, (_box() - box) / seconds
+    rates, late = _heard(heard, seconds, streams)
+    return Measured(rates, *late, used, whole, threads)
 
 
 def _stream(clip: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -269,32 +271,35 @@ class Listener:
         return True
 
 
-def _measured(
-    heard: Sequence[tuple[float, str, bytes]],
-    seconds: float,
-    streams: Mapping[str, object],
-    threads: dict[str, tuple[int, float]],
-    box: float,
-) -> Measured:
+def _heard(
+    heard: Sequence[tuple[float, str, bytes]], seconds: float, streams: Iterable[str]
+) -> tuple[list[float], tuple[float, float]]:
+    """Results a second of each stream; median and 99th percentile of how late they came, milliseconds."""
     counted = Counter(topic.split("/")[3] for _, topic, _ in heard)
     late = [at - _captured(body) for at, _, body in heard] or [float("nan")]
     p50, p99 = np.percentile(late, [50, 99]) * 1000
-    cpu = sum(used for _, used in threads.values())
-    rates = [counted[name] / seconds for name in streams]
-    return Measured(rates, float(p50), float(p99), cpu, box, threads)
+    return [counted[name] / seconds for name in streams], (float(p50), float(p99))
 
 
 def _captured(body: bytes) -> float:
     return datetime.fromisoformat(json.loads(body)["captured_at"]).timestamp()
 
 
+def _cpu(process: int) -> float:
+    """Seconds that it has used, with all threads that it ever had."""
+    return _ticks(Path(f"/proc/{process}/stat"))[1]
+
+
+def _ticks(stat: Path) -> tuple[str, float]:
+    """Name, and seconds used, of a process or thread."""
+    name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
+    return name, sum(map(int, rest.split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 def _threads_of(process: int) -> dict[tuple[str, str], float]:
     """Seconds that each thread has used, by its id and name."""
-    used = {}
-    for task in Path(f"/proc/{process}/task").iterdir():
-        name, _, rest = (task / "stat").read_text().partition("(")[2].rpartition(")")
-        used[task.name, name] = sum(map(int, rest.split()[11:13])) / os.sysconf("SC_CLK_TCK")
-    return used
+    tasks = {task.name: _ticks(task / "stat") for task in Path(f"/proc/{process}/task").iterdir()}
+    return {(task, name): used for task, (name, used) in tasks.items()}
 
 
 def _used(
