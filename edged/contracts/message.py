@@ -144,6 +144,9 @@ class StreamState(_Message):
     decodes: Decodes = "all"
     """Cameras: `key frames` where only these are decoded, as `gate.key_frames_only` says, or chooses while
     nothing moves; `fps` counts them alone then."""
+    source: str = ""
+    """Cameras with `detect_source`, of which all else is told: why their `source`, which is recorded, does
+    not run; empty when it does."""
     recordings: str = ""
     """Why the last recording of the camera was not made; empty when it was, or none was wanted."""
 

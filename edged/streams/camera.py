@@ -35,6 +35,10 @@ class CameraSettings(Settings):
     a second, or once. For services that listen also `mic:default` or `mic:<part of a name>`, see
     `edged microphones`; of RTSP and of files they get the sound. Special characters of a password in a URL
     are written `%40`."""
+    detect_source: str | None = Field(default=None, min_length=1, repr=False)
+    """A smaller picture of the same, such as the substream of the camera: services look at this one, and so
+    do the live page and snapshots; boxes are in its pixels. `source` is then opened for `record` alone, and
+    not decoded. For each of them the other settings hold."""
     loop: bool = False
     """Files and folders: begin again at the end. A folder is read anew then: new pictures are shown."""
     real_time: bool = True

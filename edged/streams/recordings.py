@@ -129,6 +129,10 @@ class StateBoard:
         """How it is."""
         self._put(state=state.state, fps=state.fps, why=state.why)
 
+    def put_source(self, state: StreamState) -> None:
+        """How the source is that is recorded and not looked at."""
+        self._put(source="" if state.state == "online" else state.why)
+
     def put_recordings(self, why: str) -> None:
         """Why the last recording was not made; empty: it was."""
         self._put(recordings=why)

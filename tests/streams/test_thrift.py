@@ -41,7 +41,7 @@ class Camera:
 
     def __init__(self, gate, settings=None, group=2.0, wanted=True):
         self.now, self.gate, self.group = NOW, gate, round(group * FPS)
-        self.told = []
+        self.told: list[str] = []
         self.wanted = wanted
         self._count = 0
         settings = GateSettings(motion=True) if settings is None else settings
@@ -215,7 +215,7 @@ def test_what_the_gate_would_drop_is_not_decoded_where_nothing_builds_on_it(tmp_
 
 
 def test_without_a_thrift_all_is_decoded(tmp_path):
-    seen = []
+    seen: list[Frame] = []
     settings = CameraSettings(source=str(write_clip(tmp_path / "clip.mp4")), real_time=False)
     CameraSource("door", settings, Counters()).run(seen.append, threading.Event())
     assert len(seen) == 12
