@@ -1,13 +1,18 @@
 """The packets of a camera on their way to pictures: no more of them are decoded than somebody needs."""
 
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import av
 import av.error
 
+BURST = 15
+"""Packets that wait at most while no picture is wanted. *Measured* with eight cameras of 720p: a picture at a
+time takes 1.9 ms of CPU, for the caches are another camera's; five in a row take 1.7 each."""
 KEPT_BYTES = 16_000_000
 """Of packets since the last key frame; of more it is waited for the next one."""
 Packet = Any
@@ -20,7 +25,7 @@ class Need(Enum):
     ALL = "all"
     """Every picture."""
     REFERENCES = "references"
-    """No picture is wanted; only what later ones build on."""
+    """No picture is wanted for a while; only what later ones build on, and that later."""
     KEY_FRAMES = "key frames"
     """Pictures that stand alone, for the time being."""
     KEY_FRAMES_EVER = "key frames, and never anything else"
@@ -44,6 +49,13 @@ def key_frames(*, is_key: bool, size: int) -> Need:
     return Need.KEY_FRAMES_EVER
 
 
+class _Asked(NamedTuple):
+    """A packet, and what was needed when it came."""
+
+    packet: Packet
+    need: Need
+
+
 class Decoding:
     """Of one opened stream. It goes over to key frames alone with one of them, and back at any packet: those
     since the last key frame are kept for that, and decoded then without being shown."""
@@ -53,6 +65,7 @@ class Decoding:
         self._context = context
         self._need = need
         self._damaged = damaged
+        self._waiting: deque[tuple[_Asked, float]] = deque()
         self._kept: list[Packet] = []
         self._kept_bytes = 0
         self._rests = False
@@ -61,22 +74,34 @@ class Decoding:
         self._shown: int | None = None
         """Time stamp of the key frame that was shown last, until another frame is."""
 
-    def pictures(self, packets: Iterable[Packet], stop: threading.Event) -> Iterator[av.VideoFrame]:
-        """What must be decoded, in the order in which it is shown."""
+    def pictures(
+        self, packets: Iterable[Packet], stop: threading.Event
+    ) -> Iterator[tuple[av.VideoFrame, float]]:
+        """What must be decoded, in the order in which it is shown, and when its packet came, seconds since
+        the epoch, as far as the decoder does not hold pictures back."""
         for packet in packets:
             if stop.is_set():
                 return
-            try:
-                frames = self._decoded(packet)
-            except av.error.InvalidDataError:  # a lost packet; the next key frame repairs the picture
-                self._damaged("a packet cannot be decoded")
-                continue
-            yield from frames
+            for waiting, came_at in self._due(packet, time.time()):
+                try:
+                    frames = self._decoded(waiting)
+                except av.error.InvalidDataError:  # a lost packet; the next key frame repairs the picture
+                    self._damaged("a packet cannot be decoded")
+                else:
+                    yield from ((frame, came_at) for frame in frames)
 
-    def _decoded(self, packet: Packet) -> list[av.VideoFrame]:
+    def _due(self, packet: Packet, now: float) -> Iterator[tuple[_Asked, float]]:
+        """What must be decoded now: nothing, or all that has waited and the packet."""
+        need = self._need(is_key=packet.is_keyframe, size=packet.size) if packet.size else Need.ALL
+        self._waiting.append((_Asked(packet, need), now))
+        if need is not Need.REFERENCES or len(self._waiting) >= BURST:
+            while self._waiting:
+                yield self._waiting.popleft()
+
+    def _decoded(self, asked: _Asked) -> list[av.VideoFrame]:
+        packet, need = asked
         if not packet.size:  # the end
-            return [] if self._rests else list(packet.decode())
-        need = self._need(is_key=packet.is_keyframe, size=packet.size)
+            return [] if self._rests else self._new(packet.decode())
         if need in (Need.KEY_FRAMES, Need.KEY_FRAMES_EVER):
             if packet.is_keyframe:
                 return self._alone(packet)

@@ -13,7 +13,7 @@ from edged.media.decoding import Need, NeedOf, everything
 from edged.streams.gates import Gate, GateSettings
 
 AHEAD_S = 0.04
-"""A picture of a file is decoded so long before it is shown."""
+"""What a wanted picture builds on is decoded so long before it comes, lest it waits for that."""
 LATE = 1.1
 """Periods after which a key frame that has not come is late: then all is decoded until there is one."""
 KEYS = 4

@@ -1,6 +1,7 @@
 """Decoding no more than is needed, of real streams: what is shown is as a whole decoding would show it."""
 
 import threading
+import time
 from fractions import Fraction
 
 import av
@@ -9,6 +10,7 @@ import pytest
 
 from edged.media import decoding as decodings
 from edged.media.decoding import Decoding, Need, everything, key_frames
+from tests.media.clips import write_clip
 
 FPS = 25
 GROUP = 10
@@ -42,13 +44,13 @@ def clip(request, tmp_path):
 
 def shown(path, need):
     """By the number of each picture that is decoded: its luma."""
-    faults = []
+    faults: list[str] = []
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         decoding = Decoding(stream.codec_context, need, faults.append)
         pictures = decoding.pictures(container.demux(stream), threading.Event())
-        found = [(round(picture.time * FPS), picture.to_ndarray(format="gray")) for picture in pictures]
+        found = [(round(picture.time * FPS), picture.to_ndarray(format="gray")) for picture, _ in pictures]
     assert faults == []
     assert [number for number, _ in found] == sorted({number for number, _ in found}), "each once, in order"
     return dict(found)
@@ -118,3 +120,30 @@ def test_where_too_much_would_be_kept_the_next_key_frame_is_waited_for(clip, mon
     partly = shown(clip, Plan((25, Need.KEY_FRAMES), (999, Need.ALL)))
     assert all(np.array_equal(picture, whole[number]) for number, picture in partly.items())
     assert set(range(30, 60)) <= set(partly)
+
+
+def test_what_nobody_wants_waits_until_somebody_wants_what_builds_on_it(tmp_path):
+    path, taken = write_clip(tmp_path / "clip.mp4", frames=60), []
+
+    def packets(container):
+        for packet in container.demux(video=0):
+            taken.append(packet)
+            yield packet
+
+    def first(need):
+        """Packets that were taken before the first picture came, and how many pictures there are."""
+        taken.clear()
+        with av.open(str(path)) as container:
+            decoding = Decoding(container.streams.video[0].codec_context, need, pytest.fail)
+            pictures = decoding.pictures(packets(container), threading.Event())
+            began, (_, came_at) = time.time(), next(pictures)
+            before = len(taken)
+            rest = list(pictures)
+        assert began - 60 < came_at <= rest[-1][1] <= time.time()
+        assert sorted(at for _, at in rest) == [at for _, at in rest], "when the packets came"
+        return before, 1 + len(rest)
+
+    assert first(everything) == (1, 60)
+    assert first(Plan((999, Need.REFERENCES))) == (decodings.BURST, 60)
+    assert first(Plan((4, Need.REFERENCES), (999, Need.ALL))) == (5, 60)
+    assert first(Plan((6, Need.REFERENCES), (999, Need.KEY_FRAMES)))[0] == 7
