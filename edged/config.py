@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,16 @@ class StreamSettings(CameraSettings):
     def _switch_record(cls, value: object) -> object:
         """`true` and `false` for the defaults and for none."""
         return {True: RecordSettings(), False: None}[value] if isinstance(value, bool) else value
+
+    def with_sources(self, changed: Callable[[str], str]) -> "StreamSettings":
+        """The same with other sources."""
+        detect = self.detect_source
+        return self.model_copy(
+            update={
+                "source": changed(self.source),
+                "detect_source": None if detect is None else changed(detect),
+            }
+        )
 
     @property
     def listens(self) -> bool:
@@ -142,6 +153,8 @@ def _name_faults(config: Config) -> Iterator[tuple[str, str]]:
         yield from ((f"streams.{name}.{at}", fault) for at, fault in _sound_faults(stream))
         if stream.record is not None and (fault := _record_fault(stream)):
             yield f"streams.{name}.record", fault
+        if stream.detect_source is not None and (fault := _detect_fault(stream, stream.detect_source)):
+            yield f"streams.{name}.detect_source", fault
 
 
 def _service_faults(where: str, name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -179,6 +192,17 @@ def _record_fault(stream: StreamSettings) -> str | None:
         return "is for services that look; make another stream of the source for those that listen"
     if is_device(stream.source):
         return "is for cameras that send encoded video, and such a device gives bare pictures"
+    return None
+
+
+def _detect_fault(stream: StreamSettings, detect_source: str) -> str | None:
+    """Why services cannot look at this instead of the source; none when they can."""
+    if stream.listens:
+        return "is for services that look, and those of this stream listen"
+    if microphone_name(detect_source) is not None:
+        return "is a microphone, and services that look want pictures"
+    if stream.record is None:
+        return "nothing would open `source`: set `record`, or name this as `source`"
     return None
 
 
@@ -306,7 +330,7 @@ def _anchored(config: Config, folder: Path) -> Config:
         plugins=tuple(folder / p for p in paths.plugins),
     )
     streams = {
-        name: stream.model_copy(update={"source": _anchored_source(stream.source, folder)})
+        name: stream.with_sources(partial(_anchored_source, folder=folder))
         for name, stream in config.streams.items()
     }
     return config.model_copy(update={"paths": anchored, "streams": streams})

@@ -8,6 +8,8 @@ import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+import cv2
+
 from edged import config
 from edged.config import Config
 from edged.contracts.errors import ConfigError, EdgedError
@@ -47,6 +49,7 @@ class Daemon:
 
     def run(self, for_s: float | None = None) -> None:
         """Run until `stop`, or for so many seconds."""
+        cv2.setNumThreads(1)  # there are workers for all cores: threads of one would wait for the others'
         ends_at = self.core.started_at + for_s if for_s is not None else float("inf")
         health_at = time.monotonic()
         retry_at = float("inf")

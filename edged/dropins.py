@@ -91,6 +91,8 @@ def warnings(config: Config) -> list[str]:
 def _needs(config: Config) -> Iterator[tuple[str, str]]:
     """The sorts of hardware, each with the key that names it."""
     for name, stream in config.streams.items():
+        if stream.detect_source is not None and is_device(stream.detect_source):
+            yield "cameras", f"streams.{name}.detect_source: {stream.detect_source}"
         if is_device(stream.source):
             yield "cameras", f"streams.{name}.source: {stream.source}"
         elif microphone_name(stream.source) is not None:

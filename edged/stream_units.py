@@ -8,12 +8,13 @@ from edged.core import Core
 from edged.serving.scheduler import Scheduler
 from edged.streams.camera import CameraSource
 from edged.streams.feed import Feed
-from edged.streams.gates import Gate
 from edged.streams.hearing import SoundFeed
+from edged.streams.keeper import KeptSource
 from edged.streams.microphone import SoundSource
 from edged.streams.publisher import Outlet
 from edged.streams.recordings import Recordings, StateBoard
 from edged.streams.supervise import Supervisor
+from edged.streams.thrift import Openings
 from edged.streams.unit import StreamUnit
 
 
@@ -38,9 +39,15 @@ def _camera(
     outlet = Outlet(node, name, sinks, core.counters, pictures, core.views.add(name), **record)
     feed = Feed(outlet, stream.run, core.table, workers, stream.publish)
 
+    openings = Openings(stream.gate, workers.phase(), feed.wants, board.put_decodes)
+
+    looked_at = stream
+    if stream.detect_source is not None:
+        looked_at = stream.model_copy(update={"source": stream.detect_source})
+
     def source() -> CameraSource:
-        ring = None if recordings is None else recordings.opening()
-        return CameraSource(name, stream, core.counters, core.memory, ring)
+        ring = recordings.opening() if recordings is not None and looked_at is stream else None
+        return CameraSource(name, looked_at, core.counters, core.memory, ring=ring, need=openings.need)
 
     supervisor = Supervisor(
         name,
@@ -48,10 +55,28 @@ def _camera(
         feed.put,
         board.put,
         core.counters,
-        gate=lambda: Gate(stream.gate).refusal,
+        gate=openings.gate,
         stall_s=stream.stall_s,
     )
-    return StreamUnit(feed, supervisor, partial(core.views.remove, name), recordings)
+    kept = None
+    if recordings is not None and looked_at is not stream:
+        kept = _kept(f"{name}/source", stream, recordings, board, core)
+    return StreamUnit(feed, supervisor, partial(core.views.remove, name), recordings, kept)
+
+
+def _kept(
+    name: str, stream: StreamSettings, recordings: Recordings, board: StateBoard, core: Core
+) -> Supervisor:
+    """Of the source that nobody looks at."""
+    return Supervisor(
+        name,
+        lambda: KeptSource(stream, recordings.opening()),
+        lambda _: None,
+        board.put_source,
+        core.counters,
+        counted="kept",
+        stall_s=stream.stall_s,
+    )
 
 
 def _microphone(core: Core, node: str, name: str, stream: StreamSettings, workers: Scheduler) -> StreamUnit:

@@ -176,8 +176,7 @@ class Wiring:
         workers = self._core.workers()
         if workers is None:
             raise NotReady("the workers do not run")
-        source = resolve_source(stream.source, self.opener(settings).catalogue)
-        opened = stream.model_copy(update={"source": source})
+        opened = stream.with_sources(partial(resolve_source, catalogue=self.opener(settings).catalogue))
         store = self.stores.artefacts(settings)
         return stream_unit(self._core, settings.node, name, opened, workers, store=store)
 

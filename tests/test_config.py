@@ -227,7 +227,7 @@ def test_on_is_a_word(tmp_path):
 def test_a_stream_may_be_called_as_a_key(tmp_path):
     said = faults(tmp_path, "streams: {gate: {source: a.mp4, run: [ocr], gate: {fs: 3}, fps: 3}}")
     assert "streams.gate.gate.fs: this key is unknown; did you mean fps?" in said
-    assert "streams.gate.fps: this key is unknown; there are source, loop," in said
+    assert "streams.gate.fps: this key is unknown; there are source, detect_source," in said
 
 
 def test_a_variable_that_is_missing_is_told_once(tmp_path):
@@ -378,6 +378,29 @@ def test_recordings_are_switched_on_or_measured(tmp_path, written_as, means):
 )
 def test_what_cannot_be_recorded(tmp_path, stream, says):
     assert f"streams.door.record: {says}" in faults(tmp_path, f"streams: {{door: {{{stream}}}}}")
+
+
+@pytest.mark.parametrize(
+    ("stream", "says"),
+    [
+        ("run: [ocr]", "nothing would open `source`: set `record`, or name this as `source`"),
+        ("run: [music-detection]", "is for services that look"),
+        ("run: [ocr], record: true, detect_source: 'mic:default'", "is a microphone"),
+    ],
+)
+def test_where_a_substream_is_of_no_use(tmp_path, stream, says):
+    if "detect_source" not in stream:
+        stream += ", detect_source: rtsp://user:secret@cam/2"
+    said = faults(tmp_path, f"streams: {{door: {{source: rtsp://cam/1, {stream}}}}}")
+    assert f"streams.door.detect_source: {says}" in said
+    assert "secret" not in said
+
+
+def test_a_substream_is_found_as_a_source_is(tmp_path):
+    text = "{source: a.mp4, detect_source: b.mp4, run: [ocr], record: true}"
+    camera = load(written(tmp_path, f"streams: {{door: {text}}}")).streams["door"]
+    assert (camera.source, camera.detect_source) == (str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4"))
+    assert "b.mp4" not in repr(camera)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from edged.contracts.described import Described
 
 ClockState = Literal["synced", "unsynced", "unknown"]
+Decodes = Literal["all", "key frames"]
 
 
 class _Message(Described):
@@ -140,6 +141,12 @@ class StreamState(_Message):
     """Frames decoded a second, over the last seconds; of sound, chunks of about a tenth of a second."""
     why: str
     """One sentence, empty when online; `disabled by control/disable` until `control/enable`."""
+    decodes: Decodes = "all"
+    """Cameras: `key frames` where only these are decoded, as `gate.key_frames_only` says, or chooses while
+    nothing moves; `fps` counts them alone then."""
+    source: str = ""
+    """Cameras with `detect_source`, of which all else is told: why their `source`, which is recorded, does
+    not run; empty when it does."""
     recordings: str = ""
     """Why the last recording of the camera was not made; empty when it was, or none was wanted."""
 

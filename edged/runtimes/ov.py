@@ -103,6 +103,9 @@ def _properties(
         # Streams share out the threads: one a worker, or a second worker would wait for the first.
         chosen["NUM_STREAMS"] = concurrency.workers
         chosen["INFERENCE_NUM_THREADS"] = concurrency.workers * concurrency.threads
+        # Else each is bound to a core, and may wait there for whoever decodes while another is idle; what
+        # that costs was too little to tell from the noise of a shared box.
+        chosen["ENABLE_CPU_PINNING"] = False
     else:
         chosen["PERFORMANCE_HINT"] = "LATENCY" if concurrency.workers == 1 else "THROUGHPUT"
         chosen["PERFORMANCE_HINT_NUM_REQUESTS"] = concurrency.workers

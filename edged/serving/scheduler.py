@@ -3,6 +3,7 @@
 The lane that has used the least time goes first, so one busy camera never starves another.
 """
 
+import itertools
 import logging
 import threading
 import time
@@ -21,6 +22,9 @@ STOP_S = 10.0
 CREDIT_S = 1.0
 """A lane that was idle is treated as if it had used at most so much less than the others."""
 
+GOLDEN = (5**0.5 - 1) / 2
+"""Its multiples, without what is whole of them, lie evenly in 0 to 1 however many they are."""
+
 
 @dataclass(slots=True)
 class _Share:
@@ -33,25 +37,27 @@ class _Share:
     used_s: float = 0.0
     active: int = 0
 
-    def waits(self) -> bool:
-        return self.active < self.limit and len(self.mailbox) > 0
+    def ready(self) -> int:
+        """Items that could be worked on now."""
+        return min(self.limit - self.active, len(self.mailbox))
 
 
 class Scheduler:
-    """A unit: `threads` workers that serve lanes."""
+    """A unit: at most `threads` workers that serve lanes, each begun when there is work for it."""
 
     def __init__(self, name: str, threads: int, counters: Counters) -> None:
         self._name = name
+        self._most = threads
         self._counters = counters
         self._lanes: dict[str, _Share] = {}
         self._changed = threading.Condition()
         self._stopping = False
         self._clock_s = 0.0
         self._busy_since: dict[int, float] = {}
-        self._threads = [
-            threading.Thread(target=self._loop, args=(i,), name=f"{name}-{i}", daemon=True)
-            for i in range(threads)
-        ]
+        self._phases = itertools.count()
+        self._threads: list[threading.Thread] = []
+        self._idle = 0
+        self._started = False
 
     def add(
         self,
@@ -71,6 +77,10 @@ class Scheduler:
         mailbox.ready = self._wake
         self._wake()
 
+    def phase(self) -> float:
+        """Where in its period another lane should lie, a share of it: as far from those before as can be."""
+        return next(self._phases) * GOLDEN % 1
+
     def remove(self, name: str) -> None:
         """Take no more items of a lane; returns when none of them is in work any more."""
         with self._changed:
@@ -84,9 +94,9 @@ class Scheduler:
             return {name: len(lane.mailbox) for name, lane in self._lanes.items()}
 
     def start(self) -> None:
-        """Start the workers."""
-        for thread in self._threads:
-            thread.start()
+        """Serve the lanes from now on."""
+        self._started = True
+        self._wake()
 
     def stop(self) -> None:
         """Let the workers finish what they have in hand."""
@@ -95,8 +105,7 @@ class Scheduler:
             self._changed.notify_all()
         ends_at = time.monotonic() + STOP_S
         for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(timeout=max(0.0, ends_at - time.monotonic()))
+            thread.join(timeout=max(0.0, ends_at - time.monotonic()))
 
     def state(self) -> str:
         """`running`, or which workers died."""
@@ -114,13 +123,24 @@ class Scheduler:
 
     def _wake(self) -> None:
         with self._changed:
+            self._grow()
             self._changed.notify()
+
+    def _grow(self) -> None:
+        """Begin another worker if there is more to do than idle ones can; with the lock held."""
+        number = len(self._threads)
+        if not self._started or self._stopping or number == self._most:
+            return
+        if sum(lane.ready() for lane in self._lanes.values()) > self._idle:
+            name = f"{self._name}-{number}"
+            self._threads.append(threading.Thread(target=self._loop, args=(number,), name=name, daemon=True))
+            self._threads[-1].start()
 
     def _next(self) -> _Share | None:
         lanes = self._lanes.values()
         if any(lane.alone and lane.active for lane in lanes):
             return None
-        ready = [lane for lane in lanes if lane.waits()]
+        ready = [lane for lane in lanes if lane.ready() > 0]
         if not any(lane.active for lane in lanes) and all(lane.alone for lane in ready):
             return ready[0] if ready else None
         return min((lane for lane in ready if not lane.alone), key=lambda lane: lane.used_s, default=None)
@@ -131,7 +151,9 @@ class Scheduler:
                 while (lane := self._next()) is None:
                     if self._stopping:
                         return
+                    self._idle += 1
                     self._changed.wait()
+                    self._idle -= 1
                 if self._stopping:
                     return
                 lane.active += 1
@@ -142,6 +164,8 @@ class Scheduler:
         started = self._busy_since[worker] = time.monotonic()
         try:
             item = lane.mailbox.take()
+            if len(self._threads) < self._most:
+                self._wake()
             if item is not None:
                 lane.work(item)
         except Exception:

@@ -13,6 +13,7 @@ from edged.contracts.items import Frame
 from edged.contracts.settings import Settings
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
+from edged.media.decoding import NeedOf, everything, key_frames
 from edged.media.folder import is_folder, open_folder
 from edged.media.ring import PacketRing
 from edged.media.video import VideoOptions, open_video
@@ -34,6 +35,10 @@ class CameraSettings(Settings):
     a second, or once. For services that listen also `mic:default` or `mic:<part of a name>`, see
     `edged microphones`; of RTSP and of files they get the sound. Special characters of a password in a URL
     are written `%40`."""
+    detect_source: str | None = Field(default=None, min_length=1, repr=False)
+    """A smaller picture of the same, such as the substream of the camera: services look at this one, and so
+    do the live page and snapshots; boxes are in its pixels. `source` is then opened for `record` alone, and
+    not decoded. For each of them the other settings hold."""
     loop: bool = False
     """Files and folders: begin again at the end. A folder is read anew then: new pictures are shown."""
     real_time: bool = True
@@ -60,9 +65,13 @@ class CameraSource:
         settings: CameraSettings,
         counters: Counters,
         memory: Budget | None = None,
+        *,
         ring: PacketRing | None = None,
+        need: NeedOf | None = None,
     ) -> None:
-        """`name` is the stream's; what cannot be decoded is counted as dropped."""
+        """`name` is the stream's; what cannot be decoded is counted as dropped. `need`: which pictures must
+        be decoded; none: as the gate is set, whatever it sees."""
+        self._need = need or (key_frames if settings.gate.key_frames_only is True else everything)
         self._name = name
         self._memory = memory
         self._ring = ring
@@ -79,7 +88,7 @@ class CameraSource:
             real_time=self._settings.real_time,
             # A slow gate must not look like a stall: it drops what comes in between.
             pictures_a_second=max(self._settings.gate.fps or PICTURES_A_SECOND, 2 / self._settings.stall_s),
-            key_frames_only=self._settings.gate.key_frames_only,
+            need=self._need,
             damaged=self._damaged,
             memory=self._memory,
             ring=self._ring,

@@ -38,6 +38,10 @@ class Feed:
         for lane in self._lanes:
             lane.stop(self._scheduler)
 
+    def wants(self, captured_at: float) -> bool:
+        """Whether any service would look at a frame of that time."""
+        return any(lane.wants(captured_at) for lane in self._lanes)
+
     def put(self, frame: Frame) -> None:
         """Hand a frame to every service that is due; never waits."""
         self._view.put_bare(frame)

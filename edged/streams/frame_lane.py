@@ -8,11 +8,13 @@ from edged.contracts.model import Options
 from edged.contracts.slot import Priority
 from edged.flow.mailbox import Latest
 from edged.serving.run import RunHandle
+from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served, ServiceTable
 from edged.streams.lane import Lane, RunSettings
 from edged.streams.message import Outcome
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
+from edged.streams.turns import Turns
 
 
 class FrameLane(Lane[Frame]):
@@ -23,11 +25,20 @@ class FrameLane(Lane[Frame]):
     ) -> None:
         super().__init__(outlet, run, table, publish)
         self.mailbox: Latest[Frame] = Latest(lambda: self.dropped("busy"))
-        self._due = Due(run.every)
+        self._turns = Turns(run.every)
+        self._every = run.every
+
+    def start(self, scheduler: Scheduler) -> None:
+        super().start(scheduler)
+        self._turns = Turns(self._every, scheduler.phase())
+
+    def wants(self, captured_at: float) -> bool:
+        """Whether it would look at a frame of that time."""
+        return self._turns.would(captured_at)
 
     def put(self, frame: Frame) -> None:
         """A frame, if it is time for one."""
-        if self._due.at(frame.captured_at):
+        if self._turns.at(frame.captured_at):
             self.mailbox.put(frame)
 
     def infer(
@@ -41,20 +52,3 @@ class FrameLane(Lane[Frame]):
         if not isinstance(frame, LiveClip):
             self._to.view.put(frame, self.service, finding if isinstance(finding, Finding) else None)
         super().tell(outcome)
-
-
-class Due:
-    """Lets at most one item in so many seconds pass."""
-
-    def __init__(self, every: float | None) -> None:
-        """None: every item."""
-        self._every = every
-        self._last_at = float("-inf")
-
-    def at(self, captured_at: float) -> bool:
-        """Whether the time has passed, or the clock was set back; asked once an item."""
-        if self._every is not None:
-            if abs(captured_at - self._last_at) < self._every:
-                return False
-            self._last_at = captured_at
-        return True

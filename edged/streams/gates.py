@@ -1,13 +1,13 @@
 """Gates: which frames of a stream are worth inferring."""
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from edged.contracts.items import Frame
 from edged.contracts.settings import Settings
 from edged.streams.motion import MotionGate, MotionSettings
-
-EARLY = 0.25
-"""Share of a period by which a frame may come too early and still pass: cameras jitter."""
+from edged.streams.turns import Turns
 
 
 class GateSettings(Settings):
@@ -15,8 +15,10 @@ class GateSettings(Settings):
 
     fps: float | None = Field(default=None, gt=0, le=1000)
     """At most so many frames a second, evenly spread; none: all of them."""
-    key_frames_only: bool = False
-    """Decode only frames that stand alone, commonly one in 1 to 10 s: a twentieth of the CPU."""
+    key_frames_only: bool | Literal["auto"] = "auto"
+    """Decode only frames that stand alone, commonly one in 1 to 10 s: a twentieth of the CPU. `auto`: while
+    `motion` sees nothing move, where they come often enough for `motion.react`; the state of the stream says
+    when. As soon as something moves all are decoded again."""
     voice: bool = False
     """Microphones: only where somebody speaks music is listened for, too; other services do so anyway."""
     motion: MotionSettings | None = None
@@ -32,38 +34,23 @@ class GateSettings(Settings):
 class Gate:
     """All gates of one opening of a source, the cheapest first."""
 
-    def __init__(self, settings: GateSettings) -> None:
-        self._rate = RateGate(settings.fps)
+    def __init__(self, settings: GateSettings, phase: float | None = None) -> None:
+        """`phase`: as of `Turns`."""
+        self._turns = Turns(1 / settings.fps if settings.fps else None, phase)
         self._motion = None if settings.motion is None else MotionGate(settings.motion)
+
+    def would(self, captured_at: float) -> bool:
+        """Whether the rate lets a frame of that time pass."""
+        return self._turns.would(captured_at)
+
+    def is_still(self, now: float) -> bool:
+        """Whether it is known that nothing moves, and has not for a while."""
+        return self._motion is not None and self._motion.is_still(now)
 
     def refusal(self, frame: Frame) -> str | None:
         """Why the frame is dropped, `rate` or `no motion`; none when it passes."""
-        if not self._rate.passes(frame):
+        if not self._turns.at(frame.captured_at):
             return "rate"
         if self._motion is not None and not self._motion.passes(frame):
             return "no motion"
         return None
-
-
-class RateGate:
-    """Lets `fps` frames a second pass, by the times at which they were captured. Used by one thread.
-
-    It follows a grid of due times. Counting from the last frame that passed would lose the rest of each
-    division: 25 frames a second asked for 6 would give 5.
-    """
-
-    def __init__(self, fps: float | None) -> None:
-        self._period = 1 / fps if fps else 0.0
-        self._due: float | None = None
-
-    def passes(self, frame: Frame) -> bool:
-        """Whether this frame is due. After a gap, or when the clock was set, a new grid begins."""
-        if not self._period:
-            return True
-        now = frame.captured_at
-        if self._due is None or abs(now - self._due) > 2 * self._period:
-            self._due = now
-        if now < self._due - EARLY * self._period:
-            return False
-        self._due += self._period
-        return True

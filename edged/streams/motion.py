@@ -37,6 +37,10 @@ class MotionSettings(Settings):
     """Frames go on passing for so long after the last motion."""
     at_least_every: Seconds | None = 30.0
     """One frame passes after so long without motion, so that no result grows stale; none: not even one."""
+    react: Seconds = 2.0
+    """How late a motion may be noticed: under `key_frames_only: auto` a camera whose key frames are no
+    farther apart is looked at in these alone while nothing moves. Most movements are noticed at once, by the
+    size of their packets."""
 
 
 class MotionGate:
@@ -51,6 +55,7 @@ class MotionGate:
         self._settings = settings
         self._background: NDArray[np.float32] | None = None
         self._seen_at = 0.0
+        self._begun_at: float | None = None
         self._moved_at: float | None = None
         self._passed_at: float | None = None
 
@@ -64,6 +69,12 @@ class MotionGate:
             return True
         return False
 
+    def is_still(self, now: float) -> bool:
+        """Whether nothing has moved for as long as frames go on passing, or as there are frames."""
+        return self._begun_at is not None and not any(
+            _within(now, at, self._settings.hold) for at in (self._begun_at, self._moved_at)
+        )
+
     def _is_overdue(self, now: float) -> bool:
         every = self._settings.at_least_every
         return self._passed_at is None or (every is not None and not _within(now, self._passed_at, every))
@@ -72,7 +83,7 @@ class MotionGate:
         """Compare with the background, and let it follow."""
         elapsed, self._seen_at = now - self._seen_at, now
         if self._background is None or self._background.shape != small.shape:
-            self._background = small.astype(np.float32)
+            self._background, self._begun_at = small.astype(np.float32), now
             return False
         difference = _difference(small, self._background)
         cv2.accumulateWeighted(small, self._background, -math.expm1(-max(elapsed, 0.0) / ADAPT_S))

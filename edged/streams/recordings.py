@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from edged.artefacts.store import ArtefactStore, Reservation
 from edged.contracts.errors import EdgedError, NotReady
-from edged.contracts.message import StreamState
+from edged.contracts.message import Decodes, StreamState
 from edged.contracts.settings import Seconds, Settings, seconds
 from edged.flow.counters import Counters
 from edged.media.remux import remux
@@ -118,7 +118,7 @@ class Recordings:
 
 
 class StateBoard:
-    """What is told of a camera: how it is, and why its recordings are not made."""
+    """What is told of a camera: how it is, what of it is decoded, and why its recordings are not made."""
 
     def __init__(self, tell: Callable[[StreamState], object]) -> None:
         self._tell = tell
@@ -127,13 +127,23 @@ class StateBoard:
 
     def put(self, state: StreamState) -> None:
         """How it is."""
-        with self._lock:
-            self._state = state.model_copy(update={"recordings": self._state.recordings})
-            self._tell(self._state)
+        self._put(state=state.state, fps=state.fps, why=state.why)
+
+    def put_source(self, state: StreamState) -> None:
+        """How the source is that is recorded and not looked at."""
+        self._put(source="" if state.state == "online" else state.why)
 
     def put_recordings(self, why: str) -> None:
         """Why the last recording was not made; empty: it was."""
+        self._put(recordings=why)
+
+    def put_decodes(self, decodes: Decodes) -> None:
+        """What of it is decoded."""
+        self._put(decodes=decodes)
+
+    def _put(self, **news: object) -> None:
         with self._lock:
-            if why != self._state.recordings:
-                self._state = self._state.model_copy(update={"recordings": why})
-                self._tell(self._state)
+            state = self._state.model_copy(update=news)
+            if state != self._state:
+                self._state = state
+                self._tell(state)

@@ -16,11 +16,11 @@ from edged.serving.run import RunHandle
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served, ServiceTable
 from edged.streams.clipbox import ClipBox, Pieces, Waiting
-from edged.streams.frame_lane import Due
 from edged.streams.lane import Lane, RunSettings
 from edged.streams.listener import Listener
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
+from edged.streams.turns import Turns
 
 PIECE_S = 5.0
 """Length of the pieces for a service that listens always, unless `every` says another."""
@@ -113,7 +113,7 @@ class UtteranceLane(SoundLane):
         super().__init__(outlet, run, table, publish, waiting)
         self._growing = service(run.service).listens == "growing"
         self._waiting = waiting
-        self._due = Due(run.every)
+        self._turns = Turns(run.every)
         self._listener = Listener()
         self._offered_s = 0.0
 
@@ -125,7 +125,7 @@ class UtteranceLane(SoundLane):
     def said(self, live: LiveClip) -> None:
         """It waits for a worker, unless it is too early for one."""
         self._offered_s = 0.0 if live.final else live.clip.seconds
-        if not live.final or self._due.at(live.captured_at):
+        if not live.final or self._turns.at(live.captured_at):
             self.mailbox.put(live)
 
     def work(self, item: LiveClip) -> None:

@@ -124,6 +124,7 @@ class Supervisor:
         *,
         gate: Callable[[], Refusal] = lambda: let_all_pass,
         on_end: Callable[[], None] = nothing,
+        counted: str = "decoded",
         stall_s: float = 20.0,
         healthy_s: float = HEALTHY_S,
         back_off: Callable[[], Iterator[float]] = delays,
@@ -131,7 +132,8 @@ class Supervisor:
         """`on_frame` is called in the source's thread and must not block; `on_state` in the supervisor's.
 
         `gate` makes, for each opening, what says which frames go to `on_frame`; `on_end` is called in the
-        source's thread when a file has come to its end; `stall_s` seconds without a frame end an attempt.
+        source's thread when a file has come to its end; `counted`: as what each frame
+        is counted; `stall_s` seconds without a frame end an attempt.
         """
         self._name = name
         self._source_factory = source_factory
@@ -140,6 +142,7 @@ class Supervisor:
         self._counters = counters
         self._gate = gate
         self._on_end = on_end
+        self._counted = counted
         self._stall_s = stall_s
         self._healthy_s = healthy_s
         self._back_off = back_off
@@ -191,7 +194,7 @@ class Supervisor:
         refusal = self._gate()  # a new opening may have another clock and show another picture
 
         def accept(frame: Any) -> None:
-            self._counters.count(f"frames/{self._name}", "decoded")
+            self._counters.count(f"frames/{self._name}", self._counted)
             if (reason := refusal(frame)) is None:
                 self._on_frame(frame)
             else:

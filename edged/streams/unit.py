@@ -28,34 +28,39 @@ class StreamUnit:
         supervisor: Supervisor,
         stopped: Callable[[], None] = nothing,
         recordings: Recordings | None = None,
+        kept: Supervisor | None = None,
     ) -> None:
-        """`stopped` is called when all of it has ended."""
+        """`stopped` is called when all of it has ended; `kept`: of the source that is only recorded, where
+        the services look at another one."""
         self.recordings = recordings
         """None: this stream is not recorded."""
         self._feed = feed
-        self._supervisor = supervisor
+        self._supervisors = [supervisor] if kept is None else [supervisor, kept]
         self._stopped = stopped
 
     def start(self) -> None:
         """Lanes first: a frame must find them."""
         self._feed.start()
-        self._supervisor.start()
+        for supervisor in self._supervisors:
+            supervisor.start()
 
     def stop(self) -> None:
         """The source first, then what is still in the lanes."""
-        self._supervisor.stop()
+        for supervisor in self._supervisors:
+            supervisor.stop()
         self._feed.stop()
         if self.recordings is not None:
             self.recordings.stop()
         self._stopped()
 
     def state(self) -> str:
-        """The source's."""
-        return self._supervisor.state()
+        """The source's; of two that of the first one that does not run."""
+        states = (supervisor.state() for supervisor in self._supervisors)
+        return next((state for state in states if state != "running"), "running")
 
     def beat(self) -> float:
-        """The source's."""
-        return self._supervisor.beat()
+        """The source's; of two the older one."""
+        return min(supervisor.beat() for supervisor in self._supervisors)
 
 
 class OffStream:

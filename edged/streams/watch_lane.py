@@ -10,10 +10,11 @@ from edged.contracts.slot import Priority
 from edged.flow.mailbox import Latest
 from edged.serving.run import RunHandle
 from edged.serving.table import Served, ServiceTable
-from edged.streams.frame_lane import Due, FrameLane
+from edged.streams.frame_lane import FrameLane
 from edged.streams.lane import RunSettings
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
+from edged.streams.turns import Turns
 
 ROOM = 8
 """Frames that wait while the model is at work on those before; one of 720p is 1.4 MB."""
@@ -49,16 +50,19 @@ class WatchLane(FrameLane):
     ) -> None:
         super().__init__(outlet, run, table, publish)
         self.mailbox: Latest[Frame] = Latest(lambda: self.dropped("busy"), ROOM)
-        self._every = run.every or 0.0
-        self._results = Due(run.every)
+        self._rest_s = run.every or 0.0
+        self._results = Turns(run.every)
         self._ticks = Ticks()
         self._rests_until = 0.0
         self._memory: _Memory | None = None
 
+    def wants(self, captured_at: float) -> bool:
+        """Unless it rests."""
+        return not 0 < self._rests_until - captured_at <= self._rest_s  # else the clock was set back
+
     def put(self, frame: Frame) -> None:
         """A frame, if the model wants one so soon."""
-        rests = 0 < self._rests_until - frame.captured_at <= self._every  # else the clock was set back
-        if not rests and self._ticks.at(frame.captured_at):
+        if self.wants(frame.captured_at) and self._ticks.at(frame.captured_at):
             self.mailbox.put(frame)
 
     def infer(
@@ -76,7 +80,7 @@ class WatchLane(FrameLane):
         self._memory = _Memory(served, state, known.began_at, item)
         if result is None or not self._results.at(item.captured_at):
             return None
-        if (rest := self._every - (item.captured_at - known.began_at)) > 0:
+        if (rest := self._rest_s - (item.captured_at - known.began_at)) > 0:
             self._memory, self._rests_until = None, item.captured_at + rest
         return result
 

@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
@@ -161,9 +161,14 @@ def _edged(stack: ExitStack, folder: Path, model: str, models: Path, workers: in
         "services": {SERVICE: {"model": model}},
     }
     made.config.write_text(yaml.safe_dump(written))
-    command = [sys.executable, "-c", "from edged.cli import main; main()", "run", "--quiet", "--config"]
-    stack.enter_context(_process([*command, str(made.config)]))
+    stack.enter_context(started(made.config))
     return made
+
+
+def started(config: Path) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """A daemon of this checkout; it has ended after the block."""
+    command = [sys.executable, "-c", "from edged.cli import main; main()", "run", "--quiet", "--config"]
+    return _process([*command, str(config)])
 
 
 def _net(folder: Path, model: str, models: Path, config: Path) -> list[str]:
@@ -179,12 +184,14 @@ def _net(folder: Path, model: str, models: Path, config: Path) -> list[str]:
 
 
 @contextmanager
-def _process(command: list[str], more: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
+def _process(
+    command: list[str], more: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[subprocess.Popen[bytes]]:
     env = {**os.environ, "PYTHONPATH": str(ROOT), **more}
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, env=env, start_new_session=True, **silent)
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):

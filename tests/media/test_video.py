@@ -8,6 +8,7 @@ import pytest
 
 from edged.contracts.errors import SourceError
 from edged.contracts.items import Frame, PixelFormat
+from edged.media.decoding import key_frames
 from edged.media.source import redact
 from edged.media.video import VideoOptions, open_video, sample_frames
 from tests.media.clips import write_clip
@@ -109,7 +110,7 @@ def test_stop_ends_a_file_that_waits(tmp_path):
 
 
 def test_key_frames_only(tmp_path):
-    options = VideoOptions(real_time=False, key_frames_only=True)
+    options = VideoOptions(real_time=False, need=key_frames)
     assert len(list(open_video(str(write_clip(tmp_path / "clip.mp4")), options, NEVER))) == 2
 
 

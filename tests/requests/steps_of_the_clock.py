@@ -16,9 +16,9 @@ from edged.flow import clock
 from edged.flow.counters import Counters
 from edged.requests.journal import Addressed, Journal, Request
 from edged.serving.run import RunHandle
-from edged.streams.frame_lane import Due
-from edged.streams.gates import RateGate
+from edged.streams.gates import Gate, GateSettings
 from edged.streams.rule import PublishSettings, Rule
+from edged.streams.turns import Turns
 
 HOUR, TEN_YEARS = 3600, 315_360_000
 STEPS = (HOUR, -HOUR, TEN_YEARS, -TEN_YEARS)
@@ -86,15 +86,15 @@ def a_deadline_is_kept(step: int) -> None:
 
 def streams_go_on(step: int) -> None:
     """Every frame is a new look, so what waits for the clock to come back would wait for an hour."""
-    gate, due = RateGate(20), Due(0.05)
+    gate, due = Gate(GateSettings(fps=20)), Turns(0.05)
     rule: Rule[int] = Rule(PublishSettings(min_interval=0.05), lambda _: None)
-    assert gate.passes(Taken()) and due.at(time.time()) and rule.offer(1, 1, time.monotonic()) == 1
+    assert gate.refusal(Taken()) is None and due.at(time.time()) and rule.offer(1, 1, time.monotonic()) == 1
     set_clock(step)
     seen = [0, 0, 0]
     for n in range(20):
         pause(0.02)
         seen[2] += rule.release(time.monotonic()) is not None
-        seen[0] += gate.passes(Taken())
+        seen[0] += gate.refusal(Taken()) is None
         seen[1] += due.at(time.time())
         seen[2] += rule.offer(n, n, time.monotonic()) is not None
     step_back()

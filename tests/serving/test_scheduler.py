@@ -154,3 +154,36 @@ def test_a_lane_that_is_served_alone_comes_last_and_has_all_workers_wait(schedul
     until(lambda: len(seen) == 8)
     assert seen[-2:] == ["alone 0", "alone 1"]
     assert [busy for name, busy in at_once if name.startswith("alone")] == [1, 1]
+
+
+def test_a_worker_is_begun_when_there_is_work_for_it():
+    many = Scheduler("many", 8, Counters())
+    box: Fifo[int] = Fifo(100, 100)
+    begun, go_on = [], threading.Event()
+
+    def work(item: int) -> None:
+        begun.append(item)
+        go_on.wait(30)
+
+    def workers() -> int:
+        return sum(thread.name.startswith("many-") for thread in threading.enumerate())
+
+    for item in range(3):
+        box.put(item, 0)
+    many.add("lane", box, work, limit=8)
+    many.start()
+    until(lambda: len(begun) == 3)
+    assert workers() == 3
+    box.put(3, 0)
+    until(lambda: len(begun) == 4)
+    go_on.set()
+    until(lambda: not box and not many._busy_since)
+    box.put(4, 0)
+    until(lambda: len(begun) == 5)
+    assert workers() == 4
+    for item in range(5, 50):
+        box.put(item, 0)
+    until(lambda: len(begun) == 50)
+    assert workers() <= 8
+    many.stop()
+    assert workers() == 0

@@ -140,7 +140,7 @@ def test_every_is_a_gate_of_its_own(outlet):
         outlet.outlet, [RunSettings(service="object-detection", every=2.0)], ServiceTable(), scheduler
     )
     (one,) = feed._lanes
-    assert [one._due.at(at / 2) for at in range(10)] == [at % 4 == 0 for at in range(10)]
+    assert [one._turns.at(at / 2) for at in range(10)] == [at % 4 == 0 for at in range(10)]
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ class Recorded:
         camera = CameraSettings.model_validate({"source": str(source), "timeout_s": 1, **settings})
         self.unit = Supervisor(
             "door",
-            lambda: CameraSource("door", camera, self.counters, None, self.recordings.opening()),
+            lambda: CameraSource("door", camera, self.counters, ring=self.recordings.opening()),
             self._saw,
             board.put,
             self.counters,
