@@ -39,13 +39,6 @@ class Memory:
         self.length = end
         return outputs["scores"]
 
-    def feed(self, tokens: Sequence[int]) -> Scores:
-        """Tokens that are known, one after another; the scores of what follows the last."""
-        scores = self.put([[tokens[0]]])
-        for token in tokens[1:]:
-            scores = self.put([[token]])
-        return scores
-
     def choose(self, rows: Sequence[int]) -> None:
         """Go on with these hypotheses, in this order."""
         if list(rows) != list(range(len(self._past["past_keys.0"]))):

@@ -112,8 +112,8 @@ class Whisper(Model[AudioClip, HearingOptions, Heard]):
     ) -> str:
         parameters = self._parameters
         prompt = vocabulary.prompt(parameters.prompts.get(options.language, ""))
-        silent = vocabulary.silent(memory.feed([*prompt, vocabulary.start]))
-        scores = memory.feed(vocabulary.task(options.language))
+        silent = vocabulary.silent(memory.put([[*prompt, vocabulary.start]]))
+        scores = memory.put([vocabulary.task(options.language)])
         limits = Limits(
             tokens=min(parameters.room - memory.length, 8 + int(item.seconds * parameters.tokens_per_second)),
             repeats=parameters.repeats,
