@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from math import sqrt
 from statistics import stdev
 from typing import Any
@@ -17,7 +16,7 @@ from edged.contracts.items import Frame
 from edged.contracts.message import ModelFacts
 from edged.contracts.model import AnyModel, Tensors, Tools
 from edged.contracts.services import any_service, card_options
-from edged.contracts.slot import Priority
+from edged.contracts.slot import Priority, Slot
 from edged.derive import made_up
 from edged.derive.manifest import METHOD, Measured
 from edged.derive.tune import ON_CPU, WALL, Clock, Inference, Trial, contest, feeds
@@ -31,6 +30,16 @@ FOR_TIME = 3
 Trials = Mapping[Entrant, Trial | EdgedError]
 
 
+class _Nobody:
+    """A slot that nobody else wants."""
+
+    def hold(self, _: Priority) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+NOBODYS = _Nobody()
+
+
 @dataclass(frozen=True)
 class Comparison:
     """What is compared: the whole model where its answers can be compared, else what its graphs give."""
@@ -42,6 +51,8 @@ class Comparison:
     """The f32 variant with which the others are compared."""
     told: Callable[[int, int], None]
     """Of so many steps so many are done."""
+    slot_for: Callable[[str], Slot] = lambda _: NOBODYS
+    """The right of each device, by its name, taken for every run: who waits for it is not timed."""
 
     def measured(self, frames: Sequence[Frame]) -> dict[Entrant, Measured]:
         """Of each variant; nothing where the model cannot be tried on anything that can be made up.
@@ -54,19 +65,19 @@ class Comparison:
         if self.first is None:  # their answers are compared with nothing
             items = items[:FOR_TIME]
         if items and (self.first is None or measures(of.result)):
-            trials = contest(partial(inference, self.model), self.entrants, items, self.told, _clocks)
+            trials = contest(self._inference, self.entrants, items, self.told, _clocks)
             if frames and self.first and isinstance(error := trials[self.first], EdgedError):
                 raise error
             if _any_ran(trials):
                 return self._judged(trials)
-        trials = contest(bare, self.entrants, self._fed(items), self.told, _clocks)
+        trials = contest(self._bare, self.entrants, self._fed(items), self.told, _clocks)
         return self._judged(trials) if _any_ran(trials) else {}
 
     def _fed(self, items: Sequence[Any]) -> list[dict[str, Tensors]]:
         """By graph: what the model feeds it for these items, or made-up numbers where it is never run."""
         opener = next(iter(self.entrants.values())) if self.first is None else self.entrants[self.first]
         try:
-            kept = feeds(partial(inference, self.model), opener(), items)
+            kept = feeds(self._inference, opener(), items)
         except EdgedError:  # what is made up is not to the liking of the model
             kept = {}
         if not kept or not all(kept.values()):
@@ -75,6 +86,12 @@ class Comparison:
             {graph: fed[i % len(fed)] for graph, fed in kept.items()}
             for i in range(max(map(len, kept.values())))
         ]
+
+    def _inference(self, tools: Tools) -> Inference:
+        return inference(self.model, tools, self.slot_for)
+
+    def _bare(self, tools: Tools) -> Inference:
+        return bare(tools, self.slot_for)
 
     def _judged(self, trials: Trials) -> dict[Entrant, Measured]:
         against = trials[self.first] if self.first else None
@@ -135,11 +152,16 @@ def _cosine(a: _Outputs, b: _Outputs) -> float:
     return max(0.0, min(shares))
 
 
-def bare(tools: Tools) -> Inference:
+def bare(tools: Tools, slot_for: Callable[[str], Slot]) -> Inference:
     """Feed each graph as it is: an inference of what `made_up.tensors` makes."""
+    slot = _slot(tools, slot_for)
+
+    def run(graph: str, inputs: Tensors) -> Tensors:
+        with slot.hold(Priority.JOB):
+            return tools.sessions[graph].run(inputs)
 
     def infer(fed: Mapping[str, Tensors]) -> _Outputs:
-        given = [tools.sessions[graph].run(inputs) for graph, inputs in fed.items()]
+        given = [run(graph, inputs) for graph, inputs in fed.items()]
         return _Outputs([outputs[name] for outputs in given for name in sorted(outputs)])
 
     return infer
@@ -155,16 +177,16 @@ class _NoDeadline:
         """There is no deadline."""
 
 
-class _Nobody:
-    """A slot that nobody else wants."""
-
-    def hold(self, _: Priority) -> AbstractContextManager[None]:
-        return nullcontext()
+def _slot(tools: Tools, slot_for: Callable[[str], Slot]) -> Slot:
+    """Of the device on which its sessions run."""
+    return slot_for(next((getattr(one, "device", "cpu") for one in tools.sessions.values()), "cpu"))
 
 
-def inference(model: AnyModel, tools: Tools) -> Inference:
+def inference(
+    model: AnyModel, tools: Tools, slot_for: Callable[[str], Slot] = lambda _: NOBODYS
+) -> Inference:
     """One inference as the daemon does it, with the card's options; a faulty model raises InferenceError."""
     facts = ModelFacts(name=model.card.id, variant="", device="")
-    instance = Instance(model, tools, facts, _Nobody(), Counters())
+    instance = Instance(model, tools, facts, _slot(tools, slot_for), Counters())
     options = card_options(model.card)
     return lambda item: instance.infer(item, options, _NoDeadline(), Priority.JOB)

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -74,7 +75,8 @@ class Opener:
         self._slot_for = slot_for
         self._start = start
         self._sessions = SharedSessions(catalogue.root, concurrency, counters, watch)
-        self._instances: Shared[tuple[str, Preference], _Opened] = Shared()
+        self._instances: Shared[tuple[str, Preference, int], _Opened] = Shared()
+        self._renewed = Counter[str]()
         self._deriving = threading.Lock()
 
     def acquire(
@@ -93,7 +95,31 @@ class Opener:
         """
         wish = Preference(device, precision, strict, tuple(uses))
         known = self.catalogue.model(model)
-        return self._instances.acquire((model, wish), lambda: self._open(known, wish)).instance
+        generation = self._generation(known.card, wish)
+        make = partial(self._open, known, wish, generation)
+        return self._instances.acquire((model, wish, generation), make).instance
+
+    def renew(self, model: str) -> None:
+        """Its variants have changed: who asks from now on, for it or one that uses it, gets it opened anew.
+
+        What is open stays so until it is given back.
+        """
+        self._renewed[model] += 1
+
+    def is_outdated(self, instance: AnyInstance) -> bool:
+        """Whether it was renewed since; false in a process of its own, which its next start renews."""
+        if isinstance(instance, IsolatedInstance):
+            return False
+        return instance.generation != self._generation(instance.card, instance.asked)
+
+    def slot(self, device: str) -> Slot:
+        """The right to run on a device."""
+        return self._slot_for(device)
+
+    def _generation(self, card: ModelCard, wish: Preference) -> int:
+        """How often it, or one that it uses, was renewed. Raises as `used_models`."""
+        used = used_models(card, wish, self.catalogue.card).values()
+        return sum(self._renewed[model] for model in (card.id, *used))
 
     def isolate(
         self, model: str, wish: Preference, memory_bytes: int, host_uses: Set[str] = frozenset()
@@ -119,7 +145,7 @@ class Opener:
             for ours in instance.parts.values():
                 self.release(ours)
             return
-        last = self._instances.release((instance.card.id, instance.asked))
+        last = self._instances.release((instance.card.id, instance.asked, instance.generation))
         if last is not None:
             self._sessions.release(last.held)
             for used in last.used:
@@ -136,7 +162,7 @@ class Opener:
             stack.callback(self.release, acquired[name])
         return acquired
 
-    def _open(self, model: AnyModel, wish: Preference) -> _Opened:
+    def _open(self, model: AnyModel, wish: Preference, generation: int) -> _Opened:
         """Open a model on top of those that it uses."""
         card = model.card
         stale = self.catalogue.stale(card)
@@ -156,7 +182,11 @@ class Opener:
             tools, slot = self._tools(model, held, parts), self._slot_for(facts.device)
             signatures = {graph: session.signature for graph, session in held.sessions.items()}
             instance = Instance(
-                model, tools, facts, slot, self._counters, asked=wish, skipped=skipped, signatures=signatures
+                *(model, tools, facts, slot, self._counters),
+                asked=wish,
+                skipped=skipped,
+                signatures=signatures,
+                generation=generation,
             )
             undo.pop_all()
         _log_opened(instance)

@@ -11,7 +11,7 @@ from edged.flow.footprint import give_back, pss_of
 from edged.repository.opener import Opener
 from edged.serving.offers import AS_IT_COMES
 from edged.serving.table import Served, ServiceTable
-from edged.serving.unit import opened_or_why
+from edged.serving.unit import opened_or_why, reopened
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,20 @@ class Residents:
             self._held[served.service.name] = served
         self._table.put(served)
         self._tell_size()
+
+    def renew(self) -> None:
+        """All serve by what runs best now; the old instances answer until the new ones are warm."""
+        for name, served in self._held.copy().items():
+            before = self._footprint()
+            if (fresh := reopened(served, AS_IT_COMES, self._opener)) is None:
+                continue
+            with self._lock:
+                self._held[name] = fresh
+            self._table.put(fresh)
+            self._opener.release(served.instance)
+            self._sizes[name] = max(0, self._sizes[name] + self._footprint() - before)
+            self._tell_size()
+            self._changed()
 
     def let_go(self, name: str) -> None:
         """It leaves; what is in work with it holds it until that is done."""
