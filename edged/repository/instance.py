@@ -64,8 +64,7 @@ class UsedModel:
     """An instance as another model asks it. Implements `contracts.model.Part`."""
 
     def __init__(self, instance: "Instance", priority: Priority = Priority.JOB) -> None:
-        self.card = instance.card
-        self.facts = instance.facts
+        self.card, self.facts = instance.card, instance.facts
         self._instance = instance
         self._priority = priority
         self._options = card_options(instance.card)
@@ -117,8 +116,7 @@ class Instance:
         """Why nothing that ranks higher runs, by variant and device."""
         self.signatures = signatures
         """Inputs and outputs as its runtime knows them, by graph of the card."""
-        self.generation = generation
-        """As of `Opener.renew`."""
+        self.generation = generation  # as of `Opener.renew`
         self.model = model
         self.tools = tools
         """As they were opened: the sessions without slot and timing."""
@@ -146,11 +144,6 @@ class Instance:
     def used(self, name: str, priority: Priority) -> Part:
         """A model that this one uses, by its name in the card."""
         return self._tools[priority].models[name]
-
-    def runs_as(self) -> list[ModelFacts]:
-        """What really runs of it, and of those that it uses."""
-        parts = self.tools.models.values()
-        return [self.facts, *(part.facts for part in parts if isinstance(part, UsedModel))]
 
     @property
     def hears_utterances(self) -> bool:

@@ -26,9 +26,9 @@ from edged.repository.parts import used_models
 from edged.repository.resources import open_gallery, open_resources
 from edged.repository.sessions import Held, SharedSessions, Watch, unwatched
 from edged.repository.shared import Shared
-from edged.repository.variants import Preference, candidates
+from edged.repository.variants import Preference, candidates, variants_of
 from edged.repository.workshop import Workshop
-from edged.runtimes.devices import Concurrency, RuntimeSettings, devices
+from edged.runtimes.devices import Concurrency, RuntimeSettings, devices_of
 from edged.runtimes.opening import split
 
 log = logging.getLogger(__name__)
@@ -207,7 +207,8 @@ class Opener:
     def _best(self, card: ModelCard, wish: Preference) -> tuple[Held, ModelFacts, dict[str, str]]:
         """The sessions of the best candidate that opens, what really runs, and why nothing better does."""
         manifests = self.catalogue.manifests(card)
-        ranking = candidates(card, devices(), wish, manifests)
+        here = devices_of({split(variant)[0] for variant in variants_of(card)})
+        ranking = candidates(card, here, wish, manifests)
         skipped = dict(ranking.skipped)
         for candidate in ranking.candidates:
             slot = self._slot_for(candidate.device)

@@ -13,11 +13,12 @@ from pydantic import Field
 
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import ConfigError, EdgedError
+from edged.contracts.message import ModelFacts
 from edged.contracts.services import service
 from edged.contracts.settings import Settings
 from edged.flow.backoff import delays
 from edged.repository.catalogue import Catalogue, Uses
-from edged.repository.instance import Instance
+from edged.repository.instance import Instance, UsedModel
 from edged.repository.isolated import AnyInstance, IsolatedInstance
 from edged.repository.opener import Opener
 from edged.repository.variants import Preference
@@ -130,11 +131,17 @@ def reopened(served: Served, wanted: ServiceSettings, opener: Opener) -> Served 
     if isinstance(opened, str):
         log.warning("%s goes on as it is: %s", served.service.name, opened)
         return None
-    if isinstance(opened.instance, Instance) and opened.instance.runs_as() == old.runs_as():
+    if isinstance(opened.instance, Instance) and _runs_as(opened.instance) == _runs_as(old):
         opener.release(opened.instance)
         return None
     log.info("%s: from now on by %s", served.service.name, opened.instance.facts.variant)
     return replace(opened, usage=served.usage)
+
+
+def _runs_as(instance: Instance) -> list[ModelFacts]:
+    """What really runs of it, and of those that it uses."""
+    parts = instance.tools.models.values()
+    return [instance.facts, *(part.facts for part in parts if isinstance(part, UsedModel))]
 
 
 def _isolated(wanted: ServiceSettings, card: ModelCard) -> bool:
