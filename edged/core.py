@@ -14,6 +14,7 @@ from edged.requests.queue import RequestQueue
 from edged.runtimes.devices import RuntimeSettings
 from edged.serving.demand import Demand
 from edged.serving.offers import Offer
+from edged.serving.preparation import Preparation
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served, ServiceTable
 from edged.streams.clipbox import Waiting
@@ -69,6 +70,11 @@ class Core:
     def kept(self) -> str:
         """What requests over MQTT survive now; empty while that does not run."""
         return mqtt.kept() if (mqtt := self.telling.mqtt()) is not None else ""
+
+    def preparing(self) -> dict[str, str]:
+        """What is made in the background for models that serve already, by model."""
+        preparation = self.units.get("preparation", Preparation)
+        return {} if preparation is None else preparation.told()
 
     def offers(self) -> list[Offer]:
         """The services that nobody configured and that can be asked all the same."""

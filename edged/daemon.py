@@ -32,14 +32,17 @@ RETRY_S = 10.0
 class Daemon:
     """One process. Start-up, reload and shutdown are the same call: `Units.reconcile` with another wish."""
 
-    def __init__(self, path: Path, counters: Counters, sinks: Iterable[Sink] = ()) -> None:
+    def __init__(
+        self, path: Path, counters: Counters, sinks: Iterable[Sink] = (), *, prepares: bool = False
+    ) -> None:
+        """`prepares`: whether models that lack variants get them while they serve."""
         self.config: Config = config.load(path)
         self._switches = Switches(self.config.paths.state)
         self.core = Core(counters, sinks)
         control = Control(self.core, self._switches, streams=self._streams, apply=self._apply)
         self.verbs = {"reload": self._reload_as_told, **control.verbs()}
         """What can be told to the daemon, by name."""
-        self.wiring = Wiring(self.core, self.verbs, self._switches.off, self._announce)
+        self.wiring = Wiring(self.core, self.verbs, self._switches.off, self._announce, prepares)
         self._path = path
         self._next: Config | None = self.config
         self._stale = False

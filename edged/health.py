@@ -24,6 +24,7 @@ def health(node: str, core: Core) -> Health:
         units=core.units.states(),
         durability=core.kept(),
         clock=clock.state(),
+        preparing=core.preparing(),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from edged.children.child import Child
 from edged.children.talk import Desk
@@ -17,11 +18,15 @@ from edged.repository.puller import Puller
 from edged.repository.sessions import Watch, unwatched
 from edged.repository.variants import Preference
 from edged.runtimes.slot import DeviceSlot
+from edged.serving.preparation import Make
 
 PACKAGED = Path(__file__).parent / "_plugins"
 MODEL = "edged.tenants.model:open_model"
+WORKSHOP = "edged.tenants.deriving:open_workshop"
 TERMS = Terms()
 """Of each process that has a model, but for its memory."""
+LONGEST_S = 7200.0
+"""Nothing is heard of a workshop while it derives a variant, seconds."""
 CHECKOUT = Path(__file__).parent.parent / "plugins"
 
 
@@ -72,14 +77,7 @@ def make_opener(
 
 def _starter(settings: Config, plugins: Plugins, memory: Budget) -> Start:
     """Makes children that open a model as this process would."""
-    paths = settings.paths
-    given = {
-        "models": str(paths.models),
-        "gallery": str(paths.gallery),
-        "plugins": [str(folder) for folder in _folders(settings)],
-        "single": [str(folder.resolve()) for folder in plugins.single],
-        "threads": settings.runtime.concurrency().threads,
-    }
+    given = _given(settings, plugins.single)
 
     def start(model: str, wish: Preference, memory_bytes: int, desk: Desk) -> Child:
         work = Work(MODEL, {**given, "model": model, "memory": memory_bytes // 2, **asdict(wish)})
@@ -87,6 +85,36 @@ def _starter(settings: Config, plugins: Plugins, memory: Budget) -> Start:
         return Child(f"the process of {model}", work, terms, desk)
 
     return start
+
+
+def _given(settings: Config, single: Iterable[Path]) -> dict[str, Any]:
+    """What a child must know to open models as this process would."""
+    paths, concurrency = settings.paths, settings.runtime.concurrency()
+    return {
+        "models": str(paths.models),
+        "gallery": str(paths.gallery),
+        "plugins": [str(folder) for folder in _folders(settings)],
+        "single": [str(folder.resolve()) for folder in single],
+        **asdict(concurrency),
+    }
+
+
+def make_workshops(settings: Config, memory: Budget) -> Make:
+    """Makes children with the workshop of a model; what they hold leaves when others want it."""
+    given = _given(settings, ())
+
+    def make(model: str, yields: bool, memory_bytes: int, scratch: str) -> Child:
+        work = Work(WORKSHOP, {**given, "model": model, "yields": yields, "memory": memory_bytes // 2})
+        terms = Terms(
+            memory_bytes=memory_bytes,
+            account=memory.account(may_leave=True),
+            environment=(("TMPDIR", scratch),),
+            silent_s=LONGEST_S,
+            again=False,
+        )
+        return Child(f"the workshop of {model}", work, terms)
+
+    return make
 
 
 def make_puller(settings: Config) -> Puller:

@@ -37,27 +37,30 @@ def status(core: Core, settings: Config, off: frozenset[str]) -> Status:
 
 def _services(core: Core, settings: Config, units: Mapping[str, str]) -> Iterator[ServiceStatus]:
     ready = {served.service.name: served for served in core.table.ready()}
-    latency = core.counters.percentiles()
+    latency, preparing = core.counters.percentiles(), core.preparing()
     wanted = settings.wanted_services()
     for name in wanted:
         state = units.get(f"service/{name}", "not started yet")
         unit = core.units.get(f"service/{name}", ServiceUnit)
         bare = ServiceStatus(service=name, state=state, memory_bytes=(unit.size() if unit else 0) or None)
-        yield _service(latency, ready.get(name), bare)
+        yield _service(latency, ready.get(name), bare, preparing)
     offers = {offer.service: offer for offer in core.offers()}
     for name, offer in offers.items():
         state = "running" if offer.served else offer.state
         bare = ServiceStatus(
             service=name, model=offer.model, state=state, pinned=False, memory_bytes=offer.size or None
         )
-        yield _service(latency, offer.served, bare)
+        yield _service(latency, offer.served, bare, preparing)
     for name, why in core.table.why_not().items():
         if name not in wanted and name not in offers:
             yield ServiceStatus(service=name, state=why, pinned=False)
 
 
 def _service(
-    latency: Mapping[str, tuple[float, float]], served: Served | None, bare: ServiceStatus
+    latency: Mapping[str, tuple[float, float]],
+    served: Served | None,
+    bare: ServiceStatus,
+    preparing: Mapping[str, str],
 ) -> ServiceStatus:
     """With what is known of one that is in memory."""
     if served is None:
@@ -69,6 +72,7 @@ def _service(
             "model": facts.name,
             "variant": facts.variant,
             "device": facts.device,
+            "preparing": preparing.get(facts.name, ""),
             "latency_ms": None if p50 is None else round(p50 * 1000, 2),
             "up_s": round(now - usage.since, 1),
             "asked": usage.times,

@@ -16,15 +16,17 @@ from edged.http.status import Status
 from edged.media.fetch import ByteLimit
 from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.unit import MqttUnit
-from edged.opening import make_opener, resolve_source
+from edged.opening import make_opener, make_workshops, resolve_source
+from edged.repository.catalogue import Catalogue
 from edged.repository.opener import Opener
 from edged.requests.in_work import InWork
 from edged.requests.jobs import JobDesk
 from edged.requests.queue import RequestQueue
 from edged.serving.demand import Demand
 from edged.serving.offers import idle_model
+from edged.serving.preparation import Preparation
 from edged.serving.scheduler import Scheduler
-from edged.serving.unit import ServiceSettings, ServiceUnit
+from edged.serving.unit import ServiceSettings, ServiceUnit, configured_models
 from edged.status import status
 from edged.stores import MadeOf, Stores, artefacts_key, uploads_key
 from edged.stream_units import stream_unit
@@ -40,12 +42,15 @@ class Wiring:
         verbs: Mapping[str, Verb],
         switched_off: Callable[[], frozenset[str]],
         services_changed: Callable[[], None],
+        prepares: bool = False,
     ) -> None:
-        """`switched_off` gives the names of streams."""
+        """`switched_off` gives the names of streams; `prepares`: whether models are finished while they
+        serve."""
         self._core = core
         self._verbs = verbs
         self._switched_off = switched_off
         self._services_changed = services_changed
+        self._prepares = prepares
         self._opener = MadeOf[Opener]()
         self.stores = Stores(core.counters)
         """Of artefacts and uploads."""
@@ -68,6 +73,8 @@ class Wiring:
             "frames": Wish(base, workers, order=20),
             "mqtt": Wish((*queue, *broker), partial(self._mqtt, settings), order=30),
         }
+        if self._prepares:
+            wishes["preparation"] = Wish(base, partial(self._preparation, settings), order=12)
         if settings.http.listen is not None:
             stores = (*artefacts_key(settings), *uploads_key(settings))
             wishes["http"] = Wish((*queue, settings.http, *stores), partial(self._http, settings), order=30)
@@ -157,6 +164,7 @@ class Wiring:
             verbs=self._verbs,
             info=self._core.service_facts,
             why_not=self._core.why_not,
+            preparing=self._core.preparing,
             version=__version__,
             durability=settings.requests.durability,
         )
@@ -171,6 +179,27 @@ class Wiring:
         core, changed = self._core, self._services_changed
         idle_s = lambda: (self._settings or settings).runtime.idle  # noqa: E731
         return Demand(core.table, self.opener(settings), idle_s, core.memory, changed=changed)
+
+    def _preparation(self, settings: Config) -> Unit:
+        core, opener = self._core, self.opener(settings)
+        return Preparation(
+            *(core.table, opener, make_workshops(settings, core.memory), core.memory, core.counters),
+            wanted=partial(self._configured, settings, opener.catalogue),
+            renew=self._renew,
+            changed=self._services_changed,
+        )
+
+    def _configured(self, settings: Config, catalogue: Catalogue) -> list[str]:
+        return configured_models((self._settings or settings).wanted_services(), catalogue)
+
+    def _renew(self) -> None:
+        """Have all services take what runs best now."""
+        units = self._core.units
+        if (demand := units.get("demand", Demand)) is not None:
+            demand.renew()
+        for name in self._core.table.wanted:
+            if (unit := units.get(f"service/{name}", ServiceUnit)) is not None:
+                unit.renew()
 
     def _stream(self, settings: Config, name: str, stream: StreamSettings) -> Unit:
         workers = self._core.workers()

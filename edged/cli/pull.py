@@ -75,9 +75,12 @@ def pull(
 
 
 def pull_missing(config: Path) -> None:
-    """Pull what a configuration needs and is not there yet; what cannot be had is told, and no more."""
+    """Pull what a configuration needs and is not there yet, as far as it takes to run.
+
+    What cannot be had is told, and no more.
+    """
     settings = configuration.load(config)
-    pulls = _Pulls(make_puller(settings), settings.paths.models, skip_installed=True)
+    pulls = _Pulls(make_puller(settings), settings.paths.models, first=True)
     pulls.needed(settings)
     if not all(outcome.had for outcome in pulls.outcomes):
         pulls.tell()
@@ -92,14 +95,15 @@ class _Pulls:
         models: Path,
         folder: Path | None = None,
         accept: bool = False,
-        skip_installed: bool = False,
+        first: bool = False,
     ) -> None:
+        """`first`: pass over what is installed, and make no more of the others than is needed to run."""
         self._puller = puller
         self.catalogue = puller.catalogue
         self._models = models
         self._folder = folder
         self._accept = accept
-        self._skip_installed = skip_installed
+        self._first = first
         self._by_model: dict[str, Pulled] = {}
         self._unnamed: list[Pulled] = []
 
@@ -153,7 +157,7 @@ class _Pulls:
         self.models(used)
         if missing := [other for other in used if not self._by_model[other].had]:
             raise NotReady(f"it builds on {', '.join(missing)}, which could not be had")
-        if self._skip_installed and self.catalogue.installed(name):
+        if self._first and self.catalogue.installed(name):
             return
         licence = card.licence
         say(f"{name}  {card.summary}  (licence of the weights: {licence.id})", "bold")
@@ -164,9 +168,11 @@ class _Pulls:
             )
         try:
             with progress_bars() as report:
-                self._puller.pull(name, report, self._folder)
+                self._puller.pull(name, report, self._folder, first=self._first)
         finally:
             hand_over(self._models)
+        if self._first:
+            return
         if card.graphs:
             variants_table(self.catalogue, name)
         else:

@@ -40,7 +40,10 @@ def run(
     for_: Annotated[
         float | None, typer.Option("--for", parser=duration, help="End after 15s, 2m, ...")
     ] = None,
-    pull: Annotated[bool, typer.Option("--pull", help="First fetch the models that are missing.")] = False,
+    pull: Annotated[
+        bool,
+        typer.Option("--pull", help="First fetch the models that are missing; complete them as it runs."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print no results on stdout.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,
 ) -> None:
@@ -52,7 +55,7 @@ def run(
     lines = JsonLines(counters)
     from edged.daemon import Daemon  # noqa: PLC0415 - the other commands do without its servers
 
-    daemon = Daemon(config, counters, () if quiet else (lines,))
+    daemon = Daemon(config, counters, () if quiet else (lines,), prepares=pull)
     daemon.handle_signals()
     lines.start()
     threading.Thread(target=_introduce, args=(daemon,), name="introduce", daemon=True).start()

@@ -184,6 +184,9 @@ class Info(_Message):
     not_ready: dict[str, str] = Field(default_factory=dict)
     """Why each other service cannot answer now that is configured, or that could not be loaded on demand, by
     its name."""
+    preparing: dict[str, str] = Field(default_factory=dict)
+    """What is made in the background for models that serve already, by the model's id: their other variants,
+    derived and compared."""
 
 
 class Latency(_Message):
@@ -217,6 +220,8 @@ class Health(_Message):
     reason, while the disk cannot be written."""
     clock: ClockState
     """`unsynced`: nobody has set this box's clock since it started; `unknown`: the system does not tell."""
+    preparing: dict[str, str] = Field(default_factory=dict)
+    """What is made in the background for models that serve already: as in `info`."""
 
 
 class Progress(_Message):

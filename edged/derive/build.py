@@ -21,12 +21,13 @@ class GraphSources:
     `builder` is made by the model, once.
     """
 
-    def __init__(self, model: AnyModel, files: Mapping[str, Path]) -> None:
-        """`files`: the verified weights by name."""
+    def __init__(self, model: AnyModel, files: Mapping[str, Path], beside: Path | None = None) -> None:
+        """`files`: the verified weights by name; `beside`: a folder within which what is made of them lies,
+        in a hidden one; none: the system's for what is temporary."""
         self._model = model
         self._files = files
         self._made: dict[str, Path] = {}
-        self._folder = tempfile.TemporaryDirectory(prefix="edged-")
+        self._folder = tempfile.TemporaryDirectory(prefix=".edged-", dir=beside)
 
     def __enter__(self) -> Self:
         return self

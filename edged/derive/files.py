@@ -25,8 +25,12 @@ Samples = Mapping[str, Sequence[Tensors]]
 SHARED: Mapping[VariantName, VariantName] = {"openvino-bf16": "openvino-f32"}
 """Variants that run another one's files: bf16 is the same graph, opened with another hint."""
 
+HALF_MADE = (".edged-*", ".onnxruntime-*", ".openvino-*")
+"""Folders within a model's while something is derived; whoever is alone there may remove them."""
+
 _SUFFIX: Mapping[Runtime, str] = {"onnxruntime": ".onnx", "openvino": ".xml"}
-_TOOLS = ("onnx", "onnxruntime", "openvino", "nncf")
+TOOLS = ("onnx", "onnxruntime", "openvino", "nncf")
+"""Packages that derive."""
 
 
 def derive(
@@ -58,7 +62,7 @@ def derive(
             model=card.id,
             variant=variant,
             recipe=recipe(card, variant, own=own is not None),
-            tools={tool: tool_version(tool) for tool in _TOOLS},
+            tools={tool: tool_version(tool) for tool in TOOLS},
             files=files,
             seconds=round(time.monotonic() - started, 2),
             own=own,

@@ -67,6 +67,7 @@ class _Watched:
     def __init__(
         self, session: Session, seen: Callable[[Tensors, float], None], clocks: Sequence[Clock]
     ) -> None:
+        self.device: str = getattr(session, "device", "cpu")
         self._session = session
         self._seen = seen
         self._clocks = clocks

@@ -61,7 +61,7 @@ class Budget:
         self._held = 0
         self._watched: dict[_Account, int] = {}
         self._line: deque[_Ticket] = deque()
-        self._short = _patient
+        self._short: list[Callable[[], None]] = []
         self._changed = threading.Condition()
 
     def resize(self, total: int) -> None:
@@ -85,7 +85,15 @@ class Budget:
 
         What can be loaded again may leave then.
         """
-        self._short = tell
+        self._short.append(tell)
+
+    def off_shortage(self, tell: Callable[[], None]) -> None:
+        """Call it no more."""
+        self._short.remove(tell)
+
+    def _tell_short(self) -> None:
+        for tell in self._short.copy():
+            tell()
 
     @property
     def lacking(self) -> int:
@@ -126,7 +134,7 @@ class Budget:
             try:
                 while self._line[0] is not ticket or self.held + size > self._total:
                     self._check_size(size, grown)
-                    self._short()
+                    self._tell_short()
                     self._changed.wait(_seconds(deadline, self._setting))
                     check()
                 self._held += size
@@ -158,7 +166,7 @@ class Budget:
                 del self._watched[who]
             self._changed.notify_all()
             if self._kept() > self._total:
-                self._short()
+                self._tell_short()
             processes = [size for one, size in self._watched.items() if not one.may_leave]
             if who.may_leave or (kept := sum(processes)) <= self._total or held < max(processes):
                 return None

@@ -29,6 +29,8 @@ class ServiceStatus(_Part):
     """Runtime and precision that it really runs in."""
     device: str | None = None
     """Device that it really runs on."""
+    preparing: str = ""
+    """What is made in the background for its model, such as other variants; empty: nothing."""
     latency_ms: float | None = None
     """Median of its newest inferences, from item to result, milliseconds; null before the first one."""
     state: str

@@ -44,11 +44,14 @@ class MqttUnit:
         version: str,
         durability: Durability = "process",
         why_not: Callable[[], dict[str, str]] = dict,
+        preparing: Callable[[], dict[str, str]] = dict,
     ) -> None:
-        """`info`: the services that can be asked; `why_not`: why others cannot, by name."""
+        """`info`: the services that can be asked; `why_not`: why others cannot, by name;
+        `preparing`: what is made in the background, by model."""
         self._topics = Topics(node)
         self._info = info
         self._why_not = why_not
+        self._preparing = preparing
         self._version = version
         self._journal = Journal(state_dir / "mqtt", counters, durability)
         self._journal.reopened = self._work_off
@@ -141,6 +144,7 @@ class MqttUnit:
                     mqtt=carrier.version,
                     services=services,
                     not_ready=self._why_not(),
+                    preparing=self._preparing(),
                 )
                 self.publications.info(info)
 

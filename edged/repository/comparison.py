@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from math import sqrt
 from statistics import stdev
 from typing import Any
@@ -17,7 +16,7 @@ from edged.contracts.items import Frame
 from edged.contracts.message import ModelFacts
 from edged.contracts.model import AnyModel, Tensors, Tools
 from edged.contracts.services import any_service, card_options
-from edged.contracts.slot import Priority
+from edged.contracts.slot import Priority, Slot
 from edged.derive import made_up
 from edged.derive.manifest import METHOD, Measured
 from edged.derive.tune import ON_CPU, WALL, Clock, Inference, Trial, contest, feeds
@@ -29,6 +28,16 @@ from edged.runtimes.devices import Device
 
 Entrant = tuple[VariantName, Device]
 Trials = Mapping[Entrant, Trial | EdgedError]
+
+
+class _Nobody:
+    """A slot that nobody else wants."""
+
+    def hold(self, _: Priority) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+NOBODYS = _Nobody()
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,8 @@ class Comparison:
     """Whose accuracy is known: these are tried on `SANITY` items only."""
     together: Callable[[Collection[Entrant]], bool] = lambda entrants: True
     """Whether there is memory for all of them at a time; else each is measured beside the first alone."""
+    slot_for: Callable[[str], Slot] = lambda _: NOBODYS
+    """The right of each device, by its name, taken for every run: who waits for it is not timed."""
 
     def measured(self, frames: Sequence[Frame]) -> dict[Entrant, Measured]:
         """Of each variant; nothing where the model cannot be tried on anything that can be made up.
@@ -58,13 +69,13 @@ class Comparison:
         if self.first is None or not self._unknown:  # they are enough for the time
             items = items[:SANITY]
         if items and (self.first is None or measures(of.result)):
-            trials = self._tried(partial(inference, self.model), items)
+            trials = self._tried(self._inference, items)
             if frames and self.first and isinstance(error := trials[self.first], EdgedError):
                 raise error
             if _any_ran(trials):
                 return self._judged(trials)
         fed = self._fed(items)
-        trials = self._tried(bare, fed if self._unknown else fed[:SANITY])
+        trials = self._tried(self._bare, fed if self._unknown else fed[:SANITY])
         return self._judged(trials) if _any_ran(trials) else {}
 
     @property
@@ -92,7 +103,7 @@ class Comparison:
         """By graph: what the model feeds it for these items, or made-up numbers where it is never run."""
         opener = next(iter(self.entrants.values())) if self.first is None else self.entrants[self.first]
         try:
-            kept = feeds(partial(inference, self.model), opener(), items)
+            kept = feeds(self._inference, opener(), items)
         except EdgedError:  # what is made up is not to the liking of the model
             kept = {}
         if not kept or not all(kept.values()):
@@ -101,6 +112,12 @@ class Comparison:
             {graph: fed[i % len(fed)] for graph, fed in kept.items()}
             for i in range(max(map(len, kept.values())))
         ]
+
+    def _inference(self, tools: Tools) -> Inference:
+        return inference(self.model, tools, self.slot_for)
+
+    def _bare(self, tools: Tools) -> Inference:
+        return bare(tools, self.slot_for)
 
     def _judged(self, trials: Trials) -> dict[Entrant, Measured]:
         against = trials[self.first] if self.first else None
@@ -170,11 +187,16 @@ def cosine(a: _Outputs, b: _Outputs) -> float:
     return max(0.0, min(shares))
 
 
-def bare(tools: Tools) -> Inference:
+def bare(tools: Tools, slot_for: Callable[[str], Slot]) -> Inference:
     """Feed each graph as it is: an inference of what `made_up.tensors` makes."""
+    slot = _slot(tools, slot_for)
+
+    def run(graph: str, inputs: Tensors) -> Tensors:
+        with slot.hold(Priority.JOB):
+            return tools.sessions[graph].run(inputs)
 
     def infer(fed: Mapping[str, Tensors]) -> _Outputs:
-        given = [tools.sessions[graph].run(inputs) for graph, inputs in fed.items()]
+        given = [run(graph, inputs) for graph, inputs in fed.items()]
         return _Outputs([outputs[name] for outputs in given for name in sorted(outputs)])
 
     return infer
@@ -190,16 +212,16 @@ class _NoDeadline:
         """There is no deadline."""
 
 
-class _Nobody:
-    """A slot that nobody else wants."""
-
-    def hold(self, _: Priority) -> AbstractContextManager[None]:
-        return nullcontext()
+def _slot(tools: Tools, slot_for: Callable[[str], Slot]) -> Slot:
+    """Of the device on which its sessions run."""
+    return slot_for(next((getattr(one, "device", "cpu") for one in tools.sessions.values()), "cpu"))
 
 
-def inference(model: AnyModel, tools: Tools) -> Inference:
+def inference(
+    model: AnyModel, tools: Tools, slot_for: Callable[[str], Slot] = lambda _: NOBODYS
+) -> Inference:
     """One inference as the daemon does it, with the card's options; a faulty model raises InferenceError."""
     facts = ModelFacts(name=model.card.id, variant="", device="")
-    instance = Instance(model, tools, facts, _Nobody(), Counters())
+    instance = Instance(model, tools, facts, _slot(tools, slot_for), Counters())
     options = card_options(model.card)
     return lambda item: instance.infer(item, options, _NoDeadline(), Priority.JOB)

@@ -64,7 +64,7 @@ class UsedModel:
     """An instance as another model asks it. Implements `contracts.model.Part`."""
 
     def __init__(self, instance: "Instance", priority: Priority = Priority.JOB) -> None:
-        self.card = instance.card
+        self.card, self.facts = instance.card, instance.facts
         self._instance = instance
         self._priority = priority
         self._options = card_options(instance.card)
@@ -105,6 +105,7 @@ class Instance:
         asked: Preference = ANYTHING,
         skipped: Mapping[str, str] = MappingProxyType({}),
         signatures: Mapping[str, Signature] = MappingProxyType({}),
+        generation: int = 0,
     ) -> None:
         self.card = model.card
         self.facts = facts
@@ -115,6 +116,7 @@ class Instance:
         """Why nothing that ranks higher runs, by variant and device."""
         self.signatures = signatures
         """Inputs and outputs as its runtime knows them, by graph of the card."""
+        self.generation = generation  # as of `Opener.renew`
         self.model = model
         self.tools = tools
         """As they were opened: the sessions without slot and timing."""

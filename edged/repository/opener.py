@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,9 +27,9 @@ from edged.repository.parts import used_models
 from edged.repository.resources import open_gallery, open_resources
 from edged.repository.sessions import Held, SharedSessions, Watch, unwatched
 from edged.repository.shared import Shared
-from edged.repository.variants import Preference, candidates
+from edged.repository.variants import Preference, candidates, variants_of
 from edged.repository.workshop import Workshop
-from edged.runtimes.devices import Concurrency, RuntimeSettings, devices
+from edged.runtimes.devices import Concurrency, RuntimeSettings, devices_of
 from edged.runtimes.opening import split
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,8 @@ class Opener:
         self._slot_for = slot_for
         self._start = start
         self._sessions = SharedSessions(catalogue.root, concurrency, counters, watch)
-        self._instances: Shared[tuple[str, Preference], _Opened] = Shared()
+        self._instances: Shared[tuple[str, Preference, int], _Opened] = Shared()
+        self._renewed = Counter[str]()
         self._deriving = threading.Lock()
 
     def acquire(
@@ -96,7 +98,31 @@ class Opener:
         """
         wish = Preference(device, precision, strict, tuple(uses))
         known = self.catalogue.model(model)
-        return self._instances.acquire((model, wish), lambda: self._open(known, wish)).instance
+        generation = self._generation(known.card, wish)
+        make = partial(self._open, known, wish, generation)
+        return self._instances.acquire((model, wish, generation), make).instance
+
+    def renew(self, model: str) -> None:
+        """Its variants have changed: who asks from now on, for it or one that uses it, gets it opened anew.
+
+        What is open stays so until it is given back.
+        """
+        self._renewed[model] += 1
+
+    def is_outdated(self, instance: AnyInstance) -> bool:
+        """Whether it was renewed since; false in a process of its own, which its next start renews."""
+        if isinstance(instance, IsolatedInstance):
+            return False
+        return instance.generation != self._generation(instance.card, instance.asked)
+
+    def slot(self, device: str) -> Slot:
+        """The right to run on a device."""
+        return self._slot_for(device)
+
+    def _generation(self, card: ModelCard, wish: Preference) -> int:
+        """How often it, or one that it uses, was renewed. Raises as `used_models`."""
+        used = used_models(card, wish, self.catalogue.card).values()
+        return sum(self._renewed[model] for model in (card.id, *used))
 
     def isolate(
         self, model: str, wish: Preference, memory_bytes: int, host_uses: Set[str] = frozenset()
@@ -122,7 +148,7 @@ class Opener:
             for ours in instance.parts.values():
                 self.release(ours)
             return
-        last = self._instances.release((instance.card.id, instance.asked))
+        last = self._instances.release((instance.card.id, instance.asked, instance.generation))
         if last is not None:
             self._sessions.release(last.held)
             for used in last.used:
@@ -139,7 +165,7 @@ class Opener:
             stack.callback(self.release, acquired[name])
         return acquired
 
-    def _open(self, model: AnyModel, wish: Preference) -> _Opened:
+    def _open(self, model: AnyModel, wish: Preference, generation: int) -> _Opened:
         """Open a model on top of those that it uses."""
         card = model.card
         stale = self.catalogue.stale(card)
@@ -159,7 +185,11 @@ class Opener:
             tools, slot = self._tools(model, held, parts), self._slot_for(facts.device)
             signatures = {graph: session.signature for graph, session in held.sessions.items()}
             instance = Instance(
-                model, tools, facts, slot, self._counters, asked=wish, skipped=skipped, signatures=signatures
+                *(model, tools, facts, slot, self._counters),
+                asked=wish,
+                skipped=skipped,
+                signatures=signatures,
+                generation=generation,
             )
             undo.pop_all()
         _log_opened(instance)
@@ -180,7 +210,8 @@ class Opener:
     def _best(self, card: ModelCard, wish: Preference) -> tuple[Held, ModelFacts, dict[str, str]]:
         """The sessions of the best candidate that opens, what really runs, and why nothing better does."""
         manifests = self.catalogue.manifests(card)
-        ranking = candidates(card, devices(), wish, manifests)
+        here = devices_of({split(variant)[0] for variant in variants_of(card)})
+        ranking = candidates(card, here, wish, manifests)
         skipped = dict(ranking.skipped)
         for candidate in ranking.candidates:
             slot = self._slot_for(candidate.device)

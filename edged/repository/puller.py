@@ -5,15 +5,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from edged.contracts.card import VariantName
-from edged.contracts.errors import NotReady
+from edged.contracts.card import ModelCard, VariantName
+from edged.contracts.errors import NotReady, VariantError
 from edged.contracts.model import AnyModel, Part
 from edged.contracts.slot import Report
 from edged.derive.manifest import Own
 from edged.repository.instance import UsedModel
 from edged.repository.opener import Opener
 from edged.repository.recalibration import Judged, Recalibration
-from edged.repository.variants import ANYTHING
+from edged.repository.variants import ANYTHING, variants_of
 from edged.repository.workshop import Workshop
 from edged.runtimes.devices import Concurrency
 
@@ -34,20 +34,23 @@ class Puller:
         report: Report,
         folder: Path | None = None,
         variants: Iterable[VariantName] | None = None,
+        *,
+        first: bool = False,
     ) -> dict[VariantName, str]:
         """Fetch, derive and measure a model, after those that it uses and that are not up to date yet.
 
-        `folder`: where files are looked for instead of the origins; `variants`: as of `Workshop.run`. Returns
+        `folder`: where files are looked for instead of the origins; `variants`: as of `Workshop.run`;
+        `first`: no more than is needed to open it, one f32 variant, not measured. Returns
         why not, by variant of the model itself that is left out. Raises `OriginError`, `ChecksumError`, and
         as `Workshop.run`.
         """
         known, catalogue = self.catalogue.model(model), self.catalogue
         for other in catalogue.used(model):
             if not catalogue.up_to_date(other):
-                self.pull(other, report, folder)
+                self.pull(other, report, folder, first=first)
         files = catalogue.store.ensure(known.card, known.card.weights, report, folder)
         with self._shop(known, files, report) as shop:
-            return shop.run(variants)
+            return _first(shop, known.card) if first else shop.run(variants)
 
     def tune(self, model: str, report: Report, full: bool = False) -> None:
         """Measure the variants of a model again; without a network.
@@ -94,3 +97,14 @@ class Puller:
             yield UsedModel(instance)
         finally:
             self._opener.release(instance)
+
+
+def _first(shop: Workshop, card: ModelCard) -> dict[VariantName, str]:
+    """The first f32 variant that can be derived; all where there is none. Raises as `Workshop.run`."""
+    failures: dict[VariantName, str] = {}
+    for variant in (name for name in variants_of(card) if name.endswith("f32")):
+        try:
+            return failures | shop.run([variant], measured=False)
+        except VariantError as error:
+            failures[variant] = str(error)
+    return failures | shop.run(measured=False)

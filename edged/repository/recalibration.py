@@ -138,7 +138,8 @@ class Recalibration:
         return failures
 
     def _samples(self, items: Sequence[Any]) -> Samples:
-        return feeds(partial(inference, self.shop.model), self.shop.tools(*self._first()), items)
+        infer = partial(inference, self.shop.model, slot_for=self.shop.slot_for)
+        return feeds(infer, self.shop.tools(*self._first()), items)
 
     def _first(self) -> Entrant:
         first = self.shop.reference()
@@ -189,13 +190,14 @@ class Recalibration:
 
         openers = {side: partial(opener, side) for side in sides}
         told = partial(self.shop.report, task)
+        infer = partial(inference, model, slot_for=self.shop.slot_for)
         if measures(any_service(model.card.service).result):
-            return contest(partial(inference, model), openers, items, told, lambda _: ON_CPU)
-        fed = feeds(partial(inference, model), opener(first), items)
+            return contest(infer, openers, items, told, lambda _: ON_CPU)
+        fed = feeds(infer, opener(first), items)
         runs = [dict(zip(fed, each, strict=True)) for each in zip(*fed.values(), strict=False)]
         if not runs:
             raise VariantError(f"nothing of what was held back reaches every graph of {model.card.id}")
-        return contest(bare, openers, runs, told, lambda _: ON_CPU)
+        return contest(partial(bare, slot_for=self.shop.slot_for), openers, runs, told, lambda _: ON_CPU)
 
     def _verdict(self, variant: VariantName, by_side: Mapping[Side, Measured], failure: str) -> Verdict:
         before, after = (by_side.get(Side(variant, new)) for new in (False, True))

@@ -15,6 +15,9 @@ WORTH = 1.2
 with f32 better: it costs accuracy."""
 
 
+_LAST = 100
+
+
 @dataclass(frozen=True, slots=True)
 class Preference:
     """What the configuration asks for."""
@@ -71,8 +74,9 @@ def candidates(
     """Rank the variants of a model on the devices of this machine.
 
     What matches the wish comes first. Where the wish leaves the precision open, the fastest that was
-    measured here and agrees enough with f32 goes first, then the card's order; what agrees too little, is
-    hardly faster than f32 or did not open is passed over. An explicit precision is taken at its word.
+    measured here and agrees enough with f32 goes first, then f32, then the card's order; what agrees too
+    little, is hardly faster than f32 or did not open is passed over. An explicit precision is taken at its
+    word.
     """
     rows = list(_rows(card, devices, wish, manifests))
     tried = sorted((row for row in rows if row.why_not is None), key=lambda row: row.order)
@@ -112,7 +116,8 @@ def _rows(
                 why_not = None if explicit else _passed_over(card, devices, manifests, variant, device)
             measured = found.measurement(device) if found else None
             ms = measured.ms if measured else None
-            order = (other_device, other_precision, ms is None, position if ms is None else ms)
+            rank = position if precision == "f32" else position + _LAST  # nobody knows how far it agrees
+            order = (other_device, other_precision, ms is None, rank if ms is None else ms)
             yield _Row(Candidate(variant, device.name), precision, why_not, order)
 
 

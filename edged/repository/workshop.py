@@ -2,7 +2,8 @@
 
 import fcntl
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,13 +12,13 @@ from pathlib import Path
 from edged.contracts.card import ModelCard, VariantName
 from edged.contracts.errors import CardError, EdgedError, RepositoryError, VariantError
 from edged.contracts.model import AnyModel, Part, Tools
-from edged.contracts.slot import Report
+from edged.contracts.slot import Report, Slot
 from edged.derive.build import GraphSources
-from edged.derive.files import SHARED, Samples, derive
+from edged.derive.files import HALF_MADE, SHARED, Samples, derive
 from edged.derive.manifest import METHOD, Manifest, Measured, own_variants
 from edged.derive.tune import Pictures, feeds, pictures
 from edged.repository.admission import SANITY, evidence
-from edged.repository.comparison import Comparison, Entrant, inference
+from edged.repository.comparison import NOBODYS, Comparison, Entrant, inference
 from edged.repository.resources import open_resources
 from edged.repository.variants import variants_of
 from edged.runtimes.devices import Concurrency, Device, devices, usable_memory
@@ -43,18 +44,23 @@ class Workshop:
     concurrency: Concurrency
     """With which the variants are measured."""
     report: Report
+    slot_for: Callable[[str], Slot] = lambda _: NOBODYS
+    """The right to run on a device, by its name: taken for each run of a session while others work, too."""
 
-    def run(self, only: Iterable[VariantName] | None = None) -> dict[VariantName, str]:
-        """Derive and measure; what is up to date is left alone.
+    def run(
+        self, only: Iterable[VariantName] | None = None, *, measured: bool = True
+    ) -> dict[VariantName, str]:
+        """Derive, and measure what is derived; what is up to date is left alone.
 
         `only`: other variants are left out, but for the one that they are compared with. Returns why not, by
         variant that could not be derived. Raises `CardError`, and `VariantError` when no variant could.
         """
         wanted = _in_order(self.model.card, only)
         self.root.mkdir(parents=True, exist_ok=True)
-        with alone(self.root), GraphSources(self.model, self.files) as graphs:
+        with alone(self.root), GraphSources(self.model, self.files, self.root) as graphs:
             failures = self._derive_all(graphs, wanted)
-            self._measure_all()
+            if measured:
+                self._measure_all()
         return failures
 
     def _derive_all(self, sources: GraphSources, wanted: Sequence[VariantName]) -> dict[VariantName, str]:
@@ -108,7 +114,8 @@ class Workshop:
         first = self.reference("openvino-f32")  # mostly the faster one, and fed alike
         if first is None:
             raise VariantError("there is no f32 variant to calibrate int8 with")
-        return feeds(partial(inference, self.model), self.tools(*first), found.calibration)
+        infer = partial(inference, self.model, slot_for=self.slot_for)
+        return feeds(infer, self.tools(*first), found.calibration)
 
     def _pictures(self) -> Pictures | None:
         calibration = self.model.card.calibration
@@ -157,6 +164,7 @@ class Workshop:
             partial(self.report, f"{card.id}: measure variants"),
             () if full else [entrant for entrant in entrants if _is_known(card, self.root, entrant)],
             partial(_fit_together, self.root),
+            self.slot_for,
         )
         for (variant, _), measured in comparison.measured(found.judgement if found else ()).items():
             if (manifest := self._fresh(variant)) is not None:
@@ -225,7 +233,12 @@ def _sentence(variant: VariantName, measured: Measured) -> str:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process pulls into this folder; ends by itself with the process."""
+    """Wait until no other process pulls into this folder; ends by itself with the process.
+
+    What one that was killed left half made is removed.
+    """
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in (half for pattern in HALF_MADE for half in folder.glob(pattern)):
+            shutil.rmtree(left, ignore_errors=True)
         yield

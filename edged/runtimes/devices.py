@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -142,6 +143,13 @@ def devices() -> tuple[Device, ...]:
         *(_onnxruntime() if find_spec("onnxruntime") else ()),
     ]
     return tuple(sorted(found, key=lambda device: device.name != "cpu"))
+
+
+def devices_of(runtimes: Collection[str]) -> tuple[Device, ...]:
+    """Those of some runtimes: others are not imported."""
+    if set(runtimes) == {"openvino"} and find_spec("openvino"):
+        return tuple(sorted(_openvino(), key=lambda device: device.name != "cpu"))
+    return devices()
 
 
 def _openvino() -> list[Device]:

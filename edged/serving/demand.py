@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from edged.contracts.services import SERVICES
 from edged.flow.budget import Budget
-from edged.flow.footprint import give_back
 from edged.repository.opener import Opener
 from edged.serving.offers import Offer, offered_model, offered_models
 from edged.serving.residents import Residents
@@ -20,8 +19,6 @@ LOOK_S = 10.0
 FORGIVE_S = 30.0
 """So long requests are told why a service could not be loaded; then the next one has it tried again."""
 _TICK_S = 1.0
-_TRIM_S = 30.0
-"""Seconds between two times that what was freed is given back to the system: a page of OCR leaves 100 MB."""
 
 
 class Demand:
@@ -57,7 +54,8 @@ class Demand:
         self._wake = threading.Event()
         memory.on_shortage(self._wake.set)
         self._stopping = False
-        self._look_at, self._trim_at = 0.0, 0.0
+        self._outdated = False
+        self._look_at = 0.0
         self._thread = threading.Thread(target=self._work, name="demand", daemon=True)
 
     def start(self) -> None:
@@ -85,6 +83,11 @@ class Demand:
     def beat(self) -> float:
         """Opening a model may take long and is no fault: always alive."""
         return time.monotonic()
+
+    def renew(self) -> None:
+        """Have all that are loaded serve by what runs best now, soon."""
+        self._outdated = True
+        self._wake.set()
 
     def ask(self, name: str) -> bool:
         """Whether a service begins to load, or does so already; whoever asks may be any thread."""
@@ -122,6 +125,9 @@ class Demand:
                 self._look()
             if (name := next(iter(self._asked.copy()), None)) is not None:
                 self._load(name)
+            if self._outdated:
+                self._outdated = False
+                self._residents.renew()
             self._tidy()
             if not self._asked:
                 self._wake.wait(min(_TICK_S, self._idle_s() / 4))
@@ -170,8 +176,4 @@ class Demand:
                 del self._failed[name]
             self._table.forgive(name)
             self._changed()
-        self._residents.leave_idle(self._idle_s())
-        self._residents.make_room()
-        if now >= self._trim_at:
-            self._trim_at = now + _TRIM_S
-            give_back()
+        self._residents.tidy(self._idle_s())

@@ -11,7 +11,10 @@ from edged.flow.footprint import give_back
 from edged.repository.opener import Opener
 from edged.serving.offers import AS_IT_COMES
 from edged.serving.table import Served, ServiceTable
-from edged.serving.unit import opened_or_why
+from edged.serving.unit import opened_or_why, reopened
+
+_TRIM_S = 30.0
+"""Seconds between two times that what was freed is given back to the system: a page of OCR leaves 100 MB."""
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ class Residents:
         self._held: dict[str, Served] = {}
         self._sizes: dict[str, int] = {}
         """Bytes, of all that were ever loaded."""
+        self._trim_at = 0.0
         self._lock = threading.Lock()
 
     def get(self, name: str) -> Served | None:
@@ -65,6 +69,21 @@ class Residents:
         self._table.put(served)
         self._tell_size()
 
+    def renew(self) -> None:
+        """All serve by what runs best now; the old instances answer until the new ones are warm."""
+        for name, served in self._held.copy().items():
+            with self._opener.growth.watched() as grown:
+                fresh = reopened(served, AS_IT_COMES, self._opener)
+            if fresh is None:
+                continue
+            with self._lock:
+                self._held[name] = fresh
+            self._table.put(fresh)
+            self._opener.release(served.instance)
+            self._sizes[name] = grown.size
+            self._tell_size()
+            self._changed()
+
     def let_go(self, name: str) -> None:
         """It leaves; what is in work with it holds it until that is done."""
         with self._lock:
@@ -77,6 +96,14 @@ class Residents:
             self._tell_size()
             log.info("%s left memory", name)
             self._changed()
+
+    def tidy(self, idle_s: float) -> None:
+        """Whoever must leaves, and what is freed goes back to the system now and then."""
+        self.leave_idle(idle_s)
+        self.make_room()
+        if (now := time.monotonic()) >= self._trim_at:
+            self._trim_at = now + _TRIM_S
+            give_back()
 
     def leave_idle(self, idle_s: float) -> None:
         """Those leave that nobody asked for so long, and those that have units of their own now."""

@@ -4,6 +4,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -11,11 +13,13 @@ from pydantic import Field
 
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import ConfigError, EdgedError
+from edged.contracts.message import ModelFacts
 from edged.contracts.services import service
 from edged.contracts.settings import Settings
 from edged.flow.backoff import delays
 from edged.flow.growth import Grown
 from edged.repository.catalogue import Catalogue, Uses
+from edged.repository.instance import Instance, UsedModel
 from edged.repository.isolated import AnyInstance, IsolatedInstance
 from edged.repository.opener import Opener
 from edged.repository.variants import Preference
@@ -73,6 +77,16 @@ def named(name: str, wanted: ServiceSettings, catalogue: Catalogue) -> tuple[str
     )
 
 
+def configured_models(services: Mapping[str, ServiceSettings], catalogue: Catalogue) -> list[str]:
+    """Ids of the models that fulfil these services, those that they use among them; of what can be told."""
+    found = []
+    for name, wanted in services.items():
+        with suppress(EdgedError):
+            model, uses = named(name, wanted, catalogue)
+            found += [*(other for _, other in uses), model or catalogue.preferred(name, uses)]
+    return found
+
+
 def open_service(name: str, wanted: ServiceSettings, opener: Opener) -> Served:
     """Open and warm up what fulfils a service; give it back with `opener.release(served.instance)`.
 
@@ -109,6 +123,28 @@ def opened_or_why(name: str, wanted: ServiceSettings, opener: Opener) -> Served 
         return f"{type(error).__name__}: {error}"
 
 
+def reopened(served: Served, wanted: ServiceSettings, opener: Opener) -> Served | None:
+    """A service opened anew where another variant runs now; none: it is best as it is, or nothing opens."""
+    old = served.instance
+    if isinstance(old, IsolatedInstance) or not opener.is_outdated(old):
+        return None
+    opened = opened_or_why(served.service.name, wanted, opener)
+    if isinstance(opened, str):
+        log.warning("%s goes on as it is: %s", served.service.name, opened)
+        return None
+    if isinstance(opened.instance, Instance) and _runs_as(opened.instance) == _runs_as(old):
+        opener.release(opened.instance)
+        return None
+    log.info("%s: from now on by %s", served.service.name, opened.instance.facts.variant)
+    return replace(opened, usage=served.usage)
+
+
+def _runs_as(instance: Instance) -> list[ModelFacts]:
+    """What really runs of it, and of those that it uses."""
+    parts = instance.tools.models.values()
+    return [instance.facts, *(part.facts for part in parts if isinstance(part, UsedModel))]
+
+
 def _isolated(wanted: ServiceSettings, card: ModelCard) -> bool:
     return (card.isolation if wanted.isolation == "auto" else wanted.isolation) == "process"
 
@@ -141,7 +177,7 @@ class ServiceUnit:
         self._table = table
         self._changed = changed
         self._state = "loading"
-        self._instance: AnyInstance | None = None
+        self._served: Served | None = None
         self._grown: Grown | None = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -157,23 +193,25 @@ class ServiceUnit:
         """Withdraw the service and give the instance back."""
         with self._lock:
             self._stopping.set()
-            instance, self._instance = self._instance, None
+            served, self._served = self._served, None
         self._table.withdraw(self._service.name, None)
-        if instance is not None:
-            self._opener.release(instance)
+        if served is not None:
+            self._opener.release(served.instance)
         self._changed()
 
     def state(self) -> str:
         """`running`, `loading`, or why it cannot be served."""
-        instance = self._instance
-        return self._state if instance is None else instance.trouble() or self._state
+        served = self._served
+        return self._state if served is None else served.instance.trouble() or self._state
 
     def size(self) -> int:
         """Bytes that it holds, once it is open: what its process holds, or by how much the daemon grew."""
-        instance = self._instance
-        if isinstance(instance, IsolatedInstance):
-            return instance.size()
-        return self._grown.size if instance is not None and self._grown is not None else 0
+        served = self._served
+        if served is None:
+            return 0
+        if isinstance(served.instance, IsolatedInstance):
+            return served.instance.size()
+        return self._grown.size if self._grown is not None else 0
 
     def beat(self) -> float:
         """Opening a model may take long and is no fault: always alive."""
@@ -203,12 +241,25 @@ class ServiceUnit:
     def _announce(self, served: Served) -> None:
         with self._lock:
             if not self._stopping.is_set():
-                self._instance = served.instance
+                self._served = served
                 self._state = "running"
                 self._table.put(served)
                 served.instance.watch(partial(self._look, served))
                 return
         self._opener.release(served.instance)
+
+    def renew(self) -> None:
+        """Serve by what runs best now; the old instance answers until the new one is warm."""
+        if (served := self._served) is None:
+            return
+        if (fresh := reopened(served, self._settings, self._opener)) is None:
+            return
+        with self._lock:
+            if taken := self._served is served:
+                self._served = fresh
+                self._table.put(fresh)
+        self._opener.release(served.instance if taken else fresh.instance)
+        self._changed()
 
     def _look(self, served: Served) -> None:
         """Its process was set aside, or came back."""

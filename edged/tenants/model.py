@@ -2,7 +2,7 @@
 
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from edged.contracts.items import AudioClip, Frame, FramePair, PixelFormat, Pixe
 from edged.contracts.model import Options
 from edged.contracts.services import any_service
 from edged.contracts.slot import Priority
-from edged.discovery import discover
+from edged.discovery import Plugins, discover
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.log import set_up
@@ -139,11 +139,18 @@ class OpenModel:
         return AskedFrame(ask, (said.height, said.width), said.captured_at, said.seq, known)
 
 
+def concerned_plugins(given: Mapping[str, Any], models: Set[str]) -> Plugins:
+    """The plugins of these models and of those that they use; all where that is not enough."""
+    folders, single = [*map(Path, given["plugins"])], [*map(Path, given["single"])]
+    found = discover(folders, single=single, words=models)
+    return found if models <= found.models.keys() else discover(folders, single=single)
+
+
 def open_model(parent: Parent, given: Mapping[str, Any]) -> tuple[Tree, Handle]:
     """Open the model that is named. Raises as `Opener.acquire`."""
     set_up()
     turn = threading.Lock()
-    plugins = discover([*map(Path, given["plugins"])], single=map(Path, given["single"]))
+    plugins = concerned_plugins(given, {given["model"], *(model for _, model in given["uses"])})
     opener = Opener(
         Catalogue(Path(given["models"]), plugins.models),
         Concurrency(1, given["threads"]),

@@ -25,7 +25,7 @@ function added(name) {
   return row;
 }
 
-function fill(row, { service, model, variant, device, latency_ms, state }) {
+function fill(row, { service, model, variant, device, latency_ms, state, preparing }) {
   const facts = { model, variant, device, latency: milliseconds(latency_ms) };
   const tone = { running: "good", idle: "off", loading: "busy" }[state] ?? "bad";
   say(one(".service", row), service);
@@ -36,4 +36,5 @@ function fill(row, { service, model, variant, device, latency_ms, state }) {
   }
   one(".how", row).colSpan = tone === "bad" ? Object.keys(facts).length + 1 : 1;
   showState(one(".state", row), tone, state);
+  say(one(".preparing", row), preparing);
 }
