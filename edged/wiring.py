@@ -1,6 +1,6 @@
 """From a configuration to the units that it asks for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from edged import __version__
@@ -98,14 +98,6 @@ class Wiring:
             )
         return wishes
 
-    def forget_events(self, settings: Config) -> None:
-        """Take back from the broker the events of streams that are gone, off, or now tell every result."""
-        off = self._switched_off()
-        streams = {name: stream for name, stream in settings.streams.items() if name not in off}
-        self._core.telling.keep_only(
-            {(name, service) for name, stream in streams.items() for service in stream.events()}
-        )
-
     def opener(self, settings: Config) -> Opener:
         """What opens the models; another one only when its settings change."""
         key = (settings.paths, settings.runtime.workers)
@@ -131,20 +123,14 @@ class Wiring:
             uploads=lambda id: self.stores.upload(self._settings or settings, id),
         )
 
-    def _intake(self) -> RequestQueue:
-        intake = self._core.requests()
-        if intake is None:
-            raise NotReady("the request queue does not run")
-        return intake
-
     def _jobs(self, settings: Config) -> Unit:
         folder = settings.paths.state / "jobs"
-        return JobDesk(folder, self._intake(), settings.requests, self._core.counters)
+        return JobDesk(folder, self._core.intake(), settings.requests, self._core.counters)
 
     def _http(self, settings: Config) -> Unit:
         sources = Sources(
             version=__version__,
-            intake=self._intake(),
+            intake=self._core.intake(),
             jobs=self._core.jobs,
             counters=self._core.counters,
             table=self._core.table,
@@ -161,7 +147,7 @@ class Wiring:
         unit = MqttUnit(
             node=settings.node,
             settings=settings.mqtt,
-            intake=self._intake(),
+            intake=self._core.intake(),
             counters=self._core.counters,
             state_dir=settings.paths.state,
             verbs=self._verbs,
@@ -191,6 +177,14 @@ class Wiring:
         opened = stream.model_copy(update={"source": source})
         store = self.stores.artefacts(settings)
         return stream_unit(self._core, settings.node, name, opened, workers, store=store)
+
+
+def forget_events(core: Core, settings: Config, off: Collection[str]) -> None:
+    """Take back from the broker the events of streams that are gone, off, or now tell every result."""
+    streams = {name: stream for name, stream in settings.streams.items() if name not in off}
+    core.telling.keep_only(
+        {(name, service) for name, stream in streams.items() for service in stream.events()}
+    )
 
 
 def _workers(settings: Config) -> int:

@@ -78,7 +78,7 @@ class Opener:
         self._instances: Shared[tuple[str, Preference, int], _Opened] = Shared()
         self.renewals = Renewals(catalogue.card)
         """Of models that got other variants."""
-        self._deriving = threading.Lock()
+        self._deriving = threading.Lock()  # one model at a time
 
     def acquire(
         self,
@@ -153,7 +153,8 @@ class Opener:
             used = self.acquire_used(card, wish, undo)
             parts = {name: UsedModel(instance) for name, instance in used.items()}
             if stale:
-                self._derive_again(model, parts, stale)
+                with self._deriving:
+                    _derive_again(self.catalogue, model, parts, self._concurrency, stale)
             if card.graphs:
                 held, facts, skipped = self._best(card, wish)
             else:  # it runs as the first of those that it uses
@@ -171,18 +172,6 @@ class Opener:
             undo.pop_all()
         _log_opened(instance)
         return _Opened(instance, held, tuple(used.values()))
-
-    def _derive_again(self, model: AnyModel, parts: Mapping[str, Part], stale: Sequence[VariantName]) -> None:
-        """Derive variants from weights that are kept, one model at a time; without a network."""
-        card, catalogue = model.card, self.catalogue
-        log.info("%s: derived by another recipe, now again: %s", card.id, ", ".join(stale))
-        try:
-            with self._deriving:
-                files = {name: catalogue.store.verified(card, name) for name in card.weights}
-                root = catalogue.root / card.id
-                Workshop(model, parts, files, root, self._concurrency, _silent).run(stale)
-        except (EdgedError, OSError) as error:
-            log.warning("%s: cannot be derived again: %s", card.id, error)
 
     def _best(self, card: ModelCard, wish: Preference) -> tuple[Held, ModelFacts, dict[str, str]]:
         """The sessions of the best candidate that opens, what really runs, and why nothing better does."""
@@ -208,6 +197,23 @@ class Opener:
         files = partial(self.catalogue.store.verified, model.card)
         resources = open_resources(model, files) | self._gallery(model, parts)
         return Tools(held.sessions, resources, parts)
+
+
+def _derive_again(
+    catalogue: Catalogue,
+    model: AnyModel,
+    parts: Mapping[str, Part],
+    concurrency: Concurrency,
+    stale: Sequence[VariantName],
+) -> None:
+    """Derive variants from weights that are kept; without a network."""
+    card = model.card
+    log.info("%s: derived by another recipe, now again: %s", card.id, ", ".join(stale))
+    try:
+        files = {name: catalogue.store.verified(card, name) for name in card.weights}
+        Workshop(model, parts, files, catalogue.root / card.id, concurrency, _silent).run(stale)
+    except (EdgedError, OSError) as error:
+        log.warning("%s: cannot be derived again: %s", card.id, error)
 
 
 def _galleries(

@@ -1,4 +1,4 @@
-"""Which models got other variants while they were open, and so which instances would be opened otherwise now."""
+"""Which models got other variants while they were open, and so which instances are outdated."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -169,6 +169,4 @@ class Demand:
                 del self._failed[name]
             self._table.forgive(name)
             self._changed()
-        self._residents.renew()
-        self._residents.leave_idle(self._idle_s())
-        self._residents.make_room()
+        self._residents.tidy(self._idle_s())

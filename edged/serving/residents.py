@@ -94,6 +94,12 @@ class Residents:
             log.info("%s left memory", name)
             self._changed()
 
+    def tidy(self, idle_s: float) -> None:
+        """All serve by what runs best now, and those leave that must."""
+        self.renew()
+        self.leave_idle(idle_s)
+        self.make_room()
+
     def leave_idle(self, idle_s: float) -> None:
         """Those leave that nobody asked for so long, and those that have units of their own now."""
         for name in [name for name, served in self._held.copy().items() if self._is_left(served, idle_s)]:
