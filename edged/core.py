@@ -41,6 +41,12 @@ class Core:
         """The queue of requests, while it runs."""
         return self.units.get("requests", RequestQueue)
 
+    def intake(self) -> RequestQueue:
+        """The same. Raises `NotReady` while it does not run."""
+        if (queue := self.requests()) is None:
+            raise NotReady("the request queue does not run")
+        return queue
+
     def jobs(self) -> JobDesk:
         """The requests whose answers are fetched later. Raises `NotReady` while nobody takes them."""
         if (jobs := self.units.get("jobs", JobDesk)) is None:

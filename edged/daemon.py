@@ -21,7 +21,7 @@ from edged.flow.units import Wish
 from edged.health import Systemd, health
 from edged.opening import open_plugins
 from edged.streams.publisher import Sink
-from edged.wiring import Wiring
+from edged.wiring import Wiring, forget_events
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class Daemon:
         wishes: dict[str, Wish] = self.wiring.wishes(self.config)
         self.core.table.want(self.config.wanted_services())
         failures = self.core.units.reconcile(wishes)
-        self.wiring.forget_events(self.config)
+        forget_events(self.core, self.config, self._switches.off())
         self._systemd.tell("READY=1", f"STATUS={len(wishes) - len(failures)} of {len(wishes)} units run")
         self._announce()
         return failures

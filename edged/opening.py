@@ -18,7 +18,7 @@ from edged.repository.puller import Puller
 from edged.repository.sessions import Watch, unwatched
 from edged.repository.variants import Preference
 from edged.runtimes.slot import DeviceSlot
-from edged.serving.preparation import Make
+from edged.serving.workshops import Make
 
 PACKAGED = Path(__file__).parent / "_plugins"
 MODEL = "edged.tenants.model:open_model"

@@ -1,6 +1,6 @@
 """From a configuration to the units that it asks for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from edged import __version__
@@ -16,17 +16,16 @@ from edged.http.status import Status
 from edged.media.fetch import ByteLimit
 from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.unit import MqttUnit
-from edged.opening import make_opener, make_workshops, resolve_source
-from edged.repository.catalogue import Catalogue
+from edged.opening import make_opener, resolve_source
 from edged.repository.opener import Opener
 from edged.requests.in_work import InWork
 from edged.requests.jobs import JobDesk
 from edged.requests.queue import RequestQueue
+from edged.service_units import preparation
 from edged.serving.demand import Demand
 from edged.serving.offers import idle_model
-from edged.serving.preparation import Preparation
 from edged.serving.scheduler import Scheduler
-from edged.serving.unit import ServiceSettings, ServiceUnit, configured_models
+from edged.serving.unit import ServiceSettings, ServiceUnit
 from edged.status import status
 from edged.stores import MadeOf, Stores, artefacts_key, uploads_key
 from edged.stream_units import stream_unit
@@ -74,7 +73,8 @@ class Wiring:
             "mqtt": Wish((*queue, *broker), partial(self._mqtt, settings), order=30),
         }
         if self._prepares:
-            wishes["preparation"] = Wish(base, partial(self._preparation, settings), order=12)
+            given = (core, self._now, self.opener(settings), self._services_changed)
+            wishes["preparation"] = Wish(base, partial(preparation, *given), order=12)
         if settings.http.listen is not None:
             stores = (*artefacts_key(settings), *uploads_key(settings))
             wishes["http"] = Wish((*queue, settings.http, *stores), partial(self._http, settings), order=30)
@@ -98,14 +98,6 @@ class Wiring:
             )
         return wishes
 
-    def forget_events(self, settings: Config) -> None:
-        """Take back from the broker the events of streams that are gone, off, or now tell every result."""
-        off = self._switched_off()
-        streams = {name: stream for name, stream in settings.streams.items() if name not in off}
-        self._core.telling.keep_only(
-            {(name, service) for name, stream in streams.items() for service in stream.events()}
-        )
-
     def opener(self, settings: Config) -> Opener:
         """What opens the models; another one only when its settings change."""
         key = (settings.paths, settings.runtime.workers)
@@ -114,9 +106,12 @@ class Wiring:
 
     def status(self) -> Status:
         """How everything is, under the configuration that was applied last."""
+        return status(self._core, self._now(), self._switched_off())
+
+    def _now(self) -> Config:
         if self._settings is None:
             raise NotReady("no configuration is applied yet")
-        return status(self._core, self._settings, self._switched_off())
+        return self._settings
 
     def _requests(self, settings: Config) -> Unit:
         core = self._core
@@ -128,20 +123,14 @@ class Wiring:
             uploads=lambda id: self.stores.upload(self._settings or settings, id),
         )
 
-    def _intake(self) -> RequestQueue:
-        intake = self._core.requests()
-        if intake is None:
-            raise NotReady("the request queue does not run")
-        return intake
-
     def _jobs(self, settings: Config) -> Unit:
         folder = settings.paths.state / "jobs"
-        return JobDesk(folder, self._intake(), settings.requests, self._core.counters)
+        return JobDesk(folder, self._core.intake(), settings.requests, self._core.counters)
 
     def _http(self, settings: Config) -> Unit:
         sources = Sources(
             version=__version__,
-            intake=self._intake(),
+            intake=self._core.intake(),
             jobs=self._core.jobs,
             counters=self._core.counters,
             table=self._core.table,
@@ -158,7 +147,7 @@ class Wiring:
         unit = MqttUnit(
             node=settings.node,
             settings=settings.mqtt,
-            intake=self._intake(),
+            intake=self._core.intake(),
             counters=self._core.counters,
             state_dir=settings.paths.state,
             verbs=self._verbs,
@@ -180,27 +169,6 @@ class Wiring:
         idle_s = lambda: (self._settings or settings).runtime.idle  # noqa: E731
         return Demand(core.table, self.opener(settings), idle_s, core.memory, changed=changed)
 
-    def _preparation(self, settings: Config) -> Unit:
-        core, opener = self._core, self.opener(settings)
-        return Preparation(
-            *(core.table, opener, make_workshops(settings, core.memory), core.memory, core.counters),
-            wanted=partial(self._configured, settings, opener.catalogue),
-            renew=self._renew,
-            changed=self._services_changed,
-        )
-
-    def _configured(self, settings: Config, catalogue: Catalogue) -> list[str]:
-        return configured_models((self._settings or settings).wanted_services(), catalogue)
-
-    def _renew(self) -> None:
-        """Have all services take what runs best now."""
-        units = self._core.units
-        if (demand := units.get("demand", Demand)) is not None:
-            demand.renew()
-        for name in self._core.table.wanted:
-            if (unit := units.get(f"service/{name}", ServiceUnit)) is not None:
-                unit.renew()
-
     def _stream(self, settings: Config, name: str, stream: StreamSettings) -> Unit:
         workers = self._core.workers()
         if workers is None:
@@ -208,6 +176,14 @@ class Wiring:
         opened = stream.with_sources(partial(resolve_source, catalogue=self.opener(settings).catalogue))
         store = self.stores.artefacts(settings)
         return stream_unit(self._core, settings.node, name, opened, workers, store=store)
+
+
+def forget_events(core: Core, settings: Config, off: Collection[str]) -> None:
+    """Take back from the broker the events of streams that are gone, off, or now tell every result."""
+    streams = {name: stream for name, stream in settings.streams.items() if name not in off}
+    core.telling.keep_only(
+        {(name, service) for name, stream in streams.items() for service in stream.events()}
+    )
 
 
 def _workers(settings: Config) -> int:

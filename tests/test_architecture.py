@@ -36,7 +36,7 @@ FLOORS = (
     {"config", "credentials", "dropins", "mend", "secrets"},
     {"core", "telling", "health", "status", "control", "opening"},
     {"testing", "scaffold", "tenants"},
-    {"stream_units", "stores", "wiring", "daemon"},
+    {"stream_units", "service_units", "stores", "wiring", "daemon"},
     {"chaos"},
     {"bench"},
     {"cli"},

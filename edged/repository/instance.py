@@ -105,7 +105,6 @@ class Instance:
         asked: Preference = ANYTHING,
         skipped: Mapping[str, str] = MappingProxyType({}),
         signatures: Mapping[str, Signature] = MappingProxyType({}),
-        generation: int = 0,
     ) -> None:
         self.card = model.card
         self.facts = facts
@@ -116,7 +115,6 @@ class Instance:
         """Why nothing that ranks higher runs, by variant and device."""
         self.signatures = signatures
         """Inputs and outputs as its runtime knows them, by graph of the card."""
-        self.generation = generation  # as of `Opener.renew`
         self.model = model
         self.tools = tools
         """As they were opened: the sessions without slot and timing."""

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from edged.repository.catalogue import Catalogue, Uses
 from edged.repository.instance import Instance, UsedModel
 from edged.repository.isolated import AnyInstance, IsolatedInstance
 from edged.repository.parts import used_models
+from edged.repository.renewals import Renewals
 from edged.repository.resources import open_gallery, open_resources
 from edged.repository.sessions import Held, SharedSessions, Watch, unwatched
 from edged.repository.shared import Shared
@@ -75,12 +75,13 @@ class Opener:
         self._gallery = _galleries(catalogue.root, gallery, memory)
         self._concurrency = concurrency
         self._counters = counters
-        self._slot_for = slot_for
+        self.slot_for = slot_for
         self._start = start
         self._sessions = SharedSessions(catalogue.root, concurrency, counters, watch)
         self._instances: Shared[tuple[str, Preference, int], _Opened] = Shared()
-        self._renewed = Counter[str]()
-        self._deriving = threading.Lock()
+        self.renewals = Renewals(catalogue.card)
+        """Of models that got other variants."""
+        self._deriving = threading.Lock()  # one model at a time
 
     def acquire(
         self,
@@ -98,31 +99,11 @@ class Opener:
         """
         wish = Preference(device, precision, strict, tuple(uses))
         known = self.catalogue.model(model)
-        generation = self._generation(known.card, wish)
-        make = partial(self._open, known, wish, generation)
-        return self._instances.acquire((model, wish, generation), make).instance
-
-    def renew(self, model: str) -> None:
-        """Its variants have changed: who asks from now on, for it or one that uses it, gets it opened anew.
-
-        What is open stays so until it is given back.
-        """
-        self._renewed[model] += 1
-
-    def is_outdated(self, instance: AnyInstance) -> bool:
-        """Whether it was renewed since; false in a process of its own, which its next start renews."""
-        if isinstance(instance, IsolatedInstance):
-            return False
-        return instance.generation != self._generation(instance.card, instance.asked)
-
-    def slot(self, device: str) -> Slot:
-        """The right to run on a device."""
-        return self._slot_for(device)
-
-    def _generation(self, card: ModelCard, wish: Preference) -> int:
-        """How often it, or one that it uses, was renewed. Raises as `used_models`."""
-        used = used_models(card, wish, self.catalogue.card).values()
-        return sum(self._renewed[model] for model in (card.id, *used))
+        generation = self.renewals.now(known.card, wish)
+        make = partial(self._open, known, wish)
+        instance = self._instances.acquire((model, wish, generation), make).instance
+        self.renewals.opened(instance, generation)
+        return instance
 
     def isolate(
         self, model: str, wish: Preference, memory_bytes: int, host_uses: Set[str] = frozenset()
@@ -136,7 +117,7 @@ class Opener:
         with ExitStack() as undo:
             ours = self.acquire_used(card, wish, undo, host_uses)
             start = partial(self._start, model, wish, memory_bytes)
-            instance = IsolatedInstance(card, ours, wish, start, self._slot_for, self._counters)
+            instance = IsolatedInstance(card, ours, wish, start, self.slot_for, self._counters)
             undo.pop_all()
         _log_opened(instance)
         return instance
@@ -148,7 +129,7 @@ class Opener:
             for ours in instance.parts.values():
                 self.release(ours)
             return
-        last = self._instances.release((instance.card.id, instance.asked, instance.generation))
+        last = self._instances.release((instance.card.id, instance.asked, self.renewals.of(instance)))
         if last is not None:
             self._sessions.release(last.held)
             for used in last.used:
@@ -165,7 +146,7 @@ class Opener:
             stack.callback(self.release, acquired[name])
         return acquired
 
-    def _open(self, model: AnyModel, wish: Preference, generation: int) -> _Opened:
+    def _open(self, model: AnyModel, wish: Preference) -> _Opened:
         """Open a model on top of those that it uses."""
         card = model.card
         stale = self.catalogue.stale(card)
@@ -175,37 +156,25 @@ class Opener:
             used = self.acquire_used(card, wish, undo)
             parts = {name: UsedModel(instance) for name, instance in used.items()}
             if stale:
-                self._derive_again(model, parts, stale)
+                with self._deriving:
+                    _derive_again(self.catalogue, model, parts, self._concurrency, stale)
             if card.graphs:
                 held, facts, skipped = self._best(card, wish)
             else:  # it runs as the first of those that it uses
                 first = next(iter(used.values()))
                 held, facts, skipped = Held({}, ()), first.facts.model_copy(update={"name": card.id}), {}
             undo.callback(self._sessions.release, held)
-            tools, slot = self._tools(model, held, parts), self._slot_for(facts.device)
+            tools, slot = self._tools(model, held, parts), self.slot_for(facts.device)
             signatures = {graph: session.signature for graph, session in held.sessions.items()}
             instance = Instance(
                 *(model, tools, facts, slot, self._counters),
                 asked=wish,
                 skipped=skipped,
                 signatures=signatures,
-                generation=generation,
             )
             undo.pop_all()
         _log_opened(instance)
         return _Opened(instance, held, tuple(used.values()))
-
-    def _derive_again(self, model: AnyModel, parts: Mapping[str, Part], stale: Sequence[VariantName]) -> None:
-        """Derive variants from weights that are kept, one model at a time; without a network."""
-        card, catalogue = model.card, self.catalogue
-        log.info("%s: derived by another recipe, now again: %s", card.id, ", ".join(stale))
-        try:
-            with self._deriving:
-                files = {name: catalogue.store.verified(card, name) for name in card.weights}
-                root = catalogue.root / card.id
-                Workshop(model, parts, files, root, self._concurrency, _silent).run(stale)
-        except (EdgedError, OSError) as error:
-            log.warning("%s: cannot be derived again: %s", card.id, error)
 
     def _best(self, card: ModelCard, wish: Preference) -> tuple[Held, ModelFacts, dict[str, str]]:
         """The sessions of the best candidate that opens, what really runs, and why nothing better does."""
@@ -214,7 +183,7 @@ class Opener:
         ranking = candidates(card, here, wish, manifests)
         skipped = dict(ranking.skipped)
         for candidate in ranking.candidates:
-            slot = self._slot_for(candidate.device)
+            slot = self.slot_for(candidate.device)
             try:
                 held = self._sessions.acquire(card, candidate, manifests[candidate.variant], slot)
             except EdgedError as error:
@@ -231,6 +200,23 @@ class Opener:
         files = partial(self.catalogue.store.verified, model.card)
         resources = open_resources(model, files) | self._gallery(model, parts)
         return Tools(held.sessions, resources, parts)
+
+
+def _derive_again(
+    catalogue: Catalogue,
+    model: AnyModel,
+    parts: Mapping[str, Part],
+    concurrency: Concurrency,
+    stale: Sequence[VariantName],
+) -> None:
+    """Derive variants from weights that are kept; without a network."""
+    card = model.card
+    log.info("%s: derived by another recipe, now again: %s", card.id, ", ".join(stale))
+    try:
+        files = {name: catalogue.store.verified(card, name) for name in card.weights}
+        Workshop(model, parts, files, catalogue.root / card.id, concurrency, _silent).run(stale)
+    except (EdgedError, OSError) as error:
+        log.warning("%s: cannot be derived again: %s", card.id, error)
 
 
 def _galleries(

@@ -54,7 +54,6 @@ class Demand:
         self._wake = threading.Event()
         memory.on_shortage(self._wake.set)
         self._stopping = False
-        self._outdated = False
         self._look_at = 0.0
         self._thread = threading.Thread(target=self._work, name="demand", daemon=True)
 
@@ -83,11 +82,6 @@ class Demand:
     def beat(self) -> float:
         """Opening a model may take long and is no fault: always alive."""
         return time.monotonic()
-
-    def renew(self) -> None:
-        """Have all that are loaded serve by what runs best now, soon."""
-        self._outdated = True
-        self._wake.set()
 
     def ask(self, name: str) -> bool:
         """Whether a service begins to load, or does so already; whoever asks may be any thread."""
@@ -125,9 +119,6 @@ class Demand:
                 self._look()
             if (name := next(iter(self._asked.copy()), None)) is not None:
                 self._load(name)
-            if self._outdated:
-                self._outdated = False
-                self._residents.renew()
             self._tidy()
             if not self._asked:
                 self._wake.wait(min(_TICK_S, self._idle_s() / 4))

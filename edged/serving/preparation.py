@@ -3,33 +3,21 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from tempfile import TemporaryDirectory
+from collections.abc import Callable
 
-from edged.children.child import Child
-from edged.children.wire import Message
 from edged.contracts.card import VariantName
-from edged.contracts.errors import EdgedError, NotReady
-from edged.flow.budget import Budget
+from edged.contracts.errors import EdgedError
 from edged.flow.counters import Counters
 from edged.repository.opener import Opener
-from edged.repository.questions import Questions
 from edged.repository.unfinished import Unfinished, all_tried, bytes_of, unfinished, used_first
 from edged.repository.workshop import alone
-from edged.serving.run import RunHandle
 from edged.serving.table import ServiceTable
+from edged.serving.workshops import Step, Workshops
 
 log = logging.getLogger(__name__)
 
-NEEDED_BYTES, NEEDED_TIMES = 450_000_000, 8
-"""Memory that deriving a model takes: the libraries, and so many times its weights."""
 LOOK_S = 60.0
 """Seconds until it is tried again to prepare a model for which there was no memory."""
-
-Make = Callable[[str, bool, int, str], Child]
-"""Makes the child with the workshop of a model, which yields its time to others or not, and may hold so many
-bytes of memory; what is temporary lies in the folder that is named."""
 
 
 class Preparation:
@@ -44,8 +32,7 @@ class Preparation:
         self,
         table: ServiceTable,
         opener: Opener,
-        make: Make,
-        memory: Budget,
+        workshops: Workshops,
         counters: Counters,
         *,
         wanted: Callable[[], list[str]],
@@ -56,8 +43,7 @@ class Preparation:
         `changed` is called when there is something else to tell."""
         self._table = table
         self._opener = opener
-        self._make = make
-        self._memory = memory
+        self._workshops = workshops
         self._counters = counters
         self._wanted = wanted
         self._renew = renew
@@ -67,15 +53,12 @@ class Preparation:
         self._finished: set[str] = set()
         self._later: dict[str, float] = {}
         """Not before then, by model; `time.monotonic()`."""
-        self._child: Child | None = None
-        self._short = threading.Event()
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="preparation", daemon=True)
 
     def start(self) -> None:
         """Begin as soon as the services are up."""
-        self._memory.on_shortage(self._short.set)
         self._table.watch(self._wake.set)
         self._thread.start()
 
@@ -83,10 +66,8 @@ class Preparation:
         """End what is in work; nothing half made stays."""
         self._stopping.set()
         self._table.unwatch(self._wake.set)
-        self._memory.off_shortage(self._short.set)
         self._wake.set()
-        if (child := self._child) is not None:
-            child.close()
+        self._workshops.close()
         self._thread.join()
 
     def state(self) -> str:
@@ -142,7 +123,7 @@ class Preparation:
         finally:
             self._told.pop(model, None)
         if not self._stopping.is_set():
-            self._opener.renew(model)
+            self._opener.renewals.renew(model)
             self._renew()
         self._changed()
 
@@ -151,9 +132,10 @@ class Preparation:
             pass  # what the child was making is removed
         if self._stopping.is_set():
             return
-        if self._short.is_set():
+        if self._workshops.short.is_set():
             self._counters.count(f"preparations/{model}", "no memory")
             self._later[model] = time.monotonic() + LOOK_S
+            log.info("%s: its variants wait for memory: %s", model, error)
             return
         self._counters.count(f"preparations/{model}", type(error).__name__)
         self._failed[model] = str(error)
@@ -161,17 +143,17 @@ class Preparation:
 
     def _make_all(self, model: str, lacking: Unfinished) -> None:
         """Derive, then measure. Raises when that must end, or cannot begin."""
-        self._short.clear()
+        weights = bytes_of(self._opener.catalogue, model)
         if lacking.derive:
-            with self._workshop(model, True) as step:
+            with self._workshops.open(model, weights, yields=True) as step:
                 for done, variant in enumerate(lacking.derive):
                     self._tell(model, f"{variant} is derived, {done + 1} of {len(lacking.derive)} variants")
                     self._derive(model, variant, step)
         if lacking.measure:
-            with self._workshop(model, False) as step:
+            with self._workshops.open(model, weights, yields=False) as step:
                 step({"derive": [], "measure": True}, lambda done: self._tell_measured(model, done))
 
-    def _derive(self, model: str, variant: VariantName, step: "Step") -> None:
+    def _derive(self, model: str, variant: VariantName, step: Step) -> None:
         if why := step({"derive": [variant], "measure": False}, None).tree["why_not"]:
             self._counters.count(f"preparations/{model}", f"without {variant}")
             log.warning("%s: %s is left out: %s", model, variant, why)
@@ -183,42 +165,3 @@ class Preparation:
         if self._told.get(model) != what:
             self._told[model] = what
             self._changed()
-
-    @contextmanager
-    def _workshop(self, model: str, yields: bool) -> Iterator["Step"]:
-        """What makes one step after the other, in a process of its own for as long as the block lasts."""
-        room = self._room(model)
-        with TemporaryDirectory(prefix="edged-", ignore_cleanup_errors=True) as scratch:
-            child = self._child = self._make(model, yields, room, scratch)
-            try:
-                child.start()
-                if self._stopping.is_set():  # it may have come too late to be closed
-                    child.close()
-                child.report()
-                yield lambda said, told: self._step(child, said, told)
-            finally:
-                child.close()
-
-    def _step(self, child: Child, said: dict[str, object], told: Callable[[float], None] | None) -> Message:
-        run = RunHandle(report=told)
-        with Questions((), run, self._opener.slot, None) as questions:
-            return child.call(Message(said), self._check, questions.answer)
-
-    def _room(self, model: str) -> int:
-        """Bytes that may be taken now. Raises `NotReady` where they are too few."""
-        free = self._memory.total - self._memory.held
-        needed = NEEDED_BYTES + NEEDED_TIMES * bytes_of(self._opener.catalogue, model)
-        if free < needed:
-            self._short.set()
-            self._tell(model, f"its variants wait for {needed / 1e6:.0f} MB of memory")
-            raise NotReady(f"{needed} bytes of memory are wanted, and {free} are free")
-        return free
-
-    def _check(self) -> None:
-        """Raises `NotReady` when the work in the child must end."""
-        if self._stopping.is_set() or self._short.is_set():
-            raise NotReady("others want its memory, or the daemon ends")
-
-
-Step = Callable[[dict[str, object], Callable[[float], None] | None], Message]
-"""Has the child make what is said; tells how far it is."""

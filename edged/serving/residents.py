@@ -98,7 +98,8 @@ class Residents:
             self._changed()
 
     def tidy(self, idle_s: float) -> None:
-        """Whoever must leaves, and what is freed goes back to the system now and then."""
+        """All serve by what runs best now, those leave that must, what is freed goes back now and then."""
+        self.renew()
         self.leave_idle(idle_s)
         self.make_room()
         if (now := time.monotonic()) >= self._trim_at:

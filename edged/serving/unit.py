@@ -126,7 +126,7 @@ def opened_or_why(name: str, wanted: ServiceSettings, opener: Opener) -> Served 
 def reopened(served: Served, wanted: ServiceSettings, opener: Opener) -> Served | None:
     """A service opened anew where another variant runs now; none: it is best as it is, or nothing opens."""
     old = served.instance
-    if isinstance(old, IsolatedInstance) or not opener.is_outdated(old):
+    if isinstance(old, IsolatedInstance) or not opener.renewals.is_outdated(old):
         return None
     opened = opened_or_why(served.service.name, wanted, opener)
     if isinstance(opened, str):

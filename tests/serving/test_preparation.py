@@ -26,6 +26,7 @@ from edged.serving.demand import Demand
 from edged.serving.preparation import Preparation
 from edged.serving.table import ServiceTable
 from edged.serving.unit import ServiceSettings, ServiceUnit, configured_models
+from edged.serving.workshops import Workshops
 from edged.testing import FakeRun
 from tests.broker import until
 from tests.graphs import card, write_graph
@@ -76,10 +77,11 @@ class Box:
             self.made.append(child := make(*given))
             return child
 
+        workshops = Workshops(kept, self.memory, self.opener.slot_for)
         self.preparation = Preparation(
-            *(self.table, self.opener, kept, self.memory, self.counters),
+            *(self.table, self.opener, workshops, self.counters),
             wanted=lambda: configured_models(services, self.opener.catalogue),
-            renew=self.unit.renew if wanted else self.demand.renew,
+            renew=self.unit.renew if wanted else self.demand.beat,
             changed=self.note,
         )
 
