@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from edged.children.inside import Spent
 from edged.children.lives import Lives
 from edged.children.process import Process
 from edged.children.rooms import Garbled
@@ -102,6 +103,10 @@ class Child:
             process.end(f"its call was not over in time ({overdue.error})")
             process.why()  # the next caller gets another one
             raise overdue.error from None
+        except Spent as spent:
+            process.end(str(spent))
+            process.why()
+            raise spent.error from None
         except BaseException as error:  # what `answer` raised and could not tell
             if not watch.over:
                 process.end(f"its call was broken off: {type(error).__name__}")

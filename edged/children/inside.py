@@ -32,6 +32,14 @@ _DEATH = 1  # PR_SET_PDEATHSIG
 _FIRST_TO_GO = "500"
 
 
+class Spent(Exception):
+    """Raised by who answers a call: with this error, and the process is of no use any more."""
+
+    def __init__(self, error: EdgedError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Parent:
     """Who started this process, as those see it who work here. Safe from several threads."""
 
@@ -136,6 +144,8 @@ def _answered(handle: Handle, parent: Parent) -> Message:
         del answer
     except Gone:
         raise
+    except Spent as spent:
+        said = Message({"failed": failure(spent.error), "spent": True})
     except Exception as error:  # noqa: BLE001 - the boundary "one call of a child"
         said = Message({"failed": failure(error)})
     return Message({**said.tree, "kept": parent.let_go()}, said.arrays)

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from edged.children.inside import Spent
 from edged.children.process import Process
 from edged.children.rooms import Garbled
 from edged.children.talk import Desk, Overdue, Watch, conversation
@@ -152,8 +153,8 @@ class Lives:
             with self._desk() as answer:
                 watch = Watch(tick, self._terms.start_s, 0.0)
                 report = conversation(process.channel, hello, watch, answer).tree
-        except (Overdue, EdgedError) as error:
-            self._fail(error.error if isinstance(error, Overdue) else error)
+        except (Overdue, Spent, EdgedError) as error:
+            self._fail(error if isinstance(error, EdgedError) else error.error)
             process.end(str(self._failure))
         except (Gone, Garbled):
             if process.lives(0.2):

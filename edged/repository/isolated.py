@@ -27,18 +27,10 @@ from edged.flow.counters import Counters
 from edged.repository.instance import Instance, UsedModel
 from edged.repository.questions import Questions
 from edged.repository.variants import Preference
-from edged.runtimes.signature import Port, Signature
+from edged.runtimes.signature import Ports, Signature
 
 Start = Callable[[Desk], Child]
 """Makes the child, not yet started."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """A `Signature` as a value."""
-
-    inputs: Sequence[Port]
-    outputs: Sequence[Port]
 
 
 @dataclass(frozen=True, slots=True)

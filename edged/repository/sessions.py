@@ -18,7 +18,7 @@ from edged.repository.compiled import CompiledGraphs
 from edged.repository.shared import Shared
 from edged.repository.variants import Candidate
 from edged.runtimes.devices import Concurrency
-from edged.runtimes.opening import OpenSession, made_by, open_session
+from edged.runtimes.opening import OpenSession, made_by, open_session, spared
 
 _DTYPES = {"f32": np.float32, "i64": np.int64, "i32": np.int32, "u8": np.uint8}
 
@@ -101,7 +101,7 @@ class SharedSessions:
             session = open_in()
         with slot.hold(Priority.JOB):
             session.run(_zeros(graph))
-        return self._watch(session)
+        return self._watch(spared(session, path, candidate.variant, shared))
 
 
 def _zeros(graph: Graph) -> Tensors:

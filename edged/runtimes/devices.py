@@ -13,7 +13,11 @@ from pydantic import Field
 
 from edged.contracts.card import Runtime
 from edged.contracts.settings import Seconds, Settings
+from edged.runtimes.gpu import gpu
 from edged.runtimes.ov_core import capabilities, core
+
+GPU = "gpu"
+"""ONNX Runtime's, of any maker; its provider chooses the GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +158,9 @@ def _onnxruntime() -> list[Device]:
 
     release = onnxruntime.__version__
     found = [Device("cpu", "onnxruntime", _cpu_name(), ("f32", "int8"), release)]
+    if (there := gpu()) is not None and there.name:
+        release_too = f"{release}, webgpu {tool_version('onnxruntime-ep-webgpu')}, driver {there.driver}"
+        found.append(Device(GPU, "onnxruntime", there.name, ("f32",), release_too))
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         found.append(Device("cuda:0", "onnxruntime", "CUDA device 0", ("f32", "int8"), release))
     return found

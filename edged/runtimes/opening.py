@@ -1,5 +1,6 @@
 """Open a graph in the runtime that a variant names; a runtime is imported when it is opened first."""
 
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, cast
@@ -7,7 +8,8 @@ from typing import Protocol, cast
 from edged.contracts.card import Precision, Runtime, VariantName
 from edged.contracts.errors import VariantError
 from edged.contracts.model import Session
-from edged.runtimes.devices import Concurrency, openvino_device
+from edged.runtimes.devices import GPU, Concurrency, openvino_device
+from edged.runtimes.lane import LaneSession, SparedSession
 from edged.runtimes.ov import OvSession
 from edged.runtimes.ov_core import compiled_by
 from edged.runtimes.signature import Signature
@@ -16,8 +18,10 @@ from edged.runtimes.signature import Signature
 class OpenSession(Session, Protocol):
     """A session that knows what it really runs on, and its graph."""
 
-    device: str
-    """`cpu`, `gpu`, `npu`, `cuda:0`: asked back from the runtime."""
+    @property
+    def device(self) -> str:
+        """`cpu`, `gpu`, `npu`, `cuda:0`: asked back from the runtime."""
+
     precision: Precision
     """What it computes in."""
     signature: Signature
@@ -44,6 +48,15 @@ def open_session(
         raise VariantError(f"the package {runtime} is not installed")
     if runtime == "openvino":
         return OvSession(path, device, precision, concurrency, cache_dir)
+    if device == GPU:
+        return LaneSession(path, device, precision, concurrency)
     from edged.runtimes.ort import OrtSession  # noqa: PLC0415 - loads ONNX Runtime
 
     return OrtSession(path, device, precision, concurrency)
+
+
+def spared(session: OpenSession, path: Path, variant: VariantName, concurrency: Concurrency) -> OpenSession:
+    """A session of a device that may be lost, with one on the CPU for that time; others as they are."""
+    if not isinstance(session, LaneSession):
+        return session
+    return SparedSession(session, partial(open_session, path, variant, "cpu", concurrency))
