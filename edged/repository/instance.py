@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -30,6 +30,7 @@ from edged.flow.counters import Counters
 from edged.flow.pulse import beat
 from edged.repository.variants import ANYTHING, Preference
 from edged.runtimes.checked import checked
+from edged.runtimes.lane import SparedSession
 from edged.runtimes.signature import Signature
 
 log = logging.getLogger(__name__)
@@ -107,8 +108,7 @@ class Instance:
         signatures: Mapping[str, Signature] = MappingProxyType({}),
     ) -> None:
         self.card = model.card
-        self.facts = facts
-        """What really runs."""
+        self._facts = facts
         self.asked = asked
         """What was wished for."""
         self.skipped = skipped
@@ -144,6 +144,17 @@ class Instance:
         return self._tools[priority].models[name]
 
     @property
+    def facts(self) -> ModelFacts:
+        """What really runs, and on what: the CPU, while a device that it was opened on is lost."""
+        device = next((one.device for one in self._spared()), self._facts.device)
+        return (
+            self._facts if device == self._facts.device else self._facts.model_copy(update={"device": device})
+        )
+
+    def _spared(self) -> Iterator[SparedSession]:
+        return (one for one in self.tools.sessions.values() if isinstance(one, SparedSession))
+
+    @property
     def hears_utterances(self) -> bool:
         """Whether it can be stepped while somebody speaks."""
         return isinstance(self.model, UtteranceModel)
@@ -161,7 +172,9 @@ class Instance:
         return False
 
     def watch(self, changed: Callable[[], None]) -> None:
-        """Call it whenever `is_aside` may have changed; here never."""
+        """Call it whenever `is_aside` or the device may have changed."""
+        for session in self._spared():
+            session.watchers.append(changed)
 
     def start(self, options: Options) -> Any:
         """The state of a `StreamModel` before its first chunk."""

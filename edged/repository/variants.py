@@ -105,6 +105,8 @@ def _rows(
                 why_not: str | None = "strict: not what was asked for"
             elif found is None or found.stale(card):
                 why_not = _not_derived(card, found)
+            elif wish.device == "auto" and runtime == "onnxruntime" and device.name != "cpu":
+                why_not = _slower(found, device) or _passed_over(card, devices, manifests, variant, device)
             else:
                 why_not = None if explicit else _passed_over(card, devices, manifests, variant, device)
             measured = found.measurement(device) if found else None
@@ -117,6 +119,11 @@ def _not_derived(card: ModelCard, found: Manifest | None) -> str:
     if found is None:
         return f"not derived; `edged pull {card.id}` derives it where it can be"
     return f"derived for another state of {found.stale(card)}; run `edged pull {card.id}`"
+
+
+def _slower(found: Manifest, device: Device) -> str | None:
+    """Why a device that may be slower than the CPU is not taken by itself: only its measurement admits it."""
+    return None if found.measurement(device) else f"not measured on {device.name}"
 
 
 def _passed_over(

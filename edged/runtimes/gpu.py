@@ -39,7 +39,8 @@ class Gpu:
     """The command that mends it, where one does."""
 
     def __str__(self) -> str:
-        return f"{self.missing}; {self.mend}" if self.mend else self.missing
+        told = self.missing or f"{self.name}, driver {self.driver}"
+        return f"{told}; {self.mend}" if self.mend else told
 
 
 @cache

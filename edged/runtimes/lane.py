@@ -124,7 +124,8 @@ class LaneSession:
         feed = self.signature.feed(inputs)
         said = self._lane.call(self._graph, self._threads, list(feed.values()))
         ports, found = self.signature.outputs, list(said.arrays)
-        if len(found) != len(ports) or not all(map(_fits, ports.values(), found)):
+        # Their shapes are not what a graph of free size says of them.
+        if [array.dtype for array in found] != [port.dtype for port in ports.values()]:
             raise ChildDied(f"{self.device} gives something else than {', '.join(ports)}")
         if isinstance(fallen := said.tree.get("fallen"), dict) and fallen != self.fallen:
             self.fallen = fallen
@@ -134,6 +135,10 @@ class LaneSession:
     def trouble(self) -> str | None:
         """Why the device cannot be asked now; none when it can."""
         return self._lane.child.trouble()
+
+    def is_aside(self) -> bool:
+        """Whether its child died so often that it is not started for a while."""
+        return self._lane.child.is_aside()
 
     @property
     def process_id(self) -> int | None:
@@ -165,7 +170,7 @@ class SparedSession:
     @property
     def device(self) -> str:
         """Where it runs now."""
-        return self._session.device if self._spare is None else "cpu"
+        return "cpu" if self._spare is not None or self._session.is_aside() else self._session.device
 
     def why_not(self) -> str | None:
         """Why it does not run on its device; none when it does."""
@@ -195,10 +200,6 @@ class SparedSession:
         if now - self._logged_at > LOG_EVERY_S:
             self._logged_at = now
             log.warning("%s fails, so the CPU does it: %s", self._session.device, error)
-
-
-def _fits(port: Any, found: object) -> bool:
-    return bool(port.fits(found))
 
 
 def _given() -> dict[str, bool]:

@@ -244,10 +244,13 @@ def threads(models: Path) -> int:
     counts, until = [0, 0], time.monotonic() + 5
 
     def work(number: int) -> None:
-        session, inputs = opened[number % 2]
+        session, inputs = opened[number % len(opened)]
         while time.monotonic() < until:
             found = session.run(inputs)
-            same = all(np.allclose(found[n], v, rtol=1e-3, atol=1e-3) for n, v in wanted[number % 2].items())
+            same = all(
+                np.allclose(found[n], v, rtol=1e-3, atol=1e-3)
+                for n, v in wanted[number % len(opened)].items()
+            )
             counts[0 if same else 1] += 1
 
     together(work, 4)
