@@ -11,6 +11,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,8 @@ class Lanes:
         """Makes what a child's memory is told to, as of `Terms`."""
         self.target = TARGET
         """What a child runs."""
+        self.terms = Terms(memory_bytes=usable_memory())
+        """Under which a child lives, but for the account."""
         self._lanes: dict[str, Lane] = {}
         self._lock = threading.RLock()  # a session may be collected by whoever holds it
 
@@ -78,7 +81,7 @@ class Lanes:
         """The child of a device, with one user more."""
         with self._lock:
             if (lane := self._lanes.get(device)) is None:
-                terms = Terms(memory_bytes=usable_memory(), account=self.account())
+                terms = replace(self.terms, account=self.account())
                 lane = self._lanes[device] = Lane(device, terms, self.target)
             lane.users += 1
             return lane

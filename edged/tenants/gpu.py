@@ -1,6 +1,6 @@
 """The child's end of a GPU: what is there is tried out, and graphs are open and run, one at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,29 @@ from edged.children.wire import Message, Tree
 from edged.contracts.errors import ChildDied, EdgedError, VariantError
 from edged.log import set_up
 from edged.runtimes import webgpu
-from edged.runtimes.devices import Concurrency
+from edged.runtimes.devices import GPU, Concurrency
 from edged.runtimes.gpu import DRIVER, NEWER, Gpu
 from edged.runtimes.signature import Ports
 from edged.runtimes.vulkan import NoDriver, NoLoader, adapters
 
 
+def webgpu_session(path: Path, threads: int) -> webgpu.WebGpuSession:
+    """A graph on the GPU, in the precision that it has."""
+    return webgpu.WebGpuSession(path, GPU, "f32", Concurrency(1, threads))
+
+
 class OpenGraphs:
     """Answers the calls of `runtimes.lane`. A graph that is not open is opened when it is run."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        make: Callable[[Path, int], webgpu.WebGpuSession] = webgpu_session,
+        try_out: Callable[[], None] = webgpu.try_out,
+    ) -> None:
+        """`make` opens a graph, with so many threads for what the device lacks; `try_out` raises
+        `VariantError` when the device is lost."""
+        self._make = make
+        self._try_out = try_out
         self._open: dict[str, webgpu.WebGpuSession] = {}
 
     def answer(self, call: Message) -> Message:
@@ -30,7 +43,7 @@ class OpenGraphs:
             return self._answered(call)
         except EdgedError as error:
             try:
-                webgpu.try_out()
+                self._try_out()
             except VariantError as lost:
                 raise Spent(ChildDied(f"the device is lost ({lost}): {error}")) from error
             raise
@@ -48,8 +61,7 @@ class OpenGraphs:
 
     def _session(self, path: str, threads: int) -> webgpu.WebGpuSession:
         if (session := self._open.get(path)) is None:
-            session = webgpu.WebGpuSession(Path(path), "gpu", "f32", Concurrency(1, threads))
-            self._open[path] = session
+            session = self._open[path] = self._make(Path(path), threads)
         return session
 
 
