@@ -17,7 +17,7 @@ from edged.repository.puller import Puller
 from edged.repository.sessions import Watch, unwatched
 from edged.repository.variants import Preference
 from edged.runtimes.devices import GPU
-from edged.runtimes.lane import LANES
+from edged.runtimes.remote import PROCESSES
 from edged.runtimes.slot import DeviceSlot
 
 PACKAGED = Path(__file__).parent / "_plugins"
@@ -60,7 +60,7 @@ def make_opener(
 
     plugins = plugins or open_plugins(settings)
     memory = memory or Budget(settings.runtime.memory_bytes())
-    LANES.account = memory.account
+    PROCESSES.account = memory.account
     return Opener(
         Catalogue(settings.paths.models, plugins.models),
         concurrency,

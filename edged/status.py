@@ -64,6 +64,7 @@ def _service(
             "model": facts.name,
             "variant": facts.variant,
             "device": facts.device,
+            "why": served.instance.why_spared,
             "latency_ms": None if p50 is None else round(p50 * 1000, 2),
             "up_s": round(now - usage.since, 1),
             "asked": usage.times,

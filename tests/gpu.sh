@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the GPU of this machine gives, by edged's own lane: tries it out, runs the derived models on it and on the
+# What the GPU of this machine gives, by edged's own way: tries it out, runs the derived models on it and on the
 # CPU, prints the table (Markdown) and leaves gpu.json in $OUT (none: here). A few minutes.
 #
 #     tests/gpu.sh [--models FOLDER] [--deadline SECONDS] [MODEL...]

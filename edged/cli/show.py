@@ -16,7 +16,7 @@ from edged.contracts.services import SERVICES, service
 from edged.opening import open_catalogue
 from edged.repository.catalogue import Catalogue
 from edged.repository.variants import variants_of
-from edged.runtimes.devices import GPU
+from edged.runtimes.devices import GPU, onnxruntime_build
 from edged.runtimes.devices import devices as find_devices
 from edged.runtimes.gpu import gpu
 from edged.runtimes.opening import split
@@ -148,6 +148,8 @@ def devices(as_json: AsJson = False) -> None:
         return
     rows = [(d.name, d.runtime, d.full_name, ", ".join(d.capabilities), d.version) for d in found]
     table("devices", ("device", "runtime", "name", "capabilities", "version"), rows)
+    if build := onnxruntime_build():
+        say(f"ONNX Runtime is {build}")
     if lacks:
         say(f"no {GPU} for ONNX Runtime: {lacking}")
 

@@ -29,6 +29,8 @@ class ServiceStatus(_Part):
     """Runtime and precision that it really runs in."""
     device: str | None = None
     """Device that it really runs on."""
+    why: str = ""
+    """Why the CPU does what its device should, which fails or is set aside; empty when all is well."""
     latency_ms: float | None = None
     """Median of its newest inferences, from item to result, milliseconds; null before the first one."""
     state: str

@@ -105,6 +105,8 @@ class IsolatedInstance:
             self._child.close()
             raise
         self.facts = ModelFacts(name=card.id, variant=report.variant, device=report.device)
+        self.why_spared = ""
+        """As of `Instance`; its process tells it to nobody but the log."""
         self.skipped = report.skipped
         self.picture = report.picture
         self.hears_utterances = report.hears_utterances

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edged.contracts.card import Graph, ModelCard, PictureInput, VariantName
+from edged.contracts.errors import EdgedError
 from edged.contracts.model import Tensors
 from edged.contracts.slot import Priority, Slot
 from edged.derive.fold import channels
@@ -49,13 +50,17 @@ class Held:
 
 
 class SharedSessions:
-    """Open sessions by what they run, reference-counted. Safe from all threads."""
+    """Open sessions by what they run, reference-counted. Safe from all threads.
+
+    Counts `device_failed/<device>` by reason: runs that the CPU did in its place.
+    """
 
     def __init__(
         self, root: Path, concurrency: Concurrency, counters: Counters, watch: Watch = unwatched
     ) -> None:
         """`watch` gets each session when it is open and warm."""
         self._root = root
+        self._counters = counters
         self._compiled = CompiledGraphs(root / ".compiled", counters)
         self._watch = watch
         self._concurrency = concurrency
@@ -101,7 +106,11 @@ class SharedSessions:
             session = open_in()
         with slot.hold(Priority.JOB):
             session.run(_zeros(graph))
-        return self._watch(spared(session, path, candidate.variant, shared))
+        failed = partial(self._failed, candidate.device)
+        return self._watch(spared(session, path, candidate.variant, shared, failed))
+
+    def _failed(self, device: str, error: EdgedError) -> None:
+        self._counters.count(f"device_failed/{device}", type(error).__name__)
 
 
 def _zeros(graph: Graph) -> Tensors:

@@ -166,6 +166,21 @@ def _onnxruntime() -> list[Device]:
     return found
 
 
+BUILDS = ("onnxruntime", "onnxruntime-gpu")
+"""Packages of one module: whichever was installed last overwrites the other."""
+
+
+def onnxruntime_build() -> str:
+    """Which package ONNX Runtime is of, and its providers; empty where there is none."""
+    there = [f"{name} {tool}" for name in BUILDS if (tool := tool_version(name)) != "none"]
+    if not there:
+        return ""
+    import onnxruntime  # noqa: PLC0415 - loaded here and not before
+
+    told = f"{' and '.join(there)}: {', '.join(onnxruntime.get_available_providers())}"
+    return told if len(there) == 1 else f"{told}; one overwrites the other: uninstall both, install one"
+
+
 def _cpu_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

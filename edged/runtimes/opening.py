@@ -1,17 +1,18 @@
 """Open a graph in the runtime that a variant names; a runtime is imported when it is opened first."""
 
+from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, cast
 
 from edged.contracts.card import Precision, Runtime, VariantName
-from edged.contracts.errors import VariantError
+from edged.contracts.errors import EdgedError, VariantError
 from edged.contracts.model import Session
 from edged.runtimes.devices import GPU, Concurrency, openvino_device
-from edged.runtimes.lane import LaneSession, SparedSession
 from edged.runtimes.ov import OvSession
 from edged.runtimes.ov_core import compiled_by
+from edged.runtimes.remote import RemoteSession, SparedSession
 from edged.runtimes.signature import Signature
 
 
@@ -49,14 +50,23 @@ def open_session(
     if runtime == "openvino":
         return OvSession(path, device, precision, concurrency, cache_dir)
     if device == GPU:
-        return LaneSession(path, device, precision, concurrency)
+        return RemoteSession(path, device, precision, concurrency)
     from edged.runtimes.ort import OrtSession  # noqa: PLC0415 - loads ONNX Runtime
 
     return OrtSession(path, device, precision, concurrency)
 
 
-def spared(session: OpenSession, path: Path, variant: VariantName, concurrency: Concurrency) -> OpenSession:
-    """A session of a device that may be lost, with one on the CPU for that time; others as they are."""
-    if not isinstance(session, LaneSession):
+def spared(
+    session: OpenSession,
+    path: Path,
+    variant: VariantName,
+    concurrency: Concurrency,
+    count: Callable[[EdgedError], None],
+) -> OpenSession:
+    """A session of a device that may be lost, with one on the CPU for that time; others as they are.
+
+    `count` is told each failure of the device.
+    """
+    if not isinstance(session, RemoteSession):
         return session
-    return SparedSession(session, partial(open_session, path, variant, "cpu", concurrency))
+    return SparedSession(session, partial(open_session, path, variant, "cpu", concurrency), count)

@@ -22,7 +22,7 @@ def webgpu_session(path: Path, threads: int) -> webgpu.WebGpuSession:
 
 
 class OpenGraphs:
-    """Answers the calls of `runtimes.lane`. A graph that is not open is opened when it is run."""
+    """Answers the calls of `runtimes.remote`. A graph that is not open is opened when it is run."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """What a GPU gives: `tests/gpu.sh`, or `python -m tests.bench.gpu [--models FOLDER] [--out FOLDER] [MODEL]`.
 
-For each derived ONNX Runtime f32 graph: the CPU, the GPU by edged's own lane (a child that may die), the GPU
+For each derived ONNX Runtime f32 graph: the CPU, the GPU by edged's own way (a child that may die), the GPU
 without it, what the CPU had to run of it, and whether the answers agree. Then two threads at once, and the
 child killed amid runs. Each graph has a process and a deadline of its own; what is known is printed at once.
 """
@@ -28,8 +28,8 @@ from edged.derive.fold import channels
 from edged.flow.footprint import pss_of
 from edged.runtimes.devices import Concurrency, devices, usable_cores
 from edged.runtimes.gpu import gpu
-from edged.runtimes.lane import LaneSession, SparedSession
 from edged.runtimes.opening import open_session, spared
+from edged.runtimes.remote import RemoteSession, SparedSession
 
 ROOT = Path(__file__).parents[2]
 VARIANT = "onnxruntime-f32"
@@ -133,15 +133,23 @@ def graph(models: Path, model: str, name: str) -> int:
     right = cpu.run(inputs)
     say(**{"cpu ms": timed(cpu, inputs)})
     began = time.perf_counter()
-    lane = open_session(path, VARIANT, "gpu", shared)
-    assert isinstance(lane, LaneSession)
+    remote = open_session(path, VARIANT, "gpu", shared)
+    assert isinstance(remote, RemoteSession)
     opened = time.perf_counter()
-    found = lane.run(inputs)
+    found = remote.run(inputs)
     ran = time.perf_counter()
-    say(**{"open s": round(opened - began, 2), "first s": round(ran - opened, 2), "on the cpu": lane.fallen})
+    say(
+        **{"open s": round(opened - began, 2), "first s": round(ran - opened, 2), "on the cpu": remote.fallen}
+    )
     say(**agreement(right, found))
-    say(**{"gpu ms": timed(lane, inputs), "MB": pss_of(lane.process_id or 0) // 1_000_000, "gpu MB": used()})
-    del lane
+    say(
+        **{
+            "gpu ms": timed(remote, inputs),
+            "MB": pss_of(remote.process_id or 0) // 1_000_000,
+            "gpu MB": used(),
+        }
+    )
+    del remote
     bare(path, inputs, shared)
     halved(path, inputs, right, shared)
     return 0
@@ -262,9 +270,9 @@ def killed(models: Path) -> int:
     """The child is killed twice amid runs: no run fails, and the GPU is back after a while."""
     shared = Concurrency(2, max(1, usable_cores() // 2))
     (path, inputs), *_ = smallest(models, 1)
-    lane = open_session(path, VARIANT, "gpu", shared)
-    session = spared(lane, path, VARIANT, shared)
-    assert isinstance(lane, LaneSession) and isinstance(session, SparedSession)
+    remote = open_session(path, VARIANT, "gpu", shared)
+    session = spared(remote, path, VARIANT, shared, lambda error: None)
+    assert isinstance(remote, RemoteSession) and isinstance(session, SparedSession)
     wanted, ran, failed = session.run(inputs), {"gpu": 0, "cpu": 0}, []
     until = time.monotonic() + 15
 
@@ -282,7 +290,7 @@ def killed(models: Path) -> int:
             return work(number)
         for _ in range(2):
             time.sleep(2)
-            os.kill(lane.process_id or 0, signal.SIGKILL)
+            os.kill(remote.process_id or 0, signal.SIGKILL)
             began = time.monotonic()
             while session.device == "gpu" and time.monotonic() < until:
                 time.sleep(0.001)

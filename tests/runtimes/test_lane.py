@@ -12,7 +12,7 @@ import pytest
 
 from edged.children.terms import Terms
 from edged.contracts.errors import ChildDied, InferenceError, NotReady, TimedOut, VariantError
-from edged.runtimes import lane
+from edged.runtimes import remote
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import open_session, spared
 from tests.broker import until
@@ -31,10 +31,10 @@ def graph(tmp_path):
 
 @pytest.fixture(autouse=True)
 def fake(monkeypatch):
-    monkeypatch.setattr(lane, "LANES", lanes := lane.Lanes())
-    lanes.target, lanes.terms = "tests.runtimes.fake_gpu:open_device", QUICK
-    yield lanes
-    for one in list(lanes._lanes.values()):  # pytest holds what its fixtures gave
+    monkeypatch.setattr(remote, "PROCESSES", processes := remote.DeviceProcesses())
+    processes.target, processes.terms = "tests.runtimes.fake_gpu:open_device", QUICK
+    yield processes
+    for one in list(processes._open.values()):  # pytest holds what its fixtures gave
         one.child.close()
 
 
@@ -45,13 +45,13 @@ def session(graph):
 
 def opened(graph):
     session = open_session(graph, VARIANT, "gpu", ONE)
-    assert isinstance(session, lane.LaneSession)
+    assert isinstance(session, remote.RemoteSession)
     return session
 
 
 @pytest.fixture
 def safe(session, graph):
-    return spared(session, graph, VARIANT, ONE)
+    return spared(session, graph, VARIANT, ONE, lambda error: None)
 
 
 def planes(seed):
@@ -93,6 +93,7 @@ def test_who_cannot_open_there_says_why(tmp_path):
         ("is lost", ChildDied),
         ("lies in form", ChildDied),
         ("lies in number", ChildDied),
+        ("gives nan", InferenceError),
     ],
 )
 def test_whatever_it_does_the_cpu_answers_until_it_is_back(session, safe, graph, how, error):
@@ -105,7 +106,7 @@ def test_whatever_it_does_the_cpu_answers_until_it_is_back(session, safe, graph,
     assert safe.why_not()
     graph.with_name(HOW).unlink()
     until(lambda: answers_right(safe, 4) and safe.device == "gpu")
-    assert safe.why_not() is None
+    assert not safe.why_not()
 
 
 def test_a_lost_device_ends_its_process_and_one_that_fails_does_not(session, graph):

@@ -23,8 +23,9 @@ from edged.children.terms import Terms, Work, unshared
 from edged.children.values import Unfit, unpacked
 from edged.children.wire import Message
 from edged.contracts.card import Precision
-from edged.contracts.errors import ChildDied, EdgedError
+from edged.contracts.errors import ChildDied, EdgedError, InferenceError
 from edged.contracts.model import Session, Tensors
+from edged.runtimes.checked import are_finite
 from edged.runtimes.devices import Concurrency, usable_memory
 from edged.runtimes.gpu import SOFTWARE
 from edged.runtimes.signature import Ports, Signature
@@ -32,18 +33,20 @@ from edged.runtimes.signature import Ports, Signature
 log = logging.getLogger(__name__)
 
 TARGET = "edged.tenants.gpu:open_device"
+REST_S, LONGEST_REST_S = 0.1, 60.0
+"""Seconds in which a device that failed is not asked; twice as long after each failure more in a row."""
 LOG_EVERY_S = 10.0
 """A device that fails on every run logs one line in so many seconds."""
 
 
-class Lane:
+class DeviceProcess:
     """The child of one device. Safe from all threads."""
 
     def __init__(self, device: str, terms: Terms, target: str) -> None:
         self.device = device
         self.users = 0
         """Sessions that are open in it."""
-        self.sessions: weakref.WeakSet[LaneSession] = weakref.WeakSet()
+        self.sessions: weakref.WeakSet[RemoteSession] = weakref.WeakSet()
         self.child = Child(f"the process of the {device}", Work(target, _given()), terms)
         self.child.watch(self._tell)
         self.child.start()
@@ -64,7 +67,7 @@ class Lane:
             session.tell()
 
 
-class Lanes:
+class DeviceProcesses:
     """The children of devices, each as long as a session of it is open. Safe from all threads."""
 
     def __init__(self) -> None:
@@ -74,33 +77,33 @@ class Lanes:
         """What a child runs."""
         self.terms = Terms(memory_bytes=usable_memory())
         """Under which a child lives, but for the account."""
-        self._lanes: dict[str, Lane] = {}
+        self._open: dict[str, DeviceProcess] = {}
         self._lock = threading.RLock()  # a session may be collected by whoever holds it
 
-    def enter(self, device: str) -> Lane:
+    def enter(self, device: str) -> DeviceProcess:
         """The child of a device, with one user more."""
         with self._lock:
-            if (lane := self._lanes.get(device)) is None:
+            if (process := self._open.get(device)) is None:
                 terms = replace(self.terms, account=self.account())
-                lane = self._lanes[device] = Lane(device, terms, self.target)
-            lane.users += 1
-            return lane
+                process = self._open[device] = DeviceProcess(device, terms, self.target)
+            process.users += 1
+            return process
 
-    def leave(self, lane: Lane, graph: str) -> None:
+    def leave(self, process: DeviceProcess, graph: str) -> None:
         """One user less; with the last one the child ends."""
         with self._lock:
-            lane.forget(graph)
-            lane.users -= 1
-            if not lane.users:
-                del self._lanes[lane.device]
+            process.forget(graph)
+            process.users -= 1
+            if not process.users:
+                del self._open[process.device]
                 # Whoever collects a session need not wait for it, and may be the child's own thread.
-                threading.Thread(target=lane.child.close, name="end-lane", daemon=True).start()
+                threading.Thread(target=process.child.close, name="end-process", daemon=True).start()
 
 
-LANES = Lanes()
+PROCESSES = DeviceProcesses()
 
 
-class LaneSession:
+class RemoteSession:
     """A graph that is open in the child of a device. Implements `contracts.model.Session`."""
 
     def __init__(self, path: Path, device: str, precision: Precision, concurrency: Concurrency) -> None:
@@ -110,12 +113,12 @@ class LaneSession:
         self.fallen: Mapping[str, int] = {}
         """Nodes by operator that the CPU runs, since the device cannot; known after a run."""
         self.watchers: list[Callable[[], None]] = []
-        """Called, in a thread of the lane's, when the device was set aside, and when it is back."""
+        """Called, in whatever thread, when the CPU does its work, and when the device does it again."""
         self._graph, self._threads = str(path), concurrency.workers * concurrency.threads
-        self._lane = LANES.enter(device)
-        weakref.finalize(self, LANES.leave, self._lane, self._graph).atexit = False
-        self._lane.sessions.add(self)
-        told = self._lane.call(self._graph, self._threads).tree
+        self._process = PROCESSES.enter(device)
+        weakref.finalize(self, PROCESSES.leave, self._process, self._graph).atexit = False
+        self._process.sessions.add(self)
+        told = self._process.call(self._graph, self._threads).tree
         try:
             ports = unpacked(told.get("ports"), Ports, ())
         except Unfit as error:
@@ -123,9 +126,12 @@ class LaneSession:
         self.signature = Signature(ports.inputs, ports.outputs)
 
     def run(self, inputs: Tensors) -> Tensors:
-        """As `Session.run`. Raises `ChildDied`, `TimedOut`, `NotReady` when the device or its child fails."""
+        """As `Session.run`. Raises `ChildDied`, `TimedOut`, `NotReady` when the device or its child fails.
+
+        Raises `InferenceError` when it gives what is no number.
+        """
         feed = self.signature.feed(inputs)
-        said = self._lane.call(self._graph, self._threads, list(feed.values()))
+        said = self._process.call(self._graph, self._threads, list(feed.values()))
         ports, found = self.signature.outputs, list(said.arrays)
         # Their shapes are not what a graph of free size says of them.
         if [array.dtype for array in found] != [port.dtype for port in ports.values()]:
@@ -133,76 +139,98 @@ class LaneSession:
         if isinstance(fallen := said.tree.get("fallen"), dict) and fallen != self.fallen:
             self.fallen = fallen
             log.info("%s: %s leaves to the CPU: %s", self._graph, self.device, fallen or "nothing")
-        return dict(zip(ports, found, strict=True))
+        if not are_finite(outputs := dict(zip(ports, found, strict=True))):
+            raise InferenceError(f"{self.device} gives values that are not finite")
+        return outputs
 
     def trouble(self) -> str | None:
         """Why the device cannot be asked now; none when it can."""
-        return self._lane.child.trouble()
+        return self._process.child.trouble()
 
     def is_aside(self) -> bool:
         """Whether its child died so often that it is not started for a while."""
-        return self._lane.child.is_aside()
+        return self._process.child.is_aside()
 
     @property
     def process_id(self) -> int | None:
         """Of the child that lives now."""
-        return self._lane.child.process_id
+        return self._process.child.process_id
 
     def tell(self) -> None:
-        """The device was set aside, or is back."""
-        for changed in self.watchers:
+        """Where it runs may have changed."""
+        for changed in list(self.watchers):
             changed()
 
 
 class SparedSession:
     """A session of a device with a spare: what the device cannot do now runs on the CPU.
 
-    A run is a function of its inputs, so nothing is lost with the device but time.
+    A run is a function of its inputs, so nothing is lost with the device but time. Safe from all threads.
     """
 
-    def __init__(self, session: LaneSession, make: Callable[[], Session]) -> None:
-        """`make` opens the same graph on the CPU."""
+    def __init__(
+        self, session: RemoteSession, make: Callable[[], Session], count: Callable[[EdgedError], None]
+    ) -> None:
+        """`make` opens the same graph on the CPU; `count` is told each failure."""
         self.precision, self.signature = session.precision, session.signature
         self.watchers = session.watchers
         self._session = session
         self._make = make
+        self._count = count
         self._spare: Session | None = None
         self._lock = threading.Lock()
-        self._logged_at = 0.0
+        self._why = ""
+        self._failures = 0
+        self._rests_until = self._logged_at = 0.0
 
     @property
     def device(self) -> str:
         """Where it runs now."""
         return "cpu" if self._spare is not None or self._session.is_aside() else self._session.device
 
-    def why_not(self) -> str | None:
-        """Why it does not run on its device; none when it does."""
-        return None if self._spare is None else (self._session.trouble() or "it failed on the last item")
+    def why_not(self) -> str:
+        """Why it does not run on its device; empty when it does."""
+        return (
+            "" if self.device != "cpu" else f"{self._session.device}: {self._session.trouble() or self._why}"
+        )
 
     def run(self, inputs: Tensors) -> Tensors:
         """As `Session.run`."""
         self.signature.feed(inputs)
-        if self._session.trouble() is None:
+        if self._session.trouble() is None and time.monotonic() >= self._rests_until:
             try:
                 outputs = self._session.run(inputs)
             except EdgedError as error:
-                self._log(error)
+                self._failed(error)
             else:
-                self._spare = None
+                self._well()
                 return outputs
         return self._on_the_cpu().run(inputs)
 
-    def _on_the_cpu(self) -> Session:
-        with self._lock:
-            if (spare := self._spare) is None:
-                spare = self._spare = self._make()
-            return spare
-
-    def _log(self, error: EdgedError) -> None:
-        now = time.monotonic()
+    def _failed(self, error: EdgedError) -> None:
+        now, self._why = time.monotonic(), str(error)
+        self._count(error)
+        self._rests_until = now + min(REST_S * 2 ** min(self._failures, 10), LONGEST_REST_S)
+        self._failures += 1
         if now - self._logged_at > LOG_EVERY_S:
             self._logged_at = now
             log.warning("%s fails, so the CPU does it: %s", self._session.device, error)
+
+    def _well(self) -> None:
+        self._failures = 0
+        with self._lock:
+            was, self._spare = self._spare, None
+        if was is not None:
+            self._session.tell()
+
+    def _on_the_cpu(self) -> Session:
+        with self._lock:
+            had = spare = self._spare
+            if spare is None:
+                spare = self._spare = self._make()
+        if had is None:
+            self._session.tell()
+        return spare
 
 
 def _given() -> dict[str, bool]:
