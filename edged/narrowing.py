@@ -1,8 +1,10 @@
 """Of all plugins those that some models can come from, told by their cards before any is imported."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
+
+from edged.cards import ACCURACY
 
 _NAMES = re.compile(r"""(?:^|[{,])\s*["']?(id|service)["']?:\s*["']?([a-z0-9-]+)""", re.MULTILINE)
 """The id and the service of a model, and what looks like one: the id of a licence."""
@@ -15,7 +17,7 @@ def concerned(places: Sequence[Path], words: Collection[str], always: Collection
     Rather too many than too few, but YAML can hide a name, by escapes: whoever misses a model looks again
     among all plugins.
     """
-    texts = {place: _text(place.glob("*.yaml")) for place in places}
+    texts = {place: _text(_cards(place)) for place in places}
     said = {place: _NAMES.findall(text) for place, text in texts.items()}
     ids = {place: {name for key, name in names if key == "id"} for place, names in said.items()}
     kept: set[Path] = set()
@@ -27,6 +29,11 @@ def concerned(places: Sequence[Path], words: Collection[str], always: Collection
     if any(not (place / "plugin.py").is_file() for place in kept):
         kept |= {place for place in places if "register_decoders" in _text([place / "plugin.py"])}
     return [place for place in places if place in kept]
+
+
+def _cards(place: Path) -> Iterator[Path]:
+    """Without what was measured, which names models that were witnesses and nothing more."""
+    return (path for path in place.glob("*.yaml") if path.name != ACCURACY)
 
 
 def _text(files: Iterable[Path]) -> str:

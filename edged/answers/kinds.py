@@ -69,10 +69,16 @@ _OF_PARTS: Mapping[type[Any], Callable[[Any, Any], float]] = {
 }
 
 
+def measures(result: type[Any]) -> bool:
+    """Whether `agreement` knows such results."""
+    return _metric(result) is not None
+
+
 def agreement(reference: Sequence[Any], other: Sequence[Any]) -> float | None:
     """0 to 1: how far `other` has the results of `reference`; none where nothing measures it."""
-    if not reference:
-        return None
-    result = type(reference[0])
-    metric = KINDS[result].agreement if result in KINDS else _OF_PARTS.get(result)
+    metric = _metric(type(reference[0])) if reference else None
     return metric(reference, other) if metric else None
+
+
+def _metric(result: type[Any]) -> Callable[[Any, Any], float] | None:
+    return KINDS[result].agreement if result in KINDS else _OF_PARTS.get(result)

@@ -18,6 +18,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "pull",
         "Fetch weights, check their SHA-256, derive the variants for this machine and measure them.",
     ),
+    "tune": (
+        "tune",
+        "Measure the variants of models on this machine again: speed, memory, and how far they are from f32.",
+    ),
     "enroll": (
         "gallery",
         "Teach a product: copy pictures of it into the gallery. A running daemon knows it with its next "

@@ -11,11 +11,11 @@ import typer
 from edged import config as configuration
 from edged.cli.options import AsJson, ConfigPath
 from edged.cli.ownership import hand_over
+from edged.cli.show import variants_table
 from edged.cli.terminal import print_json, progress_bars, say, table
 from edged.config import Config
 from edged.contracts.errors import ConfigError, EdgedError, NotReady
 from edged.opening import make_puller
-from edged.repository.catalogue import Catalogue
 from edged.repository.puller import Puller
 from edged.serving.unit import named
 
@@ -168,7 +168,7 @@ class _Pulls:
         finally:
             hand_over(self._models)
         if card.graphs:
-            _variants_table(self.catalogue, name)
+            variants_table(self.catalogue, name)
         else:
             say(f"{name} builds on {', '.join(card.uses.values())}; it has no variants of its own")
 
@@ -176,16 +176,3 @@ class _Pulls:
 def _failed(model: str | None, service: str | None, why: str) -> Pulled:
     say(f"{model or service}: {why}", "red")
     return Pulled(model, service, had=False, why_not=why)
-
-
-def _variants_table(catalogue: Catalogue, name: str) -> None:
-    rows = [
-        (
-            v.variant,
-            "-" if v.ms is None else f"{v.ms:.1f}",
-            "-" if v.agreement is None else f"{v.agreement:.3f}",
-            v.why_not,
-        )
-        for v in catalogue.variants(name)
-    ]
-    table(f"variants of {name} on this machine", ("variant", "ms", "agreement with f32", "why not"), rows)

@@ -1,6 +1,7 @@
 """Commands that look and change nothing: `check`, `services`, `models`, `classes`, `devices`, `schema`..."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from edged.answers.schema import answer_schema, message_schema
 from edged.cli.options import AsJson, ConfigPath
 from edged.cli.terminal import print_json, say, table
 from edged.config import Config
+from edged.contracts.card import ModelCard
 from edged.contracts.errors import ConfigError, EdgedError, NotReady
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES, service
@@ -100,9 +102,21 @@ def _likely(name: str, catalogue: Catalogue) -> str:
 
 
 @app.command()
-def models(*, as_json: AsJson = False, config: ConfigPath) -> None:
+def models(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Of these, each variant.")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+    config: ConfigPath,
+) -> None:
     """List the models that the plugins offer, and what is installed of them."""
     catalogue = open_catalogue(configuration.load(config))
+    cards = [catalogue.card(name) for name in names] if names else catalogue.cards
+    if names and not as_json:
+        for card in cards:
+            variants_table(catalogue, card.id)
+        return
     facts = [
         {
             "model": card.id,
@@ -114,11 +128,44 @@ def models(*, as_json: AsJson = False, config: ConfigPath) -> None:
             "runtimes": sorted({split(variant)[0] for variant in variants_of(card)}),
             "variants": [v.variant for v in catalogue.variants(card.id) if v.derived],
             "uses": catalogue.used(card.id),
+            **_chosen(catalogue, card),
         }
-        for card in catalogue.cards
+        for card in cards
     ]
-    columns = ("model", "service", "rank", "licence", "installed", "verified", "runtimes", "variants", "uses")
+    columns = ("model", "service", "rank", "licence", "installed", "variant", "ms", "mb", "accuracy", "uses")
     _show("models", columns, facts, as_json)
+
+
+def _chosen(catalogue: Catalogue, card: ModelCard) -> dict[str, Any]:
+    """What would run, how it does here, and all that could; nulls where nothing is derived."""
+    rows = catalogue.variants(card.id)
+    try:
+        choice = catalogue.choice(card.id) if card.graphs else None
+    except NotReady:
+        choice = None
+    best = next((row for row in rows if choice and (row.variant, row.device) == astuple(choice)), None)
+    return {
+        "variant": best.variant if best else None,
+        "ms": best.ms if best else None,
+        "mb": best.mb if best else None,
+        "accuracy": (best.accuracy or None) if best else None,
+        "measured": [row.facts() for row in rows],
+    }
+
+
+def variants_table(catalogue: Catalogue, name: str) -> None:
+    """What is known of each variant of a model here, and why it is not taken."""
+    rows = [
+        (
+            v.variant if v.device == "cpu" else f"{v.variant} on {v.device}",
+            "-" if v.ms is None else f"{v.ms:.1f}",
+            "-" if v.mb is None else f"{v.mb:.0f}" if v.mb_of == "process" else f"{v.mb:.0f} (its files)",
+            v.accuracy or "-",
+            v.why_not,
+        )
+        for v in catalogue.variants(name)
+    ]
+    table(f"variants of {name} on this machine", ("variant", "ms", "MB", "accuracy", "why not"), rows)
 
 
 @app.command()

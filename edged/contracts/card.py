@@ -6,6 +6,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from edged.contracts.accuracy import Evidence
 from edged.contracts.described import Described
 from edged.contracts.errors import CardError
 from edged.contracts.items import Colour, Fit, PixelFormat
@@ -209,7 +210,10 @@ class Agreement(_Part):
     """How far a variant may be away from f32 before `precision: auto` passes it over."""
 
     minimum: float = Field(default=0.9, ge=0, le=1)
-    """0 to 1: share of f32's answers that the variant gives too (detection: same class, IoU at least 0.5)."""
+    """0 to 1: share of f32's answers that the variant gives too (detection: same class, IoU at least 0.5;
+    OCR: letters), after two standard errors over the items are taken off."""
+    loss: float = Field(default=0.02, ge=0, le=1)
+    """How much less than f32 it may get where the truth is known, two standard errors included."""
 
 
 class GalleryUse(_Part):
@@ -269,6 +273,9 @@ class ModelCard(_Part):
     """Numbers that the plugin or the decoder needs to read the outputs; see `parameters_as`."""
     calibration: Calibration | None = None
     agreement: Agreement = Agreement()
+    accuracy: Mapping[VariantName, Mapping[str, Evidence]] = Field(default_factory=dict)
+    """By variant and class of instruction sets (`avx2`, `vnni`): from `accuracy.yaml` beside the card, which
+    `tests/bench/accuracy.py` writes."""
     folder: Path = Field(default=Path(), exclude=True)
     """Where the card stands."""
 

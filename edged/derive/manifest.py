@@ -16,6 +16,9 @@ from edged.runtimes.devices import Device
 RECIPE_VERSION = 3
 """Raised whenever `derive` makes something else of the same weights and card."""
 
+METHOD = 2
+"""Raised whenever variants are measured in another way: a pull measures again what was measured before."""
+
 FILE = "manifest.json"
 
 
@@ -48,6 +51,12 @@ class Recipe(_Part):
             return value
         return {name: value[name] for name in value.keys() & Calibration.model_fields.keys()}
 
+    @property
+    def digest(self) -> str:
+        """Equal for equal recipes: what shipped evidence names."""
+        told = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
 
 class Measured(_Part):
     """How a variant does on one device of one machine."""
@@ -57,11 +66,21 @@ class Measured(_Part):
     identity: str
     """Full name of the device, runtime and its version; a measurement from elsewhere does not count."""
     agreement: float | None = None
-    """0 to 1 with f32, on frames that int8 was not calibrated on; none: not measured, or there is no f32."""
+    """0 to 1 with f32, on items that int8 was not calibrated on; none: not measured, or there is no f32."""
+    at_least: float | None = None
+    """The agreement less two standard errors of its mean over the items; none: as `agreement`."""
     ms: float | None = None
-    """Median of one pass through all graphs, without preparation, milliseconds; none: not measured."""
+    """One typical item through all graphs, without preparation, milliseconds; none: not measured."""
+    items: int = 0
+    """How many items the agreement is of; 0: an older edged did not tell."""
+    full: bool = False
+    """The owner had it measured on all items that there are: it counts before what the card tells."""
+    mb: float | None = None
+    """By how much the process grew when it was opened and had run once, megabytes of proportional set."""
     why_not: str = ""
     """Why it does not open on this device; empty when it does."""
+    method: int = 0
+    """`METHOD` of the edged that measured it."""
 
     def holds_for(self, device: Device) -> bool:
         """Whether it was measured on this very device."""
@@ -110,6 +129,11 @@ class Manifest(_Part):
         now = recipe(card, self.variant)
         changed = [name for name in Recipe.model_fields if getattr(now, name) != getattr(self.recipe, name)]
         return " and ".join(changed) or None
+
+    @property
+    def paths(self) -> list[str]:
+        """All files, relative to the manifest."""
+        return [name for files in self.files.values() for name in files]
 
     def fingerprint(self, graph: str) -> str:
         """Equal for equal derived files: what sessions are shared by."""

@@ -1,17 +1,20 @@
 """Which models there are, which of them are installed, and which is the best of a service."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, Literal
 
+from edged.contracts.accuracy import Evidence
 from edged.contracts.card import ModelCard, VariantName
 from edged.contracts.errors import NotReady, RepositoryError
 from edged.contracts.model import AnyModel
 from edged.derive.manifest import FILE, Manifest
+from edged.repository.admission import evidence, standing
 from edged.repository.parts import used_models
 from edged.repository.variants import ANYTHING, Candidate, Preference, Ranking, candidates, variants_of
-from edged.runtimes.devices import devices
+from edged.runtimes.devices import Device, devices
 from edged.runtimes.opening import split
 from edged.weights.store import WeightStore
 
@@ -30,8 +33,21 @@ class VariantRow:
     """0 to 1 with f32; none: not measured here."""
     ms: float | None
     """Median of one pass through the bare sessions, milliseconds; none: not measured here."""
+    mb: float | None
+    """Memory, megabytes; none: not derived."""
+    mb_of: Literal["process", "files"] | None
+    """Of what: by how much a process grew when it was opened; else the size of its files."""
+    accuracy: str
+    """The measure with its bound, and of what; empty: nobody measured it."""
+    evidence: Evidence | None
+    """What the card tells of it with the instructions of this machine; none: nothing."""
     why_not: str
     """Why `precision: auto` does not take it; empty when it may."""
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON has it."""
+        told = self.evidence.model_dump(mode="json") if self.evidence else None
+        return {**asdict(self), "evidence": told}
 
 
 class Catalogue:
@@ -136,24 +152,39 @@ class Catalogue:
         """What `edged models` shows of a model."""
         card = self.card(model)
         manifests, skipped = self.manifests(card), self._ranking(card).skipped
-        rows = []
-        for variant in variants_of(card):
-            manifest = manifests.get(variant)
-            for device in devices():
-                if device.runtime != split(variant)[0]:
-                    continue
-                measured = manifest.measurement(device) if manifest else None
-                rows.append(
-                    VariantRow(
-                        variant,
-                        device.name,
-                        manifest is not None,
-                        measured.agreement if measured else None,
-                        measured.ms if measured else None,
-                        skipped.get(str(Candidate(variant, device.name)), ""),
-                    )
-                )
-        return rows
+        return [
+            self._row(card, variant, device, manifests.get(variant), skipped)
+            for variant in variants_of(card)
+            for device in devices()
+            if device.runtime == split(variant)[0]
+        ]
+
+    def _row(
+        self,
+        card: ModelCard,
+        variant: VariantName,
+        device: Device,
+        manifest: Manifest | None,
+        skipped: Mapping[str, str],
+    ) -> VariantRow:
+        measured = manifest.measurement(device) if manifest else None
+        stands = standing(card, manifest, device) if manifest else None
+        files = [self.root / card.id / variant / name for name in (manifest.paths if manifest else ())]
+        size = round(sum(path.stat().st_size for path in files if path.is_file()) / 1e6, 1)
+        grown = measured.mb if measured and measured.mb is not None else 0.0
+        known = grown > size  # less, where it took what another one had given back
+        return VariantRow(
+            variant,
+            device.name,
+            manifest is not None,
+            measured.agreement if measured else None,
+            measured.ms if measured else None,
+            max(grown, size) if manifest else None,
+            "process" if known else "files" if manifest else None,
+            stands.told if stands else "",
+            evidence(card, manifest, device) if manifest else None,
+            skipped.get(str(Candidate(variant, device.name)), ""),
+        )
 
     def _fresh(self, card: ModelCard) -> list[VariantName]:
         return [v for v, manifest in self.manifests(card).items() if manifest.stale(card) is None]

@@ -1,10 +1,12 @@
 """Bring models to this machine: fetch the weights, derive the variants, try each of them here."""
 
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from edged.contracts.card import VariantName
+from edged.contracts.errors import NotReady
+from edged.contracts.model import AnyModel
 from edged.contracts.slot import Report
 from edged.repository.instance import UsedModel
 from edged.repository.opener import Opener
@@ -40,9 +42,27 @@ class Puller:
         for other in catalogue.used(model):
             if not catalogue.up_to_date(other):
                 self.pull(other, report, folder)
+        files = catalogue.store.ensure(known.card, known.card.weights, report, folder)
+        with self._shop(known, files, report) as shop:
+            return shop.run(variants)
+
+    def tune(self, model: str, report: Report, full: bool = False) -> None:
+        """Measure the variants of a model again; without a network.
+
+        `full`: as of `Workshop.measure`. Raises `NotReady` when it is not installed, and as `Workshop.run`.
+        """
+        known, catalogue = self.catalogue.model(model), self.catalogue
+        if not catalogue.up_to_date(model):
+            raise NotReady(f"{model} is not installed; run `edged pull {model}`")
+        files = {name: catalogue.store.verified(known.card, name) for name in known.card.weights}
+        with self._shop(known, files, report) as shop:
+            shop.measure(full)
+
+    @contextmanager
+    def _shop(self, known: AnyModel, files: Mapping[str, Path], report: Report) -> Iterator[Workshop]:
+        """Where one model is worked on, while those that it uses are open."""
         with ExitStack() as stack:
             used = self._opener.acquire_used(known.card, ANYTHING, stack)
             parts = {name: UsedModel(instance) for name, instance in used.items()}
-            files = catalogue.store.ensure(known.card, known.card.weights, report, folder)
-            shop = Workshop(known, parts, files, catalogue.root / model, self._concurrency, report)
-            return shop.run(variants)
+            root = self.catalogue.root / known.card.id
+            yield Workshop(known, parts, files, root, self._concurrency, report)

@@ -6,11 +6,13 @@ from functools import reduce
 
 from edged.contracts.card import ModelCard, VariantName
 from edged.derive.manifest import Manifest
+from edged.repository.admission import Standing, refused, standing
 from edged.runtimes.devices import Device
 from edged.runtimes.opening import split
 
 WORTH = 1.2
-"""A lower precision is taken by itself only where it is so many times as fast as f32: it costs accuracy."""
+"""By itself a lower precision is taken only where it is so many times as fast as f32, and as any that agrees
+with f32 better: it costs accuracy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,12 @@ def _rows(
                 why_not: str | None = "strict: not what was asked for"
             elif found is None or found.stale(card):
                 why_not = _not_derived(card, found)
-            elif wish.device == "auto" and runtime == "onnxruntime" and device.name != "cpu":
-                why_not = _slower(found, device) or _passed_over(card, devices, manifests, variant, device)
+            elif (
+                device.name != "cpu"
+                and runtime == "onnxruntime"
+                and (off := _kept_off(card, found, device, wish))
+            ):
+                why_not = off
             else:
                 why_not = None if explicit else _passed_over(card, devices, manifests, variant, device)
             measured = found.measurement(device) if found else None
@@ -121,9 +127,16 @@ def _not_derived(card: ModelCard, found: Manifest | None) -> str:
     return f"derived for another state of {found.stale(card)}; run `edged pull {card.id}`"
 
 
-def _slower(found: Manifest, device: Device) -> str | None:
-    """Why a device that may be slower than the CPU is not taken by itself: only its measurement admits it."""
-    return None if found.measurement(device) else f"not measured on {device.name}"
+def _kept_off(card: ModelCard, found: Manifest, device: Device, wish: Preference) -> str | None:
+    """Why a GPU of ONNX Runtime's is not taken, whatever precision is wished for; none when it may.
+
+    It may be slower than the CPU, so only its measurement admits it where nobody names it; and a driver may
+    compute wrong, so who does not agree with the CPU is not taken even then.
+    """
+    measured = found.measurement(device)
+    if measured is None:
+        return None if wish.device == device.name else f"not measured on {device.name}"
+    return measured.why_not or refused(card, found, device)
 
 
 def _passed_over(
@@ -136,33 +149,47 @@ def _passed_over(
     """Why the precision `auto` does not take a variant; none when it may."""
     measured = manifests[variant].measurement(device)
     if measured is None:
-        return None
+        return refused(card, manifests[variant], device)
     if measured.why_not:
         return measured.why_not
-    minimum = card.agreement.minimum
-    if measured.agreement is not None and measured.agreement < minimum:
-        return f"agrees with f32 by {measured.agreement:.2f} only, and the card wants {minimum:.2f}"
-    f32 = _best_f32(devices, manifests, device)
-    if split(variant)[1] == "f32" or measured.ms is None or f32 is None:
+    if fault := refused(card, manifests[variant], device):
+        return fault
+    if split(variant)[1] == "f32" or measured.ms is None:
         return None
-    if measured.ms * WORTH > f32:
-        return f"{measured.ms:.1f} ms, not {WORTH:g} times as fast as f32 with {f32:.1f} ms"
+    better = _fastest_of_better(card, devices, manifests, device, standing(card, manifests[variant], device))
+    if better and measured.ms * WORTH > better[1]:
+        return f"{measured.ms:.1f} ms, not {WORTH:g} times as fast as {better[0]} with {better[1]:.1f} ms"
     return None
 
 
-def _best_f32(
-    devices: Sequence[Device], manifests: Mapping[VariantName, Manifest], like: Device
-) -> float | None:
-    """Milliseconds of the fastest f32 variant on the same device, by whichever runtime."""
-    times = (
-        measured.ms
+def _fastest_of_better(
+    card: ModelCard,
+    devices: Sequence[Device],
+    manifests: Mapping[VariantName, Manifest],
+    like: Device,
+    than: Standing | None,
+) -> tuple[str, float] | None:
+    """What is nearer to f32 on the same device, f32 itself included, and the milliseconds of its fastest.
+
+    By whichever runtime; of what the card admits.
+    """
+    found = (
+        (measured.ms, "f32" if split(variant)[1] == "f32" else variant)
         for variant, manifest in manifests.items()
-        if split(variant)[1] == "f32"
         for device in devices
         if device.name == like.name and device.runtime == split(variant)[0]
         if (measured := manifest.measurement(device)) and measured.ms is not None
+        if split(variant)[1] == "f32" or _nearer(standing(card, manifest, device), than)
     )
-    return min(times, default=None)
+    ms, name = min(found, default=(None, ""))
+    return None if ms is None else (name, ms)
+
+
+def _nearer(one: Standing | None, other: Standing | None) -> bool:
+    """Whether one is admitted, and surely stands nearer to f32 than the other may by chance."""
+    if one is None or other is None:
+        return False
+    return one.admitted and one.at_least >= other.value and one.value > other.value
 
 
 def _not_there(rows: Sequence[_Row], wish: Preference) -> Iterator[str]:

@@ -2,29 +2,29 @@
 
 import fcntl
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edged.answers.kinds import agreement
 from edged.contracts.card import ModelCard, VariantName
 from edged.contracts.errors import CardError, EdgedError, RepositoryError, VariantError
-from edged.contracts.message import ModelFacts
 from edged.contracts.model import AnyModel, Part, Tools
-from edged.contracts.services import card_options
-from edged.contracts.slot import Priority, Report
+from edged.contracts.slot import Report
 from edged.derive.build import GraphSources
 from edged.derive.files import SHARED, Samples, derive
-from edged.derive.manifest import Manifest, Measured
-from edged.derive.tune import Inference, Pictures, Trial, feeds, pictures, trial
-from edged.flow.counters import Counters
-from edged.repository.instance import Instance
+from edged.derive.manifest import METHOD, Manifest, Measured
+from edged.derive.tune import Pictures, feeds, pictures
+from edged.repository.admission import SANITY, evidence
+from edged.repository.comparison import Comparison, Entrant, inference
 from edged.repository.resources import open_resources
 from edged.repository.variants import variants_of
-from edged.runtimes.devices import Concurrency, Device, devices
+from edged.runtimes.devices import Concurrency, Device, devices, usable_memory
 from edged.runtimes.opening import open_session, split
+
+GROWS = 4
+"""A variant that is open takes so many times its files at most: what the runtime packs anew, what flows."""
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Workshop:
         """
         wanted = _in_order(self.model.card, only)
         self.root.mkdir(parents=True, exist_ok=True)
-        with _alone(self.root), GraphSources(self.model, self.files) as graphs:
+        with alone(self.root), GraphSources(self.model, self.files) as graphs:
             failures = self._derive_all(graphs, wanted)
             self._measure_all()
         return failures
@@ -95,10 +95,10 @@ class Workshop:
         found = self._pictures()
         if found is None:
             return {}
-        first = self._reference()
+        first = self._reference("openvino-f32")  # mostly the faster one, and fed alike
         if first is None:
             raise VariantError("there is no f32 variant to calibrate int8 with")
-        return feeds(partial(_inference, self.model), self._tools(*first), found.calibration)
+        return feeds(partial(inference, self.model), self._tools(*first), found.calibration)
 
     def _pictures(self) -> Pictures | None:
         calibration = self.model.card.calibration
@@ -106,10 +106,10 @@ class Workshop:
             return None
         return pictures([self.files[name] for name in calibration.media], calibration.frames)
 
-    def _reference(self) -> tuple[VariantName, Device] | None:
+    def _reference(self, rather: VariantName = "onnxruntime-f32") -> Entrant | None:
         """The f32 variant that the others are compared with, on the CPU: the first that is derived."""
         cpus = [device for device in devices() if device.name == "cpu"]
-        derived = (variant for variant in _references(self.model.card) if self._fresh(variant))
+        derived = (variant for variant in references(self.model.card, rather) if self._fresh(variant))
         found = ((v, device) for v in derived for device in cpus if device.runtime == split(v)[0])
         return next(found, None)
 
@@ -124,77 +124,74 @@ class Workshop:
         }
         return Tools(sessions, open_resources(self.model, self.files.__getitem__), self.parts)
 
-    def _measure_all(self) -> None:
-        """Measure what was not yet measured on the devices of this machine."""
-        missing, first = list(self._unmeasured()), self._reference()
-        found = self._pictures() if missing else None
-        if found is None or not found.judgement:
-            return
-        task = f"{self.model.card.id}: measure variants"
-        against = self._tried(*first, found) if first else None
-        for done, (variant, device) in enumerate(missing):
-            self.report(task, done, len(missing))
-            try:
-                same = against if (variant, device) == first else None
-                measured = _measured(device, same or self._tried(variant, device, found), against)
-            except EdgedError as error:
-                measured = Measured(device=device.name, identity=device.identity, why_not=str(error))
-            if (manifest := self._fresh(variant)) is not None:
-                manifest.with_measured(measured).save(self.root / variant)
-            log.info("%s: %s", self.model.card.id, _sentence(variant, measured))
-        self.report(task, len(missing), len(missing))
+    def opened(self, entrant: Entrant) -> Tools:
+        """What the model gets of a derived variant on a device, opened anew. Raises `VariantError`."""
+        return self._tools(*entrant)
 
-    def _unmeasured(self) -> Iterator[tuple[VariantName, Device]]:
+    def measure(self, full: bool = False) -> None:
+        """Measure all variants again, though nothing has changed.
+
+        `full`: on all items that there are, also where the card tells how accurate they are; from then on
+        that counts.
+        """
+        with alone(self.root):
+            self._measure_all(again=True, full=full)
+
+    def _measure_all(self, again: bool = False, full: bool = False) -> None:
+        """Measure all variants on all devices side by side, if one of them is not measured yet."""
+        entrants, card = list(self.entrants()), self.model.card
+        if not again and all(map(self._is_measured, entrants)):
+            return
+        found = self._pictures()
+        comparison = Comparison(
+            self.model,
+            {entrant: partial(self._tools, *entrant) for entrant in entrants},
+            self._reference(),
+            partial(self.report, f"{card.id}: measure variants"),
+            () if full else [entrant for entrant in entrants if self._is_known(entrant)],
+            self._fit_together,
+        )
+        for (variant, _), measured in comparison.measured(found.judgement if found else ()).items():
+            if (manifest := self._fresh(variant)) is not None:
+                manifest.with_measured(measured.model_copy(update={"full": full})).save(self.root / variant)
+            log.info("%s: %s", card.id, _sentence(variant, measured))
+
+    def _is_known(self, entrant: Entrant) -> bool:
+        variant, device = entrant
+        manifest = self._fresh(variant)
+        return manifest is not None and evidence(self.model.card, manifest, device) is not None
+
+    def _fit_together(self, entrants: Collection[Entrant]) -> bool:
+        """Whether the memory of the box has room for so many variants at a time."""
+        folders = {self.root / variant for variant, _ in entrants}
+        size = sum(path.stat().st_size for folder in folders for path in folder.glob("*") if path.is_file())
+        return GROWS * size <= usable_memory() // 2
+
+    def entrants(self) -> Iterator[Entrant]:
+        """The variants that are derived, each on the devices that can run it."""
         for variant in variants_of(self.model.card):
-            manifest = self._fresh(variant)
+            runtime, precision = split(variant)
             for device in devices():
-                if device.runtime == split(variant)[0] and manifest and not manifest.measurement(device):
+                fits = device.runtime == runtime and (
+                    runtime == "openvino" or precision in device.capabilities
+                )
+                if fits and self._fresh(variant):
                     yield variant, device
 
-    def _tried(self, variant: VariantName, device: Device, found: Pictures) -> Trial:
-        return trial(partial(_inference, self.model), self._tools(variant, device), found.judgement)
+    def _is_measured(self, entrant: Entrant) -> bool:
+        variant, device = entrant
+        manifest = self._fresh(variant)
+        measured = manifest.measurement(device) if manifest else None
+        if measured is None or measured.method != METHOD:
+            return False
+        few = 0 < measured.items <= SANITY
+        return not few or entrant == self._reference() or self._is_known(entrant)
 
 
-def _measured(device: Device, tried: Trial, against: Trial | None) -> Measured:
-    """`against`: what f32 answers; none where there is no f32."""
-    share = agreement(against.results, tried.results) if against else None
-    return Measured(
-        device=device.name,
-        identity=device.identity,
-        agreement=None if share is None else round(share, 4),
-        ms=round(tried.ms, 2),
-    )
-
-
-class _NoDeadline:
-    """A `Run` for work that nobody waits for."""
-
-    def progress(self, done: float) -> None:
-        """Nobody looks."""
-
-    def check(self) -> None:
-        """There is no deadline."""
-
-
-class _Nobody:
-    """A slot that nobody else wants."""
-
-    def hold(self, _: Priority) -> AbstractContextManager[None]:
-        return nullcontext()
-
-
-def _inference(model: AnyModel, tools: Tools) -> Inference:
-    """One inference as the daemon does it, with the card's options; a faulty model raises InferenceError."""
-    facts = ModelFacts(name=model.card.id, variant="", device="")
-    instance = Instance(model, tools, facts, _Nobody(), Counters())
-    options = card_options(model.card)
-    return lambda frame: instance.infer(frame, options, _NoDeadline(), Priority.JOB)
-
-
-def _references(card: ModelCard) -> list[VariantName]:
-    """The variants that others can be compared with: f32, ONNX Runtime's first."""
+def references(card: ModelCard, rather: VariantName = "onnxruntime-f32") -> list[VariantName]:
+    """The variants that others can be compared with: f32, that of one runtime first."""
     f32 = (name for name in variants_of(card) if name.endswith("f32"))
-    return sorted(f32, key=lambda name: name != "onnxruntime-f32")
+    return sorted(f32, key=lambda name: name != rather)
 
 
 def _in_order(card: ModelCard, only: Iterable[VariantName] | None) -> list[VariantName]:
@@ -206,7 +203,7 @@ def _in_order(card: ModelCard, only: Iterable[VariantName] | None) -> list[Varia
             f"{card.id} has no variant {', '.join(sorted(unknown))}; it has {', '.join(offered)}"
         )
     if any(not name.endswith("f32") for name in wanted):
-        wanted.update(_references(card)[:1])
+        wanted.update(references(card)[:1])
     return sorted(
         (name for name in offered if name in wanted),
         key=lambda name: (not name.endswith("f32"), name in SHARED, offered.index(name)),
@@ -221,7 +218,7 @@ def _sentence(variant: VariantName, measured: Measured) -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Wait until no other process pulls into this folder; ends by itself with the process."""
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

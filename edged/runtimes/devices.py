@@ -14,6 +14,7 @@ from pydantic import Field
 from edged.contracts.card import Runtime
 from edged.contracts.settings import Seconds, Settings
 from edged.runtimes.gpu import gpu
+from edged.runtimes.instructions import arithmetic, instructions
 from edged.runtimes.ov_core import capabilities, core
 
 GPU = "gpu"
@@ -114,11 +115,19 @@ class Device:
     """Precisions that it computes in by itself: of `f32`, `f16`, `bf16`, `int8`."""
     version: str
     """Of the runtime."""
+    isa: str = ""
+    """Of a CPU, the instruction set that the runtime uses, as of `instructions`."""
 
     @property
     def identity(self) -> str:
         """A measurement holds as long as this stays the same."""
-        return f"{self.full_name}, {self.runtime} {self.version}"
+        isa = f", {self.isa}" if self.isa else ""
+        return f"{self.full_name}{isa}, {self.runtime} {self.version}"
+
+    @property
+    def arithmetic(self) -> str:
+        """Accuracy that was measured elsewhere holds where this is the same; empty: nowhere."""
+        return arithmetic(self.isa)
 
 
 ACCELERATORS = ("dri/renderD*", "accel/accel*", "dxg")
@@ -143,6 +152,7 @@ def _openvino() -> list[Device]:
             core().get_property(ours, "FULL_DEVICE_NAME"),
             capabilities(ours),
             tool_version("openvino"),
+            instructions("openvino") if ours == "CPU" else "",
         )
         for ours in (core().available_devices if has_accelerator() else ["CPU"])
     ]
@@ -157,7 +167,7 @@ def _onnxruntime() -> list[Device]:
     import onnxruntime  # noqa: PLC0415 - loaded here and not before
 
     release = onnxruntime.__version__
-    found = [Device("cpu", "onnxruntime", _cpu_name(), ("f32", "int8"), release)]
+    found = [Device("cpu", "onnxruntime", _cpu_name(), ("f32", "int8"), release, instructions("onnxruntime"))]
     if (there := gpu()) is not None and there.name:
         release_too = f"{release}, webgpu {tool_version('onnxruntime-ep-webgpu')}, driver {there.driver}"
         found.append(Device(GPU, "onnxruntime", there.name, ("f32",), release_too))

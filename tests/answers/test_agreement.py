@@ -24,19 +24,28 @@ def read(*rows):
     [
         ([("出口", 0), ("Exit", 100)], 1),
         ([("Exit", 105), ("出口", 3)], 1),
-        ([("出口", 0), ("Exif", 100)], 0.5),
-        ([("出口", 0), ("Exit", 130)], 0.5),
-        ([("出口", 0)], 2 / 3),
-        ([("出口", 0), ("Exit", 100), ("7", 300)], 4 / 5),
+        ([("出口", 0), ("E x it", 100)], 1),  # a space is no letter
+        ([("出口", 0), ("Exif", 100)], 5 / 6),  # one letter of six
+        ([("出口", 0), ("Ext", 100)], 5 / 6),
+        ([("出", 0), ("Exits", 100)], 4 / 6),
+        ([("出口", 0), ("Exit", 130)], 0),  # elsewhere: four are missing, and four too many
+        ([("出口", 0)], 2 / 6),
+        ([("出口", 0), ("Exit", 100), ("7", 300)], 5 / 6),
         ([], 0),
     ],
 )
-def test_the_same_text_at_the_same_place_counts(other, share):
+def test_texts_agree_by_their_letters_where_they_stand(other, share):
     assert agreement([read(("出口", 0), ("Exit", 100))], [read(*other)]) == pytest.approx(share)
 
 
 def test_two_that_find_nothing_agree():
     assert agreement([read()], [read()]) == 1
+    assert agreement([read()], [read(("7", 0))]) == 0
+
+
+def test_a_long_text_weighs_more_than_a_short_one():
+    long, short = read(("Exit to the left", 0)), read(("7", 0))
+    assert agreement([long, short], [long, read(("1", 0))]) == pytest.approx(13 / 14)
 
 
 def test_scenes_agree_when_the_most_probable_one_is_the_same():

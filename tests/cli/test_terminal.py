@@ -109,7 +109,7 @@ def test_whatever_takes_a_configuration_takes_c_for_it():
         name: option.opts for name in COMMANDS for option in command(name).params if option.name == "config"
     }
     looking = {"check", "models", "classes", "services", "service", "gallery"}
-    doing = {"run", "ps", "infer", "pull", "enroll", "bench", "chaos", "new-plugin", "test-plugin"}
+    doing = {"run", "ps", "infer", "pull", "tune", "enroll", "bench", "chaos", "new-plugin", "test-plugin"}
     assert set(given) == {*looking, *doing}
     assert {tuple(opts) for opts in given.values()} == {("--config", "-c")}
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edged.contracts.accuracy import Evidence
 from edged.contracts.errors import (
     CardError,
     InferenceError,
@@ -20,9 +21,10 @@ from edged.contracts.image import Classification
 from edged.contracts.model import Prepared, SinglePassModel
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
-from edged.derive.manifest import Manifest, sha256
+from edged.derive.manifest import Manifest, recipe, sha256
 from edged.media.frame import PictureFrame
-from edged.repository import workshop
+from edged.repository import comparison, workshop
+from edged.repository.admission import SANITY
 from edged.repository.outline import outlined
 from edged.runtimes.devices import Concurrency, devices
 from edged.runtimes.ov import read_signature
@@ -259,12 +261,100 @@ def test_a_model_that_fails_on_the_frames_fails_the_pull(build, of, monkeypatch)
         build(of).puller.pull("small", silent)
 
 
-def test_without_a_clip_nothing_is_measured(build, of):
-    bare = of.model_copy(update={"calibration": None})
-    repository = build(bare)
+def measured(repository):
+    """Milliseconds and agreement by variant, of those that run on this CPU."""
+    rows = repository.catalogue.variants("small")
+    return {row.variant: (row.ms, row.agreement) for row in rows if "bf16 instructions" not in row.why_not}
+
+
+def test_without_a_clip_it_is_measured_on_what_is_made_up(build, of):
+    repository = build(of.model_copy(update={"calibration": None}))
     assert repository.puller.pull("small", silent) == {}
-    assert {row.agreement for row in repository.catalogue.variants("small")} == {None}
+    assert {"onnxruntime-f32", "openvino-f32"} <= measured(repository).keys()
+    assert all(ms > 0 and agreement == 1 for ms, agreement in measured(repository).values())
     repository.opener.release(repository.opener.acquire("small"))
+
+
+@pytest.mark.parametrize("unfit", ["fails", "never asks its graph", "has results that nobody compares"])
+def test_where_the_model_cannot_be_tried_its_graphs_are(build, of, monkeypatch, unfit):
+    if unfit == "fails":
+        monkeypatch.setattr(Small, "postprocess", lambda *_: 1 / 0)
+    elif unfit == "never asks its graph":
+        nothing = Classification(np.full(3, 1 / 3), ["a", "b", "c"])
+        monkeypatch.setattr(Small, "infer", lambda *_: nothing, raising=False)
+    else:
+        monkeypatch.setattr(comparison, "measures", lambda _: False)
+    repository = build(of.model_copy(update={"calibration": None}))
+    assert repository.puller.pull("small", silent) == {}
+    assert {"onnxruntime-f32", "openvino-f32"} <= measured(repository).keys()
+    assert all(ms > 0 and agreement > 0.99 for ms, agreement in measured(repository).values())
+
+
+def test_what_another_edged_measured_is_measured_again(build, of, tmp_path):
+    repository = build(of)
+    repository.puller.pull("small", silent)
+    folder = tmp_path / "models" / "small" / "onnxruntime-f32"
+    manifest = Manifest.load(folder)
+    assert manifest is not None
+    (fact,) = manifest.measured
+    manifest.with_measured(fact.model_copy(update={"method": 0, "ms": 1e6})).save(folder)
+    assert measured(repository)["onnxruntime-f32"][0] == 1e6, "it counts until then"
+    repository.puller.pull("small", silent)
+    assert measured(repository)["onnxruntime-f32"][0] < 1e6
+
+
+def shipped(of, **facts):
+    """The card with what was measured of its OpenVINO f32 on a CPU like this one."""
+    device = next(d for d in devices() if (d.name, d.runtime) == ("cpu", "openvino"))
+    known = {"measure": "top-1", "against": "f32", "value": 1.0, "at_least": 0.99, "items": 200}
+    known |= {"date": "2026-11-26", "runtime": "1", "recipe": recipe(of, "openvino-f32").digest, **facts}
+    evidence = Evidence.model_validate(known)
+    told = {name: {device.arithmetic: evidence} for name in ("openvino-f32", "openvino-bf16")}
+    return of.model_copy(update={"accuracy": told})
+
+
+def facts_of(repository, variant):
+    manifest = repository.catalogue.manifests(repository.catalogue.card("small"))[variant]
+    (fact,) = manifest.measured
+    return fact
+
+
+def test_what_the_card_tells_is_not_measured_but_for_a_few_items(build, of):
+    repository = build(shipped(of))
+    repository.puller.pull("small", silent)
+    fact = facts_of(repository, "openvino-f32")
+    assert (fact.items, fact.full, fact.agreement) == (SANITY, False, 1.0)
+    row = next(row for row in repository.catalogue.variants("small") if row.variant == "openvino-f32")
+    assert row.accuracy == "top-1 1.000, at least 0.990, against f32"
+    repository.puller.tune("small", silent, full=True)
+    fact = facts_of(repository, "openvino-f32")
+    assert fact.full
+    assert fact.items > SANITY
+    repository.puller.pull("small", silent)
+    assert facts_of(repository, "openvino-f32") == fact
+
+
+def test_evidence_that_is_gone_leaves_a_few_items_that_are_not_enough(build, of):
+    build(shipped(of)).puller.pull("small", silent)
+    without = build(of)
+    without.puller.pull("small", silent)
+    assert facts_of(without, "openvino-f32").items > SANITY
+
+
+def test_where_memory_is_short_two_are_open_at_a_time(build, of, monkeypatch):
+    groups = []
+    real = comparison.contest
+
+    def watched(opened, entrants, *rest, **more):
+        groups.append([variant for variant, _ in entrants])
+        return real(opened, entrants, *rest, **more)
+
+    monkeypatch.setattr(comparison, "contest", watched)
+    monkeypatch.setattr(workshop, "usable_memory", lambda: 1)
+    repository = build(of)
+    repository.puller.pull("small", silent)
+    assert groups == [["onnxruntime-f32", "openvino-f32"], ["onnxruntime-f32", "openvino-bf16"]]
+    assert all(ms > 0 and agreement > 0.9 for ms, agreement in measured(repository).values())
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def test_reasons(of):
         "onnxruntime-int8 on cpu": "not derived; `edged pull small` derives it where it can be",
     }
     low = candidates(of, CPU, Preference(), derived(of, **MEASURED)).skipped["onnxruntime-int8 on cpu"]
-    assert low == "agrees with f32 by 0.50 only, and the card wants 0.90"
+    assert low == "agrees with f32 by 0.50, and the card wants 0.90"
     slow = derived(of, **{**MEASURED, "openvino_int8": (0.95, 9.0)})
     assert candidates(of, CPU, Preference(), slow).skipped["openvino-int8 on cpu"] == (
         "9.0 ms, not 1.2 times as fast as f32 with 10.0 ms"
@@ -128,3 +128,34 @@ def test_a_model_has_the_variants_that_all_its_graphs_have(of):
     two = of.model_copy(update={"graphs": {**of.graphs, "second": second}})
     found = candidates(two, CPU, Preference(), derived(two))
     assert [c.variant for c in found.candidates] == ["openvino-f32", "onnxruntime-f32"]
+
+
+def test_chance_does_not_admit_a_variant(of):
+    found = derived(of, openvino_int8=(0.93, 1.0), openvino_f32=(1.0, 10.0))
+    fact = found["openvino-int8"].measured[0]
+    for at_least, taken in ((0.91, True), (0.89, False)):
+        again = fact.model_copy(update={"at_least": at_least})
+        found["openvino-int8"] = found["openvino-int8"].with_measured(again)
+        ranking = candidates(of, CPU, Preference(), found)
+        assert (Candidate("openvino-int8", "cpu") in ranking.candidates) is taken
+    assert ranking.skipped["openvino-int8 on cpu"] == (
+        "agrees with f32 by 0.930, surely by 0.890, and the card wants 0.90"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ms", "agreement", "first"),
+    [
+        (75.0, 0.97, "openvino-bf16"),  # hardly faster than what agrees more
+        (60.0, 0.97, "openvino-int8"),
+        (75.0, 0.999, "openvino-int8"),  # it agrees no less
+    ],
+)
+def test_a_variant_that_agrees_less_must_be_worth_it(of, ms, agreement, first):
+    found = derived(of, openvino_f32=(1.0, 300.0), openvino_bf16=(0.999, 80.0), openvino_int8=(agreement, ms))
+    ranking = candidates(of, CPU, Preference(), found)
+    assert ranking.candidates[0].variant == first
+    if first == "openvino-bf16":
+        assert ranking.skipped["openvino-int8 on cpu"] == (
+            "75.0 ms, not 1.2 times as fast as openvino-bf16 with 80.0 ms"
+        )
