@@ -1,7 +1,7 @@
 """A small graph of each operator that our models use, as they use it, for a GPU to run beside the CPU.
 
-`python -m tests.runtimes.operators` runs them all on a GPU in software, and writes docs/operators.yaml anew; with
-`--real` it tells what the GPU of this machine does.
+`python -m tests.runtimes.operators` runs them all on a GPU in software, and writes docs/operators.yaml anew;
+with `--real` it tells what the GPU of this machine does.
 """
 
 import json
@@ -61,6 +61,14 @@ CASES: dict[str, tuple[str, str]] = {
     "Conv in groups": (f"{_PICTURE}, float[4,1,3,3] w", "y = Conv<pads = [1,1,1,1], group = 4>(x, w)"),
     "Conv of sound": ("float[1,4,32] x, float[6,4,3] w", "y = Conv<pads = [1,1], strides = [2]>(x, w)"),
     "Conv of volumes": ("float[1,2,4,6,6] x, float[3,2,3,3,3] w", "y = Conv<pads = [1,1,1,1,1,1]>(x, w)"),
+    "Conv of 2 x 2, padded at the end": (
+        f"{_PICTURE}, float[6,4,2,2] w",
+        'y = Conv<auto_pad = "SAME_UPPER">(x, w)',
+    ),
+    "Conv of volumes by strides, padded at the end": (
+        "float[1,2,4,6,6] x, float[3,2,3,3,3] w",
+        'y = Conv<auto_pad = "SAME_UPPER", strides = [2,2,2]>(x, w)',
+    ),
     "ConvTranspose": (f"{_PICTURE}, float[4,3,2,2] w", "y = ConvTranspose<strides = [2,2]>(x, w)"),
     "DepthToSpace": (_PICTURE, 'y = DepthToSpace<blocksize = 2, mode = "CRD">(x)'),
     "DequantizeLinear": (
@@ -86,6 +94,12 @@ CASES: dict[str, tuple[str, str]] = {
         "else_branch = e () => (float[3] c) { c = Mul(x, x) }>",
     ),
     "InstanceNormalization": (f"{_PICTURE}, float[4] w, float[4] b", "y = InstanceNormalization(x, w, b)"),
+    "InstanceNormalization of half the channels": (
+        "float[1,12,20,20] x, float[6] w, float[6] b, float[6] v, float[6] g, float[6] m, float[6] n",
+        "z = Constant<value_ints = [0]>() h = Constant<value_ints = [6]>() e = Constant<value_ints = [12]>() "
+        "c = Constant<value_ints = [1]>() p = Slice(x, z, h, c) q = Slice(x, h, e, c) "
+        "s = BatchNormalization(p, w, b, m, n) t = InstanceNormalization(q, v, g) y = Concat<axis = 1>(s, t)",
+    ),
     "LSTM": (f"float[3,1,8] x, {_LSTM}", "y, h, c = LSTM<hidden_size = 8>(x, w, r, b)"),
     "LSTM with a state": (
         f"float[1,1,8] x, float[1,1,8] xh, float[1,1,8] xc, {_LSTM}",
