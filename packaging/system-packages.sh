@@ -1,7 +1,7 @@
 #!/bin/sh
 # What the tests need beside Python: a broker, an RTSP server, a browser (which also brings a GPU in software),
-# Vulkan's loader, a sound server with microphones, and libfaketime, by which the clock steps. Installs it where that is allowed, else names it. Tests that need npm are
-# left out, with the reason, where it is missing.
+# Vulkan's loader, a sound server with microphones, and libfaketime, by which the clock steps. Installs it where
+# that is allowed, else names it. Tests that need npm are left out, with the reason, where it is missing.
 # Of these, a box with a microphone needs libportaudio2, and libasound2-plugins where PulseAudio is.
 #
 # `long`: also what `make test-long` needs to make a Debian below a folder, and install the package there.

@@ -33,6 +33,8 @@ from edged.runtimes.signature import Ports, Signature
 log = logging.getLogger(__name__)
 
 TARGET = "edged.tenants.gpu:open_device"
+SILENT_S = 30.0
+"""A run that takes so long is stuck: half of a request's time, so that the CPU can still answer it."""
 REST_S, LONGEST_REST_S = 0.1, 60.0
 """Seconds in which a device that failed is not asked; twice as long after each failure more in a row."""
 LOG_EVERY_S = 10.0
@@ -75,7 +77,7 @@ class DeviceProcesses:
         """Makes what a child's memory is told to, as of `Terms`."""
         self.target = TARGET
         """What a child runs."""
-        self.terms = Terms(memory_bytes=usable_memory())
+        self.terms = Terms(memory_bytes=usable_memory(), silent_s=SILENT_S)
         """Under which a child lives, but for the account."""
         self._open: dict[str, DeviceProcess] = {}
         self._lock = threading.RLock()  # a session may be collected by whoever holds it

@@ -1,6 +1,7 @@
 """A GPU in software runs a small graph of each operator of our models, as docs/operators.yaml says."""
 
 import os
+from ctypes.util import find_library
 from itertools import chain
 
 import onnx
@@ -16,9 +17,11 @@ FOUND_BEFORE = yaml.safe_load(FOUND.read_text("utf-8"))
 
 @pytest.fixture
 def swiftshader(monkeypatch):
-    if not SWIFTSHADER.exists():
-        assert os.environ.get("CI") != "true", "Debian's chromium is needed: it brings SwiftShader"
-        pytest.skip("Debian's chromium is not installed, which brings a GPU in software (SwiftShader)")
+    if not SWIFTSHADER.exists() or find_library("vulkan") is None:
+        assert os.environ.get("CI") != "true", (
+            "Debian's chromium (for its SwiftShader) and libvulkan1 are needed"
+        )
+        pytest.skip("Debian's chromium, which brings a GPU in software, or libvulkan1 is not installed")
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     yield

@@ -10,18 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edged.children.terms import Terms
 from edged.contracts.errors import ChildDied, InferenceError, NotReady, TimedOut, VariantError
 from edged.runtimes import remote
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import open_session, spared
 from tests.broker import until
 from tests.graphs import SIZE, scores, write_graph
-from tests.runtimes.fake_gpu import HOW
+from tests.runtimes.fake_gpu import FAST, HOW
 
 ONE = Concurrency(1, 1)
 VARIANT = "onnxruntime-f32"
-QUICK = Terms(rests=(0.01, 0.02), calm_s=60.0, aside_s=60.0, silent_s=1.0)
 
 
 @pytest.fixture
@@ -32,7 +30,7 @@ def graph(tmp_path):
 @pytest.fixture(autouse=True)
 def fake(monkeypatch):
     monkeypatch.setattr(remote, "PROCESSES", processes := remote.DeviceProcesses())
-    processes.target, processes.terms = "tests.runtimes.fake_gpu:open_device", QUICK
+    processes.target, processes.terms = "tests.runtimes.fake_gpu:open_device", FAST
     yield processes
     for one in list(processes._open.values()):  # pytest holds what its fixtures gave
         one.child.close()
