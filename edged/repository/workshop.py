@@ -139,33 +139,22 @@ class Workshop:
 
     def _measure_all(self, again: bool = False, full: bool = False) -> None:
         """Measure all variants on all devices side by side, if one of them is not measured yet."""
-        entrants, card = list(self.entrants()), self.model.card
-        if not again and all(map(self._is_measured, entrants)):
+        entrants, card, first = list(self.entrants()), self.model.card, self._reference()
+        if not again and all(_is_measured(card, self.root, entrant, first) for entrant in entrants):
             return
         found = self._pictures()
         comparison = Comparison(
             self.model,
             {entrant: partial(self._tools, *entrant) for entrant in entrants},
-            self._reference(),
+            first,
             partial(self.report, f"{card.id}: measure variants"),
-            () if full else [entrant for entrant in entrants if self._is_known(entrant)],
-            self._fit_together,
+            () if full else [entrant for entrant in entrants if _is_known(card, self.root, entrant)],
+            partial(_fit_together, self.root),
         )
         for (variant, _), measured in comparison.measured(found.judgement if found else ()).items():
             if (manifest := self._fresh(variant)) is not None:
                 manifest.with_measured(measured.model_copy(update={"full": full})).save(self.root / variant)
             log.info("%s: %s", card.id, _sentence(variant, measured))
-
-    def _is_known(self, entrant: Entrant) -> bool:
-        variant, device = entrant
-        manifest = self._fresh(variant)
-        return manifest is not None and evidence(self.model.card, manifest, device) is not None
-
-    def _fit_together(self, entrants: Collection[Entrant]) -> bool:
-        """Whether the memory of the box has room for so many variants at a time."""
-        folders = {self.root / variant for variant, _ in entrants}
-        size = sum(path.stat().st_size for folder in folders for path in folder.glob("*") if path.is_file())
-        return GROWS * size <= usable_memory() // 2
 
     def entrants(self) -> Iterator[Entrant]:
         """The variants that are derived, each on the devices that can run it."""
@@ -178,14 +167,28 @@ class Workshop:
                 if fits and self._fresh(variant):
                     yield variant, device
 
-    def _is_measured(self, entrant: Entrant) -> bool:
-        variant, device = entrant
-        manifest = self._fresh(variant)
-        measured = manifest.measurement(device) if manifest else None
-        if measured is None or measured.method != METHOD:
-            return False
-        few = 0 < measured.items <= SANITY
-        return not few or entrant == self._reference() or self._is_known(entrant)
+
+def _fit_together(root: Path, entrants: Collection[Entrant]) -> bool:
+    """Whether the memory of the box has room for so many variants of the model in `root` at a time."""
+    folders = {root / variant for variant, _ in entrants}
+    size = sum(path.stat().st_size for folder in folders for path in folder.glob("*") if path.is_file())
+    return GROWS * size <= usable_memory() // 2
+
+
+def _is_known(card: ModelCard, root: Path, entrant: Entrant) -> bool:
+    """Whether the card tells how accurate it is."""
+    manifest = Manifest.load(root / entrant[0])
+    return manifest is not None and evidence(card, manifest, entrant[1]) is not None
+
+
+def _is_measured(card: ModelCard, root: Path, entrant: Entrant, reference: Entrant | None) -> bool:
+    """By the method of this edged, and on enough items where the card tells nothing."""
+    manifest = Manifest.load(root / entrant[0])
+    measured = manifest.measurement(entrant[1]) if manifest else None
+    if measured is None or measured.method != METHOD:
+        return False
+    few = 0 < measured.items <= SANITY
+    return not few or entrant == reference or _is_known(card, root, entrant)
 
 
 def references(card: ModelCard, rather: VariantName = "onnxruntime-f32") -> list[VariantName]:
