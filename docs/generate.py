@@ -86,9 +86,9 @@ def _plain(value: Any) -> str:
 
 
 OUTCOMES = {
-    "gpu": "runs there, and agrees with the CPU",
-    "cpu": "left to the CPU",
-    "wrong": "**wrong**",
+    "gpu": "Runs there, and agrees with the CPU",
+    "cpu": "Left to the CPU",
+    "wrong": "**Wrong**",
 }
 
 
@@ -99,8 +99,8 @@ def _operators() -> Iterator[str]:
     yield "`tests/runtimes/test_operators.py` found it with a GPU in software (SwiftShader); a real one may"
     yield "do otherwise."
     for outcome in dict.fromkeys([*OUTCOMES, *found.values()]):
-        names = ", ".join(name for name, how in found.items() if how == outcome) or "none"
-        yield f"\n{OUTCOMES.get(outcome, outcome).capitalize()}: {names}."
+        names = "; ".join(name for name, how in found.items() if how == outcome) or "none"
+        yield f"\n{OUTCOMES.get(outcome, outcome)}: {names}."
 
 
 def _messages() -> Iterator[str]:

@@ -7,13 +7,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from edged.children.inside import Spent
 from edged.children.lives import Lives
 from edged.children.process import Process
 from edged.children.rooms import Garbled
 from edged.children.talk import Answerer, Desk, Overdue, Watch, conversation, no_desk
 from edged.children.terms import Terms, Work
-from edged.children.wire import TICK_S, Gone, Message, Tick, Tree
+from edged.children.wire import TICK_S, Gone, Message, Spent, Tick, Tree
 from edged.contracts.errors import ChildDied
 
 

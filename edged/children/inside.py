@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from edged.children.rooms import Tenure
-from edged.children.wire import Channel, Gone, Message, Tree
+from edged.children.wire import Channel, Gone, Message, Spent, Tree
 from edged.contracts import errors
 from edged.contracts.errors import ChildDied, EdgedError
 
@@ -30,14 +30,6 @@ what answers the calls."""
 
 _DEATH = 1  # PR_SET_PDEATHSIG
 _FIRST_TO_GO = "500"
-
-
-class Spent(Exception):
-    """Raised by who answers a call: with this error, and the process is of no use any more."""
-
-    def __init__(self, error: EdgedError) -> None:
-        super().__init__(str(error))
-        self.error = error
 
 
 class Parent:

@@ -9,12 +9,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from edged.children.inside import Spent
 from edged.children.process import Process
 from edged.children.rooms import Garbled
 from edged.children.talk import Desk, Overdue, Watch, conversation
 from edged.children.terms import Terms, Work
-from edged.children.wire import TICK_S, Gone, Message, Tree
+from edged.children.wire import TICK_S, Gone, Message, Spent, Tree
 from edged.contracts.errors import ChildDied, EdgedError, NotReady, TimedOut
 
 log = logging.getLogger(__name__)

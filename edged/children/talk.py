@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from edged.children.inside import Spent, error_of, failure
+from edged.children.inside import error_of, failure
 from edged.children.rooms import Garbled
-from edged.children.wire import Channel, Message, Tick
+from edged.children.wire import Channel, Message, Spent, Tick
 from edged.contracts.errors import ChildDied, EdgedError, TimedOut
 
 Answerer = Callable[[Message], Message | None]

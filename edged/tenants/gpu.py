@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edged.children.inside import Handle, Parent, Spent
+from edged.children.inside import Handle, Parent
 from edged.children.values import packed
-from edged.children.wire import Message, Tree
+from edged.children.wire import Message, Spent, Tree
 from edged.contracts.errors import ChildDied, EdgedError, VariantError
 from edged.log import set_up
 from edged.runtimes import webgpu

@@ -33,6 +33,7 @@ NEAR = 2e-3
 _OPSET = 17
 _PICTURE = "float[1,4,8,8] x"
 _LSTM = "float[1,32,8] w, float[1,32,8] r, float[1,64] b"
+_WIDE = "float[1,99,16,16] x, float[64,99,3,3] w", "y = Conv<pads = [1,1,1,1]>(x, w)"
 
 CASES: dict[str, tuple[str, str]] = {
     "Add": ("float[2,3,4] x, float[4] w", "y = Add(x, w)"),
@@ -61,6 +62,8 @@ CASES: dict[str, tuple[str, str]] = {
     "Conv in groups": (f"{_PICTURE}, float[4,1,3,3] w", "y = Conv<pads = [1,1,1,1], group = 4>(x, w)"),
     "Conv of sound": ("float[1,4,32] x, float[6,4,3] w", "y = Conv<pads = [1,1], strides = [2]>(x, w)"),
     "Conv of volumes": ("float[1,2,4,6,6] x, float[3,2,3,3,3] w", "y = Conv<pads = [1,1,1,1,1,1]>(x, w)"),
+    "Conv of 99 channels": _WIDE,
+    "Conv of 99 channels without a name": _WIDE,
     "Conv of 2 x 2, padded at the end": (
         f"{_PICTURE}, float[6,4,2,2] w",
         'y = Conv<auto_pad = "SAME_UPPER">(x, w)',
@@ -181,6 +184,8 @@ def written(name: str, folder: Path) -> tuple[Path, Tensors]:
     values = {node.name: _values(node, numbers) for node in model.graph.input}
     fed = [node for node in model.graph.input if node.name.startswith("x")]
     weights = [numpy_helper.from_array(array, n) for n, array in values.items() if not n.startswith("x")]
+    for number, node in enumerate(model.graph.node):
+        node.name = "" if name.endswith("without a name") else f"{node.op_type}_{number}"
     model.graph.ClearField("input")
     model.graph.input.extend(fed)
     model.graph.initializer.extend(weights)
