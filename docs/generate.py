@@ -1,4 +1,5 @@
-"""Write the documents that the code can tell: services.md, classes.md, config.md, messages.md, asyncapi.yaml.
+"""Write the documents that the code can tell: services.md, classes.md, config.md, messages.md,
+operators.md, asyncapi.yaml.
 
 `python docs/generate.py` writes them; `tests/test_docs.py` fails when they are out of step.
 """
@@ -39,6 +40,7 @@ def documents() -> dict[Path, str]:
         HERE / "classes.md": HEAD + "\n".join(classes()) + "\n",
         HERE / "config.md": "\n".join(_config()) + "\n",
         HERE / "messages.md": "\n".join(_messages()) + "\n",
+        HERE / "operators.md": "\n".join(_operators()) + "\n",
         HERE / "asyncapi.yaml": yaml.safe_dump(asyncapi(), sort_keys=False, allow_unicode=True, width=110),
     }
 
@@ -81,6 +83,24 @@ def _plain(value: Any) -> str:
         if not isinstance(value, tuple)
         else json.dumps(list(value), default=str)
     )
+
+
+OUTCOMES = {
+    "gpu": "Runs there, and agrees with the CPU",
+    "cpu": "Left to the CPU",
+    "wrong": "**Wrong**",
+}
+
+
+def _operators() -> Iterator[str]:
+    found: Mapping[str, str] = yaml.safe_load((HERE / "operators.yaml").read_text("utf-8"))
+    yield HEAD + "# Operators of our models on a GPU\n"
+    yield "By ONNX Runtime's WebGPU provider, each in a small graph as our models use it, beside the CPU."
+    yield "`tests/runtimes/test_operators.py` found it with a GPU in software (SwiftShader); a real one may"
+    yield "do otherwise."
+    for outcome in dict.fromkeys([*OUTCOMES, *found.values()]):
+        names = "; ".join(name for name, how in found.items() if how == outcome) or "none"
+        yield f"\n{OUTCOMES.get(outcome, outcome)}: {names}."
 
 
 def _messages() -> Iterator[str]:

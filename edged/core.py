@@ -115,5 +115,6 @@ def _facts(served: Served) -> ServiceFacts:
         model=facts.name,
         variant=facts.variant,
         device=facts.device,
+        why=served.instance.why_spared,
         schema=served.service.schema_id,
     )

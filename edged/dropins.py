@@ -31,7 +31,7 @@ class Hardware:
 HARDWARE = {
     "cameras": Hardware(("char-video4linux",), ("video",)),  # /dev/video*
     "microphones": Hardware(("char-alsa",), ("audio",)),  # /dev/snd/*
-    "gpu": Hardware(("char-drm",), ("video", "render")),  # /dev/dri/*
+    "gpu": Hardware(("char-drm", "char-nvidia*"), ("video", "render")),  # /dev/dri/*, NVIDIA's
     "npu": Hardware(("char-accel",), ("render",)),  # /dev/accel/*
     "nvidia": Hardware(("char-nvidia*",), ("video",)),  # /dev/nvidia*
 }

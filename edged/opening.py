@@ -17,6 +17,8 @@ from edged.repository.opener import Opener, Start
 from edged.repository.puller import Puller
 from edged.repository.sessions import Watch, unwatched
 from edged.repository.variants import Preference
+from edged.runtimes.devices import GPU
+from edged.runtimes.remote import PROCESSES
 from edged.runtimes.slot import DeviceSlot
 from edged.serving.workshops import Make
 
@@ -59,10 +61,11 @@ def make_opener(
     slots: dict[str, DeviceSlot] = {}
 
     def slot_for(device: str) -> DeviceSlot:
-        return slots.setdefault(device, DeviceSlot(concurrency.workers))
+        return slots.setdefault(device, DeviceSlot(1 if device == GPU else concurrency.workers))
 
     plugins = plugins or open_plugins(settings)
     memory = memory or Budget(settings.runtime.memory_bytes())
+    PROCESSES.account = memory.account
     return Opener(
         Catalogue(settings.paths.models, plugins.models),
         concurrency,

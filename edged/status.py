@@ -73,6 +73,7 @@ def _service(
             "variant": facts.variant,
             "device": facts.device,
             "preparing": preparing.get(facts.name, ""),
+            "why": served.instance.why_spared,
             "latency_ms": None if p50 is None else round(p50 * 1000, 2),
             "up_s": round(now - usage.since, 1),
             "asked": usage.times,

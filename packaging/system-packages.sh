@@ -1,7 +1,7 @@
 #!/bin/sh
-# What the tests need beside Python: a broker, an RTSP server, a browser, a sound server with microphones, and
-# libfaketime, by which the clock steps. Installs it where that is allowed, else names it. Tests that need npm are
-# left out, with the reason, where it is missing.
+# What the tests need beside Python: a broker, an RTSP server, a browser (which also brings a GPU in software),
+# Vulkan's loader, a sound server with microphones, and libfaketime, by which the clock steps. Installs it where
+# that is allowed, else names it. Tests that need npm are left out, with the reason, where it is missing.
 # Of these, a box with a microphone needs libportaudio2, and libasound2-plugins where PulseAudio is.
 #
 # `long`: also what `make test-long` needs to make a Debian below a folder, and install the package there.
@@ -28,6 +28,7 @@ main() {
     ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || wanted="$wanted libfaketime"
     serves_rtsp || wanted="$wanted $RTSP"
     hears || wanted="$wanted libportaudio2 libasound2-plugins"
+    /sbin/ldconfig -p | grep -q libvulkan.so.1 || wanted="$wanted libvulkan1"
     has pipewire || { has pulseaudio && has pactl; } || wanted="$wanted pulseaudio pulseaudio-utils"
     [ "${1:-}" != long ] || has debootstrap || wanted="$wanted debootstrap"
     [ "${1:-}" != long ] || has dpkg-deb || wanted="$wanted dpkg-dev"

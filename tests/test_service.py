@@ -81,6 +81,7 @@ def test_each_need_is_a_drop_in_that_says_why(machine):
         "PrivateDevices=no",
         "DevicePolicy=closed",
         "DeviceAllow=char-drm rw",
+        "DeviceAllow=char-nvidia* rw",
         "SupplementaryGroups=video",
         "SupplementaryGroups=render",
     ]

@@ -60,3 +60,13 @@ def test_each_state_is_told_and_nobody_waits_for_what_nobody_configured(core, sh
         assert core.why_not() == {B: "its weights are damaged"}
     finally:
         shelf.free.set()
+
+
+def test_why_the_cpu_does_what_a_device_should(core, shelf):
+    shelf.spared[A] = "gpu: it died of SIGSEGV"
+    for name in (A, B):
+        assert core.table.comes(name)
+        until(lambda name=name: not core.table.is_loading(name))
+    told = {one.service: one.why for one in status(core, SETTINGS, frozenset()).services}
+    assert (told[A], told[B]) == ("gpu: it died of SIGSEGV", "")
+    assert {one.service: one.why for one in core.service_facts()} == told

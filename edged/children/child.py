@@ -12,7 +12,7 @@ from edged.children.process import Process
 from edged.children.rooms import Garbled
 from edged.children.talk import Answerer, Desk, Overdue, Watch, conversation, no_desk
 from edged.children.terms import Terms, Work
-from edged.children.wire import TICK_S, Gone, Message, Tick, Tree
+from edged.children.wire import TICK_S, Gone, Message, Spent, Tick, Tree
 from edged.contracts.errors import ChildDied
 
 
@@ -102,6 +102,10 @@ class Child:
             process.end(f"its call was not over in time ({overdue.error})")
             process.why()  # the next caller gets another one
             raise overdue.error from None
+        except Spent as spent:
+            process.end(str(spent))
+            process.why()
+            raise spent.error from None
         except BaseException as error:  # what `answer` raised and could not tell
             if not watch.over:
                 process.end(f"its call was broken off: {type(error).__name__}")

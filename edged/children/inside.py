@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from edged.children.rooms import Tenure
-from edged.children.wire import Channel, Gone, Message, Tree
+from edged.children.wire import Channel, Gone, Message, Spent, Tree
 from edged.contracts import errors
 from edged.contracts.errors import ChildDied, EdgedError
 
@@ -136,6 +136,8 @@ def _answered(handle: Handle, parent: Parent) -> Message:
         del answer
     except Gone:
         raise
+    except Spent as spent:
+        said = Message({"failed": failure(spent.error), "spent": True})
     except Exception as error:  # noqa: BLE001 - the boundary "one call of a child"
         said = Message({"failed": failure(error)})
     return Message({**said.tree, "kept": parent.let_go()}, said.arrays)

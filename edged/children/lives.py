@@ -13,7 +13,7 @@ from edged.children.process import Process
 from edged.children.rooms import Garbled
 from edged.children.talk import Desk, Overdue, Watch, conversation
 from edged.children.terms import Terms, Work
-from edged.children.wire import TICK_S, Gone, Message, Tree
+from edged.children.wire import TICK_S, Gone, Message, Spent, Tree
 from edged.contracts.errors import ChildDied, EdgedError, NotReady, TimedOut
 
 log = logging.getLogger(__name__)
@@ -152,8 +152,8 @@ class Lives:
             with self._desk() as answer:
                 watch = Watch(tick, self._terms.start_s, 0.0)
                 report = conversation(process.channel, hello, watch, answer).tree
-        except (Overdue, EdgedError) as error:
-            self._fail(error.error if isinstance(error, Overdue) else error)
+        except (Overdue, Spent, EdgedError) as error:
+            self._fail(error if isinstance(error, EdgedError) else error.error)
             process.end(str(self._failure))
         except (Gone, Garbled):
             if process.lives(0.2):

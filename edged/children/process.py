@@ -26,7 +26,8 @@ KEPT = (
         "XDG_CACHE_HOME",
         "CUDA_VISIBLE_DEVICES",
     ),
-    *("OMP_NUM_THREADS", "OV_CPU_MAX_ISA", "JOURNAL_STREAM", "ONEDNN_MAX_CPU_ISA", "VK_DRIVER_FILES"),
+    *("OMP_NUM_THREADS", "OV_CPU_MAX_ISA", "JOURNAL_STREAM", "ONEDNN_MAX_CPU_ISA"),
+    *("VK_DRIVER_FILES", "ORT_WEBGPU_EP_ALLOW_SOFTWARE_ADAPTER"),
 )
 """Variables of the environment that a child gets too; passwords stand in others."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")

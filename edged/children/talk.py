@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from edged.children.inside import error_of, failure
 from edged.children.rooms import Garbled
-from edged.children.wire import Channel, Message, Tick
+from edged.children.wire import Channel, Message, Spent, Tick
 from edged.contracts.errors import ChildDied, EdgedError, TimedOut
 
 Answerer = Callable[[Message], Message | None]
@@ -86,7 +86,8 @@ def conversation(channel: Channel, message: Message, watch: Watch, answer: Answe
         channel.lender.settle(kept if isinstance(kept, list) else [])
         watch.over = True
         if "failed" in said.tree:
-            raise error_of(said.tree["failed"])
+            error = error_of(said.tree["failed"])
+            raise Spent(error) if said.tree.get("spent") is True else error
         if not isinstance(done := said.tree.get("done"), dict):
             raise Garbled("a call ends with `done` or `failed`")
         return Message(done, said.arrays)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from edged.children.rooms import Copier, Form, Garbled, Lender, Tenure
+from edged.contracts.errors import EdgedError
 
 Tree = Mapping[str, Any]
 """What JSON can say."""
@@ -25,6 +26,14 @@ MOST_JSON = 8_000_000
 """Bytes of JSON in one message."""
 _MOST_FILES = 2
 _PREFIX = struct.Struct("<I")
+
+
+class Spent(Exception):
+    """Raised by who answers a call: with this error, and the process is of no use any more."""
+
+    def __init__(self, error: EdgedError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Gone(Exception):

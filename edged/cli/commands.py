@@ -39,7 +39,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "services": ("show", "List the 25 services and what fulfils each of them."),
     "models": ("show", "List the models that the plugins offer, and what is installed of them."),
     "classes": ("show", "List the classes that a model knows, by their ids."),
-    "devices": ("show", "List the devices that the runtimes find on this machine."),
+    "devices": (
+        "show",
+        "List the devices that the runtimes find on this machine, and what a GPU lacks to be one of them.",
+    ),
     "microphones": ("show", "List the microphones that a stream's `mic:NAME` can name now."),
     "schema": (
         "show",

@@ -18,7 +18,9 @@ from edged.contracts.services import SERVICES, service
 from edged.opening import open_catalogue
 from edged.repository.catalogue import Catalogue, VariantRow
 from edged.repository.variants import variants_of
+from edged.runtimes.devices import GPU, onnxruntime_build
 from edged.runtimes.devices import devices as find_devices
+from edged.runtimes.gpu import gpu
 from edged.runtimes.opening import split
 from edged.serving.unit import named
 from edged.streams.microphone import microphones as find_microphones
@@ -191,13 +193,18 @@ def classes(
 
 @app.command()
 def devices(as_json: AsJson = False) -> None:
-    """List the devices that the runtimes find on this machine."""
-    found = find_devices()
+    """List the devices that the runtimes find on this machine, and what a GPU lacks to be one of them."""
+    found, lacking = find_devices(), gpu()
+    lacks = lacking is not None and bool(lacking.missing)
     if as_json:
-        print_json(found)
+        print_json([*found, lacking] if lacks else found)
         return
-    rows = [(d.name, d.runtime, d.full_name, ", ".join(d.capabilities)) for d in found]
-    table("devices", ("device", "runtime", "name", "capabilities"), rows)
+    rows = [(d.name, d.runtime, d.full_name, ", ".join(d.capabilities), d.version) for d in found]
+    table("devices", ("device", "runtime", "name", "capabilities", "version"), rows)
+    if build := onnxruntime_build():
+        say(f"ONNX Runtime is {build}")
+    if lacks:
+        say(f"no {GPU} for ONNX Runtime: {lacking}")
 
 
 @app.command()

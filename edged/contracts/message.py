@@ -162,6 +162,8 @@ class ServiceFacts(_Message):
     """Runtime and precision that it really runs in; empty while it is not in memory."""
     device: str = ""
     """Device that it really runs on; empty likewise."""
+    why: str = ""
+    """Why the CPU does what its device should, which fails or is set aside; empty when all is well."""
     schema_: str = Field(alias="schema")
     """Id of the schema of its answers."""
     state: Literal["ready", "idle", "loading"] = "ready"

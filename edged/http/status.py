@@ -31,6 +31,8 @@ class ServiceStatus(_Part):
     """Device that it really runs on."""
     preparing: str = ""
     """What is made in the background for its model, such as other variants; empty: nothing."""
+    why: str = ""
+    """Why the CPU does what its device should, which fails or is set aside; empty when all is well."""
     latency_ms: float | None = None
     """Median of its newest inferences, from item to result, milliseconds; null before the first one."""
     state: str

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -30,6 +30,7 @@ from edged.flow.counters import Counters
 from edged.flow.pulse import beat
 from edged.repository.variants import ANYTHING, Preference
 from edged.runtimes.checked import checked
+from edged.runtimes.remote import SparedSession
 from edged.runtimes.signature import Signature
 
 log = logging.getLogger(__name__)
@@ -107,8 +108,7 @@ class Instance:
         signatures: Mapping[str, Signature] = MappingProxyType({}),
     ) -> None:
         self.card = model.card
-        self.facts = facts
-        """What really runs."""
+        self._facts = facts
         self.asked = asked
         """What was wished for."""
         self.skipped = skipped
@@ -129,7 +129,8 @@ class Instance:
         id_ = model.card.id
         self._stages = {name: f"{name}/{id_}" for name in ("preprocess", "inference", "postprocess", "whole")}
         self._failed = f"inference_failed/{id_}"
-        self._tools = {priority: self._tools_at(priority, slot) for priority in Priority}
+        observe = self._observed("inference")
+        self._tools = {one: _tools_at(one, tools, model, slot, observe) for one in Priority}
 
     def infer(self, item: Any, options: Options, run: Run, priority: Priority) -> Any:
         """One result for one item.
@@ -142,6 +143,16 @@ class Instance:
     def used(self, name: str, priority: Priority) -> Part:
         """A model that this one uses, by its name in the card."""
         return self._tools[priority].models[name]
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What really runs, and on what: the CPU, while a device that it was opened on is lost."""
+        return _as_of_now(self._facts, self.tools)
+
+    @property
+    def why_spared(self) -> str:
+        """Why the CPU does what a device should; empty when it does not."""
+        return next((why for one in _spared(self.tools) if (why := one.why_not())), "")
 
     @property
     def hears_utterances(self) -> bool:
@@ -161,7 +172,9 @@ class Instance:
         return False
 
     def watch(self, changed: Callable[[], None]) -> None:
-        """Call it whenever `is_aside` may have changed; here never."""
+        """Call it whenever `is_aside` or the device may have changed."""
+        for session in _spared(self.tools):
+            session.watchers.append(changed)
 
     def start(self, options: Options) -> Any:
         """The state of a `StreamModel` before its first chunk."""
@@ -209,22 +222,6 @@ class Instance:
             return model.infer(item, options, tools, run)
         return model.step(item, model.start(options), options, tools, run)[0]  # one item is a whole stream
 
-    def _tools_at(self, priority: Priority, slot: Slot) -> Tools:
-        """The tools for calls of one priority."""
-        observe = self._observed("inference")
-        slotted: dict[str, Session] = {
-            name: SlottedSession(session, slot, priority, observe)
-            for name, session in self.tools.sessions.items()
-        }
-        return replace(
-            self.tools,
-            sessions=checked(slotted, self.model),
-            models={
-                name: m.at(priority) if isinstance(m, UsedModel) else m
-                for name, m in self.tools.models.items()
-            },
-        )
-
     def _observed(self, stage: str) -> Callable[[float], None]:
         counters, name = self._counters, self._stages[stage]
         return lambda seconds: counters.observe(name, seconds)
@@ -249,3 +246,26 @@ def _only_picture(model: AnyModel) -> PixelFormat | None:
 def _is_plain(model: AnyModel) -> bool:
     """Whether the model leaves `infer` as `SinglePassModel` has it, so that its steps can be timed apart."""
     return isinstance(model, SinglePassModel) and type(model).infer is SinglePassModel.infer
+
+
+def _tools_at(
+    priority: Priority, tools: Tools, model: AnyModel, slot: Slot, observe: Callable[[float], None]
+) -> Tools:
+    """The tools for calls of one priority; each run of a session is observed."""
+    slotted: dict[str, Session] = {
+        name: SlottedSession(session, slot, priority, observe) for name, session in tools.sessions.items()
+    }
+    models = {
+        name: used.at(priority) if isinstance(used, UsedModel) else used
+        for name, used in tools.models.items()
+    }
+    return replace(tools, sessions=checked(slotted, model), models=models)
+
+
+def _spared(tools: Tools) -> Iterator[SparedSession]:
+    return (one for one in tools.sessions.values() if isinstance(one, SparedSession))
+
+
+def _as_of_now(facts: ModelFacts, tools: Tools) -> ModelFacts:
+    device = next((one.device for one in _spared(tools)), facts.device)
+    return facts if device == facts.device else facts.model_copy(update={"device": device})

@@ -28,18 +28,10 @@ from edged.flow.footprint import pss_of
 from edged.repository.instance import Instance, UsedModel
 from edged.repository.questions import Questions
 from edged.repository.variants import Preference
-from edged.runtimes.signature import Port, Signature
+from edged.runtimes.signature import Ports, Signature
 
 Start = Callable[[Desk], Child]
 """Makes the child, not yet started."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """A `Signature` as a value."""
-
-    inputs: Sequence[Port]
-    outputs: Sequence[Port]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +106,8 @@ class IsolatedInstance:
             self._child.close()
             raise
         self.facts = ModelFacts(name=card.id, variant=report.variant, device=report.device)
+        self.why_spared = ""
+        """As of `Instance`; its process tells it to nobody but the log."""
         self.skipped = report.skipped
         self.picture = report.picture
         self.hears_utterances = report.hears_utterances

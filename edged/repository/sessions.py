@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edged.contracts.card import Graph, ModelCard, PictureInput, TensorInput, VariantName
+from edged.contracts.errors import EdgedError
 from edged.contracts.model import Tensors
 from edged.contracts.slot import Priority, Slot
 from edged.derive.fold import channels
@@ -21,7 +22,7 @@ from edged.repository.compiled import CompiledGraphs
 from edged.repository.shared import Shared
 from edged.repository.variants import Candidate
 from edged.runtimes.devices import Concurrency
-from edged.runtimes.opening import OpenSession, made_by, open_session
+from edged.runtimes.opening import OpenSession, made_by, open_session, spared
 
 _DTYPES = {"f32": np.float32, "i64": np.int64, "i32": np.int32, "u8": np.uint8}
 
@@ -56,13 +57,17 @@ class Held:
 
 
 class SharedSessions:
-    """Open sessions by what they run, reference-counted. Safe from all threads."""
+    """Open sessions by what they run, reference-counted. Safe from all threads.
+
+    Counts `device_failed/<device>` by reason: runs that the CPU did in its place.
+    """
 
     def __init__(
         self, root: Path, concurrency: Concurrency, counters: Counters, watch: Watch = unwatched
     ) -> None:
         """`watch` gets each session when it is open and warm."""
         self._root = root
+        self._counters = counters
         self._compiled = CompiledGraphs(root / ".compiled", counters)
         self._watch = watch
         self._concurrency = concurrency
@@ -113,7 +118,11 @@ class SharedSessions:
         # A runtime has its own copy of the weights, in the order in which it reads them. What another session
         # had mapped before may go at any time, and its addresses be somebody else's.
         forget(mapped(places) - before)
-        return self._watch(session)
+        failed = partial(self._failed, candidate.device)
+        return self._watch(spared(session, path, candidate.variant, shared, failed))
+
+    def _failed(self, device: str, error: EdgedError) -> None:
+        self._counters.count(f"device_failed/{device}", type(error).__name__)
 
 
 def _zeros(graph: Graph) -> Tensors:

@@ -112,6 +112,12 @@ def _rows(
                 why_not: str | None = "strict: not what was asked for"
             elif found is None or found.stale(card):
                 why_not = _not_derived(card, found)
+            elif (
+                device.name != "cpu"
+                and runtime == "onnxruntime"
+                and (off := _kept_off(card, found, device, wish))
+            ):
+                why_not = off
             else:
                 why_not = None if explicit else _passed_over(card, devices, manifests, variant, device)
             measured = found.measurement(device) if found else None
@@ -128,6 +134,18 @@ def _not_derived(card: ModelCard, found: Manifest | None) -> str:
         again = f"edged quantize {card.id} --from {found.own.source}"
         return f"calibrated on {found.own}, for another state of {found.stale(card)}; run `{again}`"
     return f"derived for another state of {found.stale(card)}; run `edged pull {card.id}`"
+
+
+def _kept_off(card: ModelCard, found: Manifest, device: Device, wish: Preference) -> str | None:
+    """Why a GPU of ONNX Runtime's is not taken, whatever precision is wished for; none when it may.
+
+    It may be slower than the CPU, so only its measurement admits it where nobody names it; and a driver may
+    compute wrong, so who does not agree with the CPU is not taken even then.
+    """
+    measured = found.measurement(device)
+    if measured is None:
+        return None if wish.device == device.name else f"not measured on {device.name}"
+    return measured.why_not or refused(card, found, device)
 
 
 def _passed_over(

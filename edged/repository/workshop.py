@@ -175,8 +175,13 @@ class Workshop:
         """The variants that are derived, each on the devices that can run it."""
         for variant in dict.fromkeys([*variants_of(self.model.card), *own_variants(self.root)]):
             for device in devices():
-                if device.runtime == split(variant)[0] and self._fresh(variant):
+                if _fits(variant, device) and self._fresh(variant):
                     yield variant, device
+
+
+def _fits(variant: VariantName, device: Device) -> bool:
+    runtime, precision = split(variant)
+    return device.runtime == runtime and (runtime == "openvino" or precision in device.capabilities)
 
 
 def _fit_together(root: Path, entrants: Collection[Entrant]) -> bool:

@@ -27,9 +27,8 @@ class CheckedSession:
         count = max((len(inputs[name]) for name in self._pictures if name in inputs), default=1)
         whole = self._takes_many or count <= 1
         outputs = self._session.run(inputs) if whole else self._one_by_one(inputs, count)
-        for values in outputs.values():
-            if values.dtype.kind == "f" and not _finite(values):
-                raise InferenceError(f"{self._name} gives values that are not finite")
+        if not are_finite(outputs):
+            raise InferenceError(f"{self._name} gives values that are not finite")
         self._check_shapes(outputs)
         return outputs
 
@@ -71,6 +70,11 @@ def _fits(shape: tuple[int, ...], wanted: Shape, sizes: dict[str, int]) -> bool:
 def checked(sessions: Mapping[str, Session], model: AnyModel) -> dict[str, Session]:
     """All sessions of a model, by graph."""
     return {graph: CheckedSession(session, model, graph) for graph, session in sessions.items()}
+
+
+def are_finite(outputs: Tensors) -> bool:
+    """Whether no value is infinite or not a number."""
+    return all(_finite(values) for values in outputs.values() if values.dtype.kind == "f")
 
 
 def _finite(values: NDArray[np.floating]) -> bool:

@@ -14,8 +14,12 @@ from pydantic import Field
 
 from edged.contracts.card import Runtime
 from edged.contracts.settings import Seconds, Settings
+from edged.runtimes.gpu import gpu
 from edged.runtimes.instructions import arithmetic, instructions
 from edged.runtimes.ov_core import capabilities, core
+
+GPU = "gpu"
+"""ONNX Runtime's, of any maker; its provider chooses the GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,9 @@ def has_accelerator(dev: Path = Path("/dev")) -> bool:
 def _onnxruntime() -> list[Device]:
     release = next((v for v in map(tool_version, _ONNXRUNTIMES) if v != UNKNOWN), UNKNOWN)
     found = [Device("cpu", "onnxruntime", _cpu_name(), ("f32", "int8"), release, instructions("onnxruntime"))]
+    if (there := gpu()) is not None and there.name:
+        release_too = f"{release}, webgpu {tool_version('onnxruntime-ep-webgpu')}, driver {there.driver}"
+        found.append(Device(GPU, "onnxruntime", there.name, ("f32",), release_too))
     if _has_cuda():
         found.append(Device("cuda:0", "onnxruntime", "CUDA device 0", ("f32", "int8"), release))
     return found
@@ -184,6 +191,17 @@ def _has_cuda() -> bool:
     spec = find_spec("onnxruntime")
     folder = Path(spec.origin).parent if spec is not None and spec.origin is not None else Path()
     return (folder / "capi" / "libonnxruntime_providers_cuda.so").is_file()
+
+
+def onnxruntime_build() -> str:
+    """Which package ONNX Runtime is of, and its providers; empty where there is none."""
+    there = [f"{name} {tool}" for name in _ONNXRUNTIMES if (tool := tool_version(name)) != UNKNOWN]
+    if not there:
+        return ""
+    import onnxruntime  # noqa: PLC0415 - loaded here and not before
+
+    told = f"{' and '.join(there)}: {', '.join(onnxruntime.get_available_providers())}"
+    return told if len(there) == 1 else f"{told}; one overwrites the other: uninstall both, install one"
 
 
 def _cpu_name() -> str:

@@ -13,7 +13,8 @@ from edged.runtimes.devices import Concurrency, onnxruntime_providers
 from edged.runtimes.failures import raised_by
 from edged.runtimes.signature import Port, Signature
 
-_FAILURES = raised_by(state)
+FAILURES = raised_by(state)
+"""What ONNX Runtime raises."""
 _DTYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -35,29 +36,30 @@ class OrtSession:
         """Raises `VariantError` when the graph cannot be opened on `device` in `precision`."""
         if precision == "bf16":
             raise VariantError("ONNX Runtime computes in the graph's own precision: it offers no bf16")
-        providers = _available(device)
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), _options(concurrency), providers=providers
-            )
-        except _FAILURES as error:
-            raise VariantError(f"ONNX Runtime cannot open {path.name} on {device}: {error}") from error
-        # Where a provider's libraries are missing, ONNX Runtime goes on with the next one and only logs it.
-        really = self._session.get_providers()[0]
-        if really != providers[0][0]:
-            raise VariantError(f"ONNX Runtime would run on {really} instead of {device}")
         self.device = device
+        try:
+            self._session = self._opened(str(path), _options(concurrency))
+        except FAILURES as error:
+            raise VariantError(f"ONNX Runtime cannot open {path.name} on {device}: {error}") from error
         self.precision: Precision = precision
         outputs = self._session.get_outputs()
         numbers = (node for node in outputs if node.type in _DTYPES)
         self.signature = Signature(map(_port, self._session.get_inputs()), map(_port, numbers))
         self._outputs = [node.name for node in outputs]
 
+    def _opened(self, path: str, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+        providers = _available(self.device)
+        session = onnxruntime.InferenceSession(path, options, providers=providers)
+        # Where a provider's libraries are missing, ONNX Runtime goes on with the next one and only logs it.
+        if (really := session.get_providers()[0]) != providers[0][0]:
+            raise VariantError(f"ONNX Runtime would run on {really} instead of {self.device}")
+        return session
+
     def run(self, inputs: Tensors) -> Tensors:
         feed = self.signature.feed(inputs)
         try:
             answers = self._session.run(self._outputs, feed)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise InferenceError(f"ONNX Runtime failed: {error}") from error
         return dict(zip(self._outputs, answers, strict=True))
 

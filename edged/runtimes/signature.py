@@ -1,6 +1,6 @@
 """What a graph eats and gives: checked before a runtime sees it, so that the error names the input."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,14 @@ class Port:
         return f"{self.dtype} [{lengths}]"
 
 
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """A `Signature` as a value, which goes to another process."""
+
+    inputs: Sequence[Port]
+    outputs: Sequence[Port]
+
+
 class Signature:
     """The inputs and outputs of a graph, as the runtime that opened it knows them."""
 
@@ -56,7 +64,7 @@ class Signature:
         for name, port in self.inputs.items():
             if not port.fits(inputs[name]):
                 raise InferenceError(f"input {name!r} should be {port}, but is {_described(inputs[name])}")
-        return {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+        return {name: np.asarray(array, order="C") for name, array in inputs.items()}
 
     def _wrong_names(self, inputs: Tensors) -> str:
         missing = [name for name in self.inputs if name not in inputs]

@@ -21,9 +21,10 @@ from edged.log import set_up
 from edged.media.frame import AskedFrame
 from edged.repository.catalogue import Catalogue
 from edged.repository.instance import Instance
-from edged.repository.isolated import Ports, Report, SentFrame
+from edged.repository.isolated import Report, SentFrame
 from edged.repository.opener import Opener
 from edged.runtimes.devices import Concurrency
+from edged.runtimes.signature import Ports
 
 
 class AskedSlot:

@@ -1,5 +1,6 @@
 """Commands are listed without their modules being loaded: what is listed is true all the same."""
 
+import json
 from importlib import import_module
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import typer
 from typer.testing import CliRunner
 
 from edged import cli
+from edged.cli import show
 from edged.cli.commands import COMMANDS, command
+from edged.runtimes.gpu import Gpu
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -41,3 +44,15 @@ def test_a_word_that_is_no_command_is_told_what_it_may_mean():
     done = CliRunner().invoke(cli.app, ["infr"])
     assert done.exit_code == 2
     assert "infer" in done.stderr
+
+
+def test_devices_say_what_a_gpu_lacks_and_which_build_there_is(monkeypatch):
+    lacking = Gpu(missing="this user may not open /dev/dri/renderD128", mend="sudo usermod ...")
+    monkeypatch.setattr(show, "gpu", lambda: lacking)
+    told = CliRunner().invoke(cli.app, ["devices"])
+    assert told.exit_code == 0
+    said = told.stdout + told.stderr
+    assert "no gpu for ONNX Runtime: this user may not open /dev/dri/renderD128; sudo usermod" in said
+    assert "ONNX Runtime is onnxruntime" in said
+    listed = json.loads(CliRunner().invoke(cli.app, ["devices", "--json"]).stdout)
+    assert [one["missing"] for one in listed if not one["name"]] == [lacking.missing]

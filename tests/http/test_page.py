@@ -143,8 +143,8 @@ class Box:
         self.views[name] = WatchedView()
         return self.views[name]
 
-    def add_service(self, name, state):
-        service = ServiceStatus(service=name, state=state)
+    def add_service(self, name, state, **facts):
+        service = ServiceStatus(service=name, state=state, **facts)
         self.status = self.status.model_copy(update={"services": [*self.status.services, service]})
 
     def tell(self, stream, seq=0, service="object-detection", **body):
@@ -335,6 +335,14 @@ def test_a_stream_and_a_service_say_why_they_are_down(box, shown):
     assert page.text("#services tr:last-child code") == "edged pull ppocrv6-small"
     assert page.text("#ready") == "not ready"
     assert page.text("#broker") == "MQTT: connection refused"
+
+
+def test_a_service_says_why_the_cpu_does_it(box, shown):
+    box.add_service("ocr", "running", model="ppocrv6-small", device="cpu", why="gpu: it died of SIGSEGV")
+    page = shown()
+    assert page.text("#services tr:last-child .device") == "cpu"
+    assert page.text("#services tr:last-child .state") == "running, on the CPU: gpu: it died of SIGSEGV"
+    assert page.text("#ready") == "ready"
 
 
 def test_pictures_are_asked_for_only_while_they_are_seen(box, shown, browser):

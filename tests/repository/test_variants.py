@@ -32,6 +32,32 @@ def derived(of, names=ALL, **measured):
     return found
 
 
+WEBGPU = Device("gpu", "onnxruntime", "a GPU", ("f32",), "1")
+
+
+@pytest.mark.parametrize("precision", ["auto", "f32"])
+@pytest.mark.parametrize(
+    ("found", "of_any", "of_it"),
+    [
+        ({"agreement": 1.0, "ms": 3.0}, True, True),  # faster than the CPU
+        ({"agreement": 0.14, "ms": 3.0}, False, False),  # it computes wrong
+        ({"why_not": "values that are not finite"}, False, False),
+        (None, False, True),  # not measured: whoever names it gets it
+    ],
+)
+def test_a_gpu_of_onnxruntime_is_taken_where_it_was_measured_and_agrees(of, precision, found, of_any, of_it):
+    manifests = derived(of, ["onnxruntime-f32"], onnxruntime_f32=(1.0, 12.0))
+    if found:
+        measured = Measured(device="gpu", identity=WEBGPU.identity, **found)
+        manifests = {name: one.with_measured(measured) for name, one in manifests.items()}
+    for device, taken in (("auto", of_any), ("gpu", of_it)):
+        ranking = candidates(of, [*CPU, WEBGPU], Preference(device, precision), manifests)
+        first, *others = ranking.candidates
+        assert first == Candidate("onnxruntime-f32", "gpu" if taken else "cpu")
+        assert (Candidate("onnxruntime-f32", "cpu") in others) is taken
+        assert ("onnxruntime-f32 on gpu" in map(str, ranking.skipped)) is not taken
+
+
 MEASURED = {
     "openvino_f32": (1.0, 10.0),
     "openvino_bf16": "no bf16 instructions",

@@ -7,11 +7,13 @@ import sys
 import pytest
 from pydantic import ValidationError
 
+from edged.runtimes import devices as runtimes
 from edged.runtimes.devices import (
     Concurrency,
     RuntimeSettings,
     devices,
     has_accelerator,
+    onnxruntime_build,
     onnxruntime_providers,
     openvino_device,
     openvino_name,
@@ -140,6 +142,26 @@ def test_what_is_told_of_onnxruntime_without_loading_it_is_what_it_says_itself()
     code += "print(cuda == any(d.name == 'cuda:0' for d in found))"
     told = subprocess.check_output([sys.executable, "-c", code], text=True).split()
     assert told == ["[]", "True", "True"]
+
+
+@pytest.mark.parametrize(
+    ("installed", "told"),
+    [
+        ({}, ""),
+        ({"onnxruntime": "1.32.0"}, "onnxruntime 1.32.0: "),
+        ({"onnxruntime-gpu": "1.32.0"}, "onnxruntime-gpu 1.32.0: "),
+        (
+            {"onnxruntime": "1.31.0", "onnxruntime-gpu": "1.32.0"},
+            "onnxruntime 1.31.0 and onnxruntime-gpu 1.32.0: ",
+        ),
+    ],
+)
+def test_which_build_of_onnxruntime_is_there(monkeypatch, installed, told):
+    monkeypatch.setattr(runtimes, "tool_version", lambda package: installed.get(package, "none"))
+    found = onnxruntime_build()
+    assert found.startswith(told)
+    assert ("CPUExecutionProvider" in found) is bool(installed)
+    assert ("uninstall both" in found) is (len(installed) == 2)
 
 
 def test_no_runtime_is_loaded_before_it_is_needed():

@@ -34,6 +34,7 @@ class Shelf:
     def __init__(self):
         self.installed = {A, B, C}
         self.faults = {}
+        self.spared = {}
         self.free = threading.Event()
         self.free.set()
         self.opened, self.held, self.loading = [], [], 0
@@ -62,6 +63,7 @@ class Shelf:
         instance = SimpleNamespace(
             service=name,
             facts=ModelFacts(name=f"model-of-{name}", variant="v-f32", device="cpu"),
+            why_spared=self.spared.get(name, ""),
             picture=None,
             infer=lambda *_: examples.finding(name).result,
         )

@@ -25,7 +25,7 @@ function added(name) {
   return row;
 }
 
-function fill(row, { service, model, variant, device, latency_ms, state, preparing }) {
+function fill(row, { service, model, variant, device, latency_ms, state, preparing, why }) {
   const facts = { model, variant, device, latency: milliseconds(latency_ms) };
   const tone = { running: "good", idle: "off", loading: "busy" }[state] ?? "bad";
   say(one(".service", row), service);
@@ -35,6 +35,6 @@ function fill(row, { service, model, variant, device, latency_ms, state, prepari
     cell.hidden = tone === "bad"; // then the reason needs the room
   }
   one(".how", row).colSpan = tone === "bad" ? Object.keys(facts).length + 1 : 1;
-  showState(one(".state", row), tone, state);
+  showState(one(".state", row), why ? "busy" : tone, why ? `${state}, on the CPU: ${why}` : state);
   say(one(".preparing", row), preparing);
 }
