@@ -20,8 +20,6 @@ LOOK_S = 10.0
 FORGIVE_S = 30.0
 """So long requests are told why a service could not be loaded; then the next one has it tried again."""
 _TICK_S = 1.0
-_TRIM_S = 30.0
-"""Seconds between two times that what was freed is given back to the system: a page of OCR leaves 100 MB."""
 
 
 class Demand:
@@ -57,7 +55,7 @@ class Demand:
         self._wake = threading.Event()
         memory.on_shortage(self._wake.set)
         self._stopping = False
-        self._look_at, self._trim_at = 0.0, 0.0
+        self._look_at = 0.0
         self._thread = threading.Thread(target=self._work, name="demand", daemon=True)
 
     def start(self) -> None:
@@ -128,7 +126,8 @@ class Demand:
                 self._wake.clear()
 
     def _look(self) -> None:
-        """See what is installed now."""
+        """See what is installed now, and give back what was freed meanwhile: a page of OCR leaves 100 MB."""
+        give_back()
         self._look_at = time.monotonic() + LOOK_S
         found = offered_models(self._opener.catalogue)
         with self._lock:
@@ -172,6 +171,3 @@ class Demand:
             self._changed()
         self._residents.leave_idle(self._idle_s())
         self._residents.make_room()
-        if now >= self._trim_at:
-            self._trim_at = now + _TRIM_S
-            give_back()
