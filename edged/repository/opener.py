@@ -70,8 +70,7 @@ class Opener:
         decoding its pictures shares with others; none: half the box. `watch`: as of `SharedSessions`.
         `start`: makes the children of `isolate`."""
         self.catalogue = catalogue
-        self.growth = Growth()
-        """Tells what opening takes whoever watches it."""
+        self.growth = Growth()  # for whoever opens, to see what it takes
         self._gallery = _galleries(catalogue.root, gallery, memory)
         self._concurrency = concurrency
         self._counters = counters

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from edged.contracts.services import SERVICES
 from edged.flow.budget import Budget
+from edged.flow.footprint import give_back
 from edged.repository.opener import Opener
 from edged.serving.offers import Offer, offered_model, offered_models
 from edged.serving.residents import Residents
@@ -125,7 +126,8 @@ class Demand:
                 self._wake.clear()
 
     def _look(self) -> None:
-        """See what is installed now."""
+        """See what is installed now, and give back what was freed meanwhile: a page of OCR leaves 100 MB."""
+        give_back()
         self._look_at = time.monotonic() + LOOK_S
         found = offered_models(self._opener.catalogue)
         with self._lock:

@@ -13,9 +13,6 @@ from edged.serving.offers import AS_IT_COMES
 from edged.serving.table import Served, ServiceTable
 from edged.serving.unit import opened_or_why, reopened
 
-_TRIM_S = 30.0
-"""Seconds between two times that what was freed is given back to the system: a page of OCR leaves 100 MB."""
-
 log = logging.getLogger(__name__)
 
 
@@ -38,7 +35,6 @@ class Residents:
         self._held: dict[str, Served] = {}
         self._sizes: dict[str, int] = {}
         """Bytes, of all that were ever loaded."""
-        self._trim_at = 0.0
         self._lock = threading.Lock()
 
     def get(self, name: str) -> Served | None:
@@ -98,13 +94,10 @@ class Residents:
             self._changed()
 
     def tidy(self, idle_s: float) -> None:
-        """All serve by what runs best now, those leave that must, what is freed goes back now and then."""
+        """All serve by what runs best now, and those leave that must."""
         self.renew()
         self.leave_idle(idle_s)
         self.make_room()
-        if (now := time.monotonic()) >= self._trim_at:
-            self._trim_at = now + _TRIM_S
-            give_back()
 
     def leave_idle(self, idle_s: float) -> None:
         """Those leave that nobody asked for so long, and those that have units of their own now."""
