@@ -73,7 +73,7 @@ class Comparison:
 
     def _tried(self, opened: Callable[[Tools], Inference], items: Sequence[Any]) -> Trials:
         """All of them in turns, or by two."""
-        few = dict.fromkeys(self.known, SANITY)
+        few = {entrant: SANITY for entrant in self.known if entrant != self.first}
         trials: dict[Entrant, Trial | EdgedError] = {}
         for group in self._groups():
             tools = {entrant: self.entrants[entrant] for entrant in group}

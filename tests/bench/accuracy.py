@@ -157,7 +157,8 @@ class Bench:
                     results[variant] = device, [run(sample.item) for sample in samples]
                 except EdgedError as error:
                     print(f"{name}: {variant} does not run: {error}", flush=True)
-        return self._written(card, by, f32, samples, results)
+        ran = next((variant for variant in references(card) if variant in results), None)
+        return self._written(card, by, ran, samples, results)
 
     def _files(self, card: ModelCard) -> dict[str, Path]:
         return {file: self.models.catalogue.store.verified(card, file) for file in card.weights}

@@ -108,8 +108,8 @@ class Library:
         paths = [*(self.file(name) for name in VIDEOS), *self.more]
         for path in (path for path in paths if path.suffix in (".mp4", ".avi")):
             shown = open_video(str(path), VideoOptions(real_time=False), Event())
-            seen = [frame.pixels(form) for frame in islice(shown, 4 * CLIP * (most // len(paths)))]
-            for start in range(0, len(seen) - 2 * CLIP, 4 * CLIP):
+            seen = [frame.pixels(form) for frame in islice(shown, 2 * CLIP * (most // len(paths)))]
+            for start in range(0, len(seen) - 2 * CLIP, 2 * CLIP):
                 yield VideoOfPictures(seen[start : start + 2 * CLIP], 25.0)
 
 

@@ -334,6 +334,15 @@ def test_what_the_card_tells_is_not_measured_but_for_a_few_items(build, of):
     assert facts_of(repository, "openvino-f32") == fact
 
 
+def test_f32_of_which_the_card_tells_answers_all_where_others_are_unknown(build, of):
+    told = shipped(of).accuracy["openvino-f32"]
+    evidence = {"vnni": next(iter(told.values())), "avx2": next(iter(told.values()))}
+    known = of.model_copy(update={"accuracy": {"onnxruntime-f32": evidence}})
+    repository = build(known)
+    repository.puller.pull("small", silent)
+    assert facts_of(repository, "openvino-f32").items > SANITY
+
+
 def test_evidence_that_is_gone_leaves_a_few_items_that_are_not_enough(build, of):
     build(shipped(of)).puller.pull("small", silent)
     without = build(of)
