@@ -64,6 +64,8 @@ class Preparation:
 
     def stop(self) -> None:
         """End what is in work; nothing half made stays."""
+        if self._stopping.is_set() or self._thread.ident is None:
+            return
         self._stopping.set()
         self._table.unwatch(self._wake.set)
         self._wake.set()

@@ -153,10 +153,10 @@ def test_what_the_configuration_needs(config):
 def test_whatever_goes_wrong_with_one(config, monkeypatch, error):
     pull = Puller.pull
 
-    def failing(self, model, *args):
+    def failing(self, model, *args, **how):
         if model == "closed":
             raise error
-        return pull(self, model, *args)
+        return pull(self, model, *args, **how)
 
     monkeypatch.setattr(Puller, "pull", failing)
     code, out, _ = edged("pull", "closed", "good", "--accept-licence", "--json", "-c", config)

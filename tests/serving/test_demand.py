@@ -45,6 +45,7 @@ class Shelf:
             card=lambda model: SimpleNamespace(isolation="process" if model == "apart" else "none"),
             choice=self._choice,
         )
+        self.renewals = SimpleNamespace(is_outdated=lambda instance: False)
         self.apart = set()
 
     def _preferred(self, name, uses=()):
