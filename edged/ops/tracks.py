@@ -76,6 +76,8 @@ class Track:
     sightings: int
     votes: Mapping[str, float]
     """Sum of the scores by class."""
+    first: tuple[float, float, float, float]
+    """Where it was seen first."""
     doubt: tuple[float, float, float] = (UNSURE_PLACE**2, 0.0, UNSURE_SPEED**2)
     """Variance of the place, covariance with the speed, and variance of the speed, in sizes of the box."""
 
@@ -105,6 +107,8 @@ class Step:
     """Of each row that was seen the id of its track; none: it has none yet, or too little score."""
     ended: list[Track] = field(default_factory=list)
     """Tracks with an id that are given up."""
+    is_cut: bool = False
+    """Whether nothing was seen for so long before that all tracks have ended, wherever they went."""
 
 
 def follow(tracks: Tracks, seen: Seen, at: float, sure: float) -> Step:
@@ -116,7 +120,7 @@ def follow(tracks: Tracks, seen: Seen, at: float, sure: float) -> Step:
     if tracks.at is not None and not 0 <= at - tracks.at <= LOST_S:
         before, tracks = tracks, cut(tracks)
         step = follow(tracks, seen, at, sure)
-        return Step(step.tracks, step.ids, [*(t for t in before.alive if t.id), *step.ended])
+        return Step(step.tracks, step.ids, [track for track in before.alive if track.id], is_cut=True)
     alive = tracks.alive
     known = _Predicted.of(alive, at, at if tracks.at is None else tracks.at)
     rows = _matched(known, alive, seen, sure)
@@ -308,6 +312,7 @@ def _updated(track: Track, predicted: "_One", seen: Seen, row: int, at: float) -
         at,
         track.sightings + 1,
         {**track.votes, name: track.votes.get(name, 0.0) + float(seen.scores[row])},
+        track.first,
         (place * (1 - place * trust), both * (1 - place * trust), rate - both * both * trust),
     )
 
@@ -315,4 +320,5 @@ def _updated(track: Track, predicted: "_One", seen: Seen, row: int, at: float) -
 def _born(seen: Seen, row: int, at: float) -> Track:
     left, top, right, bottom = seen.boxes[row].tolist()
     votes = {seen.classes[row]: float(seen.scores[row])}
-    return Track(0, (left, top, right, bottom), (0.0, 0.0), at, at, 1, votes)
+    box = (left, top, right, bottom)
+    return Track(0, box, (0.0, 0.0), at, at, 1, votes, box)
