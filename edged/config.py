@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from edged.artefacts.settings import ArtefactSettings, UploadSettings
 from edged.contracts.errors import ConfigError, EdgedError
+from edged.contracts.image import Detections
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES, service
 from edged.contracts.settings import FOLDER, Seconds, Settings
@@ -39,6 +40,7 @@ _BOOLEAN, _WORD = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:str"
 """What YAML takes a plain value for."""
 _SIGNS = 2
 """Quotes so short are signs that YAML wants, no values."""
+_TRACK_FAULT = "follows objects, and needs a service of this stream that finds them, such as object-detection"
 _USER_INFO = re.compile(r"://\S*@")
 """User and password in a URL; up to the last @, for a password may hold a / or an @."""
 
@@ -50,6 +52,9 @@ class StreamSettings(CameraSettings):
     """Services by name; `{object-detection: {every: 2s, options: {...}, publish: {...}}}` to say more."""
     publish: PublishSettings = PublishSettings()
     """Which results are published."""
+    track: bool | str = False
+    """Follow objects from frame to frame, and tell the id of each. `true`: those of the first service that
+    finds objects in boxes; or the name of a service."""
     record: RecordSettings | None = None
     """Cameras that send encoded video: the newest packets are held in memory, and what is published under
     `on: change`, or `control/record`, writes a recording into the store, as it came. `true`, or how much."""
@@ -71,6 +76,14 @@ class StreamSettings(CameraSettings):
         return (
             self.source.removeprefix("models:").split("/")[0] if self.source.startswith("models:") else None
         )
+
+    @property
+    def tracked(self) -> str | None:
+        """The service whose objects are followed; none: nothing is."""
+        names = [run.service for run in self.run if finds_objects(run.service)]
+        if isinstance(self.track, str):
+            return self.track if self.track in names else None
+        return next(iter(names), None) if self.track else None
 
     def events(self) -> frozenset[str]:
         """The services of which only changes are published."""
@@ -140,6 +153,8 @@ def _name_faults(config: Config) -> Iterator[tuple[str, str]]:
             if fault := _run_fault(run.service, stream):
                 yield f"streams.{name}.run.{i}", fault
         yield from ((f"streams.{name}.{at}", fault) for at, fault in _sound_faults(stream))
+        if stream.track and stream.tracked is None:
+            yield f"streams.{name}.track", _TRACK_FAULT
         if stream.record is not None and (fault := _record_fault(stream)):
             yield f"streams.{name}.record", fault
 
@@ -171,6 +186,12 @@ def _run_fault(name: str, stream: StreamSettings) -> str | None:
     if known.on_cameras and stream.listens:
         return f"{name} wants pictures, another service of this stream sound: make two streams of the source"
     return None
+
+
+def finds_objects(name: str) -> bool:
+    """Whether a service gives boxes with classes and scores."""
+    known = _known(name)
+    return known is not None and issubclass(known.result, Detections)
 
 
 def _record_fault(stream: StreamSettings) -> str | None:

@@ -4,16 +4,17 @@ from functools import partial
 
 from edged.artefacts.store import ArtefactStore
 from edged.config import StreamSettings
+from edged.contracts.items import Frame
 from edged.core import Core
 from edged.serving.scheduler import Scheduler
 from edged.streams.camera import CameraSource
 from edged.streams.feed import Feed
-from edged.streams.gates import Gate
+from edged.streams.gates import NO_MOTION, Gate
 from edged.streams.hearing import SoundFeed
 from edged.streams.microphone import SoundSource
 from edged.streams.publisher import Outlet
 from edged.streams.recordings import Recordings, StateBoard
-from edged.streams.supervise import Supervisor
+from edged.streams.supervise import Refusal, Supervisor
 from edged.streams.unit import StreamUnit
 
 
@@ -36,7 +37,7 @@ def _camera(
     sinks, pictures = core.telling.sinks(stream.events()), (core.telling.snapshot,)
     record = {} if recordings is None else {"record": recordings.of_event}
     outlet = Outlet(node, name, sinks, core.counters, pictures, core.views.add(name), **record)
-    feed = Feed(outlet, stream.run, core.table, workers, stream.publish)
+    feed = Feed(outlet, stream.run, core.table, workers, stream.publish, tracked=stream.tracked)
 
     def source() -> CameraSource:
         ring = None if recordings is None else recordings.opening()
@@ -48,10 +49,21 @@ def _camera(
         feed.put,
         board.put,
         core.counters,
-        gate=lambda: Gate(stream.gate).refusal,
+        gate=lambda: _telling(Gate(stream.gate).refusal, feed),
         stall_s=stream.stall_s,
     )
     return StreamUnit(feed, supervisor, partial(core.views.remove, name), recordings)
+
+
+def _telling(refusal: Refusal, feed: Feed) -> Refusal:
+    """The same, and the feed knows when nothing moves."""
+
+    def refused(frame: Frame) -> str | None:
+        if (reason := refusal(frame)) == NO_MOTION:
+            feed.still(frame)
+        return reason
+
+    return refused
 
 
 def _microphone(core: Core, node: str, name: str, stream: StreamSettings, workers: Scheduler) -> StreamUnit:

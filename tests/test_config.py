@@ -355,6 +355,26 @@ def test_what_looks_and_what_listens_is_kept_apart(tmp_path, stream, says):
 
 
 @pytest.mark.parametrize(
+    ("run", "track", "tracked"),
+    [
+        ("[ocr, object-detection, instance-segmentation]", "true", "object-detection"),
+        ("[object-detection, instance-segmentation]", "instance-segmentation", "instance-segmentation"),
+        ("[object-detection]", "false", None),
+    ],
+)
+def test_the_first_service_with_boxes_is_followed_or_the_named_one(tmp_path, run, track, tracked):
+    text = f"streams: {{door: {{source: rtsp://cam/1, run: {run}, track: {track}}}}}"
+    assert load(written(tmp_path, text)).streams["door"].tracked == tracked
+
+
+@pytest.mark.parametrize(("run", "track"), [("ocr", "true"), ("object-detection", "ocr"), ("ocr", "nothing")])
+def test_what_finds_no_objects_is_not_followed(tmp_path, run, track):
+    text = f"streams: {{door: {{source: rtsp://cam/1, run: [{run}], track: {track}}}}}"
+    with pytest.raises(ConfigError, match=r"streams\.door\.track: .*such as object-detection"):
+        load(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
     ("written_as", "means"),
     [
         ("true", RecordSettings()),

@@ -121,6 +121,10 @@ class StreamMessage(_Message):
     """What looked at it."""
     result: dict[str, Any] | str | None = None
     """The service's answer, of the classes that `publish` names; absent when there is an error."""
+    tracks: list[int | None] | None = None
+    """Cameras that follow what they see: of each object of `result`, in the same order, the id of its track,
+    the same as long as the object is seen and for 2 s after; null: it was seen once only. Ids of a stream are
+    never used again."""
     error: ErrorFacts | None = None
     """Present instead of `result` when the item failed; `on: change` tells when that begins and ends."""
     recording: str | None = None

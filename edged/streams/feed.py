@@ -10,6 +10,7 @@ from edged.streams.frame_lane import FrameLane
 from edged.streams.lane import RunSettings
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
+from edged.streams.tracking import TrackedLane
 from edged.streams.watch_lane import WatchLane
 
 
@@ -23,10 +24,13 @@ class Feed:
         table: ServiceTable,
         scheduler: Scheduler,
         publish: PublishSettings = PublishSettings(),  # noqa: B008 - frozen
+        *,
+        tracked: str | None = None,
     ) -> None:
+        """`tracked`: the service whose objects are followed."""
         self._view = outlet.view
         self._scheduler = scheduler
-        self._lanes = [_kind(run)(outlet, run, table, publish) for run in runs]
+        self._lanes = [_kind(run, tracked)(outlet, run, table, publish) for run in runs]
 
     def start(self) -> None:
         """Open the lanes."""
@@ -44,6 +48,13 @@ class Feed:
         for lane in self._lanes:
             lane.put(frame)
 
+    def still(self, frame: Frame) -> None:
+        """Nothing moved in a frame, so no service looks at it."""
+        for lane in self._lanes:
+            lane.still(frame)
 
-def _kind(run: RunSettings) -> type[FrameLane]:
+
+def _kind(run: RunSettings, tracked: str | None) -> type[FrameLane]:
+    if run.service == tracked:
+        return TrackedLane
     return WatchLane if service(run.service).watches else FrameLane

@@ -30,6 +30,9 @@ class FrameLane(Lane[Frame]):
         if self._due.at(frame.captured_at):
             self.mailbox.put(frame)
 
+    def still(self, frame: Frame) -> None:
+        """Nothing moved in a frame, so it is not looked at."""
+
     def infer(
         self, item: Frame, served: Served, options: Options, run: RunHandle, priority: Priority
     ) -> Any | None:

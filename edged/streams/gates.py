@@ -6,6 +6,8 @@ from edged.contracts.items import Frame
 from edged.contracts.settings import Settings
 from edged.streams.motion import MotionGate, MotionSettings
 
+NO_MOTION = "no motion"
+"""Why a frame is dropped in which nothing moves."""
 EARLY = 0.25
 """Share of a period by which a frame may come too early and still pass: cameras jitter."""
 
@@ -41,7 +43,7 @@ class Gate:
         if not self._rate.passes(frame):
             return "rate"
         if self._motion is not None and not self._motion.passes(frame):
-            return "no motion"
+            return NO_MOTION
         return None
 
 
