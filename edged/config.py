@@ -11,7 +11,6 @@ from pydantic import Field, field_validator
 
 from edged.artefacts.settings import ArtefactSettings, UploadSettings
 from edged.contracts.errors import ConfigError, EdgedError
-from edged.contracts.image import Detections
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES, service
 from edged.contracts.settings import FOLDER, Seconds, Settings
@@ -20,7 +19,7 @@ from edged.http.settings import HttpSettings
 from edged.media.source import is_device
 from edged.mend import mended, shown_key
 from edged.mqtt.settings import MqttSettings
-from edged.mqtt.topics import node_fault, stream_fault
+from edged.mqtt.topics import node_fault, place_fault, stream_fault
 from edged.requests.settings import RequestSettings
 from edged.runtimes.devices import RuntimeSettings
 from edged.secrets import with_secrets
@@ -29,6 +28,8 @@ from edged.serving.unit import ServiceSettings
 from edged.streams.camera import CameraSettings
 from edged.streams.lane import RunSettings
 from edged.streams.microphone import SCHEME, microphone_name
+from edged.streams.place_faults import NEEDS, finds_objects, place_faults
+from edged.streams.places import PlacesSettings
 from edged.streams.recordings import RecordSettings
 from edged.streams.rule import PublishSettings
 
@@ -40,12 +41,11 @@ _BOOLEAN, _WORD = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:str"
 """What YAML takes a plain value for."""
 _SIGNS = 2
 """Quotes so short are signs that YAML wants, no values."""
-_TRACK_FAULT = "follows objects, and needs a service of this stream that finds them, such as object-detection"
 _USER_INFO = re.compile(r"://\S*@")
 """User and password in a URL; up to the last @, for a password may hold a / or an @."""
 
 
-class StreamSettings(CameraSettings):
+class StreamSettings(PlacesSettings, CameraSettings):
     """A camera or a microphone and the services that it feeds."""
 
     run: tuple[RunSettings, ...] = Field(min_length=1)
@@ -53,8 +53,8 @@ class StreamSettings(CameraSettings):
     publish: PublishSettings = PublishSettings()
     """Which results are published."""
     track: bool | str = False
-    """Follow objects from frame to frame, and tell the id of each. `true`: those of the first service that
-    finds objects in boxes; or the name of a service."""
+    """Follow objects from frame to frame, and tell the id of each. `true`, and wherever there are lines or
+    zones: those of the first service that finds objects in boxes; or the name of a service."""
     record: RecordSettings | None = None
     """Cameras that send encoded video: the newest packets are held in memory, and what is published under
     `on: change`, or `control/record`, writes a recording into the store, as it came. `true`, or how much."""
@@ -78,12 +78,11 @@ class StreamSettings(CameraSettings):
         )
 
     @property
-    def tracked(self) -> str | None:
+    def tracked(self) -> RunSettings | None:
         """The service whose objects are followed; none: nothing is."""
-        names = [run.service for run in self.run if finds_objects(run.service)]
-        if isinstance(self.track, str):
-            return self.track if self.track in names else None
-        return next(iter(names), None) if self.track else None
+        wanted = self.track or bool(self.lines or self.zones)
+        named = (run for run in self.run if wanted in (True, run.service) and finds_objects(run.service))
+        return next(named, None)
 
     def events(self) -> frozenset[str]:
         """The services of which only changes are published."""
@@ -153,8 +152,7 @@ def _name_faults(config: Config) -> Iterator[tuple[str, str]]:
             if fault := _run_fault(run.service, stream):
                 yield f"streams.{name}.run.{i}", fault
         yield from ((f"streams.{name}.{at}", fault) for at, fault in _sound_faults(stream))
-        if stream.track and stream.tracked is None:
-            yield f"streams.{name}.track", _TRACK_FAULT
+        yield from ((f"streams.{name}.{at}", fault) for at, fault in _place_faults(stream))
         if stream.record is not None and (fault := _record_fault(stream)):
             yield f"streams.{name}.record", fault
 
@@ -188,10 +186,14 @@ def _run_fault(name: str, stream: StreamSettings) -> str | None:
     return None
 
 
-def finds_objects(name: str) -> bool:
-    """Whether a service gives boxes with classes and scores."""
-    known = _known(name)
-    return known is not None and issubclass(known.result, Detections)
+def _place_faults(stream: StreamSettings) -> Iterator[tuple[str, str]]:
+    """Why objects of a camera cannot be followed or counted."""
+    if stream.track and stream.tracked is None:
+        yield "track", f"follows objects, and {NEEDS}"
+    else:
+        yield from place_faults(stream, stream.tracked, stream.gate)
+    for kind, names in (("lines", stream.lines), ("zones", stream.zones)):
+        yield from ((f"{kind}.{name}", fault) for name in names if (fault := place_fault(name)))
 
 
 def _record_fault(stream: StreamSettings) -> str | None:

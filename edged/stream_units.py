@@ -15,6 +15,7 @@ from edged.streams.microphone import SoundSource
 from edged.streams.publisher import Outlet
 from edged.streams.recordings import Recordings, StateBoard
 from edged.streams.supervise import Refusal, Supervisor
+from edged.streams.tracking import Tracking
 from edged.streams.unit import StreamUnit
 
 
@@ -36,8 +37,9 @@ def _camera(
     )
     sinks, pictures = core.telling.sinks(stream.events()), (core.telling.snapshot,)
     record = {} if recordings is None else {"record": recordings.of_event}
-    outlet = Outlet(node, name, sinks, core.counters, pictures, core.views.add(name), **record)
-    feed = Feed(outlet, stream.run, core.table, workers, stream.publish, tracked=stream.tracked)
+    outlet = Outlet(node, name, sinks, core.counters, pictures, core.views.add(name, stream), **record)
+    tracking = None if stream.tracked is None else Tracking(stream.tracked.service)
+    feed = Feed(outlet, stream.run, core.table, workers, stream.publish, tracking=tracking)
 
     def source() -> CameraSource:
         ring = None if recordings is None else recordings.opening()

@@ -55,7 +55,8 @@ class FrameFacts(_Message):
     height: int
     """Pixels."""
     seq: int
-    """Number of the frame within its source since it was opened, from 0."""
+    """Number of the frame within its source since it was opened, from 0; a video file that begins again is
+    opened again."""
 
 
 class ClipFacts(_Message):

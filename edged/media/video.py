@@ -66,9 +66,9 @@ def _live_frames(source: str, options: VideoOptions, stop: threading.Event) -> I
 
 
 def _file_frames(source: str, options: VideoOptions, stop: threading.Event) -> Iterator[VideoFrame]:
-    seq, pace, begun = 0, Pace(), 0.0
+    pace, begun = Pace(), 0.0
     for _ in itertools.count() if options.loop else range(1):
-        before, seconds = seq, 0.0
+        seq, seconds = 0, 0.0  # each round opens it anew: what comes is another scene
         for decoded, seconds in _timed_frames(source, options, stop):
             if options.real_time and stop.wait(pace.delay(begun + seconds)):
                 return
@@ -76,10 +76,9 @@ def _file_frames(source: str, options: VideoOptions, stop: threading.Event) -> I
             seq += 1
         if stop.is_set():
             return
-        if seq == before:
+        if not seq:
             raise SourceError(f"{redact(source)} holds no frame that can be decoded")
-        shown = seq - before
-        last = seconds / (shown - 1) if shown > 1 else 1 / options.pictures_a_second
+        last = seconds / (seq - 1) if seq > 1 else 1 / options.pictures_a_second
         begun += seconds + last  # which is shown as long as the others
 
 

@@ -10,7 +10,7 @@ from edged.streams.frame_lane import FrameLane
 from edged.streams.lane import RunSettings
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
-from edged.streams.tracking import TrackedLane
+from edged.streams.tracking import TrackedLane, Tracking
 from edged.streams.watch_lane import WatchLane
 
 
@@ -25,12 +25,12 @@ class Feed:
         scheduler: Scheduler,
         publish: PublishSettings = PublishSettings(),  # noqa: B008 - frozen
         *,
-        tracked: str | None = None,
+        tracking: Tracking | None = None,
     ) -> None:
-        """`tracked`: the service whose objects are followed."""
+        """`tracking`: of the service whose objects are followed."""
         self._view = outlet.view
         self._scheduler = scheduler
-        self._lanes = [_kind(run, tracked)(outlet, run, table, publish) for run in runs]
+        self._lanes = [_lane(outlet, run, table, publish, tracking) for run in runs]
 
     def start(self) -> None:
         """Open the lanes."""
@@ -54,7 +54,14 @@ class Feed:
             lane.still(frame)
 
 
-def _kind(run: RunSettings, tracked: str | None) -> type[FrameLane]:
-    if run.service == tracked:
-        return TrackedLane
-    return WatchLane if service(run.service).watches else FrameLane
+def _lane(
+    outlet: Outlet,
+    run: RunSettings,
+    table: ServiceTable,
+    publish: PublishSettings,
+    tracking: Tracking | None,
+) -> FrameLane:
+    if tracking is not None and run.service == tracking.service:
+        return TrackedLane(outlet, run, table, publish, tracking)
+    kind = WatchLane if service(run.service).watches else FrameLane
+    return kind(outlet, run, table, publish)

@@ -42,7 +42,8 @@ class FrameLane(Lane[Frame]):
         """The live view, too."""
         frame, finding = outcome.item, outcome.finding
         if not isinstance(frame, LiveClip):
-            self._to.view.put(frame, self.service, finding if isinstance(finding, Finding) else None)
+            shown = finding if isinstance(finding, Finding) else None
+            self._to.view.put(frame, self.service, shown, outcome.tracks or ())
         super().tell(outcome)
 
 

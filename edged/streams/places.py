@@ -10,6 +10,8 @@ from edged.ops.movements import LinePlace, Movements, ZonePlace
 from edged.ops.places import Line, Point, Zone, area, crosses_itself
 
 MOST_CORNERS = 64
+MOST_PLACES = 32
+"""Lines, and zones, of one camera."""
 SMALLEST = 1e-4
 """Share of the picture below which a zone has no area, and of its side below which a line has no length."""
 
@@ -65,9 +67,9 @@ class ZoneSettings(CountedSettings):
 class PlacesSettings(Settings):
     """What is counted of a camera."""
 
-    lines: Mapping[str, LineSettings] = Field(default_factory=dict)
+    lines: Mapping[str, LineSettings] = Field(default_factory=dict, max_length=MOST_PLACES)
     """Lines by a name of your choice: `{entrance: {from: [0.2, 0.8], to: [0.7, 0.8], classes: [person]}}`."""
-    zones: Mapping[str, ZoneSettings] = Field(default_factory=dict)
+    zones: Mapping[str, ZoneSettings] = Field(default_factory=dict, max_length=MOST_PLACES)
     """Zones by a name of your choice: `{till: {polygon: [[0.1, 0.5], [0.4, 0.5], [0.4, 0.9]]}}`."""
 
 

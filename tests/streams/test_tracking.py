@@ -36,7 +36,7 @@ class Scene:
             service("object-detection"), SimpleNamespace(infer=self._infer, facts=FACTS, card=CARD), OPTIONS
         )
         self.lane = lane(outlet, lambda: served, publish=PublishSettings(**publish), kind=TrackedLane)
-        self.seq, self.at = 0, 1_795_422_600.0
+        self.seq, self.at, self.size = 0, 1_795_422_600.0, (100, 400)
 
     def _infer(self, frame, options, run, priority):
         self.asked.append(options.score_threshold)
@@ -62,7 +62,7 @@ class Scene:
         return self.messages[before] if len(self.messages) > before else None
 
     def frame(self):
-        return PictureFrame(np.zeros((100, 400, 3), np.uint8), self.at, self.seq)
+        return PictureFrame(np.zeros((*self.size, 3), np.uint8), self.at, self.seq)
 
 
 CARD = SimpleNamespace(class_names=lambda: NAMES)
@@ -110,13 +110,15 @@ def test_a_failure_has_no_tracks():
     assert "tracks" not in scene.fail()
 
 
-@pytest.mark.parametrize("how", ["opened again", "a stall", "set back"])
+@pytest.mark.parametrize("how", ["opened again", "a stall", "set back", "turned"])
 def test_tracks_end_and_their_ids_with_them(how):
     scene = Scene()
     scene.see((10, SURE, 0))
     assert scene.see((10, SURE, 0))["tracks"] == [1]
     if how == "opened again":
         scene.seq = -1
+    if how == "turned":
+        scene.size = (400, 100)
     scene.see((10, SURE, 0), after={"a stall": LOST_S + 0.5, "set back": -60}.get(how, 0.2))
     assert scene.see((10, SURE, 0))["tracks"] == [2]
 
