@@ -14,6 +14,7 @@ from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES, service
 from edged.contracts.settings import FOLDER, Seconds, Settings
+from edged.counts.calendar import zone_named
 from edged.credentials import credentials, environment
 from edged.http.settings import HttpSettings
 from edged.media.source import is_device
@@ -125,8 +126,15 @@ class Config(Settings):
     """Where videos are kept that requests and cameras leave."""
     uploads: UploadSettings = UploadSettings()
     """Recordings and videos that clients send ahead of their requests: `POST /api/uploads`."""
+    time_zone: str | None = None
+    """By which days and hours are counted, such as Europe/Berlin; none: the box's."""
     health_every: Seconds = 30.0
     """Seconds between two messages on `edged/<node>/health`."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str | None) -> str | None:
+        return name if name is None else zone_named(name).key
 
     def service(self, name: str) -> ServiceSettings:
         """How a service is fulfilled, also one that is not named."""

@@ -1,13 +1,17 @@
 """From the settings of a stream to the unit that runs it."""
 
+from collections.abc import Callable
 from functools import partial
 
 from edged.artefacts.store import ArtefactStore
 from edged.config import StreamSettings
 from edged.contracts.items import Frame
+from edged.contracts.message import StreamState
 from edged.core import Core
+from edged.counts.stream import StreamCounts
 from edged.serving.scheduler import Scheduler
 from edged.streams.camera import CameraSource
+from edged.streams.counting import Counting
 from edged.streams.feed import Feed
 from edged.streams.gates import NO_MOTION, Gate
 from edged.streams.hearing import SoundFeed
@@ -31,6 +35,7 @@ def stream_unit(
 def _camera(
     core: Core, node: str, name: str, stream: StreamSettings, workers: Scheduler, *, store: ArtefactStore
 ) -> StreamUnit:
+    counts = core.counts().open(name, [*stream.lines], [*stream.zones]) if stream.tracked else None
     board = StateBoard(partial(core.telling.state, name))
     recordings = (
         Recordings(name, stream.record, store, core.counters, board.put_recordings) if stream.record else None
@@ -38,8 +43,7 @@ def _camera(
     sinks, pictures = core.telling.sinks(stream.events()), (core.telling.snapshot,)
     record = {} if recordings is None else {"record": recordings.of_event}
     outlet = Outlet(node, name, sinks, core.counters, pictures, core.views.add(name, stream), **record)
-    tracking = None if stream.tracked is None else Tracking(stream.tracked.service)
-    feed = Feed(outlet, stream.run, core.table, workers, stream.publish, tracking=tracking)
+    feed = Feed(outlet, stream.run, core.table, workers, stream.publish, tracking=_tracking(stream, counts))
 
     def source() -> CameraSource:
         ring = None if recordings is None else recordings.opening()
@@ -49,12 +53,31 @@ def _camera(
         name,
         source,
         feed.put,
-        board.put,
+        board.put if counts is None else partial(_told, board.put, counts),
         core.counters,
         gate=lambda: _telling(Gate(stream.gate).refusal, feed),
         stall_s=stream.stall_s,
     )
-    return StreamUnit(feed, supervisor, partial(core.views.remove, name), recordings)
+
+    def stopped() -> None:
+        core.views.remove(name)
+        if counts is not None:
+            counts.close()
+
+    return StreamUnit(feed, supervisor, stopped, recordings)
+
+
+def _tracking(stream: StreamSettings, counts: StreamCounts | None) -> Tracking | None:
+    if stream.tracked is None or counts is None:
+        return None
+    return Tracking(stream.tracked.service, counts, Counting(stream, counts))
+
+
+def _told(tell: Callable[[StreamState], None], counts: StreamCounts, state: StreamState) -> None:
+    """How the stream is; who is in its zones is known only while it shows something."""
+    tell(state)
+    if state.state != "online":
+        counts.unknown()
 
 
 def _telling(refusal: Refusal, feed: Feed) -> Refusal:

@@ -9,6 +9,7 @@ from edged.contracts.errors import NotReady
 from edged.contracts.verb import Verb
 from edged.control import OFF
 from edged.core import Core
+from edged.counting import counts_key, counts_wish, forget_places
 from edged.flow.units import Unit, Wish
 from edged.http.server import HttpUnit
 from edged.http.sources import Sources
@@ -64,7 +65,7 @@ class Wiring:
             "requests": Wish(queue, partial(self._requests, settings), order=20),
             "demand": Wish(base, partial(self._demand, settings), order=11),
             "jobs": Wish(queue, partial(self._jobs, settings), order=25),
-            **self.stores.wishes(settings),
+            **(self.stores.wishes(settings) | counts_wish(core, settings)),
             "frames": Wish(base, workers, order=20),
             "mqtt": Wish((*queue, *broker), partial(self._mqtt, settings), order=30),
         }
@@ -80,14 +81,10 @@ class Wiring:
             wishes[f"service/{name}"] = Wish((*base, wanted), make, order=10)
         off = self._switched_off()
         for name, stream in settings.streams.items():
+            key, tell = (*base, stream, *_beside(settings, stream)), partial(core.telling.state, name)
+            on = Wish(key, partial(self._stream, settings, name, stream), order=40)
             wishes[f"stream/{name}"] = (
-                Wish(OFF, partial(OffStream, OFF, partial(core.telling.state, name)), order=40)
-                if name in off
-                else Wish(
-                    (*base, stream, *(artefacts_key(settings) if stream.record else ())),
-                    partial(self._stream, settings, name, stream),
-                    order=40,
-                )
+                Wish(OFF, partial(OffStream, OFF, tell), order=40) if name in off else on
             )
         return wishes
 
@@ -98,6 +95,7 @@ class Wiring:
         self._core.telling.keep_only(
             {(name, service) for name, stream in streams.items() for service in stream.events()}
         )
+        forget_places(self._core, settings)
 
     def opener(self, settings: Config) -> Opener:
         """What opens the models; another one only when its settings change."""
@@ -136,6 +134,7 @@ class Wiring:
             version=__version__,
             intake=self._intake(),
             jobs=self._core.jobs,
+            counts=self._core.counts,
             counters=self._core.counters,
             table=self._core.table,
             artefacts=self.stores.artefacts(settings),
@@ -180,6 +179,12 @@ class Wiring:
         opened = stream.model_copy(update={"source": source})
         store = self.stores.artefacts(settings)
         return stream_unit(self._core, settings.node, name, opened, workers, store=store)
+
+
+def _beside(settings: Config, stream: StreamSettings) -> tuple[object, ...]:
+    """What a stream uses beside its own settings."""
+    store = artefacts_key(settings) if stream.record else ()
+    return (*store, *(counts_key(settings) if stream.tracked else ()))
 
 
 def _workers(settings: Config) -> int:

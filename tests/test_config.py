@@ -401,7 +401,11 @@ LINE = "from: [0.2, 0.8], to: [0.7, 0.8]"
         (f"lines: {{a: {{{LINE}}}}}, gate: {{fps: 1}}", "gate.fps: 1 frames a second .*say 2 or more"),
         (
             f"lines: {{a: {{{LINE}}}}}, run: [{{object-detection: {{every: 2s}}}}]",
-            "run: `every: 2s`.*say 500ms",
+            "run: `every: 2s`.*say 0.5s",
+        ),
+        (
+            "zones: {z: {polygon: [[0, 0], [1, 0], [1, 1]]}}, gate: {fps: 0.5}",
+            "gate.fps: .*every 1 s .*say 1 or",
         ),
         (f"lines: {{a: {{{LINE}}}}}, run: [ocr]", "lines: counts objects, and needs .*object-detection"),
         (f"lines: {{a: {{{LINE}}}}}, track: ocr", "track: follows objects, and needs"),

@@ -149,6 +149,52 @@ class StreamState(_Message):
     """Why the last recording of the camera was not made; empty when it was, or none was wanted."""
 
 
+class BothWays(_Message):
+    """How many crossed a line."""
+
+    in_: int = Field(alias="in")
+    """From the left hand to the right of one who looks along it, `from` to `to`."""
+    out: int
+    """The other way."""
+
+
+class LineCounts(_Message):
+    """How many crossed a line; told when one does, when an hour ends, and every 10 s.
+
+    Each crossing is counted once, whatever is killed when; who crosses while the daemon or the camera is away
+    is not seen. An empty message takes it back when the line leaves the configuration.
+    """
+
+    in_: int = Field(alias="in")
+    """In all since `since`: from the left hand to the right of one who looks along it, `from` to `to`."""
+    out: int
+    """The other way."""
+    since: str | None
+    """UTC, ISO 8601 with microseconds: when it was counted here first; null: the clock was not set then."""
+    by_class: dict[str, BothWays]
+    """In all, by class of what crossed."""
+    today: BothWays | None
+    """Since midnight of `time_zone`; null while nobody has set the box's clock."""
+    hour: BothWays | None
+    """Since the hour began; null likewise."""
+
+
+class ZoneCounts(_Message):
+    """Who is in a zone; told when that changes, and every 10 s.
+
+    All is null while that is not known: the stream is offline, stalled or off, or its service fails. An empty
+    message takes it back when the zone leaves the configuration.
+    """
+
+    count: int | None
+    """So many objects."""
+    longest_since: str | None
+    """UTC, ISO 8601 with microseconds: when the one came in that is in it for the longest time; null also
+    where nobody is in it."""
+    by_class: dict[str, int] | None
+    """By class."""
+
+
 class ServiceFacts(_Message):
     """One line of `info`: what fulfils a service, or would as soon as it is asked."""
 

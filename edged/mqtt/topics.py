@@ -83,6 +83,10 @@ class Topics:
         """Annotated JPEG of a stream."""
         return self._own("stream", stream, "snapshot")
 
+    def place(self, stream: str, kind: str, place: str) -> str:
+        """Retained: what is counted there; `kind` is `line` or `zone`."""
+        return self._own("stream", stream, kind, place)
+
     def control_response(self, verb: str) -> str:
         """What came of a verb."""
         return self._own("control", verb, "response")

@@ -119,12 +119,16 @@ class Movements:
         self._zones = zones
         self._size = size
         self._walks: dict[int, _Walk] = {}
-        self._at = 0.0
+        self._at: float | None = None
+        self._began_at = 0.0
+        """When it was looked first: who was there then did not come in just now."""
         self._interval = 0.0
         """Seconds between the last two frames."""
 
     def step(self, alive: Sequence[Track], ended: Sequence[Track], at: float) -> list[Movement]:
         """What the tracks of a frame, taken at `at`, have done since the one before."""
+        if self._at is None:
+            self._at = self._began_at = at
         self._interval, self._at = min(max(at - self._at, 0.0), LONGEST_S), at
         told: list[Movement] = []
         seen = [track for track in alive if track.id and track.seen_at == at]
@@ -140,7 +144,7 @@ class Movements:
 
     def stop(self) -> list[Movement]:
         """The picture ends, and nothing is known any more: whoever is in a zone is no longer seen there."""
-        walks, self._walks = self._walks, {}
+        walks, self._walks, self._at = self._walks, {}, None
         return [left for walk in walks.values() for left in self._left(walk)]
 
     def inside(self, zone: str) -> dict[int, tuple[str, float]]:
@@ -164,7 +168,7 @@ class Movements:
         if (lost := self._lost_there(track, known)) is not None:
             walk = self._walks.pop(lost)
             walk.last = track
-        else:
+        elif track.born_at > self._began_at:
             outside = beyond(track.first, track.speed, self._size, -self._interval)
         self._walks[track.id] = walk
         came = [box for box in (outside, track.first) if box is not None]

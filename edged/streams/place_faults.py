@@ -8,8 +8,9 @@ from edged.streams.gates import GateSettings
 from edged.streams.lane import RunSettings
 from edged.streams.places import PlacesSettings
 
-SELDOM_S = 0.5
-"""A line wants to be looked at as often: who is seen more seldom walks over it between two looks."""
+LINES_S, ZONES_S = 0.5, 1.0
+"""A line, and a zone, wants to be looked at as often: who is seen more seldom walks over a line between two
+looks, and cannot be followed within a zone."""
 NEEDS = "needs a service of this stream that finds objects in boxes, such as object-detection"
 
 
@@ -28,12 +29,13 @@ def place_faults(
     if run is None:
         yield from ((key, f"counts objects, and {NEEDS}") for key in counted)
         return
-    if not places.lines:
+    if not counted:
         return
-    why = f"with `lines` somebody must look every {SELDOM_S:g} s at least"
+    seldom = LINES_S if places.lines else ZONES_S
+    why = f"with `{counted[0]}` somebody must look every {seldom:g} s at least"
     if gate.key_frames_only is True:
         yield "gate.key_frames_only", f"key frames come too seldom: {why}; leave it out"
-    if gate.fps is not None and gate.fps < 1 / SELDOM_S:
-        yield "gate.fps", f"{gate.fps:g} frames a second are too few: {why}; say {1 / SELDOM_S:g} or more"
-    if run.every is not None and run.every > SELDOM_S:
-        yield "run", f"`every: {run.every:g}s` of {run.service} is too seldom: {why}; say 500ms or less"
+    if gate.fps is not None and gate.fps < 1 / seldom:
+        yield "gate.fps", f"{gate.fps:g} frames a second are too few: {why}; say {1 / seldom:g} or more"
+    if run.every is not None and run.every > seldom:
+        yield "run", f"`every: {run.every:g}s` of {run.service} is too seldom: {why}; say {seldom:g}s or less"

@@ -50,8 +50,8 @@ class Onlooker(Protocol):
     def see(self, frame: Frame, step: Step) -> None:
         """The next frame, and what it changed."""
 
-    def still(self) -> None:
-        """Nothing moved; called in the source's thread."""
+    def still(self, at: float) -> None:
+        """Nothing moved in a frame that was captured then; called in the source's thread."""
 
 
 class NoOnlooker:
@@ -60,7 +60,7 @@ class NoOnlooker:
     def see(self, frame: Frame, step: Step) -> None:
         """Nothing is counted."""
 
-    def still(self) -> None:
+    def still(self, at: float) -> None:
         """Nothing is counted."""
 
 
@@ -130,7 +130,7 @@ class TrackedLane(FrameLane):
 
     def still(self, frame: Frame) -> None:
         self._follower.still(frame.captured_at)
-        self._tracking.onlooker.still()
+        self._tracking.onlooker.still(frame.captured_at)
 
     def infer(
         self, item: Frame, served: Served, options: Options, run: RunHandle, priority: Priority
