@@ -16,6 +16,8 @@ from edged.contracts.services import SERVICES
 PARAMETERS = {
     "node": "Name of the box: `node` in config.yaml.",
     "stream": "Name of a stream in config.yaml.",
+    "line": "Name of a line of the stream.",
+    "zone": "Name of a zone of the stream.",
     "request_id": "The request's, percent-escaped.",
     "verb": "`reload`, `enable`, `disable`, `snapshot`, ...",
 }
@@ -80,6 +82,20 @@ TOPICS = (
         "edged/{node}/stream/{stream}/state",
         message.StreamState,
         "how a stream is",
+        retained=True,
+    ),
+    Topic(
+        "line",
+        "edged/{node}/stream/{stream}/line/{line}",
+        message.LineCounts,
+        "how many crossed a line of a camera",
+        retained=True,
+    ),
+    Topic(
+        "zone",
+        "edged/{node}/stream/{stream}/zone/{zone}",
+        message.ZoneCounts,
+        "who is in a zone of a camera",
         retained=True,
     ),
     Topic(

@@ -22,6 +22,7 @@ from edged.contracts.described import descriptions
 from edged.serving.unit import ServiceSettings
 from edged.streams.lane import RunSettings
 from edged.streams.motion import MotionSettings
+from edged.streams.places import LineSettings, ZoneSettings
 from edged.streams.recordings import RecordSettings
 
 HERE = Path(__file__).parent
@@ -55,6 +56,8 @@ def _config() -> Iterator[str]:
         ("a service", ServiceSettings, "services.<service>."),
         ("a stream", StreamSettings, "streams.<stream>."),
         ("an entry of `run`", RunSettings, "streams.<stream>.run.<n>."),
+        ("a line", LineSettings, "streams.<stream>.lines.<line>."),
+        ("a zone", ZoneSettings, "streams.<stream>.zones.<zone>."),
         ("recordings of a camera", RecordSettings, "streams.<stream>.record."),
         ("the motion gate", MotionSettings, "streams.<stream>.gate.motion."),
     ):
@@ -74,7 +77,7 @@ def _keys(model: type[BaseModel], prefix: str) -> Iterator[str]:
             if field.is_required()
             else f"`{_plain(field.get_default(call_default_factory=True))}`"
         )
-        yield f"| `{prefix}{name}` | {default} | {one_line(said.get(name, ''))} |"
+        yield f"| `{prefix}{field.alias or name}` | {default} | {one_line(said.get(name, ''))} |"
 
 
 def _plain(value: Any) -> str:

@@ -15,12 +15,13 @@ from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES, service
 from edged.contracts.settings import FOLDER, Seconds, Settings
+from edged.counts.calendar import zone_named
 from edged.credentials import credentials, environment
 from edged.http.settings import HttpSettings
 from edged.media.source import is_device
 from edged.mend import mended, shown_key
 from edged.mqtt.settings import MqttSettings
-from edged.mqtt.topics import node_fault, stream_fault
+from edged.mqtt.topics import node_fault, place_fault, stream_fault
 from edged.requests.settings import RequestSettings
 from edged.runtimes.devices import RuntimeSettings
 from edged.secrets import with_secrets
@@ -29,6 +30,8 @@ from edged.serving.unit import ServiceSettings
 from edged.streams.camera import CameraSettings
 from edged.streams.lane import RunSettings
 from edged.streams.microphone import SCHEME, microphone_name
+from edged.streams.place_faults import NEEDS, finds_objects, place_faults
+from edged.streams.places import PlacesSettings
 from edged.streams.recordings import RecordSettings
 from edged.streams.rule import PublishSettings
 
@@ -44,13 +47,16 @@ _USER_INFO = re.compile(r"://\S*@")
 """User and password in a URL; up to the last @, for a password may hold a / or an @."""
 
 
-class StreamSettings(CameraSettings):
+class StreamSettings(PlacesSettings, CameraSettings):
     """A camera or a microphone and the services that it feeds."""
 
     run: tuple[RunSettings, ...] = Field(min_length=1)
     """Services by name; `{object-detection: {every: 2s, options: {...}, publish: {...}}}` to say more."""
     publish: PublishSettings = PublishSettings()
     """Which results are published."""
+    track: bool | str = False
+    """Follow objects from frame to frame, and tell the id of each. `true`, and wherever there are lines or
+    zones: those of the first service that finds objects in boxes; or the name of a service."""
     record: RecordSettings | None = None
     """Cameras that send encoded video: the newest packets are held in memory, and what is published under
     `on: change`, or `control/record`, writes a recording into the store, as it came. `true`, or how much."""
@@ -82,6 +88,13 @@ class StreamSettings(CameraSettings):
         return (
             self.source.removeprefix("models:").split("/")[0] if self.source.startswith("models:") else None
         )
+
+    @property
+    def tracked(self) -> RunSettings | None:
+        """The service whose objects are followed; none: nothing is."""
+        wanted = self.track or bool(self.lines or self.zones)
+        named = (run for run in self.run if wanted in (True, run.service) and finds_objects(run.service))
+        return next(named, None)
 
     def events(self) -> frozenset[str]:
         """The services of which only changes are published."""
@@ -124,8 +137,15 @@ class Config(Settings):
     """Where videos are kept that requests and cameras leave."""
     uploads: UploadSettings = UploadSettings()
     """Recordings and videos that clients send ahead of their requests: `POST /api/uploads`."""
+    time_zone: str | None = None
+    """By which days and hours are counted, such as Europe/Berlin; none: the box's."""
     health_every: Seconds = 30.0
     """Seconds between two messages on `edged/<node>/health`."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str | None) -> str | None:
+        return name if name is None else zone_named(name).key
 
     def service(self, name: str) -> ServiceSettings:
         """How a service is fulfilled, also one that is not named."""
@@ -151,6 +171,7 @@ def _name_faults(config: Config) -> Iterator[tuple[str, str]]:
             if fault := _run_fault(run.service, stream):
                 yield f"streams.{name}.run.{i}", fault
         yield from ((f"streams.{name}.{at}", fault) for at, fault in _sound_faults(stream))
+        yield from ((f"streams.{name}.{at}", fault) for at, fault in _place_faults(stream))
         if stream.record is not None and (fault := _record_fault(stream)):
             yield f"streams.{name}.record", fault
         if stream.detect_source is not None and (fault := _detect_fault(stream, stream.detect_source)):
@@ -184,6 +205,16 @@ def _run_fault(name: str, stream: StreamSettings) -> str | None:
     if known.on_cameras and stream.listens:
         return f"{name} wants pictures, another service of this stream sound: make two streams of the source"
     return None
+
+
+def _place_faults(stream: StreamSettings) -> Iterator[tuple[str, str]]:
+    """Why objects of a camera cannot be followed or counted."""
+    if stream.track and stream.tracked is None:
+        yield "track", f"follows objects, and {NEEDS}"
+    else:
+        yield from place_faults(stream, stream.tracked, stream.gate)
+    for kind, names in (("lines", stream.lines), ("zones", stream.zones)):
+        yield from ((f"{kind}.{name}", fault) for name in names if (fault := place_fault(name)))
 
 
 def _record_fault(stream: StreamSettings) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from edged.contracts.errors import NotReady
 from edged.contracts.message import ServiceFacts
 from edged.contracts.services import SERVICES
+from edged.counts.desk import CountDesk
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.flow.units import Units
@@ -56,6 +57,14 @@ class Core:
     def workers(self) -> Scheduler | None:
         """Who works on frames and clips, while they run."""
         return self.units.get("frames", Scheduler)
+
+    def counts(self) -> CountDesk:
+        """What cameras counted. Raises `NotReady` while nobody counts."""
+        if (counts := self.units.get("counts", CountDesk)) is None:
+            raise NotReady(
+                "nothing is counted: " + self.units.states().get("counts", "no stream has `track`")
+            )
+        return counts
 
     def cancel(self, request_id: str) -> None:
         """Nobody waits for this request any more."""

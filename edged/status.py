@@ -94,6 +94,7 @@ def _streams(
             why=told.why,
             recordings=told.recordings,
             services=[run.service for run in stream.run],
+            lines=list(stream.lines),
             listens=stream.listens,
             enabled=name not in off,
         )

@@ -1,20 +1,27 @@
 """From the settings of a stream to the unit that runs it."""
 
+from collections.abc import Callable
 from functools import partial
 
 from edged.artefacts.store import ArtefactStore
 from edged.config import StreamSettings
+from edged.contracts.items import Frame
+from edged.contracts.message import StreamState
 from edged.core import Core
+from edged.counts.stream import StreamCounts
 from edged.serving.scheduler import Scheduler
 from edged.streams.camera import CameraSource
+from edged.streams.counting import Counting
 from edged.streams.feed import Feed
+from edged.streams.gates import NO_MOTION
 from edged.streams.hearing import SoundFeed
 from edged.streams.keeper import KeptSource
 from edged.streams.microphone import SoundSource
 from edged.streams.publisher import Outlet
 from edged.streams.recordings import Recordings, StateBoard
-from edged.streams.supervise import Supervisor
+from edged.streams.supervise import Refusal, Supervisor
 from edged.streams.thrift import Openings
+from edged.streams.tracking import Tracking
 from edged.streams.unit import StreamUnit
 
 
@@ -30,14 +37,15 @@ def stream_unit(
 def _camera(
     core: Core, node: str, name: str, stream: StreamSettings, workers: Scheduler, *, store: ArtefactStore
 ) -> StreamUnit:
+    counts = core.counts().open(name, [*stream.lines], [*stream.zones]) if stream.tracked else None
     board = StateBoard(partial(core.telling.state, name))
     recordings = (
         Recordings(name, stream.record, store, core.counters, board.put_recordings) if stream.record else None
     )
     sinks, pictures = core.telling.sinks(stream.events()), (core.telling.snapshot,)
     record = {} if recordings is None else {"record": recordings.of_event}
-    outlet = Outlet(node, name, sinks, core.counters, pictures, core.views.add(name), **record)
-    feed = Feed(outlet, stream.run, core.table, workers, stream.publish)
+    outlet = Outlet(node, name, sinks, core.counters, pictures, core.views.add(name, stream), **record)
+    feed = Feed(outlet, stream.run, core.table, workers, stream.publish, tracking=_tracking(stream, counts))
 
     openings = Openings(stream.gate, workers.phase(), feed.wants, board.put_decodes)
 
@@ -53,15 +61,45 @@ def _camera(
         name,
         source,
         feed.put,
-        board.put,
+        board.put if counts is None else partial(_told, board.put, counts),
         core.counters,
-        gate=openings.gate,
+        gate=lambda: _telling(openings.gate(), feed),
         stall_s=stream.stall_s,
     )
     kept = None
     if recordings is not None and looked_at is not stream:
         kept = _kept(f"{name}/source", stream, recordings, board, core)
-    return StreamUnit(feed, supervisor, partial(core.views.remove, name), recordings, kept)
+
+    def stopped() -> None:
+        core.views.remove(name)
+        if counts is not None:
+            counts.close()
+
+    return StreamUnit(feed, supervisor, stopped, recordings, kept)
+
+
+def _tracking(stream: StreamSettings, counts: StreamCounts | None) -> Tracking | None:
+    if stream.tracked is None or counts is None:
+        return None
+    return Tracking(stream.tracked.service, counts, Counting(stream, counts))
+
+
+def _told(tell: Callable[[StreamState], None], counts: StreamCounts, state: StreamState) -> None:
+    """How the stream is; who is in its zones is known only while it shows something."""
+    tell(state)
+    if state.state != "online":
+        counts.unknown()
+
+
+def _telling(refusal: Refusal, feed: Feed) -> Refusal:
+    """The same, and the feed knows when nothing moves."""
+
+    def refused(frame: Frame) -> str | None:
+        if (reason := refusal(frame)) == NO_MOTION:
+            feed.still(frame)
+        return reason
+
+    return refused
 
 
 def _kept(

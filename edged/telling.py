@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable
 from functools import partial
 
-from edged.contracts.message import StreamState
+from edged.contracts.message import LineCounts, StreamState, ZoneCounts
+from edged.counts.book import PlaceKey
 from edged.flow.clock import iso_utc
 from edged.flow.units import Units
 from edged.http.server import HttpUnit
@@ -46,6 +47,17 @@ class Telling:
         """A picture of a stream."""
         if (mqtt := self.mqtt()) is not None:
             mqtt.publications.snapshot(stream, iso_utc(captured_at), jpeg)
+
+    def place(self, stream: str, kind: str, place: str, said: LineCounts | ZoneCounts) -> None:
+        """What is counted at a line or in a zone; it is told again soon, so that a new broker learns it."""
+        if (mqtt := self.mqtt()) is not None:
+            mqtt.publications.place(stream, kind, place, said)
+
+    def forget_places(self, gone: Iterable[PlaceKey]) -> None:
+        """These lines and zones are gone."""
+        if (mqtt := self.mqtt()) is not None:
+            for key in gone:
+                mqtt.publications.forget_place(*key)
 
     def repeat(self, mqtt: MqttUnit) -> None:
         """Tell a new connection all that is retained."""

@@ -9,6 +9,7 @@ from edged.contracts.errors import NotReady
 from edged.contracts.verb import Verb
 from edged.control import OFF
 from edged.core import Core
+from edged.counting import counts_key, counts_wish, forget_places
 from edged.flow.units import Unit, Wish
 from edged.http.server import HttpUnit
 from edged.http.sources import Sources
@@ -68,7 +69,7 @@ class Wiring:
             "requests": Wish(queue, partial(self._requests, settings), order=20),
             "demand": Wish(base, partial(self._demand, settings), order=11),
             "jobs": Wish(queue, partial(self._jobs, settings), order=25),
-            **self.stores.wishes(settings),
+            **(self.stores.wishes(settings) | counts_wish(core, settings)),
             "frames": Wish(base, workers, order=20),
             "mqtt": Wish((*queue, *broker), partial(self._mqtt, settings), order=30),
         }
@@ -87,14 +88,10 @@ class Wiring:
             wishes[f"service/{name}"] = Wish((*base, wanted), make, order=10)
         off = self._switched_off()
         for name, stream in settings.streams.items():
+            key, tell = (*base, stream, *_beside(settings, stream)), partial(core.telling.state, name)
+            on = Wish(key, partial(self._stream, settings, name, stream), order=40)
             wishes[f"stream/{name}"] = (
-                Wish(OFF, partial(OffStream, OFF, partial(core.telling.state, name)), order=40)
-                if name in off
-                else Wish(
-                    (*base, stream, *(artefacts_key(settings) if stream.record else ())),
-                    partial(self._stream, settings, name, stream),
-                    order=40,
-                )
+                Wish(OFF, partial(OffStream, OFF, tell), order=40) if name in off else on
             )
         return wishes
 
@@ -132,6 +129,7 @@ class Wiring:
             version=__version__,
             intake=self._core.intake(),
             jobs=self._core.jobs,
+            counts=self._core.counts,
             counters=self._core.counters,
             table=self._core.table,
             artefacts=self.stores.artefacts(settings),
@@ -184,6 +182,13 @@ def forget_events(core: Core, settings: Config, off: Collection[str]) -> None:
     core.telling.keep_only(
         {(name, service) for name, stream in streams.items() for service in stream.events()}
     )
+    forget_places(core, settings)
+
+
+def _beside(settings: Config, stream: StreamSettings) -> tuple[object, ...]:
+    """What a stream uses beside its own settings."""
+    store = artefacts_key(settings) if stream.record else ()
+    return (*store, *(counts_key(settings) if stream.tracked else ()))
 
 
 def _workers(settings: Config) -> int:

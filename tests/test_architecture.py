@@ -25,7 +25,7 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 FLOORS = (
     {"contracts", "log"},
     {"media", "ops", "flow", "builders", "children"},
-    {"artefacts"},
+    {"artefacts", "counts"},
     {"runtimes", "answers"},
     {"weights"},
     {"derive"},
@@ -36,7 +36,7 @@ FLOORS = (
     {"config", "credentials", "dropins", "mend", "secrets"},
     {"core", "telling", "health", "status", "control", "opening"},
     {"testing", "scaffold", "tenants"},
-    {"stream_units", "service_units", "stores", "wiring", "daemon"},
+    {"stream_units", "service_units", "stores", "counting", "wiring", "daemon"},
     {"chaos"},
     {"bench"},
     {"cli"},

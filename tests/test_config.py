@@ -1,6 +1,7 @@
 """config.yaml: every fault at once, with file, key and reason; the shipped one is the reference."""
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from pydantic import BaseModel
 from edged.config import Config, examine, load
 from edged.contracts.described import descriptions
 from edged.contracts.errors import ConfigError
+from edged.contracts.services import SERVICES
+from edged.mqtt.topics import RESERVED
 from edged.streams.recordings import RecordSettings
 
 SHIPPED = Path(__file__).parent.parent / "config.yaml"
@@ -352,6 +355,80 @@ def test_a_service_may_use_other_models(tmp_path):
 )
 def test_what_looks_and_what_listens_is_kept_apart(tmp_path, stream, says):
     assert f"streams.counter.{says}" in faults(tmp_path, f"streams: {{counter: {{{stream}}}}}")
+
+
+@pytest.mark.parametrize(
+    ("run", "track", "tracked"),
+    [
+        ("[ocr, object-detection, instance-segmentation]", "true", "object-detection"),
+        ("[object-detection, instance-segmentation]", "instance-segmentation", "instance-segmentation"),
+        ("[object-detection]", "false", None),
+        (
+            "[ocr, object-detection]",
+            "false, zones: {till: {polygon: [[0, 0], [1, 0], [1, 1]]}}",
+            "object-detection",
+        ),
+    ],
+)
+def test_the_first_service_with_boxes_is_followed_or_the_named_one(tmp_path, run, track, tracked):
+    text = f"streams: {{door: {{source: rtsp://cam/1, run: {run}, track: {track}}}}}"
+    followed = load(written(tmp_path, text)).streams["door"].tracked
+    assert (followed and followed.service) == tracked
+
+
+LINE = "from: [0.2, 0.8], to: [0.7, 0.8]"
+
+
+@pytest.mark.parametrize(
+    ("stream", "says"),
+    [
+        ("lines: {a: {from: [0.2, 0.8], to: [0.2, 0.8]}}", "lines.a: .*the same point; a line needs two"),
+        ("lines: {a: {from: [0.2, 1.8], to: [0.2, 0.8]}}", "lines.a.from.1: .*less than or equal to 1"),
+        ("lines: {a: {from: [0.2, 0.1]}}", "lines.a.to: "),
+        (f"lines: {{a/b: {{{LINE}}}}}", "lines.a/b: a name is one level"),
+        (f"lines: {{a: {{{LINE}, anchor: head}}}}", "lines.a.anchor: .*'foot' or 'centre'"),
+        (
+            "zones: {z: {polygon: [[0, 0], [1, 1], [1, 0], [0, 1]]}}",
+            "zones.z.polygon: .*sides cross each other",
+        ),
+        ("zones: {z: {polygon: [[0, 0], [0.5, 0.5], [1, 1]]}}", "zones.z.polygon: .*has no area"),
+        ("zones: {z: {polygon: [[0, 0], [1, 1]]}}", "zones.z.polygon: .*at least 3"),
+        (
+            "zones: {z: {polygon: [[0, 0], [-1, 1], [1, 1]]}}",
+            "zones.z.polygon.1.0: .*greater than or equal to 0",
+        ),
+        (f"lines: {{a: {{{LINE}}}}}, gate: {{key_frames_only: true}}", "gate.key_frames_only: .*every 0.5 s"),
+        (f"lines: {{a: {{{LINE}}}}}, gate: {{fps: 1}}", "gate.fps: 1 frames a second .*say 2 or more"),
+        (
+            f"lines: {{a: {{{LINE}}}}}, run: [{{object-detection: {{every: 2s}}}}]",
+            "run: `every: 2s`.*say 0.5s",
+        ),
+        (
+            "zones: {z: {polygon: [[0, 0], [1, 0], [1, 1]]}}, gate: {fps: 0.5}",
+            "gate.fps: .*every 1 s .*say 1 or",
+        ),
+        (f"lines: {{a: {{{LINE}}}}}, run: [ocr]", "lines: counts objects, and needs .*object-detection"),
+        (f"lines: {{a: {{{LINE}}}}}, track: ocr", "track: follows objects, and needs"),
+    ],
+)
+def test_a_line_or_a_zone_that_cannot_count_is_a_fault(tmp_path, stream, says):
+    run = "" if "run:" in stream else "run: [object-detection], "
+    said = faults(tmp_path, f"streams: {{door: {{source: rtsp://cam/1, {run}{stream}}}}}")
+    assert re.search(rf"streams\.door\.{says}", said), said
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_names_of_topics_are_no_names_of_streams_or_services(tmp_path, name):
+    said = faults(tmp_path, f"streams: {{{name}: {{source: rtsp://cam/1, run: [ocr]}}}}")
+    assert f"streams.{name}: '{name}' stands for" in said
+    assert name not in SERVICES
+
+
+@pytest.mark.parametrize(("run", "track"), [("ocr", "true"), ("object-detection", "ocr"), ("ocr", "nothing")])
+def test_what_finds_no_objects_is_not_followed(tmp_path, run, track):
+    text = f"streams: {{door: {{source: rtsp://cam/1, run: [{run}], track: {track}}}}}"
+    with pytest.raises(ConfigError, match=r"streams\.door\.track: follows.*such as object-detection"):
+        load(written(tmp_path, text))
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,8 @@ class FrameFacts(_Message):
     height: int
     """Pixels."""
     seq: int
-    """Number of the frame within its source since it was opened, from 0."""
+    """Number of the frame within its source since it was opened, from 0; a video file that begins again is
+    opened again."""
 
 
 class ClipFacts(_Message):
@@ -122,6 +123,10 @@ class StreamMessage(_Message):
     """What looked at it."""
     result: dict[str, Any] | str | None = None
     """The service's answer, of the classes that `publish` names; absent when there is an error."""
+    tracks: list[int | None] | None = None
+    """Cameras that follow what they see: of each object of `result`, in the same order, the id of its track,
+    the same as long as the object is seen and for 2 s after; null: it was seen once only. Ids of a stream are
+    never used again."""
     error: ErrorFacts | None = None
     """Present instead of `result` when the item failed; `on: change` tells when that begins and ends."""
     recording: str | None = None
@@ -149,6 +154,52 @@ class StreamState(_Message):
     not run; empty when it does."""
     recordings: str = ""
     """Why the last recording of the camera was not made; empty when it was, or none was wanted."""
+
+
+class BothWays(_Message):
+    """How many crossed a line."""
+
+    in_: int = Field(alias="in")
+    """From the left hand to the right of one who looks along it, `from` to `to`."""
+    out: int
+    """The other way."""
+
+
+class LineCounts(_Message):
+    """How many crossed a line; told when one does, when an hour ends, and every 10 s.
+
+    Each crossing is counted once, whatever is killed when; who crosses while the daemon or the camera is away
+    is not seen. An empty message takes it back when the line leaves the configuration.
+    """
+
+    in_: int = Field(alias="in")
+    """In all since `since`: from the left hand to the right of one who looks along it, `from` to `to`."""
+    out: int
+    """The other way."""
+    since: str | None
+    """UTC, ISO 8601 with microseconds: when it was counted here first; null: the clock was not set then."""
+    by_class: dict[str, BothWays]
+    """In all, by class of what crossed."""
+    today: BothWays | None
+    """Since midnight of `time_zone`; null while nobody has set the box's clock."""
+    hour: BothWays | None
+    """Since the hour began; null likewise."""
+
+
+class ZoneCounts(_Message):
+    """Who is in a zone; told when that changes, and every 10 s.
+
+    All is null while that is not known: the stream is offline, stalled or off, or its service fails. An empty
+    message takes it back when the zone leaves the configuration.
+    """
+
+    count: int | None
+    """So many objects."""
+    longest_since: str | None
+    """UTC, ISO 8601 with microseconds: when the one came in that is in it for the longest time; null also
+    where nobody is in it."""
+    by_class: dict[str, int] | None
+    """By class."""
 
 
 class ServiceFacts(_Message):

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from edged.contracts.errors import EdgedError
 from edged.http.artefacts import ArtefactDesk
+from edged.http.counts import CountPages
 from edged.http.drawings import DrawingDesk
 from edged.http.failures import on_defect, on_edged_error, on_http_exception
 from edged.http.guard import Guard, Keys, Login
@@ -51,6 +52,7 @@ class App:
         self._artefacts = ArtefactDesk(sources.artefacts)
         self._writers = ThreadPoolExecutor(THREADS, "http-uploads")
         self._uploads = UploadDesk(sources.uploads, sources.upload_limit, self._writers)
+        self._counts = CountPages(sources.counts, self._in_thread)
         self._feed = feed
         self._live = LivePictures(sources.views, self._encoders)
         self._registry = registry(sources.version, sources.counters, sources.status)
@@ -86,6 +88,7 @@ class App:
             Route("/api/uploads", self._uploads.respond, methods=post),
             Route("/api/login", login.respond, methods=post),
             Route("/api/status", self._status),
+            Route("/api/counts", self._counts.respond),
             _endless("/api/results", self._feed.respond),
             _endless("/api/streams/{stream}/live", self._live.live),
             Route("/api/streams/{stream}/snapshot", self._live.snapshot),

@@ -9,6 +9,7 @@ from edged.contracts.pairs import ProductInput
 from edged.contracts.schema import gathered, reference
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES
+from edged.http.counts import CountsAnswer
 from edged.http.drawings import DrawnAnswer
 from edged.http.jobs import JobAnswer
 from edged.http.status import Status
@@ -77,7 +78,16 @@ def openapi(version: str) -> dict[str, Any]:
 
 
 def _schemas(served: list[Service]) -> dict[str, Mapping[str, Any]]:
-    kinds = (FailedAnswer, FailedVideoAnswer, Status, DrawnAnswer, JobState, JobAnswer, UploadAnswer)
+    kinds = (
+        FailedAnswer,
+        FailedVideoAnswer,
+        Status,
+        DrawnAnswer,
+        JobState,
+        JobAnswer,
+        UploadAnswer,
+        CountsAnswer,
+    )
     schemas: dict[str, Mapping[str, Any]] = {kind.__name__: kind.model_json_schema() for kind in kinds}
     for service in served:
         schemas[f"{_title(service)}Request"] = service.request_schema()
@@ -255,6 +265,7 @@ def _artefact() -> dict[str, Any]:
 def _streams() -> dict[str, Any]:
     binary, named = {"type": "string", "format": "binary"}, [_parameter("stream")]
     return {
+        "/api/counts": _counts(),
         "/api/results": _gets(
             "results",
             "stream messages as server-sent events named `result`",
@@ -270,6 +281,30 @@ def _streams() -> dict[str, Any]:
             "snapshot", "the newest annotated picture", "image/jpeg", binary, "404", "503", parameters=named
         ),
     }
+
+
+def _counts() -> dict[str, Any]:
+    said = {
+        "stream": "name of a stream; all, unless said",
+        "line": "name of a line; all, unless said",
+        "from": "ISO 8601, local where it says no distance from UTC; when today began, unless said",
+        "to": "likewise, not included; now, unless said",
+        "format": "`csv` or `json`; else as `Accept` says",
+    }
+    asked = [
+        {"name": name, "in": "query", "description": what, "schema": {"type": "string"}}
+        for name, what in said.items()
+    ]
+    path = _gets(
+        "counts",
+        "who crossed the lines of cameras, by class and local hour",
+        "application/json",
+        reference("CountsAnswer"),
+        *("400", "404", "413", "503"),
+        parameters=asked,
+    )
+    path["get"]["responses"]["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
+    return path
 
 
 def _kserve() -> dict[str, Any]:

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edged.artefacts.store import ArtefactStore
+from edged.contracts.errors import NotReady
 from edged.contracts.request import Intake
+from edged.counts.desk import CountDesk
 from edged.flow.counters import Counters
 from edged.http.live import Views
 from edged.http.status import Status
@@ -17,6 +19,11 @@ from edged.serving.table import ServiceTable
 def _nothing_idle(model: str) -> Outline | None:
     """Where nothing loads on demand."""
     return None
+
+
+def _nothing_counted() -> CountDesk:
+    """Where no camera counts."""
+    raise NotReady("nothing is counted")
 
 
 @dataclass(frozen=True)
@@ -43,5 +50,7 @@ class Sources:
     """The live pictures."""
     status: Callable[[], Status]
     """How everything is; may take milliseconds."""
+    counts: Callable[[], CountDesk] = _nothing_counted
+    """What cameras counted. Raises `NotReady` while nobody counts."""
     idle: Callable[[str], Outline | None] = _nothing_idle
     """A model that loads when it is asked for, by its id; may take a second. Raises as `described`."""

@@ -70,6 +70,8 @@ class StreamStatus(_Part):
     """Why its last recording was not made; empty when it was, or none was wanted."""
     services: list[str]
     """Names of the services that it feeds."""
+    lines: list[str] = Field(default_factory=list)
+    """Names of its lines, at which who crosses is counted: `GET /api/counts`."""
     listens: bool
     """Whether they listen: then it has no picture."""
     enabled: bool

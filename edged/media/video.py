@@ -69,15 +69,15 @@ def _live_frames(source: str, options: VideoOptions, stop: threading.Event) -> I
 
 
 def _file_frames(source: str, options: VideoOptions, stop: threading.Event) -> Iterator[VideoFrame]:
-    seq, playing = 0, Playing(stop if options.real_time else None)
+    playing = Playing(stop if options.real_time else None)
     for _ in itertools.count() if options.loop else range(1):
-        before = seq
+        seq = 0  # each round opens it anew: what comes is another scene
         for decoded, came_at in _frames(source, options, stop, playing.timed):
             yield VideoFrame(decoded, came_at, seq)
             seq += 1
         if stop.is_set():
             return
-        if seq == before:
+        if not seq:
             raise SourceError(f"{redact(source)} holds no frame that can be decoded")
 
 

@@ -98,10 +98,10 @@ class Outbox:
                 self._states.pop(topic, None)  # it would be sent later than this, and stay
             self._into_ring(message)
 
-    def forget(self, topic: str) -> None:
-        """The broker shall retain nothing on this topic any more: it is told so by an empty message."""
+    def forget(self, topic: str, *, anyway: bool = False) -> None:
+        """The broker shall retain nothing here any more; `anyway`: not of earlier runs either."""
         with self.changed:
-            if self._retained.forget(topic):
+            if self._retained.forget(topic) or anyway:
                 self._states.pop(topic, None)
                 self._into_ring(Outgoing(topic, b"", "ring", 1, retain=True))
 

@@ -3,7 +3,7 @@
 import orjson
 from pydantic import BaseModel
 
-from edged.contracts.message import Health, Info, StreamState
+from edged.contracts.message import Health, Info, LineCounts, StreamState, ZoneCounts
 from edged.mqtt.outbox import Outbox
 from edged.mqtt.topics import Topics
 
@@ -35,6 +35,14 @@ class Publications:
     def stream_state(self, stream: str, state: StreamState) -> None:
         """Retained: how a stream is."""
         self._outbox.state(self._topics.stream_state(stream), _encoded(state))
+
+    def place(self, stream: str, kind: str, place: str, said: LineCounts | ZoneCounts) -> None:
+        """Retained: what is counted at a line or in a zone."""
+        self._outbox.state(self._topics.place(stream, kind, place), _encoded(said))
+
+    def forget_place(self, node: str, stream: str, kind: str, place: str) -> None:
+        """There is no such line or zone any more, whoever told of it under the node's name then."""
+        self._outbox.forget(Topics(node).place(stream, kind, place), anyway=True)
 
     def health(self, health: Health) -> None:
         """How the daemon is."""

@@ -22,6 +22,8 @@ MAX_LEVELS = 100
 MAX_ID = 600
 """Characters of a request's id within a topic, after escaping."""
 
+RESERVED = frozenset(("event", "line", "zone", "rule"))
+"""Stand for what happens before cameras: no stream, and no service, may be called so."""
 _TAKEN = frozenset(("availability", "info", "health", "request", "progress", "stream", "control"))
 """What stands below a node and is not for answers."""
 
@@ -81,6 +83,10 @@ class Topics:
         """Annotated JPEG of a stream."""
         return self._own("stream", stream, "snapshot")
 
+    def place(self, stream: str, kind: str, place: str) -> str:
+        """Retained: what is counted there; `kind` is `line` or `zone`."""
+        return self._own("stream", stream, kind, place)
+
     def control_response(self, verb: str) -> str:
         """What came of a verb."""
         return self._own("control", verb, "response")
@@ -124,6 +130,13 @@ def node_fault(name: str) -> str | None:
 
 def stream_fault(name: str) -> str | None:
     """Why this cannot be the name of a stream; none: it can."""
+    if name in RESERVED:
+        return f"{name!r} stands for what happens before cameras, choose another name"
+    return _name_fault(name)
+
+
+def place_fault(name: str) -> str | None:
+    """Why this cannot be the name of a line or a zone; none: it can."""
     return _name_fault(name)
 
 

@@ -10,6 +10,7 @@ from edged.streams.frame_lane import FrameLane
 from edged.streams.lane import RunSettings
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
+from edged.streams.tracking import TrackedLane, Tracking
 from edged.streams.watch_lane import WatchLane
 
 
@@ -23,10 +24,13 @@ class Feed:
         table: ServiceTable,
         scheduler: Scheduler,
         publish: PublishSettings = PublishSettings(),  # noqa: B008 - frozen
+        *,
+        tracking: Tracking | None = None,
     ) -> None:
+        """`tracking`: of the service whose objects are followed."""
         self._view = outlet.view
         self._scheduler = scheduler
-        self._lanes = [_kind(run)(outlet, run, table, publish) for run in runs]
+        self._lanes = [_lane(outlet, run, table, publish, tracking) for run in runs]
 
     def start(self) -> None:
         """Open the lanes."""
@@ -48,6 +52,20 @@ class Feed:
         for lane in self._lanes:
             lane.put(frame)
 
+    def still(self, frame: Frame) -> None:
+        """Nothing moved in a frame, so no service looks at it."""
+        for lane in self._lanes:
+            lane.still(frame)
 
-def _kind(run: RunSettings) -> type[FrameLane]:
-    return WatchLane if service(run.service).watches else FrameLane
+
+def _lane(
+    outlet: Outlet,
+    run: RunSettings,
+    table: ServiceTable,
+    publish: PublishSettings,
+    tracking: Tracking | None,
+) -> FrameLane:
+    if tracking is not None and run.service == tracking.service:
+        return TrackedLane(outlet, run, table, publish, tracking)
+    kind = WatchLane if service(run.service).watches else FrameLane
+    return kind(outlet, run, table, publish)

@@ -41,6 +41,9 @@ class FrameLane(Lane[Frame]):
         if self._turns.at(frame.captured_at):
             self.mailbox.put(frame)
 
+    def still(self, frame: Frame) -> None:
+        """Nothing moved in a frame, so it is not looked at."""
+
     def infer(
         self, item: Frame, served: Served, options: Options, run: RunHandle, priority: Priority
     ) -> Any | None:
@@ -50,5 +53,6 @@ class FrameLane(Lane[Frame]):
         """The live view, too."""
         frame, finding = outcome.item, outcome.finding
         if not isinstance(frame, LiveClip):
-            self._to.view.put(frame, self.service, finding if isinstance(finding, Finding) else None)
+            shown = finding if isinstance(finding, Finding) else None
+            self._to.view.put(frame, self.service, shown, outcome.tracks or ())
         super().tell(outcome)

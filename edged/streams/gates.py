@@ -9,6 +9,9 @@ from edged.contracts.settings import Settings
 from edged.streams.motion import MotionGate, MotionSettings
 from edged.streams.turns import Turns
 
+NO_MOTION = "no motion"
+"""Why a frame is dropped in which nothing moves."""
+
 
 class GateSettings(Settings):
     """Which frames of a camera, or which sound of a microphone, are inferred; the others are dropped."""
@@ -52,5 +55,5 @@ class Gate:
         if not self._turns.at(frame.captured_at):
             return "rate"
         if self._motion is not None and not self._motion.passes(frame):
-            return "no motion"
+            return NO_MOTION
         return None

@@ -2,12 +2,18 @@
 
 import itertools
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edged.answers.drawing import jpeg_of
+from edged.answers.drawing import drawing_of, encoded
 from edged.answers.finding import Finding
 from edged.contracts.items import Frame
+from edged.streams.overlay import with_ids, with_places
+from edged.streams.places import PlacesSettings
 
+Ids = Sequence[int | None]
+"""Of each object of a finding the id of its track."""
+NO_PLACES = PlacesSettings()
 FRESH_S = 2.0
 """A finding is drawn on later frames for so many seconds; a service that infers seldom must not flicker."""
 BARE_S = 1.0
@@ -35,22 +41,24 @@ class LiveView:
     threads.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, places: PlacesSettings = NO_PLACES) -> None:
+        """`places`: lines and zones that are drawn, too."""
         self.version = 0
         """Grows with every `put`; 0: nothing to show yet."""
         self._frame: Frame | None = None
-        self._findings: dict[str, tuple[float, Finding]] = {}
+        self._findings: dict[str, tuple[float, Finding, Ids]] = {}
+        self._places = places
         self._shot: Shot | None = None
         self._changed = threading.Condition()
         self._encoding = threading.Lock()
 
-    def put(self, frame: Frame, service: str, finding: Finding | None) -> None:
+    def put(self, frame: Frame, service: str, finding: Finding | None, ids: Ids = ()) -> None:
         """What a service found in a frame; none: it failed. Keeps references, never waits for an encoder."""
         with self._changed:
             if finding is None:
                 self._findings.pop(service, None)
             else:
-                self._findings[service] = frame.captured_at, finding
+                self._findings[service] = frame.captured_at, finding, ids
             self._show(frame)
 
     def put_bare(self, frame: Frame) -> None:
@@ -73,8 +81,15 @@ class LiveView:
             with self._changed:
                 version, frame, findings = self.version, self._frame, self._fresh()
             if frame is not None and (self._shot is None or self._shot.version != version):
-                self._shot = Shot(version, frame.captured_at, jpeg_of([frame], findings))
+                self._shot = Shot(version, frame.captured_at, self._jpeg(frame, findings))
             return self._shot
+
+    def _jpeg(self, frame: Frame, findings: Sequence[tuple[Finding, Ids]]) -> bytes:
+        drawing = drawing_of([frame], [finding for finding, _ in findings])
+        for finding, ids in findings:
+            if ids:
+                drawing = with_ids(drawing, frame.width, finding.result.boxes, ids)
+        return encoded(with_places(drawing, self._places))
 
     def _show(self, frame: Frame) -> None:
         """The newer frame stays; but one that is much older is of a clock that was set."""
@@ -83,10 +98,10 @@ class LiveView:
         self.version = next(_versions)
         self._changed.notify_all()
 
-    def _fresh(self) -> list[Finding]:
+    def _fresh(self) -> list[tuple[Finding, Ids]]:
         """What is young enough for the frame."""
         now = self._frame.captured_at if self._frame is not None else 0.0
-        return [finding for at, finding in self._findings.values() if abs(now - at) < FRESH_S]
+        return [(finding, ids) for at, finding, ids in self._findings.values() if abs(now - at) < FRESH_S]
 
 
 class LiveViews:
@@ -103,9 +118,9 @@ class LiveViews:
         """Streams that have a view, by name."""
         return sorted(self._views.copy())
 
-    def add(self, stream: str) -> LiveView:
+    def add(self, stream: str, places: PlacesSettings = NO_PLACES) -> LiveView:
         """A view for a stream that begins."""
-        view = self._views[stream] = LiveView()
+        view = self._views[stream] = LiveView(places)
         return view
 
     def remove(self, stream: str) -> None:

@@ -1,6 +1,7 @@
 """What came of one item of a stream, and the message that tells it."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ class Outcome:
     service: Service
     model: ModelFacts
     finding: Finding | EdgedError
+    tracks: Sequence[int | None] | None = None
+    """Of each object that was found the id of its track; none: nothing is followed."""
 
 
 def encoded(node: str, stream: str, seq: int, outcome: Outcome, recording: str | None = None) -> bytes:
@@ -37,6 +40,7 @@ def encoded(node: str, stream: str, seq: int, outcome: Outcome, recording: str |
         **_facts(item),
         "model": {"name": model.name, "variant": model.variant, "device": model.device},
         **({} if recording is None else {"recording": recording}),
+        **({} if outcome.tracks is None else {"tracks": outcome.tracks}),
     }
     try:
         if isinstance(outcome.finding, EdgedError):

@@ -96,7 +96,11 @@ class Publisher:
         if not self._classes:
             return outcome, finding.gist()
         kept, left = finding.only(self._classes)
-        return replace(outcome, finding=kept), kept.gist() if left else NOTHING
+        tracks = outcome.tracks
+        if tracks is not None:
+            names = zip(tracks, finding.result.class_names, strict=True)
+            tracks = [track for track, name in names if name in self._classes]
+        return replace(outcome, finding=kept, tracks=tracks), kept.gist() if left else NOTHING
 
     def _is_awaited(self, outcome: Outcome) -> bool:
         """Whether a part of this utterance was told, so that its end must be."""

@@ -80,6 +80,10 @@ def no_jobs():
     raise NotReady("jobs are not taken here")
 
 
+def no_counts():
+    raise NotReady("nothing is counted here")
+
+
 class Box:
     """What stands behind the server, and ways to ask it."""
 
@@ -95,6 +99,7 @@ class Box:
         self.table.put(Served(service("object-detection"), FakeInstance(), options))
         self.services = [ServiceStatus(service="object-detection", model="fake", state="running")]
         self.idle = lambda model: None
+        self.counts = no_counts
         self.unit = None
 
     def sources(self, intake=None, jobs=None):
@@ -110,6 +115,7 @@ class Box:
             views=self.views,
             status=self.status,
             idle=self.idle,
+            counts=self.counts,
         )
 
     def start(self, **settings):

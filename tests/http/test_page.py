@@ -20,6 +20,8 @@ from edged.contracts.errors import NotReady
 from edged.contracts.image import DetectionOptions, Detections
 from edged.contracts.request import Answer, refusal
 from edged.contracts.services import service
+from edged.counts.calendar import Calendar, zone_named
+from edged.counts.desk import CountDesk
 from edged.flow.counters import Counters
 from edged.http.page import FOLDER, INDEX
 from edged.http.server import HttpUnit
@@ -28,6 +30,7 @@ from edged.http.sources import Sources
 from edged.http.status import MqttStatus, ServiceStatus, Status, StreamStatus
 from edged.media.fetch import ByteLimit
 from edged.media.frame import PictureFrame
+from edged.ops.movements import Crossing
 from edged.requests.jobs import JobDesk
 from edged.requests.settings import RequestSettings
 from edged.serving.table import ServiceTable
@@ -87,6 +90,7 @@ class Box:
         self.jobs = JobDesk(folder, self, RequestSettings(), Counters())
         self.artefacts = ArtefactStore(ArtefactSettings(), folder, Counters())
         self.uploads = ArtefactStore(ArtefactSettings(), folder, Counters(), name="uploads")
+        self.counts = None
         self._pump = threading.Thread(target=self._film, daemon=True)
         self._ended = threading.Event()
         self.url = f"http://127.0.0.1:{port}/"
@@ -104,6 +108,7 @@ class Box:
             upload_limit=ByteLimit(50_000_000, "requests.video.max_bytes"),
             views=self.views,
             status=lambda: self.status,
+            counts=lambda: self.counts,
         )
         return HttpUnit(self._settings, sources)
 
@@ -128,7 +133,7 @@ class Box:
             body = orjson.dumps({"request_id": "r-1", "success": True, **answer})
             job.reply(Answer("r-1", body, 200, draw=self.draw))
 
-    def add_stream(self, name, state="online", why="", services=("object-detection",)):
+    def add_stream(self, name, state="online", why="", services=("object-detection",), lines=()):
         listens = any(service.startswith("speech") for service in services)
         stream = StreamStatus(
             name=name,
@@ -136,6 +141,7 @@ class Box:
             fps=5.0,
             why=why,
             services=list(services),
+            lines=list(lines),
             listens=listens,
             enabled=True,
         )
@@ -323,6 +329,25 @@ def test_a_stream_is_shown_live(box, shown):
     page.moves(".tile img")
     assert page.run("return document.querySelector('.tile img').naturalWidth") >= 320
     assert page.texts(".tile .bar > *") == ["door", "online", "5 fps"]
+
+
+def test_lines_and_who_crossed_them_today(box, shown, tmp_path, monkeypatch):
+    monkeypatch.setattr("edged.flow.clock.state", lambda: "synced")
+    box.counts = CountDesk(tmp_path / "counts.db", Calendar(zone_named("UTC")), Counters(), lambda *_: None)
+    box.counts.start()
+    counts = box.counts.open("door", ["entrance", "<b>exit</b>"], [])
+    day, _ = box.counts.calendar.day(time.time())
+    for direction, at in (("in", day), ("in", day), ("out", day), ("in", day - 1)):
+        counts.crossed([Crossing("entrance", direction, 1, "person", at)])
+    box.add_stream("yard")
+    page = shown()
+    page.sees(".tile .name", "yard")
+    assert not page.one("#counts").is_displayed()
+    box.add_stream("door", lines=["entrance", "<b>exit</b>"])
+    until(lambda: page.texts("#counts tbody tr > *")[:4] == ["door", "entrance", "2", "1"])
+    assert page.texts("#counts tbody tr > *")[4:] == ["door", "<b>exit</b>", "0", "0"]
+    assert page.one("#counts").is_displayed()
+    box.counts.stop()
 
 
 def test_a_stream_and_a_service_say_why_they_are_down(box, shown):

@@ -97,7 +97,7 @@ def test_a_loop_goes_on_without_a_hitch(tmp_path):
     began = time.monotonic()
     frames = list(islice(open_video(str(clip), VideoOptions(loop=True), NEVER), 26))
     assert time.monotonic() - began >= 0.49  # 25 distances of 20 ms, those between two rounds too
-    assert [f.seq for f in frames] == list(range(26))
+    assert [f.seq for f in frames] == [*range(5)] * 5 + [0], "each round is another scene"
     assert brightness(frames[25]) == brightness(frames[0])
 
 

@@ -15,6 +15,6 @@ class _Table:
         return self._get()
 
 
-def lane(outlet, get, options=(), publish=PublishSettings(), name="object-detection"):  # noqa: B008 - frozen
+def lane(outlet, get, options=(), publish=PublishSettings(), name="object-detection", *, kind=FrameLane):  # noqa: B008 - frozen
     """One service of one stream; `get` gives what fulfils it. Items go to its `work`."""
-    return FrameLane(outlet, RunSettings(service=name, options=dict(options)), _Table(get), publish)
+    return kind(outlet, RunSettings(service=name, options=dict(options)), _Table(get), publish)

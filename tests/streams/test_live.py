@@ -14,6 +14,7 @@ from edged.contracts.model import Options
 from edged.contracts.services import service
 from edged.media.frame import PictureFrame
 from edged.streams.live import FRESH_S, LiveView, LiveViews
+from edged.streams.places import PlacesSettings
 
 OPTIONS = DetectionOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=10)
 
@@ -110,6 +111,41 @@ def test_a_large_picture_is_made_smaller():
     view = LiveView()
     view.put(frame(size=(2160, 3840)), "object-detection", CAT)
     assert picture(view).shape == (LONGEST_SIDE * 9 // 16, LONGEST_SIDE, 3)
+
+
+def test_ids_stand_below_their_boxes():
+    plain, followed = LiveView(), LiveView()
+    plain.put(frame(), "object-detection", CAT)
+    followed.put(frame(), "object-detection", CAT, [7])
+    changed = np.abs(picture(plain).astype(int) - picture(followed)).max(axis=2) > 60
+    rows, columns = np.nonzero(changed)
+    assert len(rows) > 50
+    assert 270 <= rows.min() <= rows.max() <= 305
+    assert 95 <= columns.min() <= columns.max() <= 200
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "tip"),
+    [((0.3, 0.5), (0.7, 0.5), (0, 1)), ((0.7, 0.5), (0.3, 0.5), (0, -1)), ((0.5, 0.2), (0.5, 0.8), (-1, 0))],
+)
+def test_the_arrow_of_a_line_points_to_where_in_is(begin, end, tip):
+    line = {"from": begin, "to": end}
+    view = LiveView(PlacesSettings.model_validate({"lines": {"a": line}}))
+    view.put(frame(), "object-detection", NOTHING)
+    rows, columns = np.nonzero(np.abs(picture(view).astype(int) - 128).max(axis=2) > 40)
+    middle = np.array([640, 400]) / 2
+    around = np.array([columns.mean(), rows.mean()]) - middle
+    assert float(around @ tip) > 8
+
+
+def test_a_zone_is_drawn_and_nothing_without_one():
+    zone = {"polygon": [(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75)]}
+    view, bare = LiveView(PlacesSettings.model_validate({"zones": {"till": zone}})), LiveView()
+    for one in (view, bare):
+        one.put(frame(), "object-detection", NOTHING)
+    shown = picture(view)
+    assert all(abs(int(shown[y, x].max()) - int(shown[y, x].min())) > 30 for y, x in ((200, 160), (300, 320)))
+    assert np.ptp(picture(bare)) < 5
 
 
 def test_encoded_once_for_all_who_look_and_not_at_all_for_nobody(monkeypatch):

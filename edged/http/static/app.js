@@ -1,6 +1,7 @@
 // The page of a running daemon: asks how it is every few seconds, and hands the answer to the sections.
 
 import { Attempt } from "./attempt.js";
+import { showCounts } from "./counts.js";
 import { one, say, showState } from "./dom.js";
 import { ResultList } from "./results.js";
 import { ask, Gone, Refused, Results } from "./server.js";
@@ -55,6 +56,7 @@ async function show(status, ready) {
   streams.show(status.streams, status.node);
   list.offer(status.streams.map((stream) => stream.name));
   showServices(status.services);
+  await showCounts(status.streams);
   results.open();
   await attempt.show(status);
 }

@@ -1,0 +1,85 @@
+"""The file of counts: its tables, and what becomes of one that cannot be read: set aside, never deleted."""
+
+import logging
+import sqlite3
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from edged.flow.counters import Counters
+from edged.flow.private import private_file, private_folder
+
+log = logging.getLogger(__name__)
+
+_FIRST = """
+CREATE TABLE lines (stream TEXT, line TEXT, since REAL, PRIMARY KEY (stream, line)) WITHOUT ROWID;
+CREATE TABLE totals (
+    stream TEXT, line TEXT, class TEXT, direction TEXT, number INTEGER,
+    PRIMARY KEY (stream, line, class, direction)) WITHOUT ROWID;
+CREATE TABLE crossings (
+    id INTEGER PRIMARY KEY, stream TEXT, line TEXT, at REAL, direction TEXT, class TEXT, track INTEGER);
+CREATE INDEX crossings_at ON crossings (stream, line, at, direction);
+CREATE TABLE marks (stream TEXT PRIMARY KEY, highest INTEGER) WITHOUT ROWID;
+CREATE TABLE looks (stream TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;
+CREATE TABLE gaps (id INTEGER PRIMARY KEY, stream TEXT, began REAL, ended REAL);
+CREATE TABLE told (
+    node TEXT, stream TEXT, kind TEXT, place TEXT, gone REAL, PRIMARY KEY (node, stream, kind, place)
+) WITHOUT ROWID;
+"""
+_STEPS: Mapping[int, tuple[int, str]] = {0: (1, _FIRST)}
+"""By `user_version`: the next one and what leads there."""
+VERSION = 1
+
+
+class _Newer(Exception):
+    """The file is of a release that came after this one."""
+
+
+def open_counts(path: Path, counters: Counters) -> sqlite3.Connection:
+    """The counts at `path`, begun if there are none.
+
+    Raises `sqlite3.OperationalError` and `OSError` where the disk is full or may not be written.
+    """
+    try:
+        return _connected(path)
+    except sqlite3.OperationalError:  # nothing wrong with the file
+        raise
+    except (_Newer, sqlite3.DatabaseError) as error:
+        _set_aside(path, error, counters)
+    return _connected(path)
+
+
+def read_only(path: Path) -> sqlite3.Connection:
+    """The same file for one who only reads, beside the one who writes. Raises `sqlite3.Error`."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    private_folder(path.parent)
+    private_file(path)
+    db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        (health,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if health != "ok":
+            raise sqlite3.DatabaseError(health)
+        while (version := db.execute("PRAGMA user_version").fetchone()[0]) != VERSION:
+            if version not in _STEPS:
+                raise _Newer(f"its layout is {version}, this one knows {VERSION}")
+            following, statements = _STEPS[version]
+            db.executescript(f"BEGIN IMMEDIATE; {statements} PRAGMA user_version = {following}; COMMIT;")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _set_aside(path: Path, why: Exception, counters: Counters) -> None:
+    aside = path.parent / f"unread-{time.time_ns()}"
+    aside.mkdir(mode=0o700)
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        if (found := path.parent / name).exists():
+            found.rename(aside / name)
+    log.error("the counts cannot be read (%s): set aside as %s, new ones are begun", why, aside)
+    counters.count("counts_failures", "set aside")

@@ -1,0 +1,35 @@
+// The table of lines: how many crossed each of them today.
+
+import { made, one } from "./dom.js";
+import { ask, Gone, Refused } from "./server.js";
+
+const EVERY_MS = 5_000;
+const LABELS = ["Line", "In today", "Out today"]; // as in the table's head, which small screens do without
+
+let asked = -Infinity;
+
+/** Show the lines of the streams of a status; asks the server now and then, and nothing where there are none. */
+export async function showCounts(streams) {
+  const counted = streams.filter(({ lines }) => lines.length > 0);
+  one("#counts").hidden = counted.length === 0;
+  if (counted.length === 0 || performance.now() - asked < EVERY_MS) return;
+  asked = performance.now();
+  try {
+    fill(counted, await (await ask("api/counts")).json());
+  } catch (error) {
+    if (!(error instanceof Gone || error instanceof Refused)) throw error; // the next look says more
+  }
+}
+
+function fill(streams, { rows }) {
+  const lines = streams.flatMap(({ name, lines }) => lines.map((line) => [name, line]));
+  const shown = lines.map(([stream, line]) => {
+    const own = rows.filter((row) => row.stream === stream && row.line === line);
+    const sum = (way) => own.reduce((total, row) => total + row[way], 0);
+    const row = made("tr");
+    row.append(made("th", stream, { scope: "row" }));
+    [line, sum("in"), sum("out")].forEach((text, n) => row.append(made("td", text, { "data-label": LABELS[n] })));
+    return row;
+  });
+  one("#counts tbody").replaceChildren(...shown);
+}

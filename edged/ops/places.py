@@ -1,0 +1,101 @@
+"""Lines and zones in a picture, and what of a walked path they tell. Points are [x, y] in pixels, y down."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+Point = tuple[float, float]
+Box = tuple[float, float, float, float]
+"""x1, y1, x2, y2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Seen on the screen, looking from the first end to the second, its left hand and its right."""
+
+    begin: Point
+    end: Point
+
+    def right_of(self, point: Point) -> float:
+        """Pixels by which a point lies to the right, below 0 to the left, of the line without its ends."""
+        (x1, y1), (x2, y2), (x, y) = self.begin, self.end, point
+        return ((x2 - x1) * (y - y1) - (y2 - y1) * (x - x1)) / float(np.hypot(x2 - x1, y2 - y1))
+
+    def is_cut(self, path: Sequence[Point]) -> bool:
+        """Whether a path goes through between its ends."""
+        return any(_cut(a, b, self.begin, self.end) for a, b in pairwise(path))
+
+
+@dataclass(frozen=True, eq=False)
+class Zone:
+    """A polygon that does not cross itself."""
+
+    corners: Sequence[Point]
+
+    def depth(self, point: Point) -> float:
+        """Pixels from a point to the border; below 0: it lies outside."""
+        a = np.array(self.corners, np.float64)
+        b = np.roll(a, -1, axis=0)
+        p = np.array(point, np.float64)
+        return float(_apart(p, a, b).min()) * (1 if _surrounds(p, a, b) else -1)
+
+    def is_cut(self, a: Point, b: Point) -> bool:
+        """Whether the way from a to b goes through its border."""
+        ends = zip(self.corners, [*self.corners[1:], self.corners[0]], strict=True)
+        return any(_cut(a, b, begin, end) for begin, end in ends)
+
+
+def crosses_itself(corners: Sequence[Point]) -> bool:
+    """Whether two sides of a polygon that are no neighbours meet."""
+    sides = list(zip(corners, [*corners[1:], corners[0]], strict=True))
+    return any(
+        _cut(*sides[i], *sides[j])
+        for i in range(len(sides))
+        for j in range(i + 2, len(sides))
+        if (i, j) != (0, len(sides) - 1)
+    )
+
+
+def area(corners: Sequence[Point]) -> float:
+    """Of a polygon, in the unit of its points squared."""
+    a = np.array(corners, np.float64)
+    b = np.roll(a, -1, axis=0)
+    return abs(float((a[:, 0] * b[:, 1] - b[:, 0] * a[:, 1]).sum())) / 2
+
+
+def _cut(a: Point, b: Point, c: Point, d: Point) -> bool:
+    """Whether two pieces of straight lines meet; one that ends on the other does."""
+    sides = (_turn(a, b, c), _turn(a, b, d), _turn(c, d, a), _turn(c, d, b))
+    if sides[0] * sides[1] < 0 and sides[2] * sides[3] < 0:
+        return True
+    ends = zip(sides, (c, d, a, b), ((a, b), (a, b), (c, d), (c, d)), strict=True)
+    return any(side == 0 and _between(point, *piece) for side, point, piece in ends)
+
+
+def _between(point: Point, a: Point, b: Point) -> bool:
+    """Of a point on the straight line through a and b: whether it lies between them."""
+    return all(min(a[k], b[k]) <= point[k] <= max(a[k], b[k]) for k in (0, 1))
+
+
+def _turn(a: Point, b: Point, c: Point) -> float:
+    """Above 0 where the way from a by b to c turns to the right, on a screen."""
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+
+def _apart(p: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From a point to each of some sides."""
+    along = b - a
+    share = ((p - a) * along).sum(axis=1) / np.maximum((along**2).sum(axis=1), 1e-12)
+    nearest = a + along * share.clip(0, 1)[:, None]
+    return np.asarray(np.linalg.norm(p - nearest, axis=1))
+
+
+def _surrounds(p: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
+    """Whether a ray from a point meets an odd number of sides."""
+    level = (a[:, 1] > p[1]) != (b[:, 1] > p[1])
+    fall = np.where(level, b[:, 1] - a[:, 1], 1)
+    meets = a[:, 0] + (p[1] - a[:, 1]) / fall * (b[:, 0] - a[:, 0])
+    return bool(np.count_nonzero(level & (p[0] < meets)) % 2)

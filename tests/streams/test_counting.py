@@ -1,0 +1,144 @@
+"""From a camera's tracks to its counts: what crosses, what is cut, and what stands still."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from edged.contracts.image import Detections
+from edged.contracts.message import ModelFacts
+from edged.contracts.services import service
+from edged.counts.calendar import Calendar, zone_named
+from edged.counts.desk import CountDesk
+from edged.flow.counters import Counters
+from edged.media.frame import PictureFrame
+from edged.serving.table import Served
+from edged.streams.counting import Counting
+from edged.streams.lane import RunSettings
+from edged.streams.places import PlacesSettings
+from edged.streams.publisher import Outlet
+from edged.streams.rule import PublishSettings
+from edged.streams.tracking import TrackedLane, Tracking
+from tests.streams.lanes import _Table
+from tests.streams.test_tracking import CARD, OPTIONS
+
+PLACES = PlacesSettings.model_validate(
+    {
+        "lines": {
+            "middle": {"from": [0.0, 0.5], "to": [1.0, 0.5]},
+            "top": {"from": [0.0, 0.1], "to": [1.0, 0.1]},
+        },
+        "zones": {"low": {"polygon": [[0, 0.5], [1, 0.5], [1, 1], [0, 1]]}},
+    }
+)
+SERVICE = "object-detection"
+
+
+class Camera:
+    """Sees one person, where it is told: how far down the picture of 200 x 400, or turned."""
+
+    def __init__(self, desk, told):
+        self.told = told
+        self.counts = desk.open("door", ["middle", "top"], ["low"])
+        facts = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
+        instance = SimpleNamespace(infer=self._infer, facts=facts, card=CARD)
+        served = Served(service(SERVICE), instance, OPTIONS)
+        tracking = Tracking(SERVICE, self.counts, Counting(PLACES, self.counts))
+        outlet = Outlet("box", "door", (), Counters())
+        run = RunSettings(service=SERVICE)
+        self.lane = TrackedLane(outlet, run, _Table(lambda: served), PublishSettings(), tracking)
+        self.seq, self.at, self.size, self.foot = 0, 1_795_422_600.0, (200, 400), None
+
+    def _infer(self, frame, options, run, priority):
+        if self.foot is None:
+            return Detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int), ["person"])
+        box = (100, self.foot - 40, 120, self.foot)
+        return Detections(np.array([box], float), np.array([0.9]), np.array([0]), ["person"])
+
+    def frame(self):
+        self.seq, self.at = self.seq + 1, self.at + 0.2
+        return PictureFrame(np.zeros((*self.size, 3), np.uint8), self.at, self.seq)
+
+    def see(self, *feet):
+        for self.foot in feet:
+            self.lane.work(self.frame())
+
+    @property
+    def line(self):
+        return self.at_line("middle")
+
+    def at_line(self, name):
+        said = next(said for _, _, place, said in reversed(self.told) if place == name)
+        return said.in_, said.out
+
+    @property
+    def zone(self):
+        return next(said for _, kind, _, said in reversed(self.told) if kind == "zone").count
+
+
+@pytest.fixture
+def camera(tmp_path, monkeypatch):
+    monkeypatch.setattr("edged.flow.clock.state", lambda: "synced")
+    told = []
+    calendar = Calendar(zone_named("UTC"))
+    desk = CountDesk(tmp_path / "counts.db", calendar, Counters(), lambda *one: told.append(one))
+    desk.start()
+    yield Camera(desk, told)
+    desk.stop()
+
+
+DOWN = range(60, 160, 10)
+
+
+def test_who_walks_down_comes_in_and_is_in_the_zone(camera):
+    camera.see(*DOWN)
+    assert (camera.line, camera.zone) == ((1, 0), 1)
+    camera.see(*reversed(DOWN))
+    assert (camera.line, camera.zone) == ((1, 1), 0)
+
+
+def test_a_flicker_does_not_count_backwards(camera):
+    camera.see(*range(60, 115, 5), *([112, 97, 113, 98] * 5), *range(110, 160, 10))
+    assert camera.line == (1, 0)
+
+
+@pytest.mark.parametrize("how", ["opened again", "turned", "stalled"])
+def test_what_is_cut_is_neither_a_crossing_nor_an_empty_zone(camera, how):
+    camera.see(*range(130, 160, 10))
+    assert camera.zone == 1
+    if how == "opened again":
+        camera.seq = -1
+    elif how == "turned":
+        camera.size = (400, 200)
+    else:
+        camera.at += 10
+    before = len(camera.told)
+    camera.see(60)
+    assert camera.zone is None, "nothing is known after one look"
+    camera.see(60)
+    assert (camera.line, camera.zone) == ((0, 0), 0)
+    assert [said.count for _, kind, _, said in camera.told[before:] if kind == "zone"] == [None, 0]
+
+
+def test_while_nothing_moves_who_is_there_is_there(camera):
+    camera.see(*range(60, 105, 5))
+    for _ in range(100):
+        camera.lane.still(camera.frame())
+    camera.see(110, 120, 130, 140)
+    assert camera.line == (1, 0)
+    assert camera.counts.inside() is not None
+
+
+@pytest.mark.parametrize(("before", "counted"), [((), 0), ((None, None), 1)])
+def test_who_is_there_when_the_camera_is_opened_did_not_come_in(camera, before, counted):
+    """After a kill somebody stands at the edge, beyond the line, and walks on: not counted again."""
+    camera.see(*before, 40, 48, 56, 64)
+    assert camera.at_line("top") == (counted, 0)
+
+
+def test_who_comes_in_late_and_twice(camera):
+    camera.see(*range(60, 100, 10))
+    camera.seq -= 1  # the same frame once more
+    camera.at -= 0.2
+    camera.see(90, *range(90, 160, 10))
+    assert camera.line == (1, 0)
