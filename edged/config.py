@@ -2,15 +2,15 @@
 
 import os
 import re
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, field_validator
 
 from edged.artefacts.settings import ArtefactSettings, UploadSettings
+from edged.config_file import parsed, with_environment
 from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES, service
@@ -19,7 +19,7 @@ from edged.counts.calendar import zone_named
 from edged.credentials import credentials, environment
 from edged.http.settings import HttpSettings
 from edged.media.source import is_device
-from edged.mend import mended, shown_key
+from edged.mend import mended
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.topics import node_fault, place_fault, stream_fault
 from edged.requests.settings import RequestSettings
@@ -35,14 +35,8 @@ from edged.streams.places import PlacesSettings
 from edged.streams.recordings import RecordSettings
 from edged.streams.rule import PublishSettings
 
-_QUOTED = re.compile(r"""'(?P<single>[^']*)'|"(?P<double>[^"]*)\"""")
-"""What YAML's sentences quote of the file."""
 ANY_SOURCE = "rtsp://camera"
 """In the place of a source that is missing: it can feed whatever a stream may run."""
-_BOOLEAN, _WORD = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:str"
-"""What YAML takes a plain value for."""
-_SIGNS = 2
-"""Quotes so short are signs that YAML wants, no values."""
 _USER_INFO = re.compile(r"://\S*@")
 """User and password in a URL; up to the last @, for a password may hold a / or an @."""
 
@@ -250,23 +244,6 @@ def _sound_faults(stream: StreamSettings) -> Iterator[tuple[str, str]]:
             yield "publish.snapshot", "there is no picture of sound"
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML whose keys are words (`on` is `true` in YAML 1.1), and that refuses one given twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == _BOOLEAN:
-                key_node.tag = _WORD
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {shown_key(key)} stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def load(path: Path) -> Config:
     """Read config.yaml. Raises `ConfigError` that lists every fault with file, key and reason."""
     config, faults = examine(path)
@@ -284,7 +261,7 @@ def examine(path: Path) -> tuple[Config | None, list[str]]:
     folder = Path.cwd() if inside else path.parent
     faults: dict[str, str] = {}
     known = environment(folder)
-    tree = with_secrets(_with_environment(_parsed(path), "", known, faults), Config, folder, faults)
+    tree = with_secrets(with_environment(parsed(path), "", known, faults), Config, folder, faults)
     config = mended(Config, tree, {FOLDER: folder}, faults, {"source": ANY_SOURCE})
     if config is not None:
         for place, fault in _name_faults(config):
@@ -298,57 +275,12 @@ def examine(path: Path) -> tuple[Config | None, list[str]]:
 
 def credentials_of(path: Path) -> list[str]:
     """Names of the secrets that config.yaml wants of systemd. Raises `ConfigError` for what is no YAML."""
-    return credentials(_parsed(path))
+    return credentials(parsed(path))
 
 
 def located(path: Path, fault: str) -> str:
     """A fault as it may be shown: with its file, without what a URL says of its user."""
     return f"{path}: {_USER_INFO.sub('://', fault)}"
-
-
-def _parsed(path: Path) -> object:
-    try:
-        return yaml.load(path.read_text("utf-8"), _Loader) or {}  # noqa: S506 - a SafeLoader with one more check
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: {_yaml_fault(error)}") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not text in UTF-8") from error
-    except (ValueError, TypeError, LookupError, AttributeError):  # what PyYAML raises beside its own
-        raise ConfigError(f"{path}: a `!!tag` does not fit its value, or a key is a list") from None
-
-
-def _yaml_fault(error: yaml.YAMLError) -> str:
-    """Without the lines of the file, which may hold passwords: those that YAML quotes are left out."""
-    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return "is no YAML"
-    mark = error.problem_mark
-    problem = _QUOTED.sub(_sign, error.problem or "is no YAML")
-    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
-
-
-def _sign(found: re.Match[str]) -> str:
-    inside = found["single"] or found["double"] or ""
-    return found[0] if len(inside) <= _SIGNS or inside.startswith("<") else "..."
-
-
-def _with_environment(value: Any, where: str, known: Mapping[str, str], faults: dict[str, str]) -> Any:
-    """The tree with `${VAR}` replaced by what is known, in every string."""
-    if isinstance(value, dict):
-        return {k: _with_environment(v, f"{where}.{k}".lstrip("."), known, faults) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_with_environment(v, f"{where}.{i}", known, faults) for i, v in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-
-    def replaced(found: re.Match[str]) -> str:
-        if (text := known.get(found[1])) is None:
-            told = f"the environment has no variable {found[1]}"
-            faults[where] = f"{faults[where]}\n{told}" if where in faults else told
-        return text or ""
-
-    return re.sub(r"\$\{(\w+)\}", replaced, value)
 
 
 def _anchored(config: Config, folder: Path) -> Config:

@@ -33,7 +33,7 @@ FLOORS = (
     {"hookspecs", "cards", "narrowing", "discovery", "serving"},
     {"requests", "streams"},
     {"mqtt", "http", "jsonl"},
-    {"config", "credentials", "dropins", "mend", "secrets"},
+    {"config", "config_file", "credentials", "dropins", "mend", "secrets"},
     {"core", "telling", "health", "status", "control", "opening"},
     {"testing", "scaffold", "tenants"},
     {"stream_units", "service_units", "stores", "counting", "wiring", "daemon"},
