@@ -88,7 +88,7 @@ def test_it_keeps_every_promise(written, models, name):
     known = models[f"my-{name}"]
     alone = type(known)(known.card.model_copy(update={"uses": {}}))
     instance = pulled(written.parent / "models", {alone.card.id: alone}, alone.card.id).acquire(alone.card.id)
-    assert instance.facts.variant == "openvino-f32"
+    assert instance.facts.variant.endswith("-f32")  # whichever was faster
     subject = Subject(alone, instance.tools, items_for(SERVICES[name]))
     rows = list(checked_rows(subject))
     assert failed(rows) == []

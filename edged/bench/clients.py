@@ -23,7 +23,7 @@ Ask = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Throughput:
     """What so many clients got."""
 
     clients: int
@@ -32,9 +32,9 @@ class Asked:
     p99_ms: float
 
 
-def asked_more_and_more(make: Callable[[], Ask], window_s: float) -> list[Asked]:
+def asked_more_and_more(make: Callable[[], Ask], window_s: float) -> list[Throughput]:
     """One client, two, four, until that gains no more; `make` makes a client. Raises `EdgedError`."""
-    began, tried, clients = time.monotonic(), list[Asked](), 1
+    began, tried, clients = time.monotonic(), list[Throughput](), 1
     _together([make()], WARM_S)
     while not tried or _worth_more(tried, time.monotonic() - began):
         tried.append(_together([make() for _ in range(clients)], window_s))
@@ -42,19 +42,19 @@ def asked_more_and_more(make: Callable[[], Ask], window_s: float) -> list[Asked]
     return tried
 
 
-def best(tried: Sequence[Asked]) -> Asked:
+def best(tried: Sequence[Throughput]) -> Throughput:
     """The fewest clients that get nearly the most answers."""
     most = max(one.a_second for one in tried)
     return next(one for one in tried if one.a_second * GAIN >= most)
 
 
-def _worth_more(tried: Sequence[Asked], seconds: float) -> bool:
+def _worth_more(tried: Sequence[Throughput], seconds: float) -> bool:
     if tried[-1].clients >= MOST_CLIENTS or seconds > LONG_S:
         return False
     return len(tried) < 2 or tried[-1].a_second > GAIN * tried[-2].a_second
 
 
-def _together(asks: Sequence[Ask], seconds: float) -> Asked:
+def _together(asks: Sequence[Ask], seconds: float) -> Throughput:
     """All of them for so long; what was begun is waited for, and counts."""
     taken: list[float] = []
     faults: list[EdgedError] = []
@@ -77,7 +77,7 @@ def _together(asks: Sequence[Ask], seconds: float) -> Asked:
     if faults:
         raise faults[0]
     p50, p99 = (np.percentile(taken, (50, 99)) * 1000).round(1).tolist()
-    return Asked(len(asks), round(len(taken) / (time.perf_counter() - began), 2), p50, p99)
+    return Throughput(len(asks), round(len(taken) / (time.perf_counter() - began), 2), p50, p99)
 
 
 def http_client(port: int, path: str, headers: Mapping[str, str], body: bytes) -> Ask:

@@ -14,7 +14,7 @@ ABSURD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Estimate:
     """How a variant stands beside f32: 1 is as good, 0 is nothing."""
 
     value: float
@@ -37,7 +37,7 @@ def evidence(card: ModelCard, manifest: Manifest, device: Device) -> Evidence | 
     return found if found and found.recipe == manifest.recipe.digest else None
 
 
-def standing(card: ModelCard, manifest: Manifest, device: Device) -> Standing | None:
+def standing(card: ModelCard, manifest: Manifest, device: Device) -> Estimate | None:
     """By the card, unless the owner had it measured in full here; else by what was measured here.
 
     None where neither tells anything.
@@ -48,22 +48,22 @@ def standing(card: ModelCard, manifest: Manifest, device: Device) -> Standing | 
     return _own(card, measured) if measured and measured.agreement is not None else None
 
 
-def _shipped(card: ModelCard, found: Evidence) -> Standing | None:
+def _shipped(card: ModelCard, found: Evidence) -> Estimate | None:
     if found.against == "f32":
-        return Standing(found.value, found.at_least, card.agreement.minimum, found.sentence)
+        return Estimate(found.value, found.at_least, card.agreement.minimum, found.sentence)
     if found.f32 is None or found.loses_at_most is None:
-        return Standing(1.0, 1.0, 1.0 - card.agreement.loss, found.sentence)
+        return Estimate(1.0, 1.0, 1.0 - card.agreement.loss, found.sentence)
     lost, at_most = max(0.0, found.f32 - found.value), max(0.0, found.loses_at_most)  # a gain is chance
-    return Standing(1.0 - lost, 1.0 - at_most, 1.0 - card.agreement.loss, found.sentence)
+    return Estimate(1.0 - lost, 1.0 - at_most, 1.0 - card.agreement.loss, found.sentence)
 
 
-def _own(card: ModelCard, measured: Measured) -> Standing:
+def _own(card: ModelCard, measured: Measured) -> Estimate:
     value = measured.agreement or 0.0
     sure = measured.at_least is not None
     at_least = value if measured.at_least is None else measured.at_least
     of = f" of {measured.items} items" if measured.items else ""
     surely = f"{value:.3f}, surely by {at_least:.3f}{of}" if sure else f"{value:.2f}"
-    return Standing(value, at_least, card.agreement.minimum, f"agrees with f32 by {surely}")
+    return Estimate(value, at_least, card.agreement.minimum, f"agrees with f32 by {surely}")
 
 
 def refused(card: ModelCard, manifest: Manifest, device: Device) -> str | None:

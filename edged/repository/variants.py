@@ -6,7 +6,7 @@ from functools import reduce
 
 from edged.contracts.card import ModelCard, VariantName
 from edged.derive.manifest import Manifest
-from edged.repository.admission import Standing, refused, standing
+from edged.repository.admission import Estimate, refused, standing
 from edged.runtimes.devices import Device
 from edged.runtimes.opening import split
 
@@ -176,7 +176,7 @@ def _fastest_of_better(
     devices: Sequence[Device],
     manifests: Mapping[VariantName, Manifest],
     like: Device,
-    than: Standing | None,
+    than: Estimate | None,
 ) -> tuple[str, float] | None:
     """What is nearer to f32 on the same device, f32 itself included, and the milliseconds of its fastest.
 
@@ -194,7 +194,7 @@ def _fastest_of_better(
     return None if ms is None else (name, ms)
 
 
-def _nearer(one: Standing | None, other: Standing | None) -> bool:
+def _nearer(one: Estimate | None, other: Estimate | None) -> bool:
     """Whether one is admitted, and surely stands nearer to f32 than the other may by chance."""
     if one is None or other is None:
         return False

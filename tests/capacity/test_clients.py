@@ -5,12 +5,17 @@ import time
 
 import pytest
 
-from edged.bench.clients import Asked, asked_more_and_more, best
+from edged.bench.clients import Throughput, asked_more_and_more, best
 from edged.contracts.errors import EdgedError
 
 
 def test_the_fewest_clients_with_nearly_the_most_answers():
-    tried = [Asked(1, 50, 20, 25), Asked(2, 97, 20, 30), Asked(4, 100, 40, 60), Asked(8, 90, 90, 120)]
+    tried = [
+        Throughput(1, 50, 20, 25),
+        Throughput(2, 97, 20, 30),
+        Throughput(4, 100, 40, 60),
+        Throughput(8, 90, 90, 120),
+    ]
     assert best(tried).clients == 2
     assert best(tried[:1]).clients == 1
 
