@@ -15,6 +15,8 @@ NOTED_S = 10.0
 """So often it is put down that a stream was looked at."""
 GAP_S = 2.0
 """Of a longer time in which nobody looked it is put down that nothing is known."""
+LATE_S = 60.0
+"""A frame may be looked at so much later than one that was captured after it; else the clock was set."""
 FRESH_S = 5.0
 """Who is in a zone is known for so long after the last look."""
 
@@ -98,8 +100,10 @@ class StreamCounts:
     def looked(self, at: float) -> None:
         """A frame that was captured then was looked at, or nothing moved in it."""
         with self._lock:
-            before, self._looked_at = self._looked_at, at
-            self._last_look = time.monotonic()
+            before, self._last_look = self._looked_at, time.monotonic()
+            if before is not None and 0 <= before - at < LATE_S:
+                return
+            self._looked_at = at
             gap = before if before is not None and at - before > GAP_S else None
             if gap is None and 0 <= at - self._noted_at < NOTED_S:
                 return

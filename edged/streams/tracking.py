@@ -1,11 +1,13 @@
 """What a camera's service sees, followed from frame to frame."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 
+from edged.answers.finding import class_fault
 from edged.contracts.errors import EdgedError
 from edged.contracts.image import Detections
 from edged.contracts.items import Frame
@@ -19,6 +21,8 @@ from edged.streams.lane import RunSettings
 from edged.streams.message import Outcome
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
+
+log = logging.getLogger(__name__)
 
 LOW = 0.1
 """The model is asked for all that has such a score: it may be somebody who was seen better before."""
@@ -72,6 +76,8 @@ class Tracking:
     """That finds them."""
     ids: Ids = field(default_factory=OwnIds)
     onlooker: Onlooker = field(default_factory=NoOnlooker)
+    classes: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Those that are wanted, by key of the stream's configuration."""
 
 
 class Follower:
@@ -144,6 +150,15 @@ class TrackedLane(FrameLane):
         rows = np.flatnonzero(found.scores >= sure)
         self._ids = [step.ids[row] for row in rows.tolist()]
         return found.chosen(rows)
+
+    def _options_for(self, served: Served) -> Options:
+        """Says once of each model which classes of lines and zones it does not know."""
+        if self._known is None or self._known[0] is not served:
+            names = served.instance.card.class_names()
+            for key, wanted in self._tracking.classes.items():
+                if fault := class_fault(served.service, wanted, names):
+                    log.warning("streams.%s.%s.classes: %s", self._to.stream, key, fault)
+        return super()._options_for(served)
 
     def tell(self, outcome: Outcome) -> None:
         """With the ids of its objects."""
