@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 LOW = 0.1
 """The model is asked for all that has such a score: it may be somebody who was seen better before."""
 
+HELD_S = 2.5
+"""So long after a frame in which nothing moved nothing has, unless one shows it: of a camera at rest only key
+frames may be decoded."""
+
 
 class Ids(Protocol):
     """The ids of one stream's tracks: none is given twice, over restarts too."""
@@ -100,7 +104,8 @@ class Follower:
         if is_other:
             self.tracks = cut(self.tracks)
         elif last is not None and _is_held(last, self._still_at, frame):
-            self.tracks = held(self.tracks, min(self._still_at, frame.captured_at))
+            still_until = max(self._still_at, frame.captured_at - LOST_S / 2)
+            self.tracks = held(self.tracks, min(still_until, frame.captured_at))
         self._ids.promise(self.tracks.last_id + len(found.scores))
         boxes, scores = np.asarray(found.boxes, np.float64), np.asarray(found.scores, np.float64)
         step = follow(self.tracks, Seen(boxes, scores, found.class_names), frame.captured_at, sure)
@@ -115,7 +120,7 @@ def _is_other(last: Frame, frame: Frame) -> bool:
 
 def _is_held(last: Frame, still_at: float, frame: Frame) -> bool:
     """Whether nothing moved between two frames until shortly before the second."""
-    return still_at > last.captured_at and frame.captured_at - still_at <= LOST_S
+    return still_at > last.captured_at and frame.captured_at - still_at <= HELD_S
 
 
 class TrackedLane(FrameLane):
