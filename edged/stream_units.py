@@ -81,7 +81,7 @@ def _camera(
 def _tracking(stream: StreamSettings, counts: StreamCounts | None) -> Tracking | None:
     if stream.tracked is None or counts is None:
         return None
-    return Tracking(stream.tracked.service, counts, Counting(stream, counts))
+    return Tracking(stream.tracked.service, counts, Counting(stream, counts), stream.wanted())
 
 
 def _told(tell: Callable[[StreamState], None], counts: StreamCounts, state: StreamState) -> None:

@@ -104,6 +104,21 @@ def test_an_event_ends_with_its_stream(tmp_path, mosquitto, listen, how):
             assert json.loads((tmp_path / "state" / "disabled.json").read_text()) == ["door"]
 
 
+def test_a_line_that_left_the_configuration_is_taken_back(tmp_path, mosquitto, listen):
+    broker, path = mosquitto(), tmp_path / "config.yaml"
+    text = CONFIG.format(folder=tmp_path, port=broker.port, on="every")
+    places = "lines: {a: {from: [0, 0.5], to: [1, 0.5]}}, zones: {z: {polygon: [[0, 0], [1, 0], [1, 1]]}}"
+    path.write_text(text.replace("run: [", f"{places}, run: ["))
+    listener = listen(broker)
+    with running(path) as daemon:
+        until(lambda: listener.on(f"{TOPIC}/line/a") and listener.on(f"{TOPIC}/zone/z"))
+        assert json.loads(listener.on(f"{TOPIC}/line/a")[-1].payload)["in"] == 0
+        assert json.loads(listener.on(f"{TOPIC}/zone/z")[-1].payload)["count"] is None
+        path.write_text(text)
+        daemon.reload()
+        until(lambda: all(listener.on(f"{TOPIC}/{at}")[-1].payload == b"" for at in ("line/a", "zone/z")))
+
+
 def test_what_waits_for_a_broker_that_is_away_is_seen_in_health_and_metrics(tmp_path):
     path, http = tmp_path / "config.yaml", free_port()
     text = CONFIG.format(folder=tmp_path, port=free_port(), on="every")

@@ -13,8 +13,10 @@ RESERVED_IDS = 1000
 """So many ids are put down at a time; after a kill those that were not given are left out."""
 NOTED_S = 10.0
 """So often it is put down that a stream was looked at."""
-GAP_S = 2.0
-"""Of a longer time in which nobody looked it is put down that nothing is known."""
+GAP_S = 2.5
+"""Where something is counted, it is put down of a longer time in which nobody looked."""
+LATE_S = 60.0
+"""A frame may be looked at so much later than one that was captured after it; else the clock was set."""
 FRESH_S = 5.0
 """Who is in a zone is known for so long after the last look."""
 
@@ -98,9 +100,12 @@ class StreamCounts:
     def looked(self, at: float) -> None:
         """A frame that was captured then was looked at, or nothing moved in it."""
         with self._lock:
-            before, self._looked_at = self._looked_at, at
-            self._last_look = time.monotonic()
-            gap = before if before is not None and at - before > GAP_S else None
+            before, self._last_look = self._looked_at, time.monotonic()
+            if before is not None and 0 <= before - at < LATE_S:
+                return
+            self._looked_at = at
+            is_gap = before is not None and at - before > GAP_S and bool(self.lines or self.zones)
+            gap = before if is_gap else None
             if gap is None and 0 <= at - self._noted_at < NOTED_S:
                 return
             self._noted_at = at

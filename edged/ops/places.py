@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import hypot
 
 import numpy as np
-from numpy.typing import NDArray
 
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]
@@ -22,7 +22,7 @@ class Line:
     def right_of(self, point: Point) -> float:
         """Pixels by which a point lies to the right, below 0 to the left, of the line without its ends."""
         (x1, y1), (x2, y2), (x, y) = self.begin, self.end, point
-        return ((x2 - x1) * (y - y1) - (y2 - y1) * (x - x1)) / float(np.hypot(x2 - x1, y2 - y1))
+        return ((x2 - x1) * (y - y1) - (y2 - y1) * (x - x1)) / hypot(x2 - x1, y2 - y1)
 
     def is_cut(self, path: Sequence[Point]) -> bool:
         """Whether a path goes through between its ends."""
@@ -37,10 +37,9 @@ class Zone:
 
     def depth(self, point: Point) -> float:
         """Pixels from a point to the border; below 0: it lies outside."""
-        a = np.array(self.corners, np.float64)
-        b = np.roll(a, -1, axis=0)
-        p = np.array(point, np.float64)
-        return float(_apart(p, a, b).min()) * (1 if _surrounds(p, a, b) else -1)
+        sides = list(zip(self.corners, [*self.corners[1:], self.corners[0]], strict=True))
+        far = min(_apart(point, a, b) for a, b in sides)
+        return far if sum(_meets(point, a, b) for a, b in sides) % 2 else -far
 
     def is_cut(self, a: Point, b: Point) -> bool:
         """Whether the way from a to b goes through its border."""
@@ -85,17 +84,16 @@ def _turn(a: Point, b: Point, c: Point) -> float:
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
-def _apart(p: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """From a point to each of some sides."""
-    along = b - a
-    share = ((p - a) * along).sum(axis=1) / np.maximum((along**2).sum(axis=1), 1e-12)
-    nearest = a + along * share.clip(0, 1)[:, None]
-    return np.asarray(np.linalg.norm(p - nearest, axis=1))
+def _apart(p: Point, a: Point, b: Point) -> float:
+    """From a point to a side. In plain numbers: a zone has few corners, and arrays of them take longer."""
+    x, y = b[0] - a[0], b[1] - a[1]
+    share = ((p[0] - a[0]) * x + (p[1] - a[1]) * y) / max(x * x + y * y, 1e-12)
+    share = min(max(share, 0.0), 1.0)
+    return hypot(p[0] - a[0] - share * x, p[1] - a[1] - share * y)
 
 
-def _surrounds(p: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
-    """Whether a ray from a point meets an odd number of sides."""
-    level = (a[:, 1] > p[1]) != (b[:, 1] > p[1])
-    fall = np.where(level, b[:, 1] - a[:, 1], 1)
-    meets = a[:, 0] + (p[1] - a[:, 1]) / fall * (b[:, 0] - a[:, 0])
-    return bool(np.count_nonzero(level & (p[0] < meets)) % 2)
+def _meets(p: Point, a: Point, b: Point) -> bool:
+    """Whether a ray from a point to the right meets a side."""
+    if (a[1] > p[1]) == (b[1] > p[1]):
+        return False
+    return p[0] < a[0] + (p[1] - a[1]) / (b[1] - a[1]) * (b[0] - a[0])

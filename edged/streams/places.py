@@ -72,6 +72,11 @@ class PlacesSettings(Settings):
     zones: Mapping[str, ZoneSettings] = Field(default_factory=dict, max_length=MOST_PLACES)
     """Zones by a name of your choice: `{till: {polygon: [[0.1, 0.5], [0.4, 0.5], [0.4, 0.9]]}}`."""
 
+    def wanted(self) -> dict[str, tuple[str, ...]]:
+        """The classes that count, by key of the line or zone."""
+        counted = {f"lines.{name}": line.classes for name, line in self.lines.items()}
+        return counted | {f"zones.{name}": zone.classes for name, zone in self.zones.items()}
+
 
 def movements_in(places: PlacesSettings, size: tuple[int, int]) -> Movements:
     """What tells who crosses and who comes in, in a picture of this width and height in pixels."""

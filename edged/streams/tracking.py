@@ -1,11 +1,13 @@
 """What a camera's service sees, followed from frame to frame."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 
+from edged.answers.finding import class_fault
 from edged.contracts.errors import EdgedError
 from edged.contracts.image import Detections
 from edged.contracts.items import Frame
@@ -20,8 +22,14 @@ from edged.streams.message import Outcome
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
 
+log = logging.getLogger(__name__)
+
 LOW = 0.1
 """The model is asked for all that has such a score: it may be somebody who was seen better before."""
+
+HELD_S = 2.5
+"""So long after a frame in which nothing moved nothing has, unless one shows it: of a camera at rest only key
+frames may be decoded."""
 
 
 class Ids(Protocol):
@@ -72,6 +80,8 @@ class Tracking:
     """That finds them."""
     ids: Ids = field(default_factory=OwnIds)
     onlooker: Onlooker = field(default_factory=NoOnlooker)
+    classes: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Those that are wanted, by key of the stream's configuration."""
 
 
 class Follower:
@@ -94,7 +104,8 @@ class Follower:
         if is_other:
             self.tracks = cut(self.tracks)
         elif last is not None and _is_held(last, self._still_at, frame):
-            self.tracks = held(self.tracks, min(self._still_at, frame.captured_at))
+            still_until = max(self._still_at, frame.captured_at - LOST_S / 2)
+            self.tracks = held(self.tracks, min(still_until, frame.captured_at))
         self._ids.promise(self.tracks.last_id + len(found.scores))
         boxes, scores = np.asarray(found.boxes, np.float64), np.asarray(found.scores, np.float64)
         step = follow(self.tracks, Seen(boxes, scores, found.class_names), frame.captured_at, sure)
@@ -109,7 +120,7 @@ def _is_other(last: Frame, frame: Frame) -> bool:
 
 def _is_held(last: Frame, still_at: float, frame: Frame) -> bool:
     """Whether nothing moved between two frames until shortly before the second."""
-    return still_at > last.captured_at and frame.captured_at - still_at <= LOST_S
+    return still_at > last.captured_at and frame.captured_at - still_at <= HELD_S
 
 
 class TrackedLane(FrameLane):
@@ -144,6 +155,15 @@ class TrackedLane(FrameLane):
         rows = np.flatnonzero(found.scores >= sure)
         self._ids = [step.ids[row] for row in rows.tolist()]
         return found.chosen(rows)
+
+    def _options_for(self, served: Served) -> Options:
+        """Says once of each model which classes of lines and zones it does not know."""
+        if self._known is None or self._known[0] is not served:
+            names = served.instance.card.class_names()
+            for key, wanted in self._tracking.classes.items():
+                if fault := class_fault(served.service, wanted, names):
+                    log.warning("streams.%s.%s.classes: %s", self._to.stream, key, fault)
+        return super()._options_for(served)
 
     def tell(self, outcome: Outcome) -> None:
         """With the ids of its objects."""

@@ -212,3 +212,22 @@ def test_what_is_gone_is_remembered_over_a_restart(tmp_path):
         assert teller.desk.keep_only([a, b]) == []
     with telling(tmp_path) as later:
         assert later.desk.keep_only([b]) == [a]
+
+
+def test_a_frame_that_is_looked_at_late_makes_no_gap(tmp_path):
+    """While the worker looks at one frame the motion gate holds back those after it."""
+    began = time.time() // 1
+    with telling(tmp_path) as teller:
+        counts = teller.desk.open("door", ["a"], [])
+        for at in (0.0, 1.0, 2.0, 3.0, 0.2, 4.0, 4.2):
+            counts.looked(began + at)
+        assert teller.desk.history(Asked(0, 1e10)).gaps == []
+
+
+def test_where_nothing_is_counted_there_are_no_gaps(tmp_path):
+    began = time.time() // 1
+    with telling(tmp_path) as teller:
+        counts = teller.desk.open("door", [], [])
+        for at in (0.0, 100.0):
+            counts.looked(began + at)
+        assert teller.desk.history(Asked(0, 1e10)).gaps == []

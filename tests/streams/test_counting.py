@@ -26,7 +26,7 @@ PLACES = PlacesSettings.model_validate(
     {
         "lines": {
             "middle": {"from": [0.0, 0.5], "to": [1.0, 0.5]},
-            "top": {"from": [0.0, 0.1], "to": [1.0, 0.1]},
+            "top": {"from": [0.0, 0.1], "to": [1.0, 0.1], "classes": ["person", "cow"]},
         },
         "zones": {"low": {"polygon": [[0, 0.5], [1, 0.5], [1, 1], [0, 1]]}},
     }
@@ -43,7 +43,7 @@ class Camera:
         facts = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
         instance = SimpleNamespace(infer=self._infer, facts=facts, card=CARD)
         served = Served(service(SERVICE), instance, OPTIONS)
-        tracking = Tracking(SERVICE, self.counts, Counting(PLACES, self.counts))
+        tracking = Tracking(SERVICE, self.counts, Counting(PLACES, self.counts), PLACES.wanted())
         outlet = Outlet("box", "door", (), Counters())
         run = RunSettings(service=SERVICE)
         self.lane = TrackedLane(outlet, run, _Table(lambda: served), PublishSettings(), tracking)
@@ -142,3 +142,10 @@ def test_who_comes_in_late_and_twice(camera):
     camera.at -= 0.2
     camera.see(90, *range(90, 160, 10))
     assert camera.line == (1, 0)
+
+
+def test_classes_that_the_model_does_not_know_are_said_once(camera, caplog):
+    camera.see(60, 70, 80)
+    said = [record.getMessage() for record in caplog.records if "classes" in record.getMessage()]
+    assert len(said) == 1
+    assert said[0].startswith("streams.door.lines.top.classes: the model knows no class 'cow'")

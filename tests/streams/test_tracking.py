@@ -123,11 +123,14 @@ def test_tracks_end_and_their_ids_with_them(how):
     assert scene.see((10, SURE, 0))["tracks"] == [2]
 
 
-def test_while_nothing_moves_they_are_held():
+@pytest.mark.parametrize("every", [1, 2.2])
+def test_while_nothing_moves_they_are_held(every):
+    """Also where a camera at rest shows its key frames alone, until one shows that something moves."""
     scene = Scene()
     scene.see((10, SURE, 0))
     scene.see((10, SURE, 0))
     for _ in range(30):
-        scene.at += 1
+        scene.at += every
         scene.lane.still(scene.frame())
-    assert scene.see((10, SURE, 0))["tracks"] == [1]
+    assert scene.see((10, SURE, 0), after=every)["tracks"] == [1]
+    assert scene.see((12, SURE, 0))["tracks"] == [1]
