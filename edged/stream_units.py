@@ -13,7 +13,7 @@ from edged.serving.scheduler import Scheduler
 from edged.streams.camera import CameraSource
 from edged.streams.counting import Counting
 from edged.streams.feed import Feed
-from edged.streams.gates import NO_MOTION
+from edged.streams.gates import NO_MOTION, GateSettings
 from edged.streams.hearing import SoundFeed
 from edged.streams.keeper import KeptSource
 from edged.streams.microphone import SoundSource
@@ -47,7 +47,7 @@ def _camera(
     outlet = Outlet(node, name, sinks, core.counters, pictures, core.views.add(name, stream), **record)
     feed = Feed(outlet, stream.run, core.table, workers, stream.publish, tracking=_tracking(stream, counts))
 
-    openings = Openings(stream.gate, workers.phase(), feed.wants, board.put_decodes)
+    openings = Openings(_gate(stream), workers.phase(), feed.wants, board.put_decodes)
 
     looked_at = stream
     if stream.detect_source is not None:
@@ -76,6 +76,12 @@ def _camera(
             counts.close()
 
     return StreamUnit(feed, supervisor, stopped, recordings, kept)
+
+
+def _gate(stream: StreamSettings) -> GateSettings:
+    """With lines and zones all is decoded: between two key frames somebody may walk through."""
+    counts = bool(stream.lines or stream.zones)
+    return stream.gate.model_copy(update={"key_frames_only": False}) if counts else stream.gate
 
 
 def _tracking(stream: StreamSettings, counts: StreamCounts | None) -> Tracking | None:
