@@ -21,7 +21,7 @@ class GateSettings(Settings):
     key_frames_only: bool | Literal["auto"] = "auto"
     """Decode only frames that stand alone, commonly one in 1 to 10 s: a twentieth of the CPU. `auto`: while
     `motion` sees nothing move, where they come often enough for `motion.react`; the state of the stream says
-    when. As soon as something moves all are decoded again."""
+    when. As soon as something moves all are decoded again, and always with lines or zones."""
     voice: bool = False
     """Microphones: only where somebody speaks music is listened for, too; other services do so anyway."""
     motion: MotionSettings | None = None
