@@ -4,7 +4,8 @@ cost by themselves.
 `python -m tests.bench.cameras --cameras 8`: a clip is encoded as cameras do it (720p, 30 frames a second, no
 pictures that wait for later ones, a key frame every two seconds), and played N times in real time. What one
 camera costs bare, its frames decoded and its inferences made by one thread with nothing around, is measured
-first, on one core and on all at once. The bound is the cores divided by that. It judges nothing.
+first, on one core and on all at once. The bound is the cores divided by that; of it so many cameras can have
+the rate that they want, or what decoding leaves of the cores. It judges nothing.
 """
 
 import argparse
@@ -66,6 +67,11 @@ class Bare:
         """Of one core, for one second of a camera."""
         return (FPS * self.decode_ms + self.inference_ms / every) / 1000
 
+    def rate(self, cameras: int, cores: int, every: float) -> float:
+        """Results a second that each of so many cameras can have: all their frames must be decoded."""
+        left_ms = 1000 * cores - cameras * FPS * self.decode_ms
+        return max(0.0, min(1 / every, left_ms / (cameras * self.inference_ms)))
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -96,7 +102,7 @@ def main() -> None:
         ]
     bound = usable_cores() / bare.seconds(options.every)
     if options.json:
-        runs = [asdict(run) | {"of_bound": share(run, bound, options.every)} for run in found]
+        runs = [asdict(run) | {"of_bound": share(run, bare, options.every)} for run in found]
         print(json.dumps({"bare": asdict(bare), "bound": bound, "runs": runs}))
     else:
         _report(bare, bound, found, options)
@@ -320,9 +326,10 @@ def _box() -> float:
     return (sum(numbers) - numbers[3] - numbers[4]) / os.sysconf("SC_CLK_TCK")
 
 
-def share(run: Measured, bound: float, every: float) -> float:
-    """Of the bound: cameras, each as far as it got what it should."""
-    return sum(min(1.0, rate * every) for rate in run.rates) / bound
+def share(run: Measured, bare: Bare, every: float) -> float:
+    """Of what so many cameras can have; not a number where decoding leaves nothing."""
+    rate = bare.rate(len(run.rates), usable_cores(), every)
+    return min(1.0, statistics.mean(run.rates) / rate) if rate else float("nan")
 
 
 def _report(bare: Bare, bound: float, found: Sequence[Measured], options: argparse.Namespace) -> None:
@@ -351,7 +358,7 @@ def _report(bare: Bare, bound: float, found: Sequence[Measured], options: argpar
             *(str(len(run.rates)), f"{statistics.mean(run.rates):.2f}", f"{min(run.rates):.2f}"),
             *(f"{run.p50_ms:.1f}", f"{run.p99_ms:.1f}", f"{run.p99_ms - alone:.1f}"),
             *(f"{run.cpu:.2f}", f"{run.box:.2f}", str(sum(count for count, _ in run.threads.values()))),
-            f"{share(run, bound, options.every):.2f}",
+            f"{share(run, bare, options.every):.2f}",
         )
     console.print(table)
     if options.threads:
