@@ -172,19 +172,23 @@ def _share(reference: Sequence[Any], other: Sequence[Any]) -> float | None:
 
 @dataclass(frozen=True, eq=False)
 class _Outputs:
-    """What the graphs give, one after the other."""
+    """What the graphs give."""
 
-    arrays: Sequence[Any]
+    arrays: Mapping[tuple[str, str], Any]
+    """By graph and name of the output."""
 
 
 def cosine(a: _Outputs, b: _Outputs) -> float:
-    """The least cosine of two outputs; what points away counts nothing."""
+    """The least cosine of the outputs that both have; what points away, and no output at all, counts nothing.
+
+    A runtime may know one output by several names.
+    """
     shares = []
-    for one, other in zip(a.arrays, b.arrays, strict=True):
-        x, y = (np.asarray(array, np.float64).ravel() for array in (one, other))
+    for name in a.arrays.keys() & b.arrays.keys():
+        x, y = (np.asarray(outputs.arrays[name], np.float64).ravel() for outputs in (a, b))
         length = np.linalg.norm(x) * np.linalg.norm(y)
         shares.append(float(x @ y / length) if length else float(np.array_equal(x, y)))
-    return max(0.0, min(shares))
+    return max(0.0, min(shares, default=0.0))
 
 
 def bare(tools: Tools, slot_for: Callable[[str], Slot]) -> Inference:
@@ -196,8 +200,10 @@ def bare(tools: Tools, slot_for: Callable[[str], Slot]) -> Inference:
             return tools.sessions[graph].run(inputs)
 
     def infer(fed: Mapping[str, Tensors]) -> _Outputs:
-        given = [run(graph, inputs) for graph, inputs in fed.items()]
-        return _Outputs([outputs[name] for outputs in given for name in sorted(outputs)])
+        given = {graph: run(graph, inputs) for graph, inputs in fed.items()}
+        return _Outputs(
+            {(graph, name): out for graph, outputs in given.items() for name, out in outputs.items()}
+        )
 
     return infer
 

@@ -147,7 +147,8 @@ class Bench:
             if by.score is same_vectors:
                 if f32 is None:
                     return {}
-                samples, infer = [Sample(fed) for fed in self._fed(shop, f32, infer, samples)], bare
+                samples = [Sample(fed) for fed in self._fed(shop, f32, infer, samples)]
+                infer = partial(bare, slot_for=shop.slot_for)
             results: dict[VariantName, tuple[Device, list[Any]]] = {}
             for variant, device in shop.entrants():
                 if left_out(device):
