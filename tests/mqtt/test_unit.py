@@ -44,10 +44,10 @@ def test_state_is_retained_and_offline_is_said_when_it_stops(unit, client):
     assert (info["node"], info["version"], info["mqtt"]) == (NODE, "1.2.3", "5")
     assert info["services"][0] == {
         "service": SERVICE, "model": "fake-model", "variant": "none", "device": "cpu", "schema": "s/1",
-        "state": "ready",
+        "state": "ready", "why": "",
     }  # fmt: skip
     assert orjson.loads(found[topics[2]]) == {
-        "state": "online", "fps": 5.0, "why": "", "recordings": "",
+        "state": "online", "fps": 5.0, "why": "", "decodes": "all", "recordings": "", "source": "",
     }  # fmt: skip
     link.stop()
     assert retained(client, topics[0]) == {topics[0]: b"offline"}

@@ -26,8 +26,10 @@ VARIANT = "onnxruntime-f32"
 def fake(monkeypatch):
     monkeypatch.setattr(remote, "PROCESSES", processes := remote.DeviceProcesses())
     processes.target, processes.terms = "tests.runtimes.fake_gpu:open_device", FAST
-    for module in (catalogue, opener, workshop):
+    for module in (catalogue, workshop):
         monkeypatch.setattr(module, "devices", lambda: (*devices(), GPU))
+    both = lambda runtimes: tuple(one for one in (*devices(), GPU) if one.runtime in runtimes)  # noqa: E731
+    monkeypatch.setattr(opener, "devices_of", both)
     yield processes
     for one in list(processes._open.values()):  # of a test that failed
         one.child.close()
