@@ -42,16 +42,6 @@ class Ids(Protocol):
         """Ids up to this one are given from now on."""
 
 
-class OwnIds:
-    """Of a follower that nobody remembers."""
-
-    def highest(self) -> int:
-        return 0
-
-    def promise(self, highest: int) -> None:
-        """Nobody asks."""
-
-
 class Onlooker(Protocol):
     """Who wants to know where the tracks go."""
 
@@ -62,24 +52,14 @@ class Onlooker(Protocol):
         """Nothing moved in a frame that was captured then; called in the source's thread."""
 
 
-class NoOnlooker:
-    """Nobody."""
-
-    def see(self, frame: Frame, step: Step) -> None:
-        """Nothing is counted."""
-
-    def still(self, at: float) -> None:
-        """Nothing is counted."""
-
-
 @dataclass(frozen=True)
 class Tracking:
     """How a stream's objects are followed."""
 
     service: str
     """That finds them."""
-    ids: Ids = field(default_factory=OwnIds)
-    onlooker: Onlooker = field(default_factory=NoOnlooker)
+    ids: Ids
+    onlooker: Onlooker
     classes: Mapping[str, Collection[str]] = field(default_factory=dict)
     """Those that are wanted, by key of the stream's configuration."""
 
@@ -132,10 +112,10 @@ class TrackedLane(FrameLane):
         run: RunSettings,
         table: ServiceTable,
         publish: PublishSettings,
-        tracking: Tracking | None = None,
+        tracking: Tracking,
     ) -> None:
         super().__init__(outlet, run, table, publish)
-        self._tracking = tracking or Tracking(run.service)
+        self._tracking = tracking
         self._follower = Follower(self._tracking.ids)
         self._ids: Sequence[int | None] = ()
 

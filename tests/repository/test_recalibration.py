@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from edged.contracts.errors import NotReady, VariantError
-from edged.contracts.image import Classification, Detections
-from edged.contracts.model import Prepared, SinglePassModel
+from edged.contracts.image import Detections
 from edged.derive.manifest import Manifest, Measured, Own, sha256
 from edged.media.frame import PictureFrame
 from edged.repository import recalibration
@@ -26,24 +25,11 @@ from edged.repository.recalibration import (
 from tests.graphs import card, write_graph
 from tests.media.clips import write_clip
 from tests.opened import models_in, silent
+from tests.repository.small import Small
 
 F32 = ("onnxruntime-f32", "openvino-f32")
 INT8 = "onnxruntime-int8"
 OWN = Own(source="stream:door", items=40, day="2026-11-26")
-
-
-class Small(SinglePassModel[Any, None, Any, Classification]):
-    """The small graph as a classifier."""
-
-    def __init__(self, of):
-        self.card = of
-
-    def preprocess(self, item, options):
-        return Prepared({"pictures": item.pixels(self.card.picture().format)[None]}, None)
-
-    def postprocess(self, outputs, context, options):
-        raw = outputs["scores"][0]
-        return Classification(np.exp(raw - raw.max()), self.card.labels)
 
 
 class Blind(Small):

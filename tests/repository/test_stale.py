@@ -2,14 +2,12 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import pytest
 
 from edged.contracts.errors import NotReady, VariantError
 from edged.contracts.image import Classification
-from edged.contracts.model import Prepared, SinglePassModel
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.derive import manifest as manifest_module
@@ -21,24 +19,11 @@ from edged.weights.index import pip_settings
 from tests.graphs import card, write_graph
 from tests.media.clips import write_clip
 from tests.opened import models_in, silent
+from tests.repository.small import Small
 from tests.weights.registry import Registry
 
 VARIANTS = ("onnxruntime-f32", "openvino-f32", "onnxruntime-int8")
 SERVICE = "image-classification"
-
-
-class Small(SinglePassModel[Any, None, Any, Classification]):
-    """The small graph as a classifier."""
-
-    def __init__(self, of):
-        self.card = of
-
-    def preprocess(self, item, options):
-        return Prepared({"pictures": item.pixels(self.card.picture().format)[None]}, None)
-
-    def postprocess(self, outputs, context, options):
-        raw = outputs["scores"][0]
-        return Classification(np.exp(raw - raw.max()), self.card.labels)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A lane whose objects are followed: ids beside the result, and when they end."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,13 +17,32 @@ from edged.ops.tracks import LOST_S
 from edged.serving.table import Served
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
-from edged.streams.tracking import LOW, TrackedLane
+from edged.streams.tracking import LOW, TrackedLane, Tracking
 from tests.streams.lanes import lane
 
 OPTIONS = DetectionOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=10)
 FACTS = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
 NAMES = ["person", "cat"]
 SURE, UNSURE = 0.8, 0.15
+
+
+class Forgetful:
+    """Remembers no ids, and looks at nothing."""
+
+    def highest(self):
+        return 0
+
+    def promise(self, highest):
+        pass
+
+    def see(self, frame, step):
+        pass
+
+    def still(self, at):
+        pass
+
+
+TRACKING = Tracking("object-detection", Forgetful(), Forgetful())
 
 
 class Scene:
@@ -35,7 +55,12 @@ class Scene:
         served = Served(
             service("object-detection"), SimpleNamespace(infer=self._infer, facts=FACTS, card=CARD), OPTIONS
         )
-        self.lane = lane(outlet, lambda: served, publish=PublishSettings(**publish), kind=TrackedLane)
+        self.lane = lane(
+            outlet,
+            lambda: served,
+            publish=PublishSettings(**publish),
+            kind=partial(TrackedLane, tracking=TRACKING),
+        )
         self.seq, self.at, self.size = 0, 1_795_422_600.0, (100, 400)
 
     def _infer(self, frame, options, run, priority):
