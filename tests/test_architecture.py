@@ -25,7 +25,7 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 FLOORS = (
     {"contracts", "log"},
     {"media", "ops", "flow", "builders", "children"},
-    {"artefacts", "counts"},
+    {"artefacts", "counts", "events"},
     {"runtimes", "answers"},
     {"weights"},
     {"derive"},

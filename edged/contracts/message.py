@@ -202,6 +202,70 @@ class ZoneCounts(_Message):
     """By class."""
 
 
+class EventMessage(_Message):
+    """Something happened before a camera or a microphone: somebody crossed a line, a rule began to hold.
+
+    QoS 1 and not retained. It comes at least once: after a lost connection, or a kill, one may come again,
+    which then has the same `id` and `phase`, and the same `seq`.
+    """
+
+    schema_: str = Field(default="edged/event/1", alias="schema")
+    """`edged/event/1`."""
+    node: str
+    """Name of the box."""
+    stream: str
+    """Name of the stream in the configuration."""
+    seq: int
+    """Counts the events of this stream from 0, over restarts too. A gap is one that was dropped, since it
+    waited too long for the broker."""
+    id: str
+    """Of a beginning and its end the same, and of nothing else, ever."""
+    event: Literal["line", "zone", "rule"]
+    """What it is about."""
+    phase: Literal["begin", "end", "once"]
+    """`begin` and `end` come in pairs; `once`: it was over at once."""
+    began_at: str | None
+    """UTC, ISO 8601 with microseconds; null: nobody had set the box's clock."""
+    ended_at: str | None = None
+    """Of an `end`: `began_at` and how long it lasted, by a clock that nobody can set."""
+    class_: str | None = Field(default=None, alias="class")
+    """Of the object that it is about; null where it is about no single one."""
+    track: int | None = None
+    """Its id, as in `tracks` of stream messages."""
+    line: str | None = None
+    """Name of the line."""
+    zone: str | None = None
+    """Name of the zone."""
+    direction: Literal["in", "out"] | None = None
+    """How the line was crossed."""
+    rule: str | None = None
+    """Name of the rule."""
+    text: str | None = None
+    """What was read or said, where the rule looks for a text."""
+    reason: Literal["over", "unknown", "reload", "removed", "disabled", "stopped", "killed"] | None = None
+    """Why it ended. `over`: it does not hold any more; `unknown`: for a minute nobody could say; `reload`,
+    `removed`: the configuration was read again, or has it no more; `disabled`: the stream was switched off;
+    `stopped`, `killed`: the daemon ended."""
+    snapshot: str | None = None
+    """Address of a JPEG of the moment, with what was seen, as `recording` of stream messages."""
+    recording: str | None = None
+    """Of cameras with `record`: address of an MP4 file of what happened around the beginning."""
+
+
+class RuleState(_Message):
+    """Whether a rule holds; retained, told whenever that changes.
+
+    An empty message takes it back when the rule leaves the configuration.
+    """
+
+    active: bool | None
+    """null: nobody knows, for its stream is offline, stalled or off. Of a rule for moments, such as a line
+    that is crossed, always false."""
+    since: str | None
+    """UTC, ISO 8601 with microseconds: when that began; of a rule for moments, when the last one was; null:
+    unknown."""
+
+
 class ServiceFacts(_Message):
     """One line of `info`: what fulfils a service, or would as soon as it is asked."""
 
