@@ -6,8 +6,8 @@ from typing import Literal
 Kind = Literal["line", "zone", "rule"]
 Phase = Literal["begin", "end", "once"]
 Reason = Literal["over", "unknown", "reload", "removed", "disabled", "stopped", "killed"]
-"""Why something ended: it is over; for a minute nobody could say; the configuration was read again, or no longer
-has the stream or the rule; the stream was switched off; the daemon ended, or was killed."""
+"""Why something ended: it is over; for a minute nobody could say; the configuration was read again, or has
+the stream or the rule no more; the stream was switched off; the daemon ended, or was killed."""
 
 
 @dataclass(frozen=True, slots=True)
