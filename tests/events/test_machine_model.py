@@ -34,6 +34,7 @@ class MachineModel(RuleBasedStateMachine):
         self.number = 0
         self.came: dict[int, float] = {}
         self.born = self.stream.ticks
+        """Of this machine: the earliest time of which it knows."""
         self.last = None
         self.open: dict[str, object] = {}
         self.acted: dict[str, float] = {}
@@ -49,8 +50,9 @@ class MachineModel(RuleBasedStateMachine):
                 assert one.actions == ("a",)
                 if one.phase != "end":
                     quiet = self.stream.rules[one.rule].cool_down
-                    assert ticks - self.acted.get(one.rule, float("-inf")) >= quiet
-                    self.acted[one.rule] = ticks
+                    acted = self.acted.get(one.rule, float("-inf"))
+                    assert max(ticks - acted, 0.0) >= quiet
+                    self.acted[one.rule] = max(acted, ticks)
 
     def _once(self, one):
         assert one.lasted is one.reason is None
@@ -75,6 +77,7 @@ class MachineModel(RuleBasedStateMachine):
     def _look(self, what, ago=0.0):
         at = None if self.stream.at is None else self.stream.at - ago
         self.last = Look(self.stream.ticks - ago, at, what)
+        self.born = min(self.born, self.last.ticks)
         self._take(self.stream.machine.step(self.last), self.last.ticks)
 
     @rule(
@@ -165,7 +168,7 @@ class MachineModel(RuleBasedStateMachine):
         assert not self.open
         again = Watched(zones=["till"], acted=self.acted, **RULES)
         again.ticks, again.at = self.stream.ticks, self.stream.at
-        self.stream, self.last = again, None
+        self.stream, self.last, self.born = again, None, again.ticks
         if reason == "killed":
             self.came = {}
 
