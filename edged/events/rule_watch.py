@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from edged.counts.calendar import Calendar
-from edged.events.conditions import NO, NOBODY_KNOWS, About, Verdict, condition_of
+from edged.events.conditions import NO, NOBODY_KNOWS, About, Holding, condition_of
 from edged.events.episode import Episode, Waits, When
 from edged.events.happening import Happening, Phase, Reason, Standing
 from edged.events.look import Heard, Look, Moved
@@ -97,7 +97,7 @@ class RuleWatch:
         going_on = ((key, episode) for key, episode in episodes.items() if episode.is_on)
         return [self._ended(key, episode, reason, ticks) for key, episode in going_on]
 
-    def _verdict(self, scene: Scene, when: When) -> Verdict:
+    def _verdict(self, scene: Scene, when: When) -> Holding:
         is_time = self._hours(when.at)
         if is_time:
             return self._holds(scene, when.ticks)
@@ -107,7 +107,7 @@ class RuleWatch:
         gap = self._holds.lasts(scene, GAP_S)
         return Waits(self._rule.wait, gap, max(self._rule.end_after, gap))
 
-    def _open(self, verdict: Verdict, when: When) -> None:
+    def _open(self, verdict: Holding, when: When) -> None:
         for key, about in verdict.hits.items():
             if key not in self._episodes and len(self._episodes) < MOST_EPISODES:
                 began = when.ticks if about.since is None else about.since
@@ -154,7 +154,7 @@ class RuleWatch:
             actions=self._alarm.actions(phase, episode.is_loud),
         )
 
-    def _stand(self, scene: Scene, verdict: Verdict, when: When, told: list[Happening]) -> None:
+    def _stand(self, scene: Scene, verdict: Holding, when: When, told: list[Happening]) -> None:
         going_on = [episode for episode in self._episodes.values() if episode.is_on]
         active = True if going_on else self._idle(scene, verdict, when)
         if active == self.standing.active:
@@ -166,7 +166,7 @@ class RuleWatch:
             since = told[-1].began_at + (told[-1].lasted or 0.0)
         self.standing = Standing(active, since)
 
-    def _idle(self, scene: Scene, verdict: Verdict, when: When) -> bool | None:
+    def _idle(self, scene: Scene, verdict: Holding, when: When) -> bool | None:
         """Of a rule that is not active."""
         if verdict.is_complete or verdict.hits:
             return False

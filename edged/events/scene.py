@@ -23,7 +23,7 @@ Part = Literal["moved", "shown", "read", "reached"]
 
 
 @dataclass(slots=True)
-class View(Generic[T]):
+class Newest(Generic[T]):
     """The newest result of one service."""
 
     every: float = 0.0
@@ -125,13 +125,13 @@ class Scene:
         self.zones = zones
         self.state: Literal["online", "stalled", "offline"] | None = None
         """Of the source; none: not known yet."""
-        self.moved: View[Moved] = View()
+        self.moved: Newest[Moved] = Newest()
         self.follows = False
         """Whether objects are followed: a `Moved` has come."""
         self.classes: frozenset[str] = frozenset()
         """Of those who are followed, where that is known."""
-        self.shown: dict[str, View[frozenset[str]]] = {}
-        self.read: dict[str, View[tuple[str, ...]]] = {}
+        self.shown: dict[str, Newest[frozenset[str]]] = {}
+        self.read: dict[str, Newest[tuple[str, ...]]] = {}
         self._every = every
         self._lost_at = -math.inf
         """Ticks: what was captured before is of a source that is gone."""
@@ -177,10 +177,10 @@ class Scene:
             occupants.put(None if moved.inside is None else moved.inside.get(name, {}), ticks, at)
         return True
 
-    def _view(self, views: dict[str, View[T]], service: str) -> View[T]:
-        return views.setdefault(service, View(self._every.get(service, 0.0)))
+    def _view(self, views: dict[str, Newest[T]], service: str) -> Newest[T]:
+        return views.setdefault(service, Newest(self._every.get(service, 0.0)))
 
-    def _views(self) -> Iterator[View[Moved] | View[frozenset[str]] | View[tuple[str, ...]]]:
+    def _views(self) -> Iterator[Newest[Moved] | Newest[frozenset[str]] | Newest[tuple[str, ...]]]:
         yield self.moved
         yield from self.shown.values()
         yield from self.read.values()
