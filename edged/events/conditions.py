@@ -1,10 +1,11 @@
 """Whether a rule holds, by what is known: pure functions of a scene."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from edged.events.scene import Newest, Part, Scene
+from edged.events.scene import Newest, Occupant, Part, Scene
 from edged.events.settings import RuleSettings, comparison, finder
 
 LONGEST_KEY = 200
@@ -84,17 +85,25 @@ class StayCondition(_Followed):
 
     zone: str = ""
     stays: float = 0.0
+    _last: tuple[Mapping[int, Occupant], float, Holding] = ({}, math.inf, NO)
+    """Of whom it was asked last, when the next of them has stayed, and how it is until then."""
 
     def __call__(self, scene: Scene, ticks: float) -> Holding:
         """By number of the track with which they came."""
         if scene.inside(ticks) is None:
             return NOBODY_KNOWS
-        hits = {
-            str(one.track): About(one.class_name, one.track, since=one.since + self.stays)
-            for one in scene.zones[self.zone].now.values()
-            if ticks - one.since >= self.stays
-        }
-        return Holding(hits, True) if hits else NO
+        there, (of, until, holding) = scene.zones[self.zone].now, self._last
+        if there is not of or ticks >= until:
+            stayed = {one: one.since + self.stays for one in there.values()}
+            hits = {
+                str(one.track): About(one.class_name, one.track, since=since)
+                for one, since in stayed.items()
+                if since <= ticks
+            }
+            until = min((since for since in stayed.values() if since > ticks), default=math.inf)
+            holding = Holding(hits, True)
+            self._last = there, until, holding
+        return holding
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 
 from edged.counts.calendar import Calendar
 from edged.events.conditions import NO, NOBODY_KNOWS, About, Holding, condition_of
@@ -47,13 +47,12 @@ def hours(rule: RuleSettings, calendar: Calendar) -> Callable[[float | None], bo
         return lambda at: True
     first, last = (time.rjust(5, "0") for time in rule.between)
 
-    def within(at: float | None) -> bool | None:
-        if at is None:
-            return None
-        clock = calendar.clock(at)
+    @lru_cache(maxsize=2)
+    def within(minute: int) -> bool:
+        clock = calendar.clock(minute * 60)
         return first <= clock < last if first < last else clock >= first or clock < last
 
-    return within
+    return lambda at: None if at is None else within(int(at // 60))
 
 
 class RuleWatch:
