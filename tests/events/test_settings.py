@@ -1,6 +1,7 @@
 """Rules of the configuration: what they may say, and what is told of those that cannot be."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from edged.config import load
 from edged.contracts.errors import ConfigError
 from edged.events.settings import comparison, finder
 
+DOCS = Path(__file__).parent.parent.parent / "docs"
 STREAMS = r"""
 streams:
   door:
@@ -60,6 +62,12 @@ def test_the_examples(tmp_path):
     assert (queue.wait, queue.end_after, queue.cool_down, queue.when.place) == (60, 5, 600, "till")
     assert [*config.rules_of("gate")] == ["plate"]
     assert config.streams["door"].zones["till"].events is True
+
+
+def test_the_examples_of_the_documents_are_right(tmp_path):
+    whole, *parts = re.findall(r"```yaml\n(.*?)```", (DOCS / "rules.md").read_text("utf-8"), re.DOTALL)
+    assert not parts
+    assert read(tmp_path, whole, "").rules.keys() == read(tmp_path, EXAMPLES).rules.keys()
 
 
 def test_a_rule_over_objects_has_them_followed(tmp_path):
