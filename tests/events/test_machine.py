@@ -221,6 +221,42 @@ def test_gaps_are_forgiven_while_a_rule_waits():
     assert [one.began_at for one in told] == [NOON + 0.2]
 
 
+def test_time_that_goes_by_begins_nothing_that_must_be_seen():
+    door = Watched(queue={**QUEUE, "for": 2})
+    door.moved(1, 2)
+    assert door.during(4, lambda: None, every=1) == []
+    assert phases(door.later(0.2).moved(1, 2)) == [("rule/queue", "begin")]
+    gone = Watched(queue={**QUEUE, "for": 2})
+    gone.moved(1, 2)
+    assert gone.during(2, lambda: None, every=1) == gone.during(4, gone.moved) == []
+
+
+def test_a_service_that_fails_knows_nothing():
+    hall = Watched(
+        park={"when": {"seen": "park", "stream": "hall"}}, sea={"when": {"seen": "sea", "stream": "hall"}}
+    )
+    hall.shown("park")
+    told = hall.during(59, lambda: hall.shown(None), every=1)
+    assert (told, hall.active("park"), hall.active("sea")) == ([], True, None)
+    assert [one.reason for one in hall.during(2, lambda: hall.shown(None), every=1)] == ["unknown"]
+    gate = Watched(plate=PLATE)
+    gate.read("KA-123")
+    assert gate.during(30, lambda: gate.read(None), every=1) == []
+    assert gate.active("plate") is True
+
+
+def test_a_short_failure_while_it_is_over_does_not_keep_it_going():
+    door = Watched(queue=QUEUE)
+    door.moved(1, 2)
+    looks = iter([door.moved, door.cut] * 100)
+
+    def see():
+        next(looks)()
+
+    (end,) = door.during(8, see)
+    assert (end.reason, end.lasted) == ("over", pytest.approx(0.2))
+
+
 def test_longer_gaps_are_not():
     door = Watched(queue={**QUEUE, "for": 10})
     door.during(9, lambda: door.moved(1, 2))
