@@ -336,6 +336,8 @@ def test_rules_are_told_on_change_after_a_reconnect_and_after_a_kill(tmp_path):
         until(lambda: len(later.rules) == 2)
         assert ("queue", None, None) in later.rules, "nobody knows whether it still holds"
         assert ("visitor", False, "2026-11-23T08:30:00.000000Z") in later.rules
+        box.desk.open("door").standings({"visitor": Standing(False, None), "queue": Standing(False, None)})
+        assert later.rules[2:] == [("queue", False, None)], "when the last visitor came is known"
         box.desk.rules.keep_only(["visitor"])
         box.broker = last = Broker()
         until(lambda: last.rules)
