@@ -1,6 +1,7 @@
 """From the settings of a stream to the unit that runs it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from edged.artefacts.store import ArtefactStore
@@ -9,6 +10,8 @@ from edged.contracts.items import Frame
 from edged.contracts.message import StreamState
 from edged.core import Core
 from edged.counts.stream import StreamCounts
+from edged.events.look import Moved
+from edged.ops.movements import Crossing
 from edged.serving.scheduler import Scheduler
 from edged.streams.camera import CameraSource
 from edged.streams.counting import Counting
@@ -43,8 +46,9 @@ def _camera(
         Recordings(name, stream.record, store, core.counters, board.put_recordings) if stream.record else None
     )
     sinks, pictures = core.telling.sinks(stream.events()), (core.telling.snapshot,)
-    record = {} if recordings is None else {"record": recordings.of_event}
-    outlet = Outlet(node, name, sinks, core.counters, pictures, core.views.add(name, stream), **record)
+    outlet = Outlet(node, name, sinks, core.counters, pictures, core.views.add(name, stream))
+    if recordings is not None:
+        outlet = replace(outlet, record=recordings.of_event)
     feed = Feed(outlet, stream.run, core.table, workers, stream.publish, tracking=_tracking(stream, counts))
 
     openings = Openings(_gate(stream), workers.phase(), feed.wants, board.put_decodes)
@@ -87,7 +91,13 @@ def _gate(stream: StreamSettings) -> GateSettings:
 def _tracking(stream: StreamSettings, counts: StreamCounts | None) -> Tracking | None:
     if stream.tracked is None or counts is None:
         return None
-    return Tracking(stream.tracked.service, counts, Counting(stream, counts), stream.wanted())
+    counting = Counting(stream, counts, partial(_crossed, counts))
+    return Tracking(stream.tracked.service, counts, counting, stream.wanted())
+
+
+def _crossed(counts: StreamCounts, captured_at: float, moved: Moved) -> None:
+    if crossings := [one for one in moved.movements if isinstance(one, Crossing)]:
+        counts.crossed(crossings)
 
 
 def _told(tell: Callable[[StreamState], None], counts: StreamCounts, state: StreamState) -> None:

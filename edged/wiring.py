@@ -31,6 +31,7 @@ from edged.status import status
 from edged.stores import MadeOf, Stores, artefacts_key, uploads_key
 from edged.stream_units import stream_unit
 from edged.streams.unit import OffStream
+from edged.witnessing import Endings
 
 
 class Wiring:
@@ -55,10 +56,12 @@ class Wiring:
         self.stores = Stores(core.counters)
         """Of artefacts and uploads."""
         self._settings: Config | None = None
+        self.endings = Endings(switched_off)
 
     def wishes(self, settings: Config) -> dict[str, Wish]:
         """The units that this configuration asks for. A unit is made anew when what stands first changes."""
         self._settings = settings
+        self.endings.goes_on(settings.streams)
         core = self._core
         core.memory.resize(settings.runtime.memory_bytes())
         base = (settings.node, settings.paths, settings.runtime.workers)

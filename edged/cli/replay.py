@@ -1,0 +1,135 @@
+"""`edged replay`: a clip through the lines, zones and rules of a stream, without a daemon."""
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edged import config as configuration
+from edged.cli.clip_report import ClipReport
+from edged.cli.infer import opened
+from edged.cli.options import AsJson, ConfigPath
+from edged.cli.terminal import progress_bars, say
+from edged.config import Config, StreamSettings
+from edged.contracts.errors import ConfigError, NotFound
+from edged.contracts.items import Frame
+from edged.contracts.spelling import hint
+from edged.counts.calendar import box_zone, zone_named
+from edged.events.happening import Happening, Reason, Standing
+from edged.events.look import Look
+from edged.flow.counters import Counters
+from edged.media.chunks import SoundChunk
+from edged.replay import Replay, footage_of, fps_of, needed, pictures_of, sound_of
+from edged.serving.table import ServiceTable
+from edged.streams.noticing import Interest
+
+app = typer.Typer()
+
+
+class _Silent:
+    """No rules yet."""
+
+    def step(self, look: Look) -> list[Happening]:
+        """Nothing happens."""
+        return []
+
+    def tick(self, ticks: float, at: float | None) -> list[Happening]:
+        """Nothing happens."""
+        return []
+
+    def close(self, reason: Reason, ticks: float) -> list[Happening]:
+        """Nothing goes on."""
+        return []
+
+    def standings(self) -> dict[str, Standing]:
+        """There are none."""
+        return {}
+
+
+@app.command()
+def replay(
+    name: Annotated[str, typer.Argument(metavar="STREAM", help="One of the configuration.")],
+    clip: Annotated[Path, typer.Argument(help="A video, or a recording for a stream that listens.")],
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            max=1000,
+            help="Pictures a second that are looked at.",
+            show_default="the stream's, else 5",
+        ),
+    ] = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            help="When the clip begins, local time: for rules with `between`.",
+            formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+            show_default="now",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    *,
+    config: ConfigPath,
+) -> None:
+    """Play a clip through the lines, zones and rules of a stream; prints what happens and the counts."""
+    settings = configuration.load(config)
+    stream = _stream(name, settings)
+    if not clip.is_file():
+        raise NotFound(f"there is no file {clip}")
+    began_at = _moment(at, settings)
+    told = ClipReport(name, began_at, as_json)
+    with progress_bars() as report:
+        services = _services(stream, settings)
+        played = Replay(name, stream, services, judge=_Silent(), wanted=Interest(), tell=told.event)
+        begun, ends_at = time.monotonic(), began_at
+        for item, share in _items(stream, clip, fps or fps_of(stream), began_at):
+            played.put(item)
+            ends_at = item.captured_at
+            report(clip.name, round(share * 1000), 1000)
+        played.end()
+        report(clip.name, 1000, 1000)
+    say(f"{ends_at - began_at:.1f} s of {clip.name} in {time.monotonic() - begun:.1f} s")
+    for why, times in played.counters.counts().get(f"frames_failed/{name}", {}).items():
+        say(f"{times} pictures failed: {why}", "red")
+    told.counts(played.tally)
+
+
+def _stream(name: str, settings: Config) -> StreamSettings:
+    """Raises `ConfigError` for one that there is not, and where nothing would be counted."""
+    if name not in settings.streams:
+        there_are = f"there are {', '.join(settings.streams) or 'none'}"
+        raise ConfigError(f"no stream is called {name!r}; {hint(name, settings.streams, there_are)}")
+    stream = settings.streams[name]
+    if not (stream.lines or stream.zones):
+        raise ConfigError(f"streams.{name} has no lines, no zones and no rules: nothing would be counted")
+    return stream
+
+
+def _moment(at: datetime | None, settings: Config) -> float:
+    """Seconds since the epoch of a local time."""
+    zone = box_zone() if settings.time_zone is None else zone_named(settings.time_zone)
+    return time.time() if at is None else at.replace(tzinfo=zone).timestamp()
+
+
+def _services(stream: StreamSettings, settings: Config) -> ServiceTable:
+    """Those that the stream needs, opened; pictures come one by one, so each has all cores."""
+    alone = settings.runtime.model_copy(update={"workers": 1})
+    settings, found = settings.model_copy(update={"runtime": alone}), ServiceTable()
+    for run in needed(stream, Interest()):
+        found.put(opened(run.service, settings.service(run.service), settings, Counters()))
+    return found
+
+
+def _items(
+    stream: StreamSettings, clip: Path, fps: float, began_at: float
+) -> Iterator[tuple[Frame | SoundChunk, float]]:
+    """Pictures or sound, and which share of the clip they end, as far as it says how long it is."""
+    if stream.listens:
+        yield from ((chunk, 0.0) for chunk in sound_of(clip, began_at))
+        return
+    with footage_of(clip) as footage:
+        for frame in pictures_of(footage, fps, began_at):
+            yield frame, min((frame.captured_at - began_at) / footage.seconds, 1) if footage.seconds else 0.0
