@@ -35,7 +35,7 @@ FLOORS = (
     {"mqtt", "http", "jsonl"},
     {"config", "config_file", "credentials", "dropins", "mend", "secrets"},
     {"core", "telling", "health", "status", "control", "opening"},
-    {"testing", "scaffold", "tenants", "replay"},
+    {"testing", "scaffold", "tenants", "replay", "ahead"},
     {"stream_units", "service_units", "stores", "counting", "witnessing", "wiring", "daemon"},
     {"chaos"},
     {"bench"},

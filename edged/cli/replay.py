@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from edged import config as configuration
+from edged.ahead import Ahead
 from edged.cli.clip_report import ClipReport
 from edged.cli.infer import opened
 from edged.cli.options import AsJson, ConfigPath
@@ -82,13 +85,15 @@ def replay(
     began_at = _moment(at, settings)
     told = ClipReport(name, began_at, as_json)
     with progress_bars() as report:
-        services = _services(stream, settings)
+        ahead = Ahead(settings.runtime.concurrency().workers)
+        services = _services(stream, settings, ahead)
         played = Replay(name, stream, services, judge=_Silent(), wanted=Interest(), tell=told.event)
         begun, ends_at = time.monotonic(), began_at
-        for item, share in _items(stream, clip, fps or fps_of(stream), began_at):
-            played.put(item)
-            ends_at = item.captured_at
-            report(clip.name, round(share * 1000), 1000)
+        with _items(stream, clip, fps or fps_of(stream), began_at) as (items, seconds):
+            for item in ahead.items(items):
+                played.put(item)
+                ends_at = item.captured_at
+                report(clip.name, min(round((ends_at - began_at) / (seconds or inf) * 1000), 999), 1000)
         played.end()
         report(clip.name, 1000, 1000)
     say(f"{ends_at - began_at:.1f} s of {clip.name} in {time.monotonic() - begun:.1f} s")
@@ -114,22 +119,22 @@ def _moment(at: datetime | None, settings: Config) -> float:
     return time.time() if at is None else at.replace(tzinfo=zone).timestamp()
 
 
-def _services(stream: StreamSettings, settings: Config) -> ServiceTable:
-    """Those that the stream needs, opened; pictures come one by one, so each has all cores."""
-    alone = settings.runtime.model_copy(update={"workers": 1})
-    settings, found = settings.model_copy(update={"runtime": alone}), ServiceTable()
+def _services(stream: StreamSettings, settings: Config, ahead: Ahead) -> ServiceTable:
+    """Those that the stream needs, opened. What looks at each picture begins before its turn."""
+    found = ServiceTable()
     for run in needed(stream, Interest()):
-        found.put(opened(run.service, settings.service(run.service), settings, Counters()))
+        served = opened(run.service, settings.service(run.service), settings, Counters())
+        found.put(served if run.every or served.service.media != "picture" else ahead.served(served))
     return found
 
 
+@contextmanager
 def _items(
     stream: StreamSettings, clip: Path, fps: float, began_at: float
-) -> Iterator[tuple[Frame | SoundChunk, float]]:
-    """Pictures or sound, and which share of the clip they end, as far as it says how long it is."""
+) -> Iterator[tuple[Iterator[Frame | SoundChunk], float | None]]:
+    """Pictures or sound, and seconds of the clip, as far as it says how long it is."""
     if stream.listens:
-        yield from ((chunk, 0.0) for chunk in sound_of(clip, began_at))
+        yield sound_of(clip, began_at), None
         return
     with footage_of(clip) as footage:
-        for frame in pictures_of(footage, fps, began_at):
-            yield frame, min((frame.captured_at - began_at) / footage.seconds, 1) if footage.seconds else 0.0
+        yield pictures_of(footage, fps, began_at), footage.seconds
