@@ -47,6 +47,10 @@ def _named(stream: StreamSettings) -> Iterator[tuple[Kind, str]]:
         yield "zone", zone
 
 
+def calendar_of(settings: Config) -> Calendar:
+    """By which days and hours are told."""
+    return Calendar(box_zone() if settings.time_zone is None else zone_named(settings.time_zone))
+
+
 def _desk(core: Core, settings: Config, path: Path) -> CountDesk:
-    zone = box_zone() if settings.time_zone is None else zone_named(settings.time_zone)
-    return CountDesk(path, Calendar(zone), core.counters, core.telling.place)
+    return CountDesk(path, calendar_of(settings), core.counters, core.telling.place)

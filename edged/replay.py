@@ -89,12 +89,14 @@ class Replay:
         *,
         judge: Judge,
         wanted: Interest,
+        began_at: float,
         tell: Callable[[Happening], None],
     ) -> None:
-        """`judge` and `wanted`: of the stream's rules; `tell` is called with what happens, as it comes."""
+        """`judge` and `wanted`: of the stream's rules; `began_at`: when the clip did, since the epoch; `tell` is
+        called with what happens, as it comes."""
         self.counters = Counters()
         self.tally = Tally(stream, tell)
-        self._witness = Witness(judge, self.tally, wanted, lambda captured_at: (captured_at, captured_at))
+        self._witness = Witness(judge, self.tally, wanted, lambda at: (at - began_at, at))
         self._workers = Scheduler("replay", 0, self.counters)
         outlet = Outlet("replay", name, (), self.counters, notice=self._witness.notice)
         given = (outlet, needed(stream, wanted), table, self._workers)

@@ -31,7 +31,7 @@ from edged.status import status
 from edged.stores import MadeOf, Stores, artefacts_key, uploads_key
 from edged.stream_units import stream_unit
 from edged.streams.unit import OffStream
-from edged.witnessing import Endings
+from edged.witnessing import Endings, attention_of
 
 
 class Wiring:
@@ -91,7 +91,7 @@ class Wiring:
             wishes[f"service/{name}"] = Wish((*base, wanted), make, order=10)
         off = self._switched_off()
         for name, stream in settings.streams.items():
-            key, tell = (*base, stream, *_beside(settings, stream)), partial(core.telling.state, name)
+            key, tell = (*base, stream, *_beside(settings, name, stream)), partial(core.telling.state, name)
             on = Wish(key, partial(self._stream, settings, name, stream), order=40)
             wishes[f"stream/{name}"] = (
                 Wish(OFF, partial(OffStream, OFF, tell), order=40) if name in off else on
@@ -176,7 +176,8 @@ class Wiring:
             raise NotReady("the workers do not run")
         opened = stream.with_sources(partial(resolve_source, catalogue=self.opener(settings).catalogue))
         store = self.stores.artefacts(settings)
-        return stream_unit(self._core, settings.node, name, opened, workers, store=store)
+        attention = attention_of(self._core, settings, name, opened, partial(self.endings.why, name))
+        return stream_unit(self._core, settings.node, name, opened, workers, store=store, attention=attention)
 
 
 def forget_events(core: Core, settings: Config, off: Collection[str]) -> None:
@@ -188,10 +189,10 @@ def forget_events(core: Core, settings: Config, off: Collection[str]) -> None:
     forget_places(core, settings)
 
 
-def _beside(settings: Config, stream: StreamSettings) -> tuple[object, ...]:
+def _beside(settings: Config, name: str, stream: StreamSettings) -> tuple[object, ...]:
     """What a stream uses beside its own settings."""
     store = artefacts_key(settings) if stream.record else ()
-    return (*store, *(counts_key(settings) if stream.tracked else ()))
+    return (*store, settings.rules_of(name), *(counts_key(settings) if stream.tracked else ()))
 
 
 def _workers(settings: Config) -> int:

@@ -20,7 +20,7 @@ class ClipReport:
         """Something happened."""
         at = (one.began_at or 0.0) + (one.lasted or 0.0) - self._began_at
         if self._as_json:
-            print_json({"at": round(at, 3), **_facts(one)}, indent=False)
+            print_json({"at": round(at, 2), **_facts(one)}, indent=False)
         else:
             say(f"{_clock(at)}  {_sentence(one)}")
 
@@ -53,19 +53,20 @@ def _clock(seconds: float) -> str:
 
 
 def _facts(one: Happening) -> dict[str, Any]:
-    """As the fields of an event message, those that it has."""
+    """As the fields of an event message, those that it has; and how long it lasted."""
     named = {"kind": "event", "class_name": "class"}
-    facts = {named.get(key, key): value for key, value in asdict(one).items()}
+    lasted = None if one.lasted is None else round(one.lasted, 2)
+    facts = {named.get(key, key): value for key, value in {**asdict(one), "lasted": lasted}.items()}
     return {key: value for key, value in facts.items() if value is not None and key not in _UNTOLD}
 
 
 def _sentence(one: Happening) -> str:
-    """`rule queue begins: person 17 in till`."""
-    verb = {"begin": "begins", "end": "ends", "once": one.direction or ""}[one.phase]
+    """`rule loiterer begins: person 17`, `line entrance: person 3, in`."""
+    verb = {"begin": " begins", "end": " ends", "once": ""}[one.phase]
     name = {"line": one.line, "zone": one.zone, "rule": one.rule}[one.kind]
     who = " ".join(str(part) for part in (one.class_name, one.track) if part is not None)
-    more = [part for part in (who, one.text and repr(one.text), _end(one)) if part]
-    return f"{one.kind} {name} {verb}".rstrip() + (f": {', '.join(more)}" if more else "")
+    more = [part for part in (who, one.direction, one.text and repr(one.text), _end(one)) if part]
+    return f"{one.kind} {name}{verb}" + (f": {', '.join(more)}" if more else "")
 
 
 def _end(one: Happening) -> str:

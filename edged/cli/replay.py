@@ -1,7 +1,7 @@
 """`edged replay`: a clip through the lines, zones and rules of a stream, without a daemon."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from math import inf
@@ -20,36 +20,15 @@ from edged.config import Config, StreamSettings
 from edged.contracts.errors import ConfigError, NotFound
 from edged.contracts.items import Frame
 from edged.contracts.spelling import hint
-from edged.counts.calendar import box_zone, zone_named
-from edged.events.happening import Happening, Reason, Standing
-from edged.events.look import Look
+from edged.counting import calendar_of
 from edged.flow.counters import Counters
 from edged.media.chunks import SoundChunk
 from edged.replay import Replay, footage_of, fps_of, needed, pictures_of, sound_of
 from edged.serving.table import ServiceTable
-from edged.streams.noticing import Interest
+from edged.streams.lane import RunSettings
+from edged.witnessing import interest_of, machine_of
 
 app = typer.Typer()
-
-
-class _Silent:
-    """No rules yet."""
-
-    def step(self, look: Look) -> list[Happening]:
-        """Nothing happens."""
-        return []
-
-    def tick(self, ticks: float, at: float | None) -> list[Happening]:
-        """Nothing happens."""
-        return []
-
-    def close(self, reason: Reason, ticks: float) -> list[Happening]:
-        """Nothing goes on."""
-        return []
-
-    def standings(self) -> dict[str, Standing]:
-        """There are none."""
-        return {}
 
 
 @app.command()
@@ -79,15 +58,19 @@ def replay(
 ) -> None:
     """Play a clip through the lines, zones and rules of a stream; prints what happens and the counts."""
     settings = configuration.load(config)
-    stream = _stream(name, settings)
+    stream, rules = _stream(name, settings), settings.rules_of(name)
     if not clip.is_file():
         raise NotFound(f"there is no file {clip}")
-    began_at = _moment(at, settings)
+    calendar = calendar_of(settings)
+    began_at = time.time() if at is None else at.replace(tzinfo=calendar.zone).timestamp()
     told = ClipReport(name, began_at, as_json)
     with progress_bars() as report:
         ahead = Ahead(settings.runtime.concurrency().workers)
-        services = _services(stream, settings, ahead)
-        played = Replay(name, stream, services, judge=_Silent(), wanted=Interest(), tell=told.event)
+        wanted, judge = interest_of(stream, rules), machine_of(stream, rules, calendar, {})
+        services = _services(needed(stream, wanted), settings, ahead)
+        played = Replay(
+            name, stream, services, judge=judge, wanted=wanted, began_at=began_at, tell=told.event
+        )
         begun, ends_at = time.monotonic(), began_at
         with _items(stream, clip, fps or fps_of(stream), began_at) as (items, seconds):
             for item in ahead.items(items):
@@ -108,21 +91,15 @@ def _stream(name: str, settings: Config) -> StreamSettings:
         there_are = f"there are {', '.join(settings.streams) or 'none'}"
         raise ConfigError(f"no stream is called {name!r}; {hint(name, settings.streams, there_are)}")
     stream = settings.streams[name]
-    if not (stream.lines or stream.zones):
+    if not (stream.lines or stream.zones or settings.rules_of(name)):
         raise ConfigError(f"streams.{name} has no lines, no zones and no rules: nothing would be counted")
     return stream
 
 
-def _moment(at: datetime | None, settings: Config) -> float:
-    """Seconds since the epoch of a local time."""
-    zone = box_zone() if settings.time_zone is None else zone_named(settings.time_zone)
-    return time.time() if at is None else at.replace(tzinfo=zone).timestamp()
-
-
-def _services(stream: StreamSettings, settings: Config, ahead: Ahead) -> ServiceTable:
-    """Those that the stream needs, opened. What looks at each picture begins before its turn."""
+def _services(runs: Sequence[RunSettings], settings: Config, ahead: Ahead) -> ServiceTable:
+    """These services, opened. What looks at each picture begins before its turn."""
     found = ServiceTable()
-    for run in needed(stream, Interest()):
+    for run in runs:
         served = opened(run.service, settings.service(run.service), settings, Counters())
         found.put(served if run.every or served.service.media != "picture" else ahead.served(served))
     return found

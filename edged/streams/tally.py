@@ -32,6 +32,7 @@ class Tally:
         self.zones = {zone: ZoneTally() for zone in places.zones}
         self._tell = tell
         self._at = 0.0
+        self._inside: Mapping[str, Sequence[tuple[str, float]]] = {}
 
     def highest(self) -> int:
         """No track has an id yet."""
@@ -56,13 +57,16 @@ class Tally:
 
     def occupied(self, inside: Mapping[str, Sequence[tuple[str, float]]]) -> None:
         """Who is in the zones."""
+        self._inside = inside
         for name, who in inside.items():
-            zone = self.zones[name]
-            zone.most = max(zone.most, len(who))
-            zone.longest_s = max([zone.longest_s, *(self._at - since for _, since in who)])
+            self.zones[name].most = max(self.zones[name].most, len(who))
 
     def unknown(self) -> None:
-        """Nobody knows who is in the zones."""
+        """Nobody knows any more who is in the zones: who was stayed at least until now."""
+        inside, self._inside = self._inside, {}
+        for name, who in inside.items():
+            zone = self.zones[name]
+            zone.longest_s = max([zone.longest_s, *(self._at - since for _, since in who)])
 
     def put(self, passages: Collection[Passage], happenings: Collection[Happening]) -> None:
         """What came of one look."""
@@ -74,3 +78,7 @@ class Tally:
 
     def standings(self, rules: Mapping[str, Standing]) -> None:
         """Their events tell enough."""
+
+    def close(self) -> None:
+        """The clip has ended."""
+        self.unknown()

@@ -50,6 +50,9 @@ class Scribe(Protocol):
     def standings(self, rules: Mapping[str, Standing]) -> None:
         """How the rules are from now on."""
 
+    def close(self) -> None:
+        """Nothing more happens."""
+
 
 State = Literal["online", "stalled", "offline"]
 """Of a source."""
@@ -118,6 +121,7 @@ class Witness:
             ticks, _ = self._timing(time.time() if now is None else now)
             self._put((), self._judge.close(reason, ticks))
             self._scribe.standings({rule: Standing(None, None) for rule in self._judge.standings()})
+            self._scribe.close()
 
     def _see(self, captured_at: float, what: Moved | Shown | Read | Heard | Still | Reached) -> None:
         with self._lock:
