@@ -92,8 +92,8 @@ class Replay:
         began_at: float,
         tell: Callable[[Happening], None],
     ) -> None:
-        """`judge` and `wanted`: of the stream's rules; `began_at`: when the clip did, since the epoch; `tell` is
-        called with what happens, as it comes."""
+        """`judge` and `wanted`: of the stream's rules; `began_at`: when the clip did, seconds since the
+        epoch; `tell` is called with what happens, as it comes."""
         self.counters = Counters()
         self.tally = Tally(stream, tell)
         self._witness = Witness(judge, self.tally, wanted, lambda at: (at - began_at, at))
