@@ -81,7 +81,7 @@ def replay(
         report(clip.name, 1000, 1000)
     say(f"{ends_at - began_at:.1f} s of {clip.name} in {time.monotonic() - begun:.1f} s")
     for why, times in played.counters.counts().get(f"frames_failed/{name}", {}).items():
-        say(f"{times} pictures failed: {why}", "red")
+        say(f"{times} times there was no result: {why}", "red")
     told.counts(played.tally)
 
 

@@ -129,6 +129,22 @@ def test_people_get_lines_and_tables(folder):
     assert any(line.startswith("low 1 1 1 ") for line in lines)
 
 
+def test_what_is_said_in_a_recording(instance_of, models_root, media, tmp_path):
+    instance_of("mandarin-live")
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"paths: {{models: {models_root}}}\n"
+        "streams: {counter: {source: 'mic:default', run: [speech-recognition-zh-live]}}\n"
+        "rules: {hello: {when: {said: 世界, stream: counter}}, help: {when: {said: 救命, stream: counter}}}\n"
+    )
+    command = ["replay", "counter", str(media("hello-world.wav")), "--json", "-c", str(config)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    said, _ = map(orjson.loads, done.stdout.splitlines())
+    assert (said["rule"], said["phase"]) == ("hello", "once")
+    assert "世界" in said["text"]
+
+
 @pytest.mark.parametrize(
     ("stream", "clip", "says"),
     [
