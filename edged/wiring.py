@@ -4,12 +4,13 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from edged import __version__
+from edged.artefacts.store import ArtefactStore
 from edged.config import Config, StreamSettings
 from edged.contracts.errors import NotReady
 from edged.contracts.verb import Verb
 from edged.control import OFF
 from edged.core import Core
-from edged.counting import counts_key, counts_wish, forget_places
+from edged.counting import counts_key, counts_wish, forget_retained
 from edged.flow.units import Unit, Wish
 from edged.http.server import HttpUnit
 from edged.http.sources import Sources
@@ -72,7 +73,7 @@ class Wiring:
             "requests": Wish(queue, partial(self._requests, settings), order=20),
             "demand": Wish(base, partial(self._demand, settings), order=11),
             "jobs": Wish(queue, partial(self._jobs, settings), order=25),
-            **(self.stores.wishes(settings) | counts_wish(core, settings)),
+            **(self.stores.wishes(settings) | counts_wish(core, settings, self._artefacts)),
             "frames": Wish(base, workers, order=20),
             "mqtt": Wish((*queue, *broker), partial(self._mqtt, settings), order=30),
         }
@@ -113,13 +114,17 @@ class Wiring:
             raise NotReady("no configuration is applied yet")
         return self._settings
 
+    def _artefacts(self) -> ArtefactStore:
+        """Where they are kept now."""
+        return self.stores.artefacts(self._now())
+
     def _requests(self, settings: Config) -> Unit:
         core = self._core
         in_work = InWork(settings.paths.state / "in-work")
         return RequestQueue(
             *(core.table, settings.requests, _workers(settings), core.counters, in_work),
             memory=core.memory,
-            store=lambda: self.stores.artefacts(self._settings or settings),
+            store=self._artefacts,
             uploads=lambda id: self.stores.upload(self._settings or settings, id),
         )
 
@@ -133,6 +138,7 @@ class Wiring:
             intake=self._core.intake(),
             jobs=self._core.jobs,
             counts=self._core.counts,
+            events=self._core.events,
             counters=self._core.counters,
             table=self._core.table,
             artefacts=self.stores.artefacts(settings),
@@ -186,13 +192,14 @@ def forget_events(core: Core, settings: Config, off: Collection[str]) -> None:
     core.telling.keep_only(
         {(name, service) for name, stream in streams.items() for service in stream.events()}
     )
-    forget_places(core, settings)
+    forget_retained(core, settings)
 
 
 def _beside(settings: Config, name: str, stream: StreamSettings) -> tuple[object, ...]:
     """What a stream uses beside its own settings."""
     store = artefacts_key(settings) if stream.record else ()
-    return (*store, settings.rules_of(name), *(counts_key(settings) if stream.tracked else ()))
+    rules = settings.rules_of(name)
+    return (*store, rules, *(counts_key(settings) if rules or stream.tracked else ()))
 
 
 def _workers(settings: Config) -> int:

@@ -16,6 +16,7 @@ from edged.events.machine import Machine
 from edged.events.settings import RuleSettings
 from edged.flow import clock
 from edged.streams.counting import Counting
+from edged.streams.message import Outcome, taken_at
 from edged.streams.noticing import Interest
 from edged.streams.publisher import Outlet
 from edged.streams.tracking import Tracking
@@ -62,7 +63,7 @@ class Attention:
         """That of the stream, which tells the rules of each outcome if one of them wants to know."""
         if self.witness is None or not self.witness.wanted:
             return outlet
-        return replace(outlet, notice=self.witness.notice)
+        return replace(outlet, notice=self._notice)
 
     def tracking(self, stream: StreamSettings) -> Tracking | None:
         """How its objects are followed; none: they are not."""
@@ -95,6 +96,12 @@ class Attention:
             self.witness.close(self.why())
         if self.counts is not None:
             self.counts.close()
+
+    def _notice(self, outcome: Outcome) -> None:
+        if self.witness is not None:
+            self.witness.notice(outcome)
+        if self.counts is not None:
+            self.counts.looked(taken_at(outcome.item))
 
 
 class Endings:

@@ -1,6 +1,6 @@
 """What a clip counts, in memory alone."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edged.counts.book import Passage
@@ -68,7 +68,7 @@ class Tally:
             zone = self.zones[name]
             zone.longest_s = max([zone.longest_s, *(self._at - since for _, since in who)])
 
-    def put(self, passages: Collection[Passage], happenings: Collection[Happening]) -> None:
+    def put(self, passages: Sequence[Passage], happenings: Sequence[Happening]) -> None:
         """What came of one look."""
         for one in passages:
             ways = self.lines[one.line].setdefault(one.class_name, {"in": 0, "out": 0})

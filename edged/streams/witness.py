@@ -7,7 +7,7 @@ holds while a model works.
 
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from edged.counts.book import Passage
@@ -44,7 +44,7 @@ class Judge(Protocol):
 class Scribe(Protocol):
     """Puts down what happens before one stream. It never blocks for long, and never raises."""
 
-    def put(self, passages: Collection[Passage], happenings: Collection[Happening]) -> None:
+    def put(self, passages: Sequence[Passage], happenings: Sequence[Happening]) -> None:
         """What came of one look, all of it or nothing."""
 
     def standings(self, rules: Mapping[str, Standing]) -> None:
