@@ -110,8 +110,14 @@ class Replay:
             pictures = Feed(*given, tracking=self._tracking(stream))
             self._put = pictures.put
             pictures.start()
+        self._began_at = began_at
         self._now: float | None = None
         self._tick_at = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Of the clip, so far."""
+        return (self._now or self._began_at) - self._began_at
 
     def put(self, item: Frame | SoundChunk) -> None:
         """The next picture, or more sound: what comes of it has come when this returns."""

@@ -54,19 +54,11 @@ def _camera(
     recordings = (
         Recordings(name, stream.record, store, core.counters, board.put_recordings) if stream.record else None
     )
-    sinks, pictures = core.telling.sinks(stream.events()), (core.telling.snapshot,)
-    outlet = Outlet(node, name, sinks, core.counters, pictures, core.views.add(name, stream))
-    if recordings is not None:
-        outlet = replace(outlet, record=recordings.of_event)
-    feed = Feed(
-        attention.outlet(outlet),
-        stream.run,
-        core.table,
-        workers,
-        stream.publish,
-        tracking=attention.tracking(stream),
+    outlet, tracking = (
+        attention.outlet(_outlet(core, node, name, stream, recordings)),
+        attention.tracking(stream),
     )
-
+    feed = Feed(outlet, stream.run, core.table, workers, stream.publish, tracking=tracking)
     openings = Openings(_gate(stream), workers.phase(), feed.wants, board.put_decodes)
 
     looked_at = stream
@@ -95,6 +87,14 @@ def _camera(
         attention.stopped()
 
     return StreamUnit(feed, supervisor, stopped, recordings, kept, stopping=attention.stopping)
+
+
+def _outlet(
+    core: Core, node: str, name: str, stream: StreamSettings, recordings: Recordings | None
+) -> Outlet:
+    sinks, pictures = core.telling.sinks(stream.events()), (core.telling.snapshot,)
+    outlet = Outlet(node, name, sinks, core.counters, pictures, core.views.add(name, stream))
+    return outlet if recordings is None else replace(outlet, record=recordings.of_event)
 
 
 def _gate(stream: StreamSettings) -> GateSettings:

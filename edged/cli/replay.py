@@ -58,28 +58,25 @@ def replay(
 ) -> None:
     """Play a clip through the lines, zones and rules of a stream; prints what happens and the counts."""
     settings = configuration.load(config)
-    stream, rules = _stream(name, settings), settings.rules_of(name)
+    stream = _stream(name, settings)
     if not clip.is_file():
         raise NotFound(f"there is no file {clip}")
     calendar = calendar_of(settings)
     began_at = time.time() if at is None else at.replace(tzinfo=calendar.zone).timestamp()
     told = ClipReport(name, began_at, as_json)
-    with progress_bars() as report:
-        ahead = Ahead(settings.runtime.concurrency().workers)
-        wanted, judge = interest_of(stream, rules), machine_of(stream, rules, calendar, {})
-        services = _services(needed(stream, wanted), settings, ahead)
-        played = Replay(
-            name, stream, services, judge=judge, wanted=wanted, began_at=began_at, tell=told.event
-        )
-        begun, ends_at = time.monotonic(), began_at
-        with _items(stream, clip, fps or fps_of(stream), began_at) as (items, seconds):
-            for item in ahead.items(items):
-                played.put(item)
-                ends_at = item.captured_at
-                report(clip.name, min(round((ends_at - began_at) / (seconds or inf) * 1000), 999), 1000)
+    rules, ahead = settings.rules_of(name), Ahead(settings.runtime.concurrency().workers)
+    judge, wanted = machine_of(stream, rules, calendar, {}), interest_of(stream, rules)
+    services = _services(needed(stream, wanted), settings, ahead)
+    played = Replay(name, stream, services, judge=judge, wanted=wanted, began_at=began_at, tell=told.event)
+    begun = time.monotonic()
+    with progress_bars() as report, _items(stream, clip, fps or fps_of(stream), began_at) as (items, seconds):
+        for item in ahead.items(items):
+            played.put(item)
+            share = (item.captured_at - began_at) / (seconds or inf)
+            report(clip.name, min(round(share * 1000), 999), 1000)
         played.end()
         report(clip.name, 1000, 1000)
-    say(f"{ends_at - began_at:.1f} s of {clip.name} in {time.monotonic() - begun:.1f} s")
+    say(f"{played.seconds:.1f} s of {clip.name} in {time.monotonic() - begun:.1f} s")
     for why, times in played.counters.counts().get(f"frames_failed/{name}", {}).items():
         say(f"{times} times there was no result: {why}", "red")
     told.counts(played.tally)

@@ -46,13 +46,16 @@ class Book:
     """Remembers what is put down."""
 
     def __init__(self):
-        self.put_down, self.stood = [], []
+        self.put_down, self.stood, self.is_closed = [], [], False
 
     def put(self, passages, happenings):
         self.put_down.append((list(passages), list(happenings)))
 
     def standings(self, rules):
         self.stood.append(dict(rules))
+
+    def close(self):
+        self.is_closed = True
 
 
 @pytest.fixture
@@ -141,6 +144,7 @@ def test_at_the_end_all_that_goes_on_ends_and_nobody_knows_how_the_rules_are(wit
     [([], [end])] = book.put_down
     assert end.reason == "disabled"
     assert book.stood == [{"queue": Standing(None, None)}]
+    assert book.is_closed
 
 
 def test_only_what_a_rule_wants_is_looked_at(witness, court):
