@@ -1,5 +1,6 @@
 """One rule over one stream, and what comes of it."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -29,9 +30,10 @@ class Alarm:
 
     def rings(self, ticks: float) -> bool:
         """Whether actions are to be done now; they are, then."""
-        is_quiet = self._acted is not None and ticks - self._acted < self._rule.cool_down
+        acted = -math.inf if self._acted is None else self._acted
+        is_quiet = max(ticks - acted, 0.0) < self._rule.cool_down
         if not is_quiet:
-            self._acted = ticks
+            self._acted = max(acted, ticks)
         return not is_quiet
 
     def actions(self, phase: Phase, is_loud: bool) -> tuple[str, ...]:

@@ -85,9 +85,14 @@ class Occupants:
         self._came: dict[int, float] = {}
         """When each came in, `captured_at`: an heir has the time of the one that was lost."""
         self._known_at: float | None = None
+        """Ticks: of the last look that shows who is there, else of the first one."""
 
-    def put(self, inside: Mapping[int, tuple[str, float]], ticks: float, at: float | None) -> None:
-        """Who is there at a look."""
+    def put(self, inside: Mapping[int, tuple[str, float]] | None, ticks: float, at: float | None) -> None:
+        """Who is there at a look; none: nobody knows."""
+        if self._known_at is None:
+            self._known_at = ticks
+        if inside is None:
+            return
         gone = {number: since for number, since in self._came.items() if number not in inside}
         found: dict[int, Occupant] = {}
         for number, (class_name, since) in inside.items():
@@ -98,16 +103,17 @@ class Occupants:
                     occupant = self.now[heir_of]
                     occupant.number = number
                 else:
-                    occupant = Occupant(number, number, class_name, self._since(since, ticks, at))
+                    occupant = Occupant(number, number, class_name, _since(since, ticks, at, self._known_at))
             found[number] = occupant
         self.now = found
         self._came = {number: since for number, (_, since) in inside.items()}
         self._known_at = ticks
 
-    def _since(self, since: float, ticks: float, at: float | None) -> float:
-        """Ticks of a time of the wall clock, which may have been set: not before the last look."""
-        ago = max(at - since, 0.0) if at is not None else 0.0
-        return ticks - (ago if self._known_at is None else min(ago, max(ticks - self._known_at, 0.0)))
+
+def _since(since: float, ticks: float, at: float | None, known: float) -> float:
+    """Ticks of a time of the wall clock, which may have been set: not before it was `known` who is there."""
+    ago = 0.0 if at is None else max(at - since, 0.0)
+    return ticks - min(ago, max(ticks - known, 0.0))
 
 
 class Scene:
@@ -167,9 +173,8 @@ class Scene:
         if not self.moved.put(moved, ticks):
             return False
         self.classes = frozenset((moved.present or {}).values())
-        if moved.inside is not None:
-            for name, occupants in self.zones.items():
-                occupants.put(moved.inside.get(name, {}), ticks, at)
+        for name, occupants in self.zones.items():
+            occupants.put(None if moved.inside is None else moved.inside.get(name, {}), ticks, at)
         return True
 
     def _view(self, views: dict[str, View[T]], service: str) -> View[T]:

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 import re2
 from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from edged.contracts.settings import Seconds, Settings, seconds
+from edged.contracts.settings import LACKING, Seconds, Settings, seconds
 
 MOST_RULES = 200
 LONGEST_PATTERN = 1000
@@ -139,11 +140,15 @@ class WhenSettings(Settings):
     @model_validator(mode="after")
     def _is_about_one_thing(self) -> "WhenSettings":
         given = [name for name in SUBJECTS if getattr(self, name) is not None]
-        if len(given) != 1:
-            found = f"here are {', '.join(given)}: make a rule of each" if given else "here is none"
-            raise ValueError(f"a rule is about exactly one of {', '.join(SUBJECTS)}; {found}")
+        one = f"a rule is about exactly one of {', '.join(SUBJECTS)}"
+        if not given:
+            raise PydanticCustomError(LACKING, f"{one}; here is none")
+        if len(given) > 1:
+            raise ValueError(f"{one}; here are {', '.join(given)}: make a rule of each")
         if faults := [*self._faults(given[0])]:
             raise ValueError("\n".join(faults))
+        if self.stream is None and given[0] in _BESIDE["stream"]:
+            raise PydanticCustomError(LACKING, f"`{given[0]}` wants `stream: NAME` beside it")
         return self
 
     def _faults(self, subject: str) -> Iterator[str]:
@@ -153,11 +158,9 @@ class WhenSettings(Settings):
                 yield f"`{key}` stands beside {wanted}, and this is `{subject}`; leave it out"
         if self.count is not None and self.stays is not None:
             yield "`count` and `stays` do not go together: make a rule of each"
-        if self.stream is None and subject in _BESIDE["stream"]:
-            yield f"`{subject}` wants `stream: NAME` beside it"
         place = self.line or self.zone
         if place is not None and not all(place.partition("/")):
-            yield f"`{subject}` is named with its stream: `{subject}: STREAM/{place.strip('/').upper()}`"
+            yield f"a {subject} is named with its stream, as `{subject}: door/name`"
 
     @property
     def subject(self) -> Subject:
@@ -206,9 +209,6 @@ class RuleSettings(Settings):
             yield "`for` beside `stays`: `stays` says how long already; leave `for` out"
         if self.between is not None and self.between[0] == self.between[1]:
             yield "`between` begins when it ends; for the whole day leave it out"
-        for key in ("cool_down", "also"):
-            if key in self.model_fields_set and not self.actions:
-                yield f"`{key}` is about `actions`, and there are none; name some, or leave it out"
 
     @property
     def stream(self) -> str:

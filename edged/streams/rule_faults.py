@@ -51,17 +51,11 @@ def rule_faults(
         where = f"rules.{name}"
         for number, action in enumerate(rule.actions):
             if action not in actions:
-                yield (
-                    f"{where}.actions.{number}",
-                    f"no action is called {_named(action, actions)}",
-                )
+                yield f"{where}.actions.{number}", f"no action is called {_named(action, actions)}"
         stream = streams.get(rule.stream)
         key = rule.when.subject if rule.when.stream is None else "stream"
         if stream is None:
-            yield (
-                f"{where}.when.{key}",
-                f"no stream is called {_named(rule.stream, streams)}",
-            )
+            yield f"{where}.when.{key}", f"no stream is called {_named(rule.stream, streams)}"
         elif fault := _stream_fault(rule, stream):
             yield f"{where}.when.{rule.when.subject}", fault
         elif stream.tracked is not None and sees_objects(rule, stream.run):
