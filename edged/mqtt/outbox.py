@@ -6,7 +6,7 @@ sends later all the same.
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 from edged.flow.counters import Counters
@@ -114,22 +114,15 @@ class Outbox:
                 self._into_ring(Outgoing(topic, b"", "ring", 1, retain=True))
 
     def answer(self, message: Outgoing, on_disk: bool) -> None:
-        """An answer; one that is `on_disk` need not stay in memory."""
+        """An answer, or an event; an answer that is `on_disk` need not stay in memory."""
         with self.changed:
             self._answers.append(message, on_disk)
-            self.changed.notify()
-
-    def event(self, topic: str, body: bytes, settled: Callable[[], None]) -> None:
-        """What happened, of which another one knows how many may wait here."""
-        with self.changed:
-            self._answers.append(Outgoing(topic, body, "event", 1, settled=settled), on_disk=False)
             self.changed.notify()
 
     def take(self, nothing_flies: bool) -> list[Outgoing]:
         """One message of each kind, so that none starves the others; none when nothing waits.
 
-        Suspects come alone and when nothing else is on its way, after the states: if the connection dies on
-        one, it is known which.
+        Suspects come alone, after the states: if the connection dies on one, it is known which.
         """
         batch: list[Outgoing] = []
         with self.changed:
@@ -183,11 +176,10 @@ class Outbox:
     def waiting(self) -> dict[str, int]:
         """Messages that wait, by what they are."""
         number = self._answers.number + Counter(message.policy for message in tuple(self._suspects))
-        answers, events = number["answer"], number["event"]
         return {
-            "answers": answers,
-            "events": events,
-            "results": len(self._ring) + number.total() - answers - events,
+            "answers": number.pop("answer", 0),
+            "events": number.pop("event", 0),
+            "results": len(self._ring) + number.total(),
             "snapshots": len(self._pictures),
             "states": len(self._states),
         }

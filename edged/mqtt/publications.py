@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from edged.contracts.message import Health, Info, LineCounts, RuleState, StreamState, ZoneCounts
 from edged.mqtt.outbox import Outbox
+from edged.mqtt.outgoing import Outgoing
 from edged.mqtt.topics import Topics
 
 
@@ -44,7 +45,8 @@ class Publications:
 
     def event(self, stream: str, body: bytes, settled: Callable[[], None]) -> None:
         """Something that happened, encoded; `settled`: the broker has it, or will never take it."""
-        self._outbox.event(self._topics.event(stream), body, settled)
+        message = Outgoing(self._topics.event(stream), body, "event", 1, settled=settled)
+        self._outbox.answer(message, on_disk=False)
 
     def rule(self, rule: str, state: RuleState) -> None:
         """Retained: whether a rule holds."""

@@ -124,10 +124,11 @@ def test_a_deadly_event_waits_once(outbox):
 def test_events_wait_in_order_behind_those_that_are_tried_alone(outbox):
     settled = []
     for n in range(4):
-        outbox.event("event", b"%d" % n, partial(settled.append, n))
+        event = Outgoing("event", b"%d" % n, "event", 1, settled=partial(settled.append, n))
+        outbox.answer(event, on_disk=False)
     first = all_of(outbox)
     assert [(m.body, m.qos, m.retain) for m in first] == [(b"%d" % n, 1, False) for n in range(4)]
-    outbox.event("event", b"4", lambda: None)
+    outbox.answer(Outgoing("event", b"4", "event", 1), on_disk=False)
     outbox.put_back([replace(message, deaths=outbox_module.SUSPECT) for message in first])
     assert outbox.waiting()["events"] == 5
     outbox.state("state", b"1")
