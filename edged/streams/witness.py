@@ -81,6 +81,7 @@ class Witness:
         self._state: str | None = None
         self._still_at = float("-inf")
         self._leaves = False
+        self._is_closed = False
 
     def moved(self, captured_at: float, moved: Moved) -> None:
         """A look at objects that are followed."""
@@ -107,6 +108,8 @@ class Witness:
     def tick(self, now: float | None = None) -> None:
         """Time passes: called every second."""
         with self._lock:
+            if self._is_closed:  # the desk was about to call
+                return
             ticks, at = self._timing(time.time() if now is None else now)
             self._put((), self._judge.tick(ticks, at))
             self._tell()
@@ -118,6 +121,7 @@ class Witness:
     def close(self, reason: Reason, now: float | None = None) -> None:
         """The stream has ended, and so has all that goes on; nobody knows any more how its rules are."""
         with self._lock:
+            self._is_closed = True
             ticks, _ = self._timing(time.time() if now is None else now)
             self._put((), self._judge.close(reason, ticks))
             self._scribe.standings({rule: Standing(None, None) for rule in self._judge.standings()})
@@ -125,6 +129,8 @@ class Witness:
 
     def _see(self, captured_at: float, what: Moved | Shown | Read | Heard | Still | Reached) -> None:
         with self._lock:
+            if self._is_closed:
+                return
             ticks, at = self._timing(captured_at)
             happenings = self._judge.step(Look(ticks, at, what))
             crossings = what.movements if isinstance(what, Moved) else ()

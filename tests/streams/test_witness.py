@@ -147,6 +147,17 @@ def test_at_the_end_all_that_goes_on_ends_and_nobody_knows_how_the_rules_are(wit
     assert book.is_closed
 
 
+def test_what_comes_after_the_end_begins_nothing(witness, court, book):
+    witness.close("reload")
+    before = (list(book.put_down), list(book.stood))
+    court.gives = [BEGIN]
+    witness.tick()
+    witness.moved(time.time(), Moved([CROSSING]))
+    witness.reached("offline")
+    assert (book.put_down, book.stood) == before
+    assert court.ticks == court.looks == []
+
+
 def test_only_what_a_rule_wants_is_looked_at(witness, court):
     witness.notice(outcome("object-detection", finding("object-detection", 2)))
     assert court.looks == []
