@@ -42,8 +42,7 @@ def folder(tmp_path_factory):
     settle(folder / "plugins" / "square")
     (folder / "config.yaml").write_text(CONFIG)
     write_walk(folder / "walk.mp4", before=10, there=60, gone=100)
-    for model in MODELS:
-        assert CliRunner().invoke(app, ["pull", model, "-c", str(folder / "config.yaml")]).exit_code == 0
+    assert CliRunner().invoke(app, ["pull", *MODELS, "-c", str(folder / "config.yaml")]).exit_code == 0
     return folder
 
 

@@ -71,11 +71,10 @@ def box(tmp_path, mosquitto):
         config.write_text(CONFIG.format(tmp_path, broker.port, http, rules, loop))
 
     write()
-    for model in MODELS:
-        pulled = subprocess.run(
-            [*EDGED, "pull", model, "-c", str(config)], capture_output=True, text=True, check=False
-        )
-        assert pulled.returncode == 0, pulled.stderr
+    pulled = subprocess.run(
+        [*EDGED, "pull", *MODELS, "-c", str(config)], capture_output=True, text=True, check=False
+    )
+    assert pulled.returncode == 0, pulled.stderr
 
     @contextmanager
     def start(rules=RULES, loop="true"):
