@@ -68,6 +68,11 @@ class Core:
         """What happens before cameras and microphones. Raises `NotReady` likewise."""
         return self._counting("events", EventDesk)
 
+    def active_rules(self) -> frozenset[str]:
+        """Names of the rules that hold now."""
+        events = self.units.get("events", EventDesk)
+        return frozenset() if events is None else events.rules.active()
+
     def chronicle(self) -> Chronicle:
         """Their file. Raises `NotReady` likewise."""
         return self._counting("chronicle", Chronicle)

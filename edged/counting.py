@@ -51,9 +51,13 @@ def _retained(settings: Config) -> Iterator[str]:
         yield from (topics.place(name, "zone", zone) for zone in stream.zones)
 
 
+def calendar_of(settings: Config) -> Calendar:
+    """By which days and hours are told."""
+    return Calendar(box_zone() if settings.time_zone is None else zone_named(settings.time_zone))
+
+
 def _counts(core: Core, settings: Config) -> CountDesk:
-    zone = box_zone() if settings.time_zone is None else zone_named(settings.time_zone)
-    return CountDesk(core.chronicle(), Calendar(zone), core.telling.place)
+    return CountDesk(core.chronicle(), calendar_of(settings), core.telling.place)
 
 
 def _events(core: Core, settings: Config, store: Callable[[], ArtefactStore]) -> EventDesk:

@@ -32,6 +32,7 @@ from edged.status import status
 from edged.stores import MadeOf, Stores, artefacts_key, uploads_key
 from edged.stream_units import stream_unit
 from edged.streams.unit import OffStream
+from edged.witnessing import Endings, attention_of
 
 
 class Wiring:
@@ -56,10 +57,12 @@ class Wiring:
         self.stores = Stores(core.counters)
         """Of artefacts and uploads."""
         self._settings: Config | None = None
+        self.endings = Endings(switched_off)
 
     def wishes(self, settings: Config) -> dict[str, Wish]:
         """The units that this configuration asks for. A unit is made anew when what stands first changes."""
         self._settings = settings
+        self.endings.goes_on(settings.streams)
         core = self._core
         core.memory.resize(settings.runtime.memory_bytes())
         base = (settings.node, settings.paths, settings.runtime.workers)
@@ -89,7 +92,7 @@ class Wiring:
             wishes[f"service/{name}"] = Wish((*base, wanted), make, order=10)
         off = self._switched_off()
         for name, stream in settings.streams.items():
-            key, tell = (*base, stream, *_beside(settings, stream)), partial(core.telling.state, name)
+            key, tell = (*base, stream, *_beside(settings, name, stream)), partial(core.telling.state, name)
             on = Wish(key, partial(self._stream, settings, name, stream), order=40)
             wishes[f"stream/{name}"] = (
                 Wish(OFF, partial(OffStream, OFF, tell), order=40) if name in off else on
@@ -179,7 +182,8 @@ class Wiring:
             raise NotReady("the workers do not run")
         opened = stream.with_sources(partial(resolve_source, catalogue=self.opener(settings).catalogue))
         store = self.stores.artefacts(settings)
-        return stream_unit(self._core, settings.node, name, opened, workers, store=store)
+        attention = attention_of(self._core, settings, name, opened, partial(self.endings.why, name))
+        return stream_unit(self._core, settings.node, name, opened, workers, store=store, attention=attention)
 
 
 def forget_events(core: Core, settings: Config, off: Collection[str]) -> None:
@@ -191,10 +195,11 @@ def forget_events(core: Core, settings: Config, off: Collection[str]) -> None:
     forget_retained(core, settings)
 
 
-def _beside(settings: Config, stream: StreamSettings) -> tuple[object, ...]:
+def _beside(settings: Config, name: str, stream: StreamSettings) -> tuple[object, ...]:
     """What a stream uses beside its own settings."""
     store = artefacts_key(settings) if stream.record else ()
-    return (*store, *(counts_key(settings) if stream.tracked else ()))
+    rules = settings.rules_of(name)
+    return (*store, rules, *(counts_key(settings) if rules or stream.tracked else ()))
 
 
 def _workers(settings: Config) -> int:

@@ -34,6 +34,11 @@ class RuleBoard:
                 self._chronicle.do(lambda db: EventBook(db).stand(rule, standing))
                 self._tell(rule, standing)
 
+    def active(self) -> frozenset[str]:
+        """Names of those that hold."""
+        with self._chronicle.lock:
+            return frozenset(rule for rule, standing in self._standings.items() if standing.active)
+
     def tell_all(self) -> None:
         """To a way that knows nothing yet."""
         with self._chronicle.lock:

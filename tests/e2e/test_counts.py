@@ -9,41 +9,15 @@ import sys
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
-from fractions import Fraction
 
-import av
-import numpy as np
 import pytest
 
 from edged.contracts.message import EventMessage, LineCounts, StreamMessage, ZoneCounts
 from tests.broker import free_port, until
 from tests.e2e.box import EDGED, Client, running
 from tests.mqtt.conftest import Proxy
-from tests.serving import lair
+from tests.square import SYNCED, settle, write_walk
 
-SQUARE = """
-import numpy as np
-from edged import Detections, Model, PixelFormat, hookimpl
-
-class Square(Model):
-    "Finds what is white."
-    def infer(self, item, options, tools, run):
-        rows, columns = np.nonzero(item.pixels(PixelFormat()).min(axis=2) > 128)
-        boxes = [(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)] if len(rows) > 50 else []
-        n = len(boxes)
-        boxes = np.array(boxes, float).reshape(-1, 4)
-        return Detections(boxes, np.full(n, 0.9), np.zeros(n, int), ["person"])
-
-@hookimpl
-def register_models(register):
-    register(Square, "card.yaml")
-"""
-SYNCED = """
-from edged.flow import clock
-from edged.cli import main
-clock.state = lambda: "synced"  # whoever runs this test may have a clock that nobody set
-main()
-"""
 CONFIG = """
 node: box
 paths: {{models: {0}/models, state: {0}/state, plugins: [{0}/plugins]}}
@@ -68,33 +42,12 @@ LADDER = "lines: {{{}}}".format(
 EVENTS = "edged/box/stream/door/event"
 LINE, ASIDE, ZONE = (f"edged/box/stream/door/{at}" for at in ("line/middle", "line/aside", "zone/whole"))
 RESULTS = "edged/box/stream/door/object-detection"
-FRAMES, FPS = 40, 20
-
-
-def write_walk(path):
-    """A square walks down the picture once, and is nowhere for a while at the end; 2 s."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"crf": "10", "g": "5", "bf": "0"})
-        stream.width, stream.height, stream.pix_fmt = 160, 240, "yuv420p"
-        for i in range(FRAMES):
-            picture = np.zeros((240, 160, 3), np.uint8)
-            if i < FRAMES - 8:
-                top = 20 + i * 5
-                picture[top : top + 40, 60:100] = 255
-            frame = av.VideoFrame.from_ndarray(picture, "bgr24")
-            frame.pts, frame.time_base = i, Fraction(1, FPS)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
 
 
 @pytest.fixture
 def box(tmp_path, mosquitto):
     """Starts the daemon, with these places, on the broker; and the broker."""
-    (tmp_path / "plugins" / "square").mkdir(parents=True)
-    (tmp_path / "plugins" / "square" / "plugin.py").write_text(SQUARE)
-    options = {"score_threshold": 0.5, "iou_threshold": 0.5, "max_detections": 10}
-    more = {"id": "square", "service": "object-detection", "options": options, "labels": ["person"]}
-    lair.write_card(tmp_path / "plugins" / "square" / "card.yaml", **more)
+    settle(tmp_path / "plugins" / "square")
     write_walk(tmp_path / "walk.mp4")
     broker, config, http = mosquitto(), tmp_path / "config.yaml", free_port()
 

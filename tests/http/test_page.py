@@ -137,7 +137,9 @@ class Box:
             body = orjson.dumps({"request_id": "r-1", "success": True, **answer})
             job.reply(Answer("r-1", body, 200, draw=self.draw))
 
-    def add_stream(self, name, state="online", why="", services=("object-detection",), lines=()):
+    def add_stream(
+        self, name, state="online", why="", services=("object-detection",), lines=(), *, active=()
+    ):
         listens = any(service.startswith("speech") for service in services)
         stream = StreamStatus(
             name=name,
@@ -146,6 +148,7 @@ class Box:
             why=why,
             services=list(services),
             lines=list(lines),
+            active=list(active),
             listens=listens,
             enabled=True,
         )
@@ -394,6 +397,15 @@ def test_what_happened_with_picture_and_recording(box, shown, browser, tmp_path,
     until(lambda: page.texts("#events .what")[0] == "person crossed a, in")
     assert len(page.all("#events li")) == 4
     book.stop()
+
+
+def test_a_stream_shows_which_rules_hold(box, shown):
+    box.add_stream("yard", active=["queue", "<b>loiterer</b>"])
+    page = shown()
+    page.sees(".tile .holds", "queue, <b>loiterer</b>")
+    yard = box.status.streams[-1].model_copy(update={"active": []})
+    box.status = box.status.model_copy(update={"streams": [yard]})
+    until(lambda: not page.one(".tile .holds").is_displayed(), "none holds any more")
 
 
 def test_a_stream_and_a_service_say_why_they_are_down(box, shown):
