@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from edged.actions.notify import notify_faults
+from edged.actions.settings import ActionSettings
 from edged.artefacts.settings import ArtefactSettings, UploadSettings
 from edged.config_file import parsed, with_environment
 from edged.contracts.errors import ConfigError, EdgedError
@@ -125,6 +127,8 @@ class Config(Settings):
     """What is served, by service; those that a stream feeds are added by themselves."""
     streams: Mapping[str, StreamSettings] = Field(default_factory=dict)
     """Cameras, by a name of your choice."""
+    actions: Mapping[str, ActionSettings] = Field(default_factory=dict)
+    """What rules may have done, by a name of your choice: messages to phones, calls of webhooks."""
     requests: RequestSettings = RequestSettings()
     """Limits of requests."""
     artefacts: ArtefactSettings = ArtefactSettings()
@@ -170,6 +174,10 @@ def _name_faults(config: Config) -> Iterator[tuple[str, str]]:
             yield f"streams.{name}.record", fault
         if stream.detect_source is not None and (fault := _detect_fault(stream, stream.detect_source)):
             yield f"streams.{name}.detect_source", fault
+    for name in config.actions:
+        if fault := place_fault(name):
+            yield f"actions.{name}", fault
+    yield from ((f"actions.{name}.notify", fault) for name, fault in notify_faults(config.actions))
 
 
 def _service_faults(where: str, name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -59,13 +59,15 @@ class Lane:
         self._receiver = receiver
         self._rows, self._surface = surface.rows, surface
         self._asked, self._sent = Window(settings.at_most), Window(settings.at_most)
-        self._known: dict[int, float] = {}
-        """Rows that may be sent, and `time.monotonic()` when each was first seen."""
+        self._known: dict[int, tuple[float, int]] = {}
+        """Rows that may be sent: `time.monotonic()` when each was first seen, and how many before it, and
+        after the one before it, were left out."""
         self._aside: dict[int, float] = {}
         """Rows that let others by, until then."""
         self._over: set[int] = set()
         """Rows that are done, which could not be written yet: they are not sent again."""
         self._left_out = 0
+        """Since the newest of these."""
         self._failures = 0
         """In a row."""
         self._rests_until = self._busy_at = self._alive_until = time.monotonic()
@@ -141,17 +143,15 @@ class Lane:
             self._finish(one.row, "left out")
         else:
             self._asked.take(at)
-            self._known[one.row] = now
+            self._known[one.row], self._left_out = (now, self._left_out), 0
 
     def _deliver(self, one: Due) -> None:
         if (age := self._age(one)) > self._settings.give_up:
             self._give_up(one, f"it is {age:.0f} s old, over `give_up`; at last: {self.why or 'not tried'}")
             return
         try:
-            parcel = self._surface.pack(
-                EventMessage.model_validate_json(one.event), self._settings, self._left_out
-            )
-            self._receiver.deliver(parcel)
+            event, left_out = EventMessage.model_validate_json(one.event), self._known[one.row][1]
+            self._receiver.deliver(self._surface.pack(event, self._settings, left_out))
         except Undelivered as error:
             self._failed(one, error)
         except ValidationError:
@@ -163,7 +163,7 @@ class Lane:
         else:
             if self.why:
                 log.warning("action %s works again", self.name)
-            self.why, self._failures, self._left_out = "", 0, 0
+            self.why, self._failures = "", 0
             self._sent.take(time.monotonic())
             self._finish(one.row, "delivered")
 
@@ -186,6 +186,7 @@ class Lane:
 
     def _give_up(self, one: Due, why: str) -> None:
         log.error("action %s gives up a message: %s", self.name, why)
+        self._left_out += self._known[one.row][1]
         self._finish(one.row, "given up")
 
     def _finish(self, row: int, how: str) -> None:
@@ -196,7 +197,7 @@ class Lane:
 
     def _age(self, one: Due) -> float:
         """Seconds; where a clock was not set at one of both times, since it was first seen."""
-        seen = time.monotonic() - self._known[one.row]
+        seen = time.monotonic() - self._known[one.row][0]
         if one.made is None or clock_state() == "unsynced":
             return seen
         return max(seen, time.time() - one.made)

@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 from edged.contracts.message import EventMessage
 
 _REASONS = {
-    "unknown": "whether it goes on cannot be told",
+    "unknown": "nobody could say any more whether it holds",
     "reload": "the configuration was read again",
     "removed": "the configuration has it no more",
     "disabled": "the stream was switched off",
@@ -45,7 +45,7 @@ def details(event: EventMessage, left_out: int) -> Iterator[str]:
         lasted = datetime.fromisoformat(event.ended_at) - datetime.fromisoformat(event.began_at)
         yield f"It lasted {_long(lasted.total_seconds())}."
     if event.reason in _REASONS:
-        yield f"It ended since {_REASONS[event.reason]}."
+        yield f"It ended, for {_REASONS[event.reason]}."
     if event.text is not None:
         yield f"\N{LEFT DOUBLE QUOTATION MARK}{event.text}\N{RIGHT DOUBLE QUOTATION MARK}"
     if event.recording is not None:
