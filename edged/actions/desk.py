@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import Literal
 
 from edged.actions.lane import Lane, Surface
 from edged.actions.notify import Notify
@@ -21,8 +22,7 @@ class ActionFacts:
     """How an action is."""
 
     name: str
-    kind: str
-    """`notify` or `webhook`."""
+    kind: Literal["notify", "webhook"]
     waiting: int
     """Messages that have not arrived yet."""
     why: str
@@ -44,7 +44,9 @@ class ActionDesk:
             return parcel(event, action.share, left_out, zone, pictures)
 
         self._rows, self._counters = rows, counters
-        self._kinds = {name: "webhook" if action.webhook else "notify" for name, action in actions.items()}
+        self._kinds: dict[str, Literal["notify", "webhook"]] = {
+            name: "webhook" if action.webhook else "notify" for name, action in actions.items()
+        }
         surface = Surface(rows, pack, counters)
         self._lanes = [
             Lane(name, action, receiver_of(name, action), surface) for name, action in actions.items()
