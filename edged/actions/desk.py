@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Literal
 
-from edged.actions.lane import Lane, Surface
+from edged.actions.lane import ActionLane, Surface
 from edged.actions.notify import Notify
 from edged.actions.parcel import Parcel, Pictures, parcel
 from edged.actions.receiver import Receiver
@@ -49,7 +49,7 @@ class ActionDesk:
         }
         surface = Surface(rows, pack, counters)
         self._lanes = [
-            Lane(name, action, receiver_of(name, action), surface) for name, action in actions.items()
+            ActionLane(name, action, receiver_of(name, action), surface) for name, action in actions.items()
         ]
 
     def start(self) -> None:

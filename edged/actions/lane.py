@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from edged.actions.order import Order
 from edged.actions.parcel import Parcel
 from edged.actions.rate import Window
 from edged.actions.receiver import Receiver, Undelivered
 from edged.actions.rows import Due, Rows
 from edged.actions.settings import ActionSettings
 from edged.contracts.message import EventMessage
-from edged.flow.clock import state as clock_state
 from edged.flow.counters import Counters
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Surface:
     pause: Callable[[int], float] = pause_after
 
 
-class Lane:
+class ActionLane:
     """Of one action. Safe from all threads."""
 
     def __init__(self, name: str, settings: ActionSettings, receiver: Receiver, surface: Surface) -> None:
@@ -58,16 +58,9 @@ class Lane:
         self._settings = settings
         self._receiver = receiver
         self._rows, self._surface = surface.rows, surface
-        self._asked, self._sent = Window(settings.at_most), Window(settings.at_most)
-        self._known: dict[int, tuple[float, int]] = {}
-        """Rows that may be sent: `time.monotonic()` when each was first seen, and how many before it, and
-        after the one before it, were left out."""
-        self._aside: dict[int, float] = {}
-        """Rows that let others by, until then."""
+        self._order, self._sent = Order(settings.at_most), Window(settings.at_most)
         self._over: set[int] = set()
         """Rows that are done, which could not be written yet: they are not sent again."""
-        self._left_out = 0
-        """Since the newest of these."""
         self._failures = 0
         """In a row."""
         self._rests_until = self._busy_at = self._alive_until = time.monotonic()
@@ -126,31 +119,19 @@ class Lane:
 
     def _next(self, now: float) -> Due | None:
         """The oldest message that may be sent now."""
-        rows = self._rows.due(self.name)
-        self._known = {one.row: self._known[one.row] for one in rows if one.row in self._known}
-        self._aside = {row: until for row, until in self._aside.items() if row in self._known and until > now}
-        for one in rows:
-            if one.row not in self._known and one.row not in self._over:
-                self._judge(one, now)
-        may = (one for one in rows if one.row in self._known and one.row not in self._aside)
-        return next((one for one in may if one.row not in self._over), None)
-
-    def _judge(self, one: Due, now: float) -> None:
-        """Whether `at_most` allows a message, by when it was made: the answer is the same after a kill."""
-        at = time.time() if one.made is None else one.made
-        if self._asked.wait(at) > 0:
-            self._left_out += 1
-            self._finish(one.row, "left out")
-        else:
-            self._asked.take(at)
-            self._known[one.row], self._left_out = (now, self._left_out), 0
+        if (found := self._rows.due(self.name)) is None:
+            return None
+        rows = [one for one in found if one.row not in self._over]
+        for one in self._order.excess(rows, now):
+            self._finish(one, "left out")
+        return self._order.next(rows)
 
     def _deliver(self, one: Due) -> None:
-        if (age := self._age(one)) > self._settings.give_up:
+        if (age := self._order.age(one)) > self._settings.give_up:
             self._give_up(one, f"it is {age:.0f} s old, over `give_up`; at last: {self.why or 'not tried'}")
             return
         try:
-            event, left_out = EventMessage.model_validate_json(one.event), self._known[one.row][1]
+            event, left_out = EventMessage.model_validate_json(one.event), self._order.left_out_before(one)
             self._receiver.deliver(self._surface.pack(event, self._settings, left_out))
         except Undelivered as error:
             self._failed(one, error)
@@ -165,7 +146,7 @@ class Lane:
                 log.warning("action %s works again", self.name)
             self.why, self._failures = "", 0
             self._sent.take(time.monotonic())
-            self._finish(one.row, "delivered")
+            self._finish(one, "delivered")
 
     def _failed(self, one: Due, error: Undelivered) -> None:
         if self._stopping:
@@ -181,23 +162,15 @@ class Lane:
         rest_s = max(self._surface.pause(self._failures), error.after_s)
         self._rests_until = time.monotonic() + rest_s
         if one.tries + 1 >= STEPS_ASIDE:
-            self._aside[one.row] = self._rests_until + self._surface.pause(one.tries + 1)
+            self._order.let_by(one, self._rests_until + self._surface.pause(one.tries + 1))
         self._rows.failed(one.row, time.time() + rest_s, self.why)
 
     def _give_up(self, one: Due, why: str) -> None:
         log.error("action %s gives up a message: %s", self.name, why)
-        self._left_out += self._known[one.row][1]
-        self._finish(one.row, "given up")
+        self._order.given_up(one)
+        self._finish(one, "given up")
 
-    def _finish(self, row: int, how: str) -> None:
+    def _finish(self, one: Due, how: str) -> None:
         self._surface.counters.count(f"actions/{self.name}", how)
-        self._known.pop(row, None)
-        if not self._rows.over(row):
-            self._over.add(row)
-
-    def _age(self, one: Due) -> float:
-        """Seconds; where a clock was not set at one of both times, since it was first seen."""
-        seen = time.monotonic() - self._known[one.row][0]
-        if one.made is None or clock_state() == "unsynced":
-            return seen
-        return max(seen, time.time() - one.made)
+        if not self._rows.over(one.row):
+            self._over.add(one.row)

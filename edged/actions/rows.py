@@ -25,8 +25,8 @@ class Due(NamedTuple):
 class Rows(Protocol):
     """Safe from all threads; nothing raises. False: it cannot be written, and nothing is changed."""
 
-    def due(self, action: str) -> Sequence[Due]:
-        """The oldest messages of an action."""
+    def due(self, action: str) -> Sequence[Due] | None:
+        """The oldest messages of an action; none: nothing can be read."""
 
     def over(self, row: int) -> bool:
         """It has arrived, or is given up."""
@@ -51,14 +51,13 @@ class ActionRows:
     def __init__(self, do: Do) -> None:
         self._do = do
 
-    def due(self, action: str) -> Sequence[Due]:
+    def due(self, action: str) -> Sequence[Due] | None:
         query = (
             "SELECT row, body, actions.made, tries FROM actions JOIN events ON number = event"
             " WHERE action = ? ORDER BY row LIMIT ?"
         )
-        return [
-            Due(*found) for found in self._do(lambda db: db.execute(query, (action, MOST)).fetchall()) or ()
-        ]
+        found = self._do(lambda db: db.execute(query, (action, MOST)).fetchall())
+        return None if found is None else [Due(*one) for one in found]
 
     def over(self, row: int) -> bool:
         return self._changed("DELETE FROM actions WHERE row = ?", row)

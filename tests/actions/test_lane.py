@@ -9,7 +9,7 @@ from datetime import UTC
 import pytest
 
 from edged.actions.desk import receiver_of
-from edged.actions.lane import Lane, Surface, pause_after
+from edged.actions.lane import ActionLane, Surface, pause_after
 from edged.actions.parcel import parcel
 from edged.actions.receiver import Undelivered
 from edged.actions.rows import Due
@@ -64,7 +64,9 @@ def running(rows, counters):
     def run(receiver=None, name="desk", pause=lambda tries: QUICK, **settings):
         action = ActionSettings(**{"webhook": "http://127.0.0.1:1/", "at_most": "1000/1s", **settings})
         pack = lambda told, of, left_out: parcel(told, of.share, left_out, UTC, lambda address: None)  # noqa: E731
-        lane = Lane(name, action, receiver or receiver_of(name, action), Surface(rows, pack, counters, pause))
+        lane = ActionLane(
+            name, action, receiver or receiver_of(name, action), Surface(rows, pack, counters, pause)
+        )
         lane.start()
         yield lane
         lane.stop()
@@ -120,7 +122,7 @@ def test_what_cannot_be_mended_is_given_up_at_once_and_the_next_one_sent(rows, r
 
 
 def test_what_is_too_old_is_given_up(rows, running, counters, monkeypatch):
-    monkeypatch.setattr("edged.actions.lane.clock_state", lambda: "synced")
+    monkeypatch.setattr("edged.actions.order.clock_state", lambda: "synced")
     with running(Told(*[Undelivered("down")] * 1000), give_up="1s") as lane:
         put(rows, lane, 0)
         until(lambda: not rows.rows, "given up")
