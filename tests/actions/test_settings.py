@@ -77,6 +77,21 @@ actions:
     assert MARK not in repr(settings)
 
 
+def test_rules_name_actions_that_there_are(tmp_path):
+    (tmp_path / "config.yaml").write_text(
+        """
+streams: {yard: {source: rtsp://cam/1, run: [object-detection]}}
+actions: {phone: {}, desk: {webhook: "http://desk.lan/"}}
+rules:
+  blind: {when: {offline: yard}, actions: [phone, desk, desc]}
+"""
+    )
+    _, faults = examine(tmp_path / "config.yaml")
+    first, second = sorted(faults)
+    assert "actions.phone: give either" in first, "a faulty action is an action"
+    assert "rules.blind.actions.2: no action is called 'desc'; did you mean desk" in second
+
+
 def test_who_lacks_apprise_is_told_the_command(tmp_path, monkeypatch):
     monkeypatch.setattr(notify, "find_spec", lambda name: None)
     _, faults = told(tmp_path, "{notify: 'ntfy://door'}")
