@@ -1,6 +1,6 @@
 """From the settings of a stream to the unit that runs it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from edged.artefacts.store import ArtefactStore
@@ -8,7 +8,11 @@ from edged.config import StreamSettings
 from edged.contracts.items import Frame
 from edged.contracts.message import StreamState
 from edged.core import Core
+from edged.counts.book import Passage
 from edged.counts.stream import StreamCounts
+from edged.events.happening import Happening
+from edged.events.stream import StreamEvents
+from edged.ops.movements import Crossing
 from edged.serving.scheduler import Scheduler
 from edged.streams.camera import CameraSource
 from edged.streams.counting import Counting
@@ -38,6 +42,7 @@ def _camera(
     core: Core, node: str, name: str, stream: StreamSettings, workers: Scheduler, *, store: ArtefactStore
 ) -> StreamUnit:
     counts = core.counts().open(name, [*stream.lines], [*stream.zones]) if stream.tracked else None
+    events = core.events().open(name) if counts is not None else None
     board = StateBoard(partial(core.telling.state, name))
     recordings = (
         Recordings(name, stream.record, store, core.counters, board.put_recordings) if stream.record else None
@@ -45,7 +50,9 @@ def _camera(
     sinks, pictures = core.telling.sinks(stream.events()), (core.telling.snapshot,)
     record = {} if recordings is None else {"record": recordings.of_event}
     outlet = Outlet(node, name, sinks, core.counters, pictures, core.views.add(name, stream), **record)
-    feed = Feed(outlet, stream.run, core.table, workers, stream.publish, tracking=_tracking(stream, counts))
+    feed = Feed(
+        outlet, stream.run, core.table, workers, stream.publish, tracking=_tracking(stream, counts, events)
+    )
 
     openings = Openings(_gate(stream), workers.phase(), feed.wants, board.put_decodes)
 
@@ -74,6 +81,8 @@ def _camera(
         core.views.remove(name)
         if counts is not None:
             counts.close()
+        if events is not None:
+            events.close()
 
     return StreamUnit(feed, supervisor, stopped, recordings, kept)
 
@@ -84,10 +93,32 @@ def _gate(stream: StreamSettings) -> GateSettings:
     return stream.gate.model_copy(update={"key_frames_only": False}) if counts else stream.gate
 
 
-def _tracking(stream: StreamSettings, counts: StreamCounts | None) -> Tracking | None:
-    if stream.tracked is None or counts is None:
+def _tracking(
+    stream: StreamSettings, counts: StreamCounts | None, events: StreamEvents | None
+) -> Tracking | None:
+    if stream.tracked is None or counts is None or events is None:
         return None
-    return Tracking(stream.tracked.service, counts, Counting(stream, counts), stream.wanted())
+    counting = Counting(stream, counts, partial(_crossed, counts, events))
+    return Tracking(stream.tracked.service, counts, counting, stream.wanted())
+
+
+def _crossed(counts: StreamCounts, events: StreamEvents, crossings: Sequence[Crossing]) -> None:
+    """Counted, and an event each."""
+    passages = counts.passages(crossings)
+    events.put(passages, [_happening(one) for one in passages])
+
+
+def _happening(one: Passage) -> Happening:
+    return Happening(
+        kind="line",
+        phase="once",
+        key=f"line/{one.line}/{one.track}",
+        began_at=one.at,
+        class_name=one.class_name,
+        track=one.track,
+        line=one.line,
+        direction=one.direction,
+    )
 
 
 def _told(tell: Callable[[StreamState], None], counts: StreamCounts, state: StreamState) -> None:

@@ -4,12 +4,14 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from edged import __version__
+from edged.acting import actions_wish
+from edged.artefacts.store import ArtefactStore
 from edged.config import Config, StreamSettings
 from edged.contracts.errors import NotReady
 from edged.contracts.verb import Verb
 from edged.control import OFF
 from edged.core import Core
-from edged.counting import counts_key, counts_wish, forget_places
+from edged.counting import counts_key, counts_wish, forget_retained
 from edged.flow.units import Unit, Wish
 from edged.http.server import HttpUnit
 from edged.http.sources import Sources
@@ -69,10 +71,12 @@ class Wiring:
             "requests": Wish(queue, partial(self._requests, settings), order=20),
             "demand": Wish(base, partial(self._demand, settings), order=11),
             "jobs": Wish(queue, partial(self._jobs, settings), order=25),
-            **(self.stores.wishes(settings) | counts_wish(core, settings)),
+            **self.stores.wishes(settings),
             "frames": Wish(base, workers, order=20),
             "mqtt": Wish((*queue, *broker), partial(self._mqtt, settings), order=30),
         }
+        if counts := counts_wish(core, settings, self._artefacts):
+            wishes |= counts | actions_wish(core, settings, self._artefacts)
         if self._prepares:
             given = (core, self._now, self.opener(settings), self._services_changed)
             wishes["preparation"] = Wish(base, partial(preparation, *given), order=12)
@@ -110,13 +114,17 @@ class Wiring:
             raise NotReady("no configuration is applied yet")
         return self._settings
 
+    def _artefacts(self) -> ArtefactStore:
+        """Where they are kept now."""
+        return self.stores.artefacts(self._now())
+
     def _requests(self, settings: Config) -> Unit:
         core = self._core
         in_work = InWork(settings.paths.state / "in-work")
         return RequestQueue(
             *(core.table, settings.requests, _workers(settings), core.counters, in_work),
             memory=core.memory,
-            store=lambda: self.stores.artefacts(self._settings or settings),
+            store=self._artefacts,
             uploads=lambda id: self.stores.upload(self._settings or settings, id),
         )
 
@@ -130,6 +138,7 @@ class Wiring:
             intake=self._core.intake(),
             jobs=self._core.jobs,
             counts=self._core.counts,
+            events=self._core.events,
             counters=self._core.counters,
             table=self._core.table,
             artefacts=self.stores.artefacts(settings),
@@ -182,7 +191,7 @@ def forget_events(core: Core, settings: Config, off: Collection[str]) -> None:
     core.telling.keep_only(
         {(name, service) for name, stream in streams.items() for service in stream.events()}
     )
-    forget_places(core, settings)
+    forget_retained(core, settings)
 
 
 def _beside(settings: Config, stream: StreamSettings) -> tuple[object, ...]:

@@ -36,7 +36,7 @@ FLOORS = (
     {"config", "config_file", "credentials", "dropins", "mend", "secrets"},
     {"core", "telling", "health", "status", "control", "opening"},
     {"testing", "scaffold", "tenants"},
-    {"stream_units", "service_units", "stores", "counting", "wiring", "daemon"},
+    {"stream_units", "service_units", "stores", "counting", "acting", "wiring", "daemon"},
     {"chaos"},
     {"bench"},
     {"cli"},

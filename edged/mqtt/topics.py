@@ -24,7 +24,7 @@ MAX_ID = 600
 
 RESERVED = frozenset(("event", "line", "zone", "rule"))
 """Stand for what happens before cameras: no stream, and no service, may be called so."""
-_TAKEN = frozenset(("availability", "info", "health", "request", "progress", "stream", "control"))
+_TAKEN = frozenset(("availability", "info", "health", "request", "progress", "stream", "control", "rule"))
 """What stands below a node and is not for answers."""
 
 
@@ -86,6 +86,14 @@ class Topics:
     def place(self, stream: str, kind: str, place: str) -> str:
         """Retained: what is counted there; `kind` is `line` or `zone`."""
         return self._own("stream", stream, kind, place)
+
+    def event(self, stream: str) -> str:
+        """What happens before a stream's camera or microphone."""
+        return self._own("stream", stream, "event")
+
+    def rule(self, rule: str) -> str:
+        """Retained: whether a rule holds."""
+        return self._own("rule", rule)
 
     def control_response(self, verb: str) -> str:
         """What came of a verb."""

@@ -1,5 +1,7 @@
 """From the tracks of a camera to its counts: who crossed its lines, and who is in its zones."""
 
+from collections.abc import Callable, Sequence
+
 from edged.contracts.items import Frame
 from edged.counts.stream import StreamCounts
 from edged.ops.movements import Crossing, Movements
@@ -10,9 +12,13 @@ from edged.streams.places import PlacesSettings, movements_in
 class Counting:
     """Of one camera; `see` is called by one thread at a time."""
 
-    def __init__(self, places: PlacesSettings, counts: StreamCounts) -> None:
+    def __init__(
+        self, places: PlacesSettings, counts: StreamCounts, crossed: Callable[[Sequence[Crossing]], None]
+    ) -> None:
+        """`crossed` is called with those of one look."""
         self._places = places
         self._counts = counts
+        self._crossed = crossed
         self._movements: Movements | None = None
         self._looks = 0
         """Since everything began anew."""
@@ -26,7 +32,7 @@ class Counting:
         alive, ended = step.tracks.alive, () if step.is_cut else step.ended
         moved = self._movements.step(alive, ended, frame.captured_at)
         if crossings := [one for one in moved if isinstance(one, Crossing)]:
-            self._counts.crossed(crossings)
+            self._crossed(crossings)
         self._counts.looked(frame.captured_at)
         if self._looks < SIGHTINGS:  # nobody has an id yet
             self._counts.unknown()

@@ -1,10 +1,11 @@
-"""What cameras count, with a real daemon and broker: a square walks over a line, and the daemon is killed."""
+"""What cameras count, and events of it, with a real daemon and broker: a square walks, both are killed."""
 
 import itertools
 import json
 import signal
 import subprocess
 import sys
+import urllib.request
 from contextlib import contextmanager
 from fractions import Fraction
 
@@ -12,9 +13,10 @@ import av
 import numpy as np
 import pytest
 
-from edged.contracts.message import LineCounts, StreamMessage, ZoneCounts
+from edged.contracts.message import EventMessage, LineCounts, StreamMessage, ZoneCounts
 from tests.broker import free_port, until
 from tests.e2e.box import EDGED, Client, running
+from tests.mqtt.conftest import Proxy
 from tests.serving import lair
 
 SQUARE = """
@@ -57,6 +59,11 @@ streams:
 """
 PLACES = """lines: {middle: {from: [0.1, 0.5], to: [0.9, 0.5]}, aside: {from: [0.0, 0.9], to: [0.1, 0.9]}}
     zones: {whole: {polygon: [[0, 0], [1, 0], [1, 1], [0, 1]]}}"""
+LADDER = "lines: {{{}}}".format(
+    ", ".join(f"at{y}: {{from: [0.1, 0.{y}], to: [0.9, 0.{y}]}}" for y in (30, 40, 50, 60))
+)
+"""Four lines, one below the other."""
+EVENTS = "edged/box/stream/door/event"
 LINE, ASIDE, ZONE = (f"edged/box/stream/door/{at}" for at in ("line/middle", "line/aside", "zone/whole"))
 RESULTS = "edged/box/stream/door/object-detection"
 FRAMES, FPS = 40, 20
@@ -89,8 +96,8 @@ def box(tmp_path, mosquitto):
     write_walk(tmp_path / "walk.mp4")
     broker, config, http = mosquitto(), tmp_path / "config.yaml", free_port()
 
-    def write(places):
-        config.write_text(CONFIG.format(tmp_path, broker.port, http, places))
+    def write(places, port=broker.port):
+        config.write_text(CONFIG.format(tmp_path, port, http, places))
 
     write(PLACES)
     pulled = subprocess.run(
@@ -99,12 +106,12 @@ def box(tmp_path, mosquitto):
     assert pulled.returncode == 0, pulled.stderr
 
     @contextmanager
-    def start(places=PLACES):
-        write(places)
+    def start(places=PLACES, port=broker.port):
+        write(places, port)
         with running(config, broker.port, "box", edged=[sys.executable, "-c", SYNCED]) as daemon:
             yield daemon
 
-    start.port, start.http = broker.port, http
+    start.port, start.http, start.broker = broker.port, http, broker
     return start
 
 
@@ -157,3 +164,61 @@ def test_each_walk_is_counted_once_and_a_kill_loses_and_doubles_none(box):
     assert not late.on(ASIDE) and not late.on(ZONE)
     late.close()
     client.close()
+
+
+def test_each_crossing_is_an_event_whatever_is_killed(box):
+    """The broker and the daemon are killed in turns, and what is told again says the same."""
+    proxy = Proxy(box.port)
+    client = Client(box.port, EVENTS)
+
+    def told():
+        return [EventMessage.model_validate_json(message.payload) for message in client.on(EVENTS)]
+
+    def more():
+        newest = max((event.seq for event in told()), default=-1)
+        until(lambda: any(event.seq > newest for event in told()), "another event")
+
+    def kill_broker():
+        proxy.refuses = True  # until the test listens again: who is not there misses what is not retained
+        box.broker.kill()
+        client._subscribed.clear()
+        box.broker.start()
+        assert client._subscribed.wait(60)
+        proxy.refuses = False
+
+    for run in range(4):
+        with box(LADDER, int(proxy.url.rpartition(":")[2])) as daemon:
+            for _ in range(3):
+                more()
+                kill_broker()
+            more()
+            if run < 3:
+                daemon.stop(signal.SIGKILL)
+            else:
+                until(lambda: events_of(box)[-1]["seq"] in {event.seq for event in told()})
+                kept = events_of(box)
+                daemon.stop()
+    heard = told()
+    client.close()
+    proxy.close()
+    numbers = [event.seq for event in heard]
+    assert set(numbers) >= {event["seq"] for event in kept}, "none is missing"
+    assert set(numbers) == set(range(max(numbers) + 1))
+    first = list(dict.fromkeys(numbers))
+    assert first == sorted(first), "in their order"
+    assert len({event.model_dump_json() for event in heard}) == len(first), "what comes again says the same"
+    assert len({event.id for event in heard}) == len(first)
+    print(f"{len(first)} events, {len(heard)} messages")
+    assert {(e.event, e.phase, e.direction, e.class_) for e in heard} == {("line", "once", "in", "person")}
+    late = Client(box.port, "edged/box/stream/door/#")
+    until(lambda: late.on("edged/box/stream/door/line/at30"))
+    assert not late.on(EVENTS), "events are not retained"
+    totals = [counted(late, f"edged/box/stream/door/line/at{y}") for y in (30, 40, 50, 60)]
+    late.close()
+    assert sum(said.in_ for said in totals if said is not None) == len(first), "counts and events agree"
+
+
+def events_of(box):
+    """As HTTP tells them, the oldest first."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{box.http}/api/events?limit=1000") as answer:
+        return json.load(answer)["events"][::-1]

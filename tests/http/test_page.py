@@ -21,6 +21,7 @@ from edged.contracts.image import DetectionOptions, Detections
 from edged.contracts.request import Answer, refusal
 from edged.contracts.services import service
 from edged.counts.calendar import Calendar, zone_named
+from edged.counts.chronicle import Chronicle
 from edged.counts.desk import CountDesk
 from edged.flow.counters import Counters
 from edged.http.page import FOLDER, INDEX
@@ -344,7 +345,9 @@ def test_actions_and_why_they_fail(box, shown):
 
 def test_lines_and_who_crossed_them_today(box, shown, tmp_path, monkeypatch):
     monkeypatch.setattr("edged.flow.clock.state", lambda: "synced")
-    box.counts = CountDesk(tmp_path / "counts.db", Calendar(zone_named("UTC")), Counters(), lambda *_: None)
+    box.counts = CountDesk(
+        Chronicle(tmp_path / "counts.db", Counters()), Calendar(zone_named("UTC")), lambda *_: None
+    )
     box.counts.start()
     counts = box.counts.open("door", ["entrance", "<b>exit</b>"], [])
     day, _ = box.counts.calendar.day(time.time())

@@ -9,6 +9,7 @@ from edged.contracts.image import Detections
 from edged.contracts.message import ModelFacts
 from edged.contracts.services import service
 from edged.counts.calendar import Calendar, zone_named
+from edged.counts.chronicle import Chronicle
 from edged.counts.desk import CountDesk
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
@@ -43,7 +44,9 @@ class Camera:
         facts = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
         instance = SimpleNamespace(infer=self._infer, facts=facts, card=CARD)
         served = Served(service(SERVICE), instance, OPTIONS)
-        tracking = Tracking(SERVICE, self.counts, Counting(PLACES, self.counts), PLACES.wanted())
+        tracking = Tracking(
+            SERVICE, self.counts, Counting(PLACES, self.counts, self.counts.crossed), PLACES.wanted()
+        )
         outlet = Outlet("box", "door", (), Counters())
         run = RunSettings(service=SERVICE)
         self.lane = TrackedLane(outlet, run, _Table(lambda: served), PublishSettings(), tracking)
@@ -81,7 +84,7 @@ def camera(tmp_path, monkeypatch):
     monkeypatch.setattr("edged.flow.clock.state", lambda: "synced")
     told = []
     calendar = Calendar(zone_named("UTC"))
-    desk = CountDesk(tmp_path / "counts.db", calendar, Counters(), lambda *one: told.append(one))
+    desk = CountDesk(Chronicle(tmp_path / "counts.db", Counters()), calendar, lambda *one: told.append(one))
     desk.start()
     yield Camera(desk, told)
     desk.stop()
