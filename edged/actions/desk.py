@@ -16,6 +16,9 @@ from edged.actions.webhook import Webhook
 from edged.contracts.message import EventMessage
 from edged.flow.counters import Counters
 
+STOP_S = 3.0
+"""So long the end waits for deliveries that are broken off."""
+
 
 @dataclass(frozen=True, slots=True)
 class ActionFacts:
@@ -63,8 +66,9 @@ class ActionDesk:
         """What has not arrived waits for the next run."""
         for lane in self._lanes:
             lane.stop()
+        ends_at = time.monotonic() + STOP_S
         for lane in self._lanes:
-            lane.join()
+            lane.join(ends_at - time.monotonic())
 
     def wake(self) -> None:
         """Something may have to be done."""

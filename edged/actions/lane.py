@@ -27,7 +27,6 @@ IDLE_S = 60.0
 LONGEST_PAUSE_S = 300.0
 STEPS_ASIDE = 3
 """After so many tries a message lets others by: it may be what the receiver cannot bear."""
-STOP_S = 3.0
 _SLACK_S = 120.0
 """Beside the timeout a delivery may take so long: a child starts, a picture is written."""
 
@@ -83,10 +82,10 @@ class ActionLane:
         self._receiver.stop()
         self._wake.set()
 
-    def join(self) -> None:
+    def join(self, wait_s: float) -> None:
         """Wait a little for its end."""
         if self._thread.ident is not None:
-            self._thread.join(STOP_S)
+            self._thread.join(max(0.0, wait_s))
 
     def beat(self) -> float:
         """Of its thread: now, unless it takes longer than anything may take it."""

@@ -76,7 +76,8 @@ def test_a_file_that_cannot_be_read_for_a_while_loses_none(tmp_path):
     ):
         box.happen("desk")
         until(lambda: "500" in box.actions.state(), "the first try")
-        rows, asked = box.actions._rows, []
+        rows = box.actions._rows
+        asked: list[object] = []
         do, rows._do = rows._do, asked.append
         until(lambda: asked, "a look into a file that cannot be read")
         rows._do = do

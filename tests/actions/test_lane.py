@@ -70,7 +70,7 @@ def running(rows, counters):
         lane.start()
         yield lane
         lane.stop()
-        lane.join()
+        lane.join(20)
         assert not lane._thread.is_alive()
 
     return run
