@@ -23,9 +23,10 @@ def counts_key(settings: Config) -> tuple[object, ...]:
 
 
 def counts_wish(core: Core, settings: Config, store: Callable[[], ArtefactStore]) -> dict[str, Wish]:
-    """The units, where something is counted, or was: what was told of it must be taken back."""
+    """The units, where something is counted or happens, or did: what was told must be taken back."""
     path = settings.paths.state / "counts" / "counts.db"
-    if not path.exists() and all(stream.tracked is None for stream in settings.streams.values()):
+    wanted = settings.rules or any(stream.tracked for stream in settings.streams.values())
+    if not (wanted or path.exists()):
         return {}
     key = counts_key(settings)
     return {
@@ -37,12 +38,15 @@ def counts_wish(core: Core, settings: Config, store: Callable[[], ArtefactStore]
 
 def forget_retained(core: Core, settings: Config) -> None:
     """Have the broker forget the topics of lines, zones and rules that are gone."""
+    if (events := core.units.get("events", EventDesk)) is not None:
+        events.rules.keep_only(settings.rules)  # first: one that is gone must not be told again
     if (chronicle := core.units.get("chronicle", Chronicle)) is not None:
         core.telling.forget(chronicle.keep_only([*_retained(settings)]))
 
 
 def _retained(settings: Config) -> Iterator[str]:
     topics = Topics(settings.node)
+    yield from map(topics.rule, settings.rules)
     for name, stream in settings.streams.items():
         yield from (topics.place(name, "line", line) for line in stream.lines)
         yield from (topics.place(name, "zone", zone) for zone in stream.zones)

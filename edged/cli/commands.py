@@ -52,6 +52,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "ps",
         "Show the services that the running daemon has in memory, since when, and how often they were asked.",
     ),
+    "events": (
+        "events",
+        "List what happened before cameras and microphones; it asks the running daemon.",
+    ),
     "bench": (
         "bench",
         "Time a service stage by stage, and the whole against the bare runtime's own loop, in the same run.",

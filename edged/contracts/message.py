@@ -323,7 +323,8 @@ class Health(_Message):
     uptime_s: float
     """Seconds since the start."""
     counters: dict[str, dict[str, int]]
-    """By name, then by reason or code, since the start."""
+    """By name, then by reason or code, since the start. `counts_failures`: crossings and events that could
+    not be put down at once; `event_failures`: events that were never sent, and other faults of theirs."""
     latency_ms: dict[str, Latency]
     """By stage."""
     queues: dict[str, int]

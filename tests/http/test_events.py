@@ -35,9 +35,9 @@ class Book:
             unit.start()
 
     def crossed(self, at, stream="door", **more):
-        fields = {"key": "line/a/7", "line": "a", "direction": "in", "class_name": "person", "track": 7}
+        facts = {"key": "line/a/7", "line": "a", "direction": "in", "class_name": "person", "track": 7}
         moment = BERLIN.seconds(f"2026-11-26{at}")
-        self.desk.open(stream).put([], [Happening("line", "once", began_at=moment, **fields, **more)])
+        self.desk.open(stream).put([], [Happening("line", "once", began_at=moment, **{**facts, **more})])
 
     def queued(self, at, lasted):
         door, facts = self.desk.open("door"), {"key": "rule/queue", "rule": "queue"}

@@ -4,6 +4,7 @@ import { Attempt } from "./attempt.js";
 import { showActions } from "./actions.js";
 import { showCounts } from "./counts.js";
 import { one, say, showState } from "./dom.js";
+import { showEvents } from "./events.js";
 import { ResultList } from "./results.js";
 import { ask, Gone, Refused, Results } from "./server.js";
 import { showServices } from "./services.js";
@@ -59,6 +60,7 @@ async function show(status, ready) {
   showServices(status.services);
   showActions(status.actions);
   await showCounts(status.streams);
+  await showEvents(status);
   results.open();
   await attempt.show(status);
 }
