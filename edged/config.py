@@ -2,13 +2,15 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, field_validator
 
+from edged.actions.notify import notify_faults
+from edged.actions.settings import ActionSettings
 from edged.artefacts.settings import ArtefactSettings, UploadSettings
 from edged.config_file import parsed, with_environment
 from edged.contracts.errors import ConfigError, EdgedError
@@ -139,6 +141,8 @@ class Config(Settings):
     rules: Mapping[str, RuleSettings] = Field(default_factory=dict, max_length=MOST_RULES)
     """Rules over what streams show, by a name of your choice; docs/rules.md:
     `{queue: {when: {zone: door/till, count: ">= 4"}, for: 60s}}`."""
+    actions: Mapping[str, ActionSettings] = Field(default_factory=dict)
+    """What rules may have done, by a name of your choice: messages to phones, calls of webhooks."""
     requests: RequestSettings = RequestSettings()
     """Limits of requests."""
     artefacts: ArtefactSettings = ArtefactSettings()
@@ -180,8 +184,8 @@ class Config(Settings):
         return {name: self.service(name) for name in dict.fromkeys([*self.services, *fed])}
 
 
-def _name_faults(config: Config) -> Iterator[tuple[str, str]]:
-    """Names that there are not and that do not fit, with the place of each."""
+def _name_faults(config: Config, actions: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Names that there are not and that do not fit, with the place of each. `actions`: faulty ones too."""
     if fault := node_fault(config.node):
         yield "node", fault
     for name, settings in config.services.items():
@@ -200,7 +204,9 @@ def _name_faults(config: Config) -> Iterator[tuple[str, str]]:
         if stream.detect_source is not None and (fault := _detect_fault(stream, stream.detect_source)):
             yield f"streams.{name}.detect_source", fault
     yield from ((f"rules.{name}", fault) for name in config.rules if (fault := place_fault(name)))
-    yield from rule_faults(config.rules, config.streams, ())
+    yield from rule_faults(config.rules, config.streams, actions)
+    yield from ((f"actions.{name}", fault) for name in config.actions if (fault := place_fault(name)))
+    yield from ((f"actions.{name}.notify", fault) for name, fault in notify_faults(config.actions))
 
 
 def _service_faults(where: str, name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -293,10 +299,12 @@ def examine(path: Path) -> tuple[Config | None, list[str]]:
     faults: dict[str, str] = {}
     known = environment(folder)
     tree = with_secrets(with_environment(parsed(path), "", known, faults), Config, folder, faults)
+    actions = tree.get("actions") if isinstance(tree, dict) else None
+    named = frozenset(actions if isinstance(actions, dict) else ())  # before those that are faulty go
     config = mended(Config, tree, {FOLDER: folder}, faults, {"source": ANY_SOURCE})
     if config is not None:
         config = config.following()
-        for place, fault in _name_faults(config):
+        for place, fault in _name_faults(config, named):
             faults.setdefault(place, fault)
         config = _anchored(config, folder)
     lines = (

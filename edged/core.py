@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 
+from edged.actions.desk import ActionDesk, ActionFacts
 from edged.contracts.errors import NotReady
 from edged.contracts.message import ServiceFacts
 from edged.contracts.services import SERVICES
@@ -82,6 +83,11 @@ class Core:
             raise NotReady("nothing is counted: " + self.units.states().get(name, "no stream has `track`"))
         return unit
 
+    def actions(self) -> list[ActionFacts]:
+        """How each action is."""
+        desk = self.units.get("actions", ActionDesk)
+        return [] if desk is None else desk.facts()
+
     def cancel(self, request_id: str) -> None:
         """Nobody waits for this request any more."""
         if (requests := self.requests()) is not None:
@@ -94,8 +100,8 @@ class Core:
 
     def queues(self) -> dict[str, int]:
         """Items waiting, by queue; of what goes out over MQTT, by what it is."""
-        events = self.units.get("events", EventDesk)
-        units = (self.requests(), self.workers(), self.telling.mqtt(), events)
+        kept = (self.units.get("events", EventDesk), self.units.get("actions", ActionDesk))
+        units = (self.requests(), self.workers(), self.telling.mqtt(), *kept)
         waiting = (unit.queued() for unit in units if unit is not None)
         return {name: number for queues in waiting for name, number in queues.items()}
 

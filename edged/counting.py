@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from edged.actions.desk import ActionDesk
 from edged.artefacts.store import ArtefactStore
 from edged.config import Config
 from edged.core import Core
@@ -64,11 +65,18 @@ def _events(core: Core, settings: Config, store: Callable[[], ArtefactStore]) ->
     around = Surroundings(
         counted=core.counts().entry,
         channel=core.telling.channel,
-        heard=core.telling.heard,
+        heard=partial(_heard, core),
         snapshot=EventPictures(core.views, store, core.counters).take,
         record=partial(_recording, core),
     )
     return EventDesk(settings.node, settings.events, core.chronicle(), core.counters, around)
+
+
+def _heard(core: Core) -> None:
+    """There are new events, and there may be something to be done."""
+    core.telling.heard()
+    if (actions := core.units.get("actions", ActionDesk)) is not None:
+        actions.wake()
 
 
 def _recording(core: Core, stream: str) -> str | None:

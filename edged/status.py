@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 
 from edged import __version__
 from edged.config import Config
@@ -9,7 +10,7 @@ from edged.contracts.message import StreamState
 from edged.core import Core
 from edged.flow import clock
 from edged.flow.footprint import pss_of
-from edged.http.status import MqttStatus, ServiceStatus, Status, StreamStatus
+from edged.http.status import ActionStatus, MqttStatus, ServiceStatus, Status, StreamStatus
 from edged.serving.table import Served
 from edged.serving.unit import ServiceUnit
 
@@ -27,6 +28,7 @@ def status(core: Core, settings: Config, off: frozenset[str]) -> Status:
         mqtt=MqttStatus(state=units.get("mqtt", "not started yet")),
         services=list(_services(core, settings, units)),
         streams=list(_streams(settings, core.telling.states(), off, core.active_rules())),
+        actions=[ActionStatus.model_validate(asdict(one)) for one in core.actions()],
         queues=core.queues(),
         units=units,
         counters=core.counters.counts(),

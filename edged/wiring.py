@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from edged import __version__
+from edged.acting import actions_wish
 from edged.artefacts.store import ArtefactStore
 from edged.config import Config, StreamSettings
 from edged.contracts.errors import NotReady
@@ -73,10 +74,12 @@ class Wiring:
             "requests": Wish(queue, partial(self._requests, settings), order=20),
             "demand": Wish(base, partial(self._demand, settings), order=11),
             "jobs": Wish(queue, partial(self._jobs, settings), order=25),
-            **(self.stores.wishes(settings) | counts_wish(core, settings, self._artefacts)),
+            **self.stores.wishes(settings),
             "frames": Wish(base, workers, order=20),
             "mqtt": Wish((*queue, *broker), partial(self._mqtt, settings), order=30),
         }
+        if counts := counts_wish(core, settings, self._artefacts):
+            wishes |= counts | actions_wish(core, settings, self._artefacts)
         if self._prepares:
             given = (core, self._now, self.opener(settings), self._services_changed)
             wishes["preparation"] = Wish(base, partial(preparation, *given), order=12)

@@ -170,6 +170,12 @@ FAULTY = {
     "a misspelt source": "streams: {door: {sorce: ['rtsp://me:%s@camera/1'], run: [ocrr]}}",
     "a model that is a URL": "services: {ocr: {model: 'rtsp://me:%s@camera/1'}}",
     "a clip that is a URL": "streams: {door: {source: 'models:rtsp://me:%s@camera/1', run: [ocr]}}",
+    "a webhook with a wrong port": "actions: {desk: {webhook: 'https://me:%s@host:99999/%s'}}",
+    "a webhook that is none": "actions: {desk: {webhook: '%s'}}",
+    "an action that is its URL": "actions: {desk: 'https://host/%s'}",
+    "a URL that apprise does not know": "actions: {desk: {notify: 'what://%s'}}",
+    "a header that is none": 'actions: {desk: {webhook: "http://a/%s", headers: {A: "%s\\n"}}}',
+    "a misspelt webhook": "actions: {desk: {webhok: 'https://host/%s'}}",
     "a stream without a service": "streams: {door: {source: 'rtsp://me:a/b@%s@camera/1', run: []}}",
 }
 

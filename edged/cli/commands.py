@@ -70,6 +70,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "plugin",
         "Try a plugin as the daemon would use it, and more strictly; exit status 1 when a check fails.",
     ),
+    "test-action": (
+        "action",
+        "Send one message by an action of config.yaml, and tell what became of it; exit status 1 when it "
+        "did not arrive.",
+    ),
     "service": ("service", "Show the unit of systemd with what this configuration needs, or install it."),
 }
 """The module of each, and the first paragraph of its help."""

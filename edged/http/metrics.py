@@ -20,6 +20,7 @@ MOST_REASONS = 64
 
 _LABELS: Mapping[str, tuple[str, str]] = {
     "requests": ("service", "code"),
+    "actions": ("action", "outcome"),
     "http_answers": ("of", "code"),
     "frames": ("stream", "state"),
     "frames_dropped": ("stream", "reason"),

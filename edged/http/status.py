@@ -80,6 +80,19 @@ class StreamStatus(_Part):
     """False: somebody switched it off."""
 
 
+class ActionStatus(_Part):
+    """An action of the configuration: a message to a phone, or a call of a webhook."""
+
+    name: str
+    """Name of the action."""
+    kind: Literal["notify", "webhook"]
+    """How its messages travel."""
+    waiting: int
+    """Messages that have not arrived yet."""
+    why: str
+    """Why the newest try failed; empty when it did not."""
+
+
 class Status(_Part):
     """The whole of /api/status."""
 
@@ -96,6 +109,8 @@ class Status(_Part):
     services: list[ServiceStatus] = Field(default_factory=list)
     """All that are configured, up or not, and all that are installed."""
     streams: list[StreamStatus] = Field(default_factory=list)
+    """All of the configuration."""
+    actions: list[ActionStatus] = Field(default_factory=list)
     """All of the configuration."""
     queues: dict[str, int] = Field(default_factory=dict)
     """Items waiting, by queue: as in the health message."""

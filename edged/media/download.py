@@ -1,64 +1,26 @@
 """HTTP for strangers' URLs: the address that was checked is the one that is connected to.
 
-The standard library's client on a socket of our own: the name is looked up once, TLS still proves the name,
-no proxy of the environment is asked, and redirects are ours to check. Every read has only the time that is
-left to the whole, so a server that drips cannot hold a thread.
+The standard library's client on a socket of our own (`dial`); redirects are ours to check.
 """
 
 import base64
 import http.client
 import socket
 import ssl
-import threading
-import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin
 
 from edged import __version__
-from edged.contracts.errors import BadRequest, ConfigError, NotAllowed, NotFound, NotMedia, TimedOut
+from edged.contracts.errors import BadRequest, ConfigError, NotAllowed, NotFound, NotMedia
+from edged.media.dial import Address, Until, dialled, looked_up, tls_context
 from edged.media.policy import ASCII, Destination, FetchSettings, check_address, destination
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
-_Address = tuple[int, Any]
-"""Family, and what `connect` takes."""
 
 CHUNK = 1 << 16
 """Bytes that are read at a time."""
-LOOKUPS = 16
-"""Names looked up at a time. A resolver cannot be told to hurry: its thread is left behind, but counted."""
-
 _REDIRECTS = (301, 302, 303, 307, 308)
-_FIRST_TRY_S = 4.0
-"""Seconds for each address of a host but the last, which gets all that is left."""
-_lookups = threading.BoundedSemaphore(LOOKUPS)
-
-
-@dataclass(frozen=True, slots=True)
-class Until:
-    """The end of a fetch."""
-
-    at: float
-    """`time.monotonic()`."""
-    rule: str
-    """Which setting or field set it."""
-
-    def left(self) -> float:
-        """Seconds to go, more than 0. Raises `TimedOut`."""
-        if (seconds := self.at - time.monotonic()) <= 0:
-            raise self.passed()
-        return seconds
-
-    def passed(self) -> TimedOut:
-        """The error to raise."""
-        return TimedOut(f"the media did not come in time; {self.rule} sets how long that may take")
 
 
 def download(url: str, settings: FetchSettings, until: Until) -> Generator[bytes]:
@@ -71,7 +33,7 @@ def download(url: str, settings: FetchSettings, until: Until) -> Generator[bytes
         asked, addresses = _checked(url, settings, until, came_from)
         with (
             _failures_of(asked.host, until),
-            _connected(asked, addresses, settings, until) as sock,
+            dialled(asked, addresses, until, lambda: _tls(settings.ca)) as sock,
             _get(asked, sock) as response,
         ):
             location = response.getheader("Location")
@@ -114,11 +76,11 @@ def _reason(error: Exception) -> str:
 
 def _checked(
     url: str, settings: FetchSettings, until: Until, came_from: str
-) -> tuple[Destination, list[_Address]]:
+) -> tuple[Destination, list[Address]]:
     """Where to ask, and the socket addresses of that host, all of them allowed."""
     try:
         asked = destination(url, settings)
-        found = _looked_up(asked, until)
+        found = looked_up(asked, until)
         for _, address in found:
             check_address(asked.host, address[0], settings)
     except (BadRequest, NotAllowed, NotFound) as error:
@@ -128,96 +90,12 @@ def _checked(
     return asked, found
 
 
-def _looked_up(asked: Destination, until: Until) -> list[_Address]:
-    """All addresses that the host has."""
-    answers: SimpleQueue[Any] = SimpleQueue()
-
-    def look_up() -> None:
-        try:
-            answers.put(socket.getaddrinfo(asked.host.encode(), asked.port, type=socket.SOCK_STREAM))
-        except OSError as error:
-            answers.put(error)
-        finally:
-            _lookups.release()
-
-    if not _lookups.acquire(timeout=until.left()):
-        raise until.passed()
-    threading.Thread(target=look_up, name="look-up", daemon=True).start()
-    try:
-        found = answers.get(timeout=until.left())
-    except Empty:
-        raise until.passed() from None
-    if isinstance(found, OSError):
-        raise NotFound(f"the host {asked.host} is not known") from found
-    return list(dict.fromkeys((family, address) for family, *_, address in found))
-
-
-class _Socket(socket.socket):
-    """Gives each read only the time that is left."""
-
-    until: Until
-
-    def recv_into(self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0) -> int:
-        self.settimeout(self.until.left())
-        return super().recv_into(buffer, nbytes, flags)
-
-
-class _TlsSocket(ssl.SSLSocket):
-    """The same over TLS; the handshake has one timeout for the whole of it."""
-
-    until: Until
-
-    def recv_into(self, buffer: "WriteableBuffer", nbytes: int | None = None, flags: int = 0) -> int:
-        self.settimeout(self.until.left())
-        return super().recv_into(buffer, nbytes, flags)
-
-
 @cache
 def _tls(ca: Path | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.sslsocket_class = _TlsSocket
-    if ca is not None:
-        try:
-            context.load_verify_locations(ca)
-        except OSError as error:
-            raise ConfigError(f"requests.fetch.ca: {ca}: {error.strerror or error}") from error
-    return context
-
-
-@contextmanager
-def _connected(
-    asked: Destination, addresses: list[_Address], settings: FetchSettings, until: Until
-) -> Iterator[socket.socket]:
-    """A connection to the first of the addresses that takes one."""
-    with _connection(addresses, until) as plain:
-        if asked.scheme == "http":
-            yield plain
-            return
-        plain.settimeout(until.left())
-        with _tls(settings.ca).wrap_socket(plain, server_hostname=asked.host) as sock:
-            sock.until = until  # type: ignore[attr-defined]
-            yield sock
-
-
-def _connection(addresses: list[_Address], until: Until) -> _Socket:
-    *others, last = addresses
-    for address in others:
-        with suppress(OSError):
-            return _connect(address, until, min(_FIRST_TRY_S, until.left()))
-    return _connect(last, until, until.left())
-
-
-def _connect(address: _Address, until: Until, seconds: float) -> _Socket:
-    family, place = address
-    sock = _Socket(family, socket.SOCK_STREAM)
-    sock.until = until
     try:
-        sock.settimeout(seconds)
-        sock.connect(place)
-    except OSError:
-        sock.close()
-        raise
-    return sock
+        return tls_context(ca)
+    except OSError as error:
+        raise ConfigError(f"requests.fetch.ca: {ca}: {error.strerror or error}") from error
 
 
 def _get(asked: Destination, sock: socket.socket) -> http.client.HTTPResponse:

@@ -13,7 +13,8 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, NamedTuple, Self, cast
 
 from edged.contracts.errors import BadRequest, NotAllowed, NotFound, TooLarge
-from edged.media.download import CHUNK, Until, download
+from edged.media.dial import Until
+from edged.media.download import CHUNK, download
 from edged.media.folders import open_file
 from edged.media.policy import FetchSettings, check_scheme, scheme_of, split
 

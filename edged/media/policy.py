@@ -149,16 +149,22 @@ def split(url: str) -> SplitResult:
 
 def destination(url: str, settings: FetchSettings) -> Destination:
     """Read an `http` or `https` URL. Raises `BadRequest`, or `NotAllowed` for its scheme or port."""
+    check_scheme(split(url).scheme, settings)
+    asked = web_place(url)
+    if asked.port not in settings.ports:
+        raise NotAllowed(f"port {asked.port} is not among `requests.fetch.ports`")
+    return asked
+
+
+def web_place(url: str) -> Destination:
+    """The same of a URL that may name any port. Raises `BadRequest`, or `NotAllowed` for its scheme."""
     parts = split(url)
-    check_scheme(parts.scheme, settings)
     if parts.scheme not in _PORTS:
         raise NotAllowed("only http and https can be asked over the network; no redirect leads elsewhere")
     host = (parts.hostname or "").removesuffix(".")
     if not _HOST.fullmatch(host):
         raise BadRequest("the URL names no host that can be asked; letters beyond a-z are written as xn--...")
     port = _PORTS[parts.scheme] if parts.port is None else parts.port
-    if port not in settings.ports:
-        raise NotAllowed(f"port {port} is not among `requests.fetch.ports`")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     login = unquote(parts.netloc.rpartition("@")[0]) or None
     return Destination(parts.scheme, host, port, quote(path, safe=ASCII), login)

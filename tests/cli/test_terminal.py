@@ -121,6 +121,7 @@ def test_whatever_takes_a_configuration_takes_c_for_it():
         "chaos",
         "new-plugin",
         "test-plugin",
+        "test-action",
     }
     assert set(given) == {*looking, *doing}
     assert {tuple(opts) for opts in given.values()} == {("--config", "-c")}

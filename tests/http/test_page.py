@@ -29,7 +29,7 @@ from edged.http.page import FOLDER, INDEX
 from edged.http.server import HttpUnit
 from edged.http.settings import HttpSettings
 from edged.http.sources import Sources
-from edged.http.status import MqttStatus, ServiceStatus, Status, StreamStatus
+from edged.http.status import ActionStatus, MqttStatus, ServiceStatus, Status, StreamStatus
 from edged.media.fetch import ByteLimit
 from edged.media.frame import PictureFrame
 from edged.ops.movements import Crossing
@@ -336,6 +336,17 @@ def test_a_stream_is_shown_live(box, shown):
     page.moves(".tile img")
     assert page.run("return document.querySelector('.tile img').naturalWidth") >= 320
     assert page.texts(".tile .bar > *") == ["door", "online", "5 fps"]
+
+
+def test_actions_and_why_they_fail(box, shown):
+    page = shown()
+    page.sees("#node", box.status.node)
+    assert not page.one("#actions").is_displayed()
+    well = ActionStatus(name="phone", kind="notify", waiting=0, why="")
+    fails = ActionStatus(name="<b>desk</b>", kind="webhook", waiting=3, why="connection refused")
+    box.status = box.status.model_copy(update={"actions": [well, fails]})
+    until(lambda: page.texts("#actions tbody tr > *")[:4] == ["phone", "notify", "0", "well"])
+    assert page.texts("#actions tbody tr > *")[4:] == ["<b>desk</b>", "webhook", "3", "connection refused"]
 
 
 def test_lines_and_who_crossed_them_today(box, shown, tmp_path, monkeypatch):

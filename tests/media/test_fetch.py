@@ -16,7 +16,7 @@ import fsspec
 import pytest
 
 from edged.contracts.errors import BadRequest, ConfigError, NotAllowed, NotFound, NotMedia, TimedOut, TooLarge
-from edged.media import download, fetch
+from edged.media import dial, fetch
 from edged.media.fetch import ByteLimit
 from edged.media.policy import FetchSettings
 from tests.media.strangers import Stranger, dripping, moved, ok, server_tls
@@ -364,7 +364,7 @@ def test_a_server_that_takes_the_connection_and_says_nothing():
 def test_a_resolver_that_does_not_answer(shop, monkeypatch):
     answers = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers.wait(30) and [])
-    monkeypatch.setattr(download, "_lookups", threading.BoundedSemaphore(2))
+    monkeypatch.setattr(dial, "_lookups", threading.BoundedSemaphore(2))
     for _ in range(4):  # the third finds no thread left
         refused(TimedOut, f"http://slow.example:{shop.port}/", settings(shop, timeout_s=0.1))
     answers.set()

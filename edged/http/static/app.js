@@ -1,6 +1,7 @@
 // The page of a running daemon: asks how it is every few seconds, and hands the answer to the sections.
 
 import { Attempt } from "./attempt.js";
+import { showActions } from "./actions.js";
 import { showCounts } from "./counts.js";
 import { one, say, showState } from "./dom.js";
 import { showEvents } from "./events.js";
@@ -57,6 +58,7 @@ async function show(status, ready) {
   streams.show(status.streams, status.node);
   list.offer(status.streams.map((stream) => stream.name));
   showServices(status.services);
+  showActions(status.actions);
   await showCounts(status.streams);
   await showEvents(status);
   results.open();

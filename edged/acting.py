@@ -1,0 +1,28 @@
+"""The actions of the configuration: which unit does them, of what is in the book of events."""
+
+from collections.abc import Callable
+from functools import partial
+
+from edged.actions.desk import ActionDesk
+from edged.actions.pictures import picture_at
+from edged.actions.rows import ActionRows
+from edged.artefacts.store import ArtefactStore
+from edged.config import Config
+from edged.core import Core
+from edged.counting import counts_key
+from edged.counts.calendar import box_zone, zone_named
+from edged.flow.units import Wish
+
+
+def actions_wish(core: Core, settings: Config, store: Callable[[], ArtefactStore]) -> dict[str, Wish]:
+    """The unit, where there are actions; it wants those of `counting.counts_wish`."""
+    if not settings.actions:
+        return {}
+    key = (*counts_key(settings), settings.actions)
+    return {"actions": Wish(key, partial(_actions, core, settings, store), order=7)}
+
+
+def _actions(core: Core, settings: Config, store: Callable[[], ArtefactStore]) -> ActionDesk:
+    zone = box_zone() if settings.time_zone is None else zone_named(settings.time_zone)
+    rows = ActionRows(core.chronicle().do)
+    return ActionDesk(settings.actions, rows, zone, partial(picture_at, store), core.counters)

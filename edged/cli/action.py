@@ -1,0 +1,75 @@
+"""`edged test-action`: whether a message arrives where an action sends it."""
+
+import secrets
+import time
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from edged import config as configuration
+from edged.actions.desk import receiver_of
+from edged.actions.parcel import parcel
+from edged.actions.receiver import Undelivered
+from edged.cli.options import ConfigPath
+from edged.cli.terminal import say
+from edged.config import Config
+from edged.contracts.errors import ConfigError
+from edged.contracts.message import EventMessage
+from edged.contracts.spelling import hint
+from edged.counts.calendar import box_zone, zone_named
+from edged.flow.clock import iso_utc
+from edged.media.picture import encode_jpeg
+
+app = typer.Typer()
+
+
+@app.command("test-action")
+def test(
+    name: Annotated[str, typer.Argument(help="One of `actions` in config.yaml.")], *, config: ConfigPath
+) -> None:
+    """Send one message by an action of config.yaml, and tell what became of it; exit status 1 when it did not
+    arrive."""
+    settings = configuration.load(config)
+    if (action := settings.actions.get(name)) is None:
+        there_are = f"there are {', '.join(settings.actions) or 'none'}"
+        raise ConfigError(f"no action is called {name!r}; {hint(name, settings.actions, there_are)}")
+    zone = box_zone() if settings.time_zone is None else zone_named(settings.time_zone)
+    sent = parcel(_event(settings), action.share, 0, zone, lambda address: _picture())
+    receiver = receiver_of(name, action)
+    began = time.monotonic()
+    try:
+        receiver.deliver(sent)
+    except Undelivered as error:
+        again = "the daemon would try again" if error.again else "the daemon would give it up"
+        say(f"{name}: it did not arrive: {error} ({again})", "red")
+        raise typer.Exit(1) from None
+    finally:
+        receiver.stop()
+    say(f"{name}: arrived after {time.monotonic() - began:.1f} s: {sent.message.message}", "green")
+    shared = ", ".join(action.share) or "no text, no picture, no recording"
+    say(f"it shares {shared}; of each event it tells the rule, the place, the class and the time")
+
+
+def _event(settings: Config) -> EventMessage:
+    """As of a rule that somebody looks at a text for."""
+    stream = next(iter(settings.streams), "stream")
+    return EventMessage.model_validate(
+        {
+            "node": settings.node,
+            "stream": stream,
+            "seq": 0,
+            "id": secrets.token_hex(12),
+            "event": "rule",
+            "phase": "once",
+            "began_at": iso_utc(time.time()),
+            "rule": "test",
+            "text": "a text that was read or said",
+            "snapshot": "/artefacts/test.jpg",
+        }
+    )
+
+
+def _picture() -> bytes:
+    """Of one colour."""
+    return encode_jpeg(np.full((180, 320, 3), (80, 160, 80), np.uint8))
