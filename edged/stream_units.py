@@ -29,6 +29,7 @@ def stream_unit(
     core: Core, node: str, name: str, stream: StreamSettings, workers: Scheduler, *, store: ArtefactStore
 ) -> StreamUnit:
     """A camera, or what is heard of a source, with the services that it feeds; recordings go to the store."""
+    core.telling.opening(name)
     if stream.listens:
         return _microphone(core, node, name, stream, workers)
     return _camera(core, node, name, stream, workers, store=store)

@@ -43,6 +43,11 @@ class Telling:
         if (mqtt := self.mqtt()) is not None:
             mqtt.publications.stream_state(stream, state)
 
+    def opening(self, stream: str) -> None:
+        """A stream is begun: who switched it on learns it at once, not with its first frame."""
+        if (told := self._states.get(stream)) is not None and not told.enabled:
+            self.state(stream, StreamState(state="offline", fps=0.0, why="its source is being opened"))
+
     def snapshot(self, stream: str, captured_at: float, jpeg: bytes) -> None:
         """A picture of a stream."""
         if (mqtt := self.mqtt()) is not None:
@@ -58,6 +63,11 @@ class Telling:
         if (mqtt := self.mqtt()) is not None:
             for key in gone:
                 mqtt.publications.forget_place(*key)
+
+    def retained(self, topic: str, body: bytes) -> None:
+        """What the broker shall keep on a topic that another program gives; an empty body: nothing."""
+        if (mqtt := self.mqtt()) is not None:
+            mqtt.publications.retained(topic, body)
 
     def repeat(self, mqtt: MqttUnit) -> None:
         """Tell a new connection all that is retained."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from edged import __version__
+from edged.announcing import announce_again
 from edged.config import Config, StreamSettings
 from edged.contracts.errors import NotReady
 from edged.contracts.verb import Verb
@@ -63,6 +64,7 @@ class Wiring:
         core.memory.resize(settings.runtime.memory_bytes())
         base = (settings.node, settings.paths, settings.runtime.workers)
         broker = (settings.mqtt, settings.paths.state)
+        home = settings.homeassistant and settings.homeassistant.prefix
         queue = (*base, settings.requests)
         workers = partial(Scheduler, "frames", _workers(settings), core.counters)
         wishes = {
@@ -71,7 +73,7 @@ class Wiring:
             "jobs": Wish(queue, partial(self._jobs, settings), order=25),
             **(self.stores.wishes(settings) | counts_wish(core, settings)),
             "frames": Wish(base, workers, order=20),
-            "mqtt": Wish((*queue, *broker), partial(self._mqtt, settings), order=30),
+            "mqtt": Wish((*queue, *broker, home), partial(self._mqtt, settings), order=30),
         }
         if self._prepares:
             given = (core, self._now, self.opener(settings), self._services_changed)
@@ -142,6 +144,7 @@ class Wiring:
         return HttpUnit(settings.http, sources)
 
     def _mqtt(self, settings: Config) -> Unit:
+        home = settings.homeassistant
         unit = MqttUnit(
             node=settings.node,
             settings=settings.mqtt,
@@ -154,8 +157,11 @@ class Wiring:
             preparing=self._core.preparing,
             version=__version__,
             durability=settings.requests.durability,
+            **({} if home is None else {"prefix": home.prefix, "born": partial(announce_again, self._core)}),
         )
         self._core.telling.repeat(unit)
+        for topic, body in self._core.home.all():
+            unit.publications.retained(topic, body)
         return unit
 
     def _service(self, settings: Config, name: str, wanted: ServiceSettings) -> Unit:

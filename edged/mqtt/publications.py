@@ -44,6 +44,13 @@ class Publications:
         """There is no such line or zone any more, whoever told of it under the node's name then."""
         self._outbox.forget(Topics(node).place(stream, kind, place), anyway=True)
 
+    def retained(self, topic: str, body: bytes) -> None:
+        """Retained, each of them in its order, though a newer one comes; empty: take back what was."""
+        if body:
+            self._outbox.ring(topic, body, qos=1, retain=True)
+        else:
+            self._outbox.forget(topic, anyway=True)
+
     def health(self, health: Health) -> None:
         """How the daemon is."""
         self._outbox.ring(self._topics.health, _encoded(health))
