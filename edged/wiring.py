@@ -17,6 +17,7 @@ from edged.http.sources import Sources
 from edged.http.status import Status
 from edged.media.fetch import ByteLimit
 from edged.mqtt.broker import EmbeddedBroker
+from edged.mqtt.topics import DISCOVERY
 from edged.mqtt.unit import MqttUnit
 from edged.opening import make_opener, resolve_source
 from edged.repository.opener import Opener
@@ -157,7 +158,8 @@ class Wiring:
             preparing=self._core.preparing,
             version=__version__,
             durability=settings.requests.durability,
-            **({} if home is None else {"prefix": home.prefix, "born": partial(announce_again, self._core)}),
+            prefix=DISCOVERY if home is None else home.prefix,
+            born=None if home is None else partial(announce_again, self._core),
         )
         self._core.telling.repeat(unit)
         for topic, body in self._core.home.all():

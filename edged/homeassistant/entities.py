@@ -1,11 +1,11 @@
-"""Entities of Home Assistant, one function a kind: pure, from names and topics to what discovery says of them.
+"""Entities of Home Assistant, one function a kind: pure, from names and topics to what discovery says of it.
 
-Templates are Jinja as Home Assistant runs it: `value_json` is the message, `this` the entity as it was before.
-A template that gives `None` says that nobody knows; one that gives nothing to an event says that it is of
-another one.
+Templates are Jinja as Home Assistant runs it: `value_json` is the message, `this` the entity as it was
+before. A template that gives `None` says that nobody knows; one that gives an event nothing, that it was
+another one's.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,6 @@ from edged.mqtt.topics import Topics
 
 TOTAL, NOW = "total_increasing", "measurement"
 DIAGNOSTIC = "diagnostic"
-HAPPENED = "happened"
-"""What a rule for moments does."""
 _BESIDE: Mapping[Share, str] = {"text": "text", "picture": "snapshot", "recording": "recording"}
 """The field of an event that needs a switch."""
 
@@ -89,30 +87,32 @@ def rule(name: str, topic: str) -> Entity:
 
 def crossing(name: str, topic: str, share: Collection[Share]) -> Entity:
     """Somebody crosses a line."""
-    return _event("line", name, topic, ("in", "out"), "value_json.direction", share)
+    return _event("line", name, topic, {"in": "in", "out": "out"}, share)
 
 
 def visit(name: str, topic: str, share: Collection[Share]) -> Entity:
     """Somebody comes into a zone, and leaves it."""
-    types = "{'begin': 'entered', 'end': 'left'}.get(value_json.phase)"
-    return _event("zone", name, topic, ("entered", "left"), types, share)
+    return _event("zone", name, topic, {"begin": "entered", "end": "left"}, share)
 
 
 def moment(name: str, topic: str, share: Collection[Share]) -> Entity:
     """A rule for what is over at once."""
-    return _event("rule", name, topic, (HAPPENED,), quoted(HAPPENED), share)
+    return _event("rule", name, topic, {"once": "happened"}, share)
 
 
-def _event(
-    kind: str, name: str, topic: str, types: Sequence[str], type_of: str, share: Collection[Share]
-) -> Entity:
-    """Of all events of a stream those of one line, zone or rule. One that comes again is none."""
-    fields = ["id", "class", "began_at", *(_BESIDE[what] for what in _BESIDE if what in share)]
+def _event(kind: str, name: str, topic: str, types: Mapping[str, str], share: Collection[Share]) -> Entity:
+    """Of all events of a stream those of one line, zone or rule; one that comes again is none.
+
+    `types`: what Home Assistant calls them, of lines by the direction, else by the phase.
+    """
+    by = "direction" if kind == "line" else "phase"
+    fields = ["id", "class", "began_at", *(field for what, field in _BESIDE.items() if what in share)]
     said = ", ".join(f"'{field}': value_json.get('{field}')" for field in fields)
     is_it = f"value_json.event == '{kind}' and value_json.{kind} == {quoted(name)}"
-    known = "(this.attributes.get('id'), this.attributes.get('event_type'))"
+    told = "(this.attributes.get('id'), this.attributes.get('event_type'))"
     template = (
-        f"{{% set type = {type_of} %}}{{% if {is_it} and type and {known} != (value_json.id, type) %}}"
+        f"{{% set type = {types}.get(value_json.{by}) %}}"
+        f"{{% if {is_it} and type and {told} != (value_json.id, type) %}}"
         f"{{{{ {{'event_type': type, {said}}} | to_json }}}}{{% endif %}}"
     )
     return entity(
@@ -122,7 +122,7 @@ def _event(
         readable(name),
         state_topic=topic,
         value_template=template,
-        event_types=list(types),
+        event_types=list(types.values()),
     )
 
 

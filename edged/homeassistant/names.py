@@ -1,7 +1,7 @@
 """Names as Home Assistant wants them: ids of `[A-Za-z0-9_-]` that are the same after each restart.
 
-Topics and ids there have no other characters, and a node, a stream or a line may be called as one likes. So an
-id is what is left of the name, for people, and a hash of all of it, so that no two names have the same id.
+Topics and ids there have no other characters, and a node, a stream or a line may be called as one likes. So
+an id is what is left of the name, for people, and a hash of all of it, so that no two names have the same.
 """
 
 import hashlib

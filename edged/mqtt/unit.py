@@ -48,7 +48,7 @@ class MqttUnit:
         born: Callable[[], object] | None = None,
     ) -> None:
         """`info`: the services that can be asked; `why_not`: why others cannot, by name; `preparing`: what is
-        made in the background, by model; `born`: called when Home Assistant, with this `prefix`, has started."""
+        made in the background, by model; `born`: called when Home Assistant, with this `prefix`, starts."""
         self._topics = Topics(node, prefix)
         self._info = info
         self._why_not = why_not
