@@ -5,10 +5,10 @@ import time
 from edged import __version__
 from edged.config import Config, StreamSettings
 from edged.core import Core
-from edged.homeassistant.devices import Device, ShownBox, ShownStream, devices
+from edged.homeassistant.devices import Announcement, ShownBox, ShownStream, devices
 
 
-def announced(settings: Config) -> list[Device]:
+def announced(settings: Config) -> list[Announcement]:
     """The devices of this configuration; none where Home Assistant is not to know of it."""
     if settings.homeassistant is None:
         return []

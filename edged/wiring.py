@@ -17,7 +17,7 @@ from edged.http.sources import Sources
 from edged.http.status import Status
 from edged.media.fetch import ByteLimit
 from edged.mqtt.broker import EmbeddedBroker
-from edged.mqtt.topics import DISCOVERY
+from edged.mqtt.topics import DISCOVERY, Topics
 from edged.mqtt.unit import MqttUnit
 from edged.opening import make_opener, resolve_source
 from edged.repository.opener import Opener
@@ -147,7 +147,7 @@ class Wiring:
     def _mqtt(self, settings: Config) -> Unit:
         home = settings.homeassistant
         unit = MqttUnit(
-            node=settings.node,
+            topics=Topics(settings.node, DISCOVERY if home is None else home.prefix),
             settings=settings.mqtt,
             intake=self._core.intake(),
             counters=self._core.counters,
@@ -158,7 +158,6 @@ class Wiring:
             preparing=self._core.preparing,
             version=__version__,
             durability=settings.requests.durability,
-            prefix=DISCOVERY if home is None else home.prefix,
             born=None if home is None else partial(announce_again, self._core),
         )
         self._core.telling.repeat(unit)

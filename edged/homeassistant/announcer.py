@@ -14,7 +14,7 @@ from pathlib import Path
 import orjson
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from edged.homeassistant.devices import Device
+from edged.homeassistant.devices import Announcement
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ Messages = Sequence[tuple[str, bytes]]
 _FILE = TypeAdapter(dict[str, dict[str, ToldEntity]])
 
 
-def remembered(told: Told, devices: Sequence[Device], now: float) -> Told:
+def remembered(told: Told, devices: Sequence[Announcement], now: float) -> Told:
     """What is to be kept of what was told, when it shall be told of these devices from now on."""
     ends = {
         topic: {
@@ -57,14 +57,14 @@ def remembered(told: Told, devices: Sequence[Device], now: float) -> Told:
     return {topic: entities for topic, entities in merged.items() if entities}
 
 
-def messages(told: Told, devices: Sequence[Device]) -> dict[str, list[bytes]]:
+def messages(told: Told, devices: Sequence[Announcement]) -> dict[str, list[bytes]]:
     """By topic, in the order in which they must be told."""
     known = {device.topic for device in devices}
     empty = {topic: [b""] for topic in told if topic not in known}
     return empty | {device.topic: _about(device, told.get(device.topic, {})) for device in devices}
 
 
-def _about(device: Device, told: Mapping[str, ToldEntity]) -> list[bytes]:
+def _about(device: Announcement, told: Mapping[str, ToldEntity]) -> list[bytes]:
     gone = {key: one.platform for key, one in told.items() if one.gone is not None}
     before = [orjson.dumps(device.without(gone))] if gone else []
     return [*before, orjson.dumps(device.message())]
@@ -79,7 +79,7 @@ class Announcer:
         self._messages: dict[str, list[bytes]] = {}
         self._lock = threading.Lock()
 
-    def want(self, path: Path, devices: Sequence[Device], now: float) -> Messages:
+    def want(self, path: Path, devices: Sequence[Announcement], now: float) -> Messages:
         """From now on these devices, and no others; `path`: of the file. What must be told therefore."""
         with self._lock:
             if path != self._path:

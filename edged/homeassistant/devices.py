@@ -51,7 +51,7 @@ class ShownBox:
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class Announcement:
     """One discovery message."""
 
     topic: str
@@ -69,14 +69,14 @@ class Device:
         return {**self.about, "cmps": {key: {"p": platform} for key, platform in gone.items()}}
 
 
-def devices(box: ShownBox, settings: HomeAssistantSettings) -> list[Device]:
+def devices(box: ShownBox, settings: HomeAssistantSettings) -> list[Announcement]:
     """All of them; the node first, which the others name."""
     topics = Topics(box.node, settings.prefix)
     streams = (_stream(box, topics, settings, name, stream) for name, stream in box.streams.items())
     return [_node(box, topics), *streams]
 
 
-def _node(box: ShownBox, topics: Topics) -> Device:
+def _node(box: ShownBox, topics: Topics) -> Announcement:
     about = {"name": box.node, "model": "Edge inference", **_linked(box)}
     return _device(
         box, topics, (box.node,), about=about, availability=[_of_node(topics)], shown=entities.box(topics)
@@ -85,7 +85,7 @@ def _node(box: ShownBox, topics: Topics) -> Device:
 
 def _stream(
     box: ShownBox, topics: Topics, settings: HomeAssistantSettings, name: str, stream: ShownStream
-) -> Device:
+) -> Announcement:
     about = {
         "name": f"{box.node} {name}",
         "model": "Microphone" if stream.listens else "Camera",
@@ -136,7 +136,7 @@ def _device(
     about: Mapping[str, Any],
     availability: Sequence[Mapping[str, str]],
     shown: Iterable[Entity],
-) -> Device:
+) -> Announcement:
     own, read = _id(*names), "_".join(map(readable, names))
     components = {
         one.key: {
@@ -152,7 +152,7 @@ def _device(
         "availability": availability,
         "availability_mode": "all",
     }
-    return Device(topics.discovery(own), common, components)
+    return Announcement(topics.discovery(own), common, components)
 
 
 def _id(*names: str) -> str:

@@ -20,7 +20,7 @@ from edged.mqtt.publications import Publications
 from edged.mqtt.request_desk import RequestDesk
 from edged.mqtt.sender import Sender
 from edged.mqtt.settings import MqttSettings
-from edged.mqtt.topics import DISCOVERY, Topics
+from edged.mqtt.topics import Topics
 from edged.requests.journal import Durability, Journal
 
 FLUSH_S = 2.0
@@ -33,7 +33,7 @@ class MqttUnit:
     def __init__(
         self,
         *,
-        node: str,
+        topics: Topics,
         settings: MqttSettings,
         intake: Intake,
         counters: Counters,
@@ -44,12 +44,11 @@ class MqttUnit:
         durability: Durability = "process",
         why_not: Callable[[], dict[str, str]] = dict,
         preparing: Callable[[], dict[str, str]] = dict,
-        prefix: str = DISCOVERY,
         born: Callable[[], object] | None = None,
     ) -> None:
         """`info`: the services that can be asked; `why_not`: why others cannot, by name; `preparing`: what is
-        made in the background, by model; `born`: called when Home Assistant, with this `prefix`, starts."""
-        self._topics = Topics(node, prefix)
+        made in the background, by model; `born`: called when Home Assistant starts."""
+        self._topics = topics
         self._info = info
         self._why_not = why_not
         self._preparing = preparing
