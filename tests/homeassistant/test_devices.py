@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from typing import Any
 
 import jinja2
 import pytest
@@ -155,7 +156,7 @@ def test_texts_pictures_and_recordings_are_told_only_where_they_are_shared():
 
 
 def test_a_line_counts_for_ever_and_by_the_day():
-    counts = {"since": None, "by_class": {}, "hour": None}
+    counts: dict[str, Any] = {"since": None, "by_class": {}, "hour": None}
     some = LineCounts(**{"in": 7}, out=5, today={"in": 3, "out": 2}, **counts)
     unset = LineCounts(**{"in": 7}, out=5, today=None, **counts)
     for name, now, without in (
