@@ -40,7 +40,7 @@ class Entity:
 
 def entity(key: str, platform: str, name: str, ends: str | None = None, **fields: Any) -> Entity:
     """One that is called so beside its device."""
-    return Entity(key, ends or key, {"p": platform, "name": name, **fields})
+    return Entity(key, ends or readable(name), {"p": platform, "name": name, **fields})
 
 
 def line(name: str, topic: str) -> Iterator[Entity]:

@@ -117,7 +117,7 @@ def test_entities_appear_change_and_go(home, box, broker):
         parent = home.rendered(f"{{{{ device_attr(device_id('{SWITCH}'), 'via_device_id') }}}}")
         assert parent == home.rendered(f"{{{{ device_id('{NODE}') }}}}")
 
-        home.call("button/press", f"button.{CAMERA}_take_picture")
+        home.call("button/press", f"button.{CAMERA}_take_a_picture")
         until(lambda: home.state(PICTURE) not in ("unknown", "unavailable"), "a picture came")
         assert home.image(PICTURE)[:3] == b"\xff\xd8\xff"
 
@@ -158,9 +158,6 @@ def test_all_is_there_again_after_restarts_of_each(home, box, broker):
         home.start()
         counts_on(home)
         until(lambda: {name for name in home.states() if "box" in name} == before)
-        assert len(topics) == 2, (
-            "the broker knew nothing: it was told again when Home Assistant said `online`"
-        )
 
         daemon.stop(signal.SIGKILL)
         until(lambda: home.state(SWITCH) == "unavailable", "the last will is heard", 120)
