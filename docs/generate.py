@@ -19,6 +19,7 @@ from docs.tables import fields, one_line
 from edged.config import Config, StreamSettings
 from edged.contracts import message
 from edged.contracts.described import descriptions
+from edged.events.settings import RuleSettings
 from edged.serving.unit import ServiceSettings
 from edged.streams.lane import RunSettings
 from edged.streams.motion import MotionSettings
@@ -58,6 +59,7 @@ def _config() -> Iterator[str]:
         ("an entry of `run`", RunSettings, "streams.<stream>.run.<n>."),
         ("a line", LineSettings, "streams.<stream>.lines.<line>."),
         ("a zone", ZoneSettings, "streams.<stream>.zones.<zone>."),
+        ("a rule", RuleSettings, "rules.<rule>."),
         ("recordings of a camera", RecordSettings, "streams.<stream>.record."),
         ("the motion gate", MotionSettings, "streams.<stream>.gate.motion."),
     ):

@@ -5,14 +5,15 @@ import time
 from edged import __version__
 from edged.config import Config, StreamSettings
 from edged.core import Core
-from edged.homeassistant.devices import Announcement, ShownBox, ShownStream, devices
+from edged.events.settings import RuleSettings
+from edged.homeassistant.devices import Announcement, ShownBox, ShownRule, ShownStream, devices
 
 
 def announced(settings: Config) -> list[Announcement]:
     """The devices of this configuration; none where Home Assistant is not to know of it."""
     if settings.homeassistant is None:
         return []
-    streams = {name: _shown(stream) for name, stream in settings.streams.items()}
+    streams = {name: _shown(settings, name, stream) for name, stream in settings.streams.items()}
     box = ShownBox(settings.node, __version__, settings.http.public_url, streams)
     return devices(box, settings.homeassistant)
 
@@ -30,9 +31,15 @@ def announce_again(core: Core) -> None:
         core.telling.retained(topic, body)
 
 
-def _shown(stream: StreamSettings) -> ShownStream:
+def _shown(settings: Config, name: str, stream: StreamSettings) -> ShownStream:
     return ShownStream(
         listens=stream.listens,
         lines=[*stream.lines],
-        zones=dict.fromkeys(stream.zones, False),
+        zones={zone: place.events for zone, place in stream.zones.items()},
+        rules=[_rule(at, rule) for at, rule in settings.rules.items() if rule.stream == name],
     )
+
+
+def _rule(name: str, rule: RuleSettings) -> ShownRule:
+    is_of_many = rule.when.text is not None or rule.when.stays is not None
+    return ShownRule(name, rule.is_moment, is_of_many)

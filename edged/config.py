@@ -17,6 +17,7 @@ from edged.contracts.services import SERVICES, service
 from edged.contracts.settings import FOLDER, Seconds, Settings
 from edged.counts.calendar import zone_named
 from edged.credentials import credentials, environment
+from edged.events.settings import MOST_RULES, RuleSettings
 from edged.homeassistant.settings import HomeAssistantSettings
 from edged.http.settings import HttpSettings
 from edged.media.source import is_device
@@ -35,6 +36,7 @@ from edged.streams.place_faults import NEEDS, finds_objects, place_faults
 from edged.streams.places import PlacesSettings
 from edged.streams.recordings import RecordSettings
 from edged.streams.rule import PublishSettings
+from edged.streams.rule_faults import rule_faults, sees_objects
 
 ANY_SOURCE = "rtsp://camera"
 """In the place of a source that is missing: it can feed whatever a stream may run."""
@@ -50,8 +52,9 @@ class StreamSettings(PlacesSettings, CameraSettings):
     publish: PublishSettings = PublishSettings()
     """Which results are published."""
     track: bool | str = False
-    """Follow objects from frame to frame, and tell the id of each. `true`, and wherever there are lines or
-    zones: those of the first service that finds objects in boxes; or the name of a service."""
+    """Follow objects from frame to frame, and tell the id of each. `true`, and wherever there are lines,
+    zones, or a rule over `seen`: those of the first service that finds objects in boxes; or the name of a
+    service."""
     record: RecordSettings | None = None
     """Cameras that send encoded video: the newest packets are held in memory, and what is published under
     `on: change`, or `control/record`, writes a recording into the store, as it came. `true`, or how much."""
@@ -126,6 +129,9 @@ class Config(Settings):
     """What is served, by service; those that a stream feeds are added by themselves."""
     streams: Mapping[str, StreamSettings] = Field(default_factory=dict)
     """Cameras, by a name of your choice."""
+    rules: Mapping[str, RuleSettings] = Field(default_factory=dict, max_length=MOST_RULES)
+    """Rules over what streams show, by a name of your choice; docs/rules.md:
+    `{queue: {when: {zone: door/till, count: ">= 4"}, for: 60s}}`."""
     requests: RequestSettings = RequestSettings()
     """Limits of requests."""
     artefacts: ArtefactSettings = ArtefactSettings()
@@ -155,6 +161,19 @@ class Config(Settings):
         """How a service is fulfilled, also one that is not named."""
         return self.services.get(name, ServiceSettings())
 
+    def rules_of(self, stream: str) -> dict[str, RuleSettings]:
+        """The rules over a stream."""
+        return {name: rule for name, rule in self.rules.items() if rule.stream == stream}
+
+    def following(self) -> "Config":
+        """The same, where each stream follows objects over which there is a rule."""
+        followed = {
+            name: stream.model_copy(update={"track": True})
+            for name, stream in self.streams.items()
+            if not stream.track and any(sees_objects(r, stream.run) for r in self.rules_of(name).values())
+        }
+        return self.model_copy(update={"streams": {**self.streams, **followed}})
+
     def wanted_services(self) -> dict[str, ServiceSettings]:
         """All services to serve, those that only a stream names too."""
         fed = [run.service for stream in self.streams.values() for run in stream.run]
@@ -180,6 +199,8 @@ def _name_faults(config: Config) -> Iterator[tuple[str, str]]:
             yield f"streams.{name}.record", fault
         if stream.detect_source is not None and (fault := _detect_fault(stream, stream.detect_source)):
             yield f"streams.{name}.detect_source", fault
+    yield from ((f"rules.{name}", fault) for name in config.rules if (fault := place_fault(name)))
+    yield from rule_faults(config.rules, config.streams, ())
 
 
 def _service_faults(where: str, name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -274,6 +295,7 @@ def examine(path: Path) -> tuple[Config | None, list[str]]:
     tree = with_secrets(with_environment(parsed(path), "", known, faults), Config, folder, faults)
     config = mended(Config, tree, {FOLDER: folder}, faults, {"source": ANY_SOURCE})
     if config is not None:
+        config = config.following()
         for place, fault in _name_faults(config):
             faults.setdefault(place, fault)
         config = _anchored(config, folder)

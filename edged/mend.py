@@ -1,6 +1,6 @@
 """Faulty settings: every fault at once, and what is sound of the rest, so that no fault hides another."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isclass
 from typing import Any, TypeVar, get_args, get_origin
@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from edged.contracts.settings import MISSING, UNKNOWN, meant, worded
+from edged.contracts.settings import LACKING, MISSING, UNKNOWN, meant, worded
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -66,7 +66,7 @@ def mended(
         for fault in found:
             if fault.kind == MISSING and fault.key in fault.holder:
                 continue
-            if fault.place not in settled and not _follows(fault, found):
+            if fault.place not in settled and not _follows(fault, found, settled):
                 told.setdefault(fault.place, []).append(fault.message)
             changed.update(_mend(fault, stand_ins))
         faults |= {place: "\n".join(messages) for place, messages in told.items()}
@@ -115,9 +115,10 @@ def _settings_in(annotation: Any) -> type[BaseModel] | None:
     return next((found for part in get_args(annotation) if (found := _settings_in(part))), None)
 
 
-def _follows(fault: _Fault, others: Sequence[_Fault]) -> bool:
-    """Whether items are too few only since some of them are faulty."""
-    return fault.kind == "too_short" and any(o.place.startswith(f"{fault.place}.") for o in others)
+def _follows(fault: _Fault, others: Sequence[_Fault], settled: Collection[str]) -> bool:
+    """Whether something is too little only since what stands in it is faulty, or was."""
+    within = {"too_short": [other.place for other in others], LACKING: settled}.get(fault.kind, ())
+    return any(place.startswith(f"{fault.place}.") for place in within)
 
 
 def _mend(fault: _Fault, stand_ins: Mapping[str, object]) -> Iterator[str]:

@@ -119,6 +119,92 @@ def test_a_line_that_left_the_configuration_is_taken_back(tmp_path, mosquitto, l
         until(lambda: all(listener.on(f"{TOPIC}/{at}")[-1].payload == b"" for at in ("line/a", "zone/z")))
 
 
+HOME = "homeassistant/device"
+
+
+def retained(broker, *, of=HOME):
+    """What a newcomer finds of the devices: names and keys of entities, by topic."""
+    client = Client(broker.port, f"{of}/+/config", "edged/box/availability")
+    until(lambda: client.on("edged/box/availability"), "what is retained has come")
+    found = {
+        message.topic: json.loads(message.payload)
+        for message in list(client.heard)
+        if message.payload and message.topic.endswith("/config")
+    }
+    client.close()
+    return {about["dev"]["name"]: set(about["cmps"]) for about in found.values()}
+
+
+def test_home_assistant_is_told_of_what_there_is_and_no_more(tmp_path, mosquitto):
+    broker, other, path = mosquitto(), mosquitto(), tmp_path / "config.yaml"
+
+    def write(home="true", places="", to=broker, rules="{}"):
+        text = CONFIG.format(folder=tmp_path, port=to.port, on="every")
+        path.write_text(
+            f"{text.replace('run: [', places + ' run: [')}homeassistant: {home}\nrules: {rules}\n"
+        )
+
+    line = "lines: {a: {from: [0, 0.5], to: [1, 0.5]}},"
+    rule = "{plate: {when: {text: A, stream: door}}, visitor: {when: {line: door/a}}, off: {when: {offline: door}}}"
+    write(places=line, rules=rule.replace("plate: {when: {text: A, stream: door}}, ", ""))
+    with running(path) as daemon:
+        until(lambda: retained(broker).keys() == {"box", "box door"}, "the box and the stream")
+        first = retained(broker)["box door"]
+        assert sum(key.startswith("line_a_") for key in first) == 5
+        assert {key.partition("_")[0] for key in first if "visitor" in key or "off" in key} == {"rule"}
+
+        def after(**settings):
+            write(**settings)
+            daemon.reload()
+
+        after()
+        until(lambda: retained(broker)["box door"] == {"enabled", "state", "fps"}, "the line is gone")
+        after(home="{share: [picture]}")
+        until(lambda: retained(broker)["box door"] >= {"picture", "take_picture"}, "a picture")
+        after(home="{prefix: ha}")
+        until(lambda: retained(broker, of="ha/device").keys() == {"box", "box door"}, "elsewhere")
+        assert retained(broker) == {}
+        after(to=other)
+        until(lambda: retained(other).keys() == {"box", "box door"}, "at another broker")
+        assert retained(other)["box door"] == {"enabled", "state", "fps"}
+        after(home="false", to=other)
+        until(lambda: retained(other) == {}, "nothing any more")
+
+
+def test_home_assistant_that_has_started_is_told_again(tmp_path, mosquitto):
+    broker, path = mosquitto(), tmp_path / "config.yaml"
+    path.write_text(CONFIG.format(folder=tmp_path, port=broker.port, on="every") + "homeassistant: true\n")
+    with running(path):
+        listener = Client(broker.port, f"{HOME}/+/config")
+        until(lambda: len(listener.heard) >= 2)
+        heard = len(listener.heard)
+        listener.publish("homeassistant/status", b"offline")
+        listener.publish("homeassistant/status", b"online")
+        until(lambda: len(listener.heard) == heard + 2, "both devices, once")
+        assert [m.payload for m in listener.heard[heard:]] == [m.payload for m in listener.heard[:2]]
+        listener.close()
+
+
+def test_a_switch_is_told_before_the_first_frame(tmp_path, mosquitto, listen):
+    broker, path = mosquitto(), tmp_path / "config.yaml"
+    path.write_text(CONFIG.format(folder=tmp_path, port=broker.port, on="every"))
+    listener = listen(broker)
+
+    def enabled():
+        said = listener.on(f"{TOPIC}/state")
+        return StreamState.model_validate_json(said[-1].payload).enabled if said else None
+
+    with running(path) as daemon:
+        until(lambda: enabled() is True)
+        listener.publish("edged/box/control/switch", b'{"stream": "door", "enabled": false}')
+        until(lambda: enabled() is False, "it is off")
+        listener.publish("edged/box/control/switch", b'{"stream": "door", "enabled": true}')
+        until(lambda: enabled() is True, "it is on")
+        first = [m for m in listener.on(f"{TOPIC}/state") if b"is being opened" in m.payload]
+        assert len(first) == 1, "though it has no frame yet, and never will"
+    assert daemon.config.streams
+
+
 def test_what_waits_for_a_broker_that_is_away_is_seen_in_health_and_metrics(tmp_path):
     path, http = tmp_path / "config.yaml", free_port()
     text = CONFIG.format(folder=tmp_path, port=free_port(), on="every")

@@ -22,6 +22,8 @@ FOLDER = "folder"
 """Key of pydantic's validation context: the folder at which relative paths start."""
 UNKNOWN, MISSING = "extra_forbidden", "missing"
 """What pydantic calls a key that there is not, and one that must be there."""
+LACKING = "lacking"
+"""What a value is called that is wrong only for what is not there: that may be faulty, and told by itself."""
 _LIKENESS = 0.6
 """From which on a key is taken for another one that was misspelt."""
 

@@ -52,6 +52,10 @@ class Calendar:
         past = (at + offset.total_seconds()) % 3600
         return at - past, at - past + 3600
 
+    def clock(self, at: float) -> str:
+        """What a clock on the wall shows, such as 06:00."""
+        return self._local(at).strftime("%H:%M")
+
     def iso(self, at: float) -> str:
         """With the distance from UTC, such as 2026-10-25T02:00:00+02:00."""
         return self._local(at).isoformat(timespec="seconds")

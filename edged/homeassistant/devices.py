@@ -22,8 +22,10 @@ class ShownRule:
     """A rule of a stream, as far as it is shown."""
 
     name: str
-    is_moment: bool
+    is_moment: bool = False
     """It only has moments, no beginning and end."""
+    is_of_many: bool = False
+    """It holds for each of several by itself, such as each who stays for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,8 @@ def _while_it_runs(
     for rule in stream.rules:
         if rule.is_moment:
             yield entities.moment(rule.name, events, share)
+        if rule.is_of_many:
+            yield entities.each(rule.name, events, share)
 
 
 def _device(

@@ -100,6 +100,11 @@ def moment(name: str, topic: str, share: Collection[Share]) -> Entity:
     return _event("rule", name, topic, {"once": "happened"}, share)
 
 
+def each(name: str, topic: str, share: Collection[Share]) -> Entity:
+    """A rule that holds for each of several by itself."""
+    return _event("rule", name, topic, {"begin": "began", "end": "ended"}, share)
+
+
 def _event(kind: str, name: str, topic: str, types: Mapping[str, str], share: Collection[Share]) -> Entity:
     """Of all events of a stream those of one line, zone or rule; one that comes again is none.
 

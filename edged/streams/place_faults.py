@@ -28,11 +28,15 @@ def place_faults(
     counted = [key for key in ("lines", "zones") if getattr(places, key)]
     if run is None:
         yield from ((key, f"counts objects, and {NEEDS}") for key in counted)
-        return
-    if not counted:
-        return
-    seldom = LINES_S if places.lines else ZONES_S
-    why = f"with `{counted[0]}` somebody must look every {seldom:g} s at least"
+    elif counted:
+        yield from seldom_faults(run, gate, LINES_S if places.lines else ZONES_S, f"`{counted[0]}`")
+
+
+def seldom_faults(
+    run: RunSettings, gate: GateSettings, seldom: float, what: str
+) -> Iterator[tuple[str, str]]:
+    """Why objects are not looked at every so many seconds, by key. `what` wants that."""
+    why = f"with {what} somebody must look every {seldom:g} s at least"
     if gate.key_frames_only is True:
         yield "gate.key_frames_only", f"key frames come too seldom: {why}; leave it out"
     if gate.fps is not None and gate.fps < 1 / seldom:

@@ -62,6 +62,8 @@ class ZoneSettings(CountedSettings):
         tuple[Place, ...], Field(min_length=3, max_length=MOST_CORNERS), AfterValidator(_is_simple)
     ]
     """Its corners, [x, y] each, in the order of a walk around it."""
+    events: bool = False
+    """An event when somebody comes into it, and one when they have gone."""
 
 
 class PlacesSettings(Settings):

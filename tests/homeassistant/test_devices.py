@@ -17,7 +17,7 @@ ODD = 'entrance\'s "x" {{ 救命 %} \\'
 DOOR = ShownStream(
     lines=["entrance", ODD],
     zones={"till": True, "救命": False},
-    rules=[ShownRule("queue", is_moment=False), ShownRule("visitor", is_moment=True)],
+    rules=[ShownRule("queue"), ShownRule("visitor", is_moment=True), ShownRule("plate", is_of_many=True)],
 )
 BOX = ShownBox("shop-1", "0.2.0", "https://shop.lan", {"door": DOOR, "mic": ShownStream(listens=True)})
 NOTHING, ALL = HomeAssistantSettings(), HomeAssistantSettings(share=("text", "picture", "recording"))
@@ -115,7 +115,7 @@ def test_names_that_look_alike_are_two_devices_with_entities_of_their_own():
 
 
 def test_a_line_and_a_zone_and_a_rule_of_one_name_are_three_entities():
-    stream = ShownStream(lines=["a"], zones={"a": True}, rules=[ShownRule("a", True), ShownRule("b", False)])
+    stream = ShownStream(lines=["a"], zones={"a": True}, rules=[ShownRule("a", True), ShownRule("b")])
     (_, door) = devices(ShownBox("shop", "1", None, {"door": stream}), NOTHING)
     assert sum(fields["name"] == "a" for fields in door.components.values()) == 4
 
@@ -129,7 +129,7 @@ def test_availability_is_that_of_the_node_and_of_the_stream():
     for state, there in (("online", "online"), ("stalled", "offline"), ("offline", "offline")):
         assert rendered(stream["value_template"], StreamState(state=state, fps=1, why="")) == there
     own = {one["name"] for one in both["cmps"].values() if one.get("availability") == [node]}
-    assert own == {"Enabled", "State", "queue"}, "what is known of a stream that is off"
+    assert own == {"Enabled", "State", "queue", "plate"}, "what is known of a stream that is off"
     assert told()["shop-1"]["availability"] == [node]
 
 
@@ -223,6 +223,15 @@ def test_a_moment_is_an_event_of_its_rule():
     assert happens("shop-1 door", "entrance", crossed) is None, "the crossing has an event of its own"
 
 
+def test_each_that_a_rule_finds_is_an_event():
+    read = event(event="rule", rule="plate", phase="begin", text="AB-123")
+    assert happens("shop-1 door", "plate", read)["event_type"] == "began"
+    gone = event(event="rule", rule="plate", phase="end", reason="over", text="AB-123")
+    assert happens("shop-1 door", "plate", gone)["event_type"] == "ended"
+    assert entity("shop-1 door", p="binary_sensor", name="plate")
+    assert not entities("shop-1 door", p="event", name="queue")
+
+
 def test_an_event_that_comes_again_has_not_happened_again():
     came = event(event="zone", zone="till", phase="begin")
     before = happens("shop-1 door", "till", came)
@@ -298,7 +307,7 @@ def test_states_are_short():
 def test_fifty_streams_with_all_that_they_may_have(share):
     names = ["名" * 60 + f"{i:04}" for i in range(32)]  # the longest that there may be
     full = ShownStream(
-        lines=names, zones=dict.fromkeys(names, True), rules=[ShownRule(name, False) for name in names]
+        lines=names, zones=dict.fromkeys(names, True), rules=[ShownRule(name) for name in names]
     )
     box = ShownBox("名" * 64, "0.2.0", None, {f"{i}" + "名" * 60: full for i in range(50)})
     shown = devices(box, share)
