@@ -139,19 +139,17 @@ def test_home_assistant_is_told_of_what_there_is_and_no_more(tmp_path, mosquitto
     broker, other, path = mosquitto(), mosquitto(), tmp_path / "config.yaml"
 
     def write(home="true", places="", to=broker, rules="{}"):
-        text = CONFIG.format(folder=tmp_path, port=to.port, on="every")
-        path.write_text(
-            f"{text.replace('run: [', places + ' run: [')}homeassistant: {home}\nrules: {rules}\n"
-        )
+        text = CONFIG.format(folder=tmp_path, port=to.port, on="every").replace("run: [", f"{places} run: [")
+        path.write_text(f"{text}homeassistant: {home}\nrules: {rules}\n")
 
     line = "lines: {a: {from: [0, 0.5], to: [1, 0.5]}},"
-    rule = "{plate: {when: {text: A, stream: door}}, visitor: {when: {line: door/a}}, off: {when: {offline: door}}}"
-    write(places=line, rules=rule.replace("plate: {when: {text: A, stream: door}}, ", ""))
+    write(places=line, rules="{visitor: {when: {line: door/a}}, off: {when: {offline: door}}}")
     with running(path) as daemon:
         until(lambda: retained(broker).keys() == {"box", "box door"}, "the box and the stream")
         first = retained(broker)["box door"]
         assert sum(key.startswith("line_a_") for key in first) == 5
-        assert {key.partition("_")[0] for key in first if "visitor" in key or "off" in key} == {"rule"}
+        ends = [key.endswith("_event") for key in first if key.startswith("rule_")]
+        assert sorted(ends) == [False, True], "one that lasts, and one for a moment"
 
         def after(**settings):
             write(**settings)
@@ -185,7 +183,7 @@ def test_home_assistant_that_has_started_is_told_again(tmp_path, mosquitto):
         listener.close()
 
 
-def test_a_switch_is_told_before_the_first_frame(tmp_path, mosquitto, listen):
+def test_a_switch_turns_a_stream_off_and_on(tmp_path, mosquitto, listen):
     broker, path = mosquitto(), tmp_path / "config.yaml"
     path.write_text(CONFIG.format(folder=tmp_path, port=broker.port, on="every"))
     listener = listen(broker)
@@ -194,15 +192,25 @@ def test_a_switch_is_told_before_the_first_frame(tmp_path, mosquitto, listen):
         said = listener.on(f"{TOPIC}/state")
         return StreamState.model_validate_json(said[-1].payload).enabled if said else None
 
-    with running(path) as daemon:
+    with running(path):
         until(lambda: enabled() is True)
-        listener.publish("edged/box/control/switch", b'{"stream": "door", "enabled": false}')
-        until(lambda: enabled() is False, "it is off")
-        listener.publish("edged/box/control/switch", b'{"stream": "door", "enabled": true}')
-        until(lambda: enabled() is True, "it is on")
-        first = [m for m in listener.on(f"{TOPIC}/state") if b"is being opened" in m.payload]
-        assert len(first) == 1, "though it has no frame yet, and never will"
-    assert daemon.config.streams
+        for on in (False, True):
+            order = {"stream": "door", "enabled": on}
+            listener.publish("edged/box/control/switch", json.dumps(order).encode())
+            until(lambda on=on: enabled() is on, "it is told")
+
+
+def test_a_stream_that_is_switched_on_says_so_before_its_first_frame():
+    telling = Core(Counters()).telling
+    telling.opening("door")
+    assert telling.states() == {}, "a daemon that starts says nothing yet"
+    telling.state("door", StreamState(state="offline", fps=0, why=OFF, enabled=False))
+    telling.opening("door")
+    opening = StreamState(state="offline", fps=0, why="its source is being opened")
+    assert telling.states() == {"door": opening}
+    telling.state("door", running := StreamState(state="online", fps=5, why=""))
+    telling.opening("door")
+    assert telling.states() == {"door": running}
 
 
 def test_what_waits_for_a_broker_that_is_away_is_seen_in_health_and_metrics(tmp_path):
