@@ -1,12 +1,17 @@
 """Home Assistant: from the configuration to what it is told, and when."""
 
+import contextlib
+import threading
 import time
 
 from edged import __version__
 from edged.config import Config, StreamSettings
+from edged.contracts.errors import NotReady
+from edged.contracts.verb import Verb
 from edged.core import Core
 from edged.events.settings import RuleSettings
 from edged.homeassistant.devices import Announcement, ShownBox, ShownRule, ShownStream, devices
+from edged.homeassistant.settings import HomeAssistantSettings
 
 
 def announced(settings: Config) -> list[Announcement]:
@@ -25,10 +30,18 @@ def announce(core: Core, settings: Config) -> None:
         core.telling.retained(topic, body)
 
 
-def announce_again(core: Core) -> None:
-    """Home Assistant has started, and knows nothing."""
+def announce_again(core: Core, settings: HomeAssistantSettings, snapshot: Verb) -> None:
+    """Home Assistant has started, and knows nothing; pictures are not retained, so it is shown new ones."""
     for topic, body in core.home.all():
         core.telling.retained(topic, body)
+    if "picture" in settings.share:
+        threading.Thread(target=_show, args=(snapshot,), name="pictures", daemon=True).start()
+
+
+def _show(snapshot: Verb) -> None:
+    """In a thread of its own: pictures are encoded, and the broker's connection waits for nobody."""
+    with contextlib.suppress(NotReady):  # no camera has a picture yet
+        snapshot({})
 
 
 def _shown(settings: Config, name: str, stream: StreamSettings) -> ShownStream:

@@ -65,7 +65,7 @@ class Wiring:
         core.memory.resize(settings.runtime.memory_bytes())
         base = (settings.node, settings.paths, settings.runtime.workers)
         broker = (settings.mqtt, settings.paths.state)
-        home = settings.homeassistant and settings.homeassistant.prefix
+        home = settings.homeassistant
         queue = (*base, settings.requests)
         workers = partial(Scheduler, "frames", _workers(settings), core.counters)
         wishes = {
@@ -158,7 +158,7 @@ class Wiring:
             preparing=self._core.preparing,
             version=__version__,
             durability=settings.requests.durability,
-            born=None if home is None else partial(announce_again, self._core),
+            born=None if home is None else partial(announce_again, self._core, home, self._verbs["snapshot"]),
         )
         self._core.telling.repeat(unit)
         for topic, body in self._core.home.all():

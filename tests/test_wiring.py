@@ -7,13 +7,16 @@ from contextlib import contextmanager
 
 import pytest
 
+from edged.announcing import announce_again
 from edged.artefacts.settings import ArtefactSettings
 from edged.config import Config, PathSettings
+from edged.contracts.errors import NotReady
 from edged.contracts.message import StreamState
 from edged.control import OFF
 from edged.core import Core
 from edged.daemon import Daemon
 from edged.flow.counters import Counters
+from edged.homeassistant.settings import HomeAssistantSettings
 from edged.http.server import HttpUnit
 from edged.http.settings import HttpSettings
 from edged.runtimes.devices import RuntimeSettings
@@ -181,6 +184,22 @@ def test_home_assistant_that_has_started_is_told_again(tmp_path, mosquitto):
         until(lambda: len(listener.heard) == heard + 2, "both devices, once")
         assert [m.payload for m in listener.heard[heard:]] == [m.payload for m in listener.heard[:2]]
         listener.close()
+
+
+@pytest.mark.parametrize("share", [(), ("text",), ("picture",)])
+def test_home_assistant_that_has_started_is_shown_pictures_where_they_are_shared(share):
+    shown = threading.Event()
+
+    def snapshot(fields):
+        assert fields == {}
+        shown.set()
+        raise NotReady("no stream has a frame yet")
+
+    announce_again(Core(Counters()), HomeAssistantSettings(share=share), snapshot)
+    for thread in threading.enumerate():
+        if thread.name == "pictures":
+            thread.join(30)
+    assert shown.is_set() is ("picture" in share)
 
 
 def test_a_switch_turns_a_stream_off_and_on(tmp_path, mosquitto, listen):

@@ -129,6 +129,12 @@ def test_entities_appear_change_and_go(home, box, broker):
         until(lambda: home.state(SWITCH) == "on", "the switch is on again")
         counts_on(home)
 
+        home.stop()
+        home.start()
+        until(
+            lambda: home.state(PICTURE) not in ("unknown", "unavailable", None), "it is shown a new picture"
+        )
+
         box.write(f"lines: {{{LINE}}}\n    {ZONE}", OTHER)
         daemon.process.send_signal(signal.SIGHUP)
         until(lambda: home.state(GONE) is None, "the line that is gone is gone")
