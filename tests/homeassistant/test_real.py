@@ -4,10 +4,16 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from edged.contracts.message import StreamState
+from edged.homeassistant.announcer import Announcer
+from edged.homeassistant.devices import ShownBox, ShownRule, ShownStream, devices
+from edged.homeassistant.names import readable
+from edged.homeassistant.settings import HomeAssistantSettings
 from tests.broker import until
 from tests.e2e.box import EDGED, Client, running
 from tests.e2e.test_counts import SQUARE, SYNCED, write_walk
@@ -40,6 +46,7 @@ OTHER = "\n  Ladentur: {{source: {0}/walk.mp4, run: [object-detection], zones: {
 CAMERA = "box_ladentur"
 COUNT, GONE, WHO = f"sensor.{CAMERA}_middle_in", f"sensor.{CAMERA}_aside_in", f"sensor.{CAMERA}_whole"
 SWITCH, STATE, PICTURE = f"switch.{CAMERA}_enabled", f"sensor.{CAMERA}_state", f"image.{CAMERA}_picture"
+ALL = HomeAssistantSettings(share=("text", "picture", "recording"))
 NODE = "binary_sensor.box_problem"
 
 
@@ -174,6 +181,41 @@ def test_all_is_there_again_after_restarts_of_each(home, box, broker):
         assert {name for name in home.states() if "box" in name} == {
             name for name in before if "aside" not in name
         }
+
+
+def test_fifty_streams_of_odd_names_are_taken_and_taken_back(home, broker, tmp_path):
+    names = ["tür", "tur", "救命", "救 命", "{{ x }}", "'\"\\", "🚪", "%}", "-", "None", *map(str, range(40))]
+    places = ["till", 'entrance\'s "x" {% raw %}', "救命", "a.b"]
+    rules = [ShownRule("queue"), ShownRule("救命", is_of_many=True), ShownRule("{{", is_moment=True)]
+    full = ShownStream(lines=places, zones=dict.fromkeys(places, True), rules=rules)
+    box = ShownBox("shöp 1", "0.2.0", "https://shop.lan", dict.fromkeys(names, full))
+    wanted = devices(box, ALL)
+    announcer, client = Announcer(), Client(broker.port, "answers")
+    others = home.states().keys()
+
+    def ours():
+        return home.states().keys() - others
+
+    def say(topic, body):
+        client._client.publish(topic, body, qos=1, retain=True).wait_for_publish()
+
+    def tell(devices):
+        for topic, body in announcer.want(tmp_path / "told.json", devices, 0.0):
+            say(topic, body)
+
+    tell(wanted)
+    until(lambda: len(ours()) == sum(len(one.components) for one in wanted), "an entity for each", 240)
+    assert sum(name.startswith("event.") for name in ours()) == 50 * (4 + 4 + 2)
+    state = StreamState(state="offline", fps=0.0, why="").model_dump_json().encode()
+    say("edged/shöp 1/availability", b"online")
+    say("edged/shöp 1/stream/救命/state", state)
+    until(lambda: home.state(f"switch.shop_1_{readable('救命')}_enabled") == "on", "that one")
+    tell(devices(replace(box, streams=dict.fromkeys(names[:10], replace(full, lines=[]))), ALL))
+    until(lambda: len(ours()) == 4 + 10 * (5 + 8 + 4), "those that are left", 240)
+    tell([])
+    until(lambda: not ours(), "none", 240)
+    client.close()
+    assert not home.complaints()
 
 
 def forget(port):
