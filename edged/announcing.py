@@ -3,15 +3,17 @@
 import contextlib
 import threading
 import time
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from edged import __version__
 from edged.config import Config, StreamSettings
 from edged.contracts.errors import NotReady
 from edged.contracts.verb import Verb
-from edged.core import Core
 from edged.events.settings import RuleSettings
 from edged.homeassistant.devices import Announcement, ShownBox, ShownRule, ShownStream, devices
-from edged.homeassistant.settings import HomeAssistantSettings
+from edged.mqtt.topics import Topics
+from edged.telling import Telling
 
 
 def announced(settings: Config) -> list[Announcement]:
@@ -23,19 +25,29 @@ def announced(settings: Config) -> list[Announcement]:
     return devices(box, settings.homeassistant)
 
 
-def announce(core: Core, settings: Config) -> None:
+def announce(telling: Telling, settings: Config) -> None:
     """Tell Home Assistant what changed."""
     path = settings.paths.state / "homeassistant.json"
-    for topic, body in core.home.want(path, announced(settings), time.time()):
-        core.telling.retained(topic, body)
+    telling.to_home(telling.home.want(path, announced(settings), time.time()))
 
 
-def announce_again(core: Core, settings: HomeAssistantSettings, snapshot: Verb) -> None:
-    """Home Assistant has started, and knows nothing; pictures are not retained, so it is shown new ones."""
-    for topic, body in core.home.all():
-        core.telling.retained(topic, body)
-    if "picture" in settings.share:
-        threading.Thread(target=_show, args=(snapshot,), name="pictures", daemon=True).start()
+def topics_of(settings: Config) -> Topics:
+    """Those of the node, and of Home Assistant for it."""
+    home = settings.homeassistant
+    return Topics(settings.node) if home is None else Topics(settings.node, home.prefix)
+
+
+def birth(telling: Telling, settings: Config, verbs: Mapping[str, Verb]) -> Callable[[], None] | None:
+    """What is done when Home Assistant has started; none: nobody wants to know."""
+    home = settings.homeassistant
+    return None if home is None else partial(_tell_again, telling, "picture" in home.share, verbs)
+
+
+def _tell_again(telling: Telling, shows: bool, verbs: Mapping[str, Verb]) -> None:
+    """It knows nothing; and pictures are not retained, so it is shown new ones."""
+    telling.to_home(telling.home.all())
+    if shows:
+        threading.Thread(target=_show, args=(verbs["snapshot"],), name="pictures", daemon=True).start()
 
 
 def _show(snapshot: Verb) -> None:

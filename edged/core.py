@@ -10,7 +10,6 @@ from edged.counts.desk import CountDesk
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.flow.units import Units
-from edged.homeassistant.announcer import Announcer
 from edged.requests.jobs import JobDesk
 from edged.requests.queue import RequestQueue
 from edged.runtimes.devices import RuntimeSettings
@@ -36,8 +35,6 @@ class Core:
         self.views = LiveViews()
         self.units = Units()
         self.telling = Telling(self.units, sinks)
-        self.home = Announcer()
-        """What Home Assistant knows."""
         self.waiting = Waiting()
         """Utterances that wait, on all microphones."""
 

@@ -133,7 +133,7 @@ class Daemon:
         self.core.table.want(self.config.wanted_services())
         failures = self.core.units.reconcile(wishes)
         forget_events(self.core, self.config, self._switches.off())
-        announce(self.core, self.config)
+        announce(self.core.telling, self.config)
         self._systemd.tell("READY=1", f"STATUS={len(wishes) - len(failures)} of {len(wishes)} units run")
         self._announce()
         return failures

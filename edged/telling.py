@@ -7,6 +7,7 @@ from edged.contracts.message import LineCounts, StreamState, ZoneCounts
 from edged.counts.book import PlaceKey
 from edged.flow.clock import iso_utc
 from edged.flow.units import Units
+from edged.homeassistant.announcer import Announcer, Messages
 from edged.http.server import HttpUnit
 from edged.mqtt.unit import MqttUnit
 from edged.streams.publisher import Sink
@@ -24,6 +25,8 @@ class Telling:
         self._states: dict[str, StreamState] = {}
         self._events: dict[tuple[str, str], bytes] = {}
         """The last message by stream and service, of those that the broker retains."""
+        self.home = Announcer()
+        """What Home Assistant is told."""
 
     def mqtt(self) -> MqttUnit | None:
         """The connection to the broker, while it runs."""
@@ -64,10 +67,11 @@ class Telling:
             for key in gone:
                 mqtt.publications.forget_place(*key)
 
-    def retained(self, topic: str, body: bytes) -> None:
-        """What the broker shall keep on a topic that another program gives; an empty body: nothing."""
+    def to_home(self, messages: Messages) -> None:
+        """Home Assistant shall know this."""
         if (mqtt := self.mqtt()) is not None:
-            mqtt.publications.retained(topic, body)
+            for topic, body in messages:
+                mqtt.publications.retained(topic, body)
 
     def repeat(self, mqtt: MqttUnit) -> None:
         """Tell a new connection all that is retained."""
@@ -75,6 +79,8 @@ class Telling:
             mqtt.publications.stream_state(stream, state)
         for (stream, service), body in self._events.copy().items():
             mqtt.publications.result(stream, service, body, retain=True)
+        for topic, body in self.home.all():
+            mqtt.publications.retained(topic, body)
 
     def keep_only(self, told: Collection[tuple[str, str]]) -> None:
         """Take back the retained messages of other streams and services than these."""

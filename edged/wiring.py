@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from edged import __version__
-from edged.announcing import announce_again
+from edged.announcing import birth, topics_of
 from edged.config import Config, StreamSettings
 from edged.contracts.errors import NotReady
 from edged.contracts.verb import Verb
@@ -17,7 +17,6 @@ from edged.http.sources import Sources
 from edged.http.status import Status
 from edged.media.fetch import ByteLimit
 from edged.mqtt.broker import EmbeddedBroker
-from edged.mqtt.topics import DISCOVERY, Topics
 from edged.mqtt.unit import MqttUnit
 from edged.opening import make_opener, resolve_source
 from edged.repository.opener import Opener
@@ -65,7 +64,6 @@ class Wiring:
         core.memory.resize(settings.runtime.memory_bytes())
         base = (settings.node, settings.paths, settings.runtime.workers)
         broker = (settings.mqtt, settings.paths.state)
-        home = settings.homeassistant
         queue = (*base, settings.requests)
         workers = partial(Scheduler, "frames", _workers(settings), core.counters)
         wishes = {
@@ -74,7 +72,7 @@ class Wiring:
             "jobs": Wish(queue, partial(self._jobs, settings), order=25),
             **(self.stores.wishes(settings) | counts_wish(core, settings)),
             "frames": Wish(base, workers, order=20),
-            "mqtt": Wish((*queue, *broker, home), partial(self._mqtt, settings), order=30),
+            "mqtt": Wish((*queue, *broker, settings.homeassistant), partial(self._mqtt, settings), order=30),
         }
         if self._prepares:
             given = (core, self._now, self.opener(settings), self._services_changed)
@@ -145,9 +143,8 @@ class Wiring:
         return HttpUnit(settings.http, sources)
 
     def _mqtt(self, settings: Config) -> Unit:
-        home = settings.homeassistant
         unit = MqttUnit(
-            topics=Topics(settings.node, DISCOVERY if home is None else home.prefix),
+            topics=topics_of(settings),
             settings=settings.mqtt,
             intake=self._core.intake(),
             counters=self._core.counters,
@@ -158,11 +155,9 @@ class Wiring:
             preparing=self._core.preparing,
             version=__version__,
             durability=settings.requests.durability,
-            born=None if home is None else partial(announce_again, self._core, home, self._verbs["snapshot"]),
+            born=birth(self._core.telling, settings, self._verbs),
         )
         self._core.telling.repeat(unit)
-        for topic, body in self._core.home.all():
-            unit.publications.retained(topic, body)
         return unit
 
     def _service(self, settings: Config, name: str, wanted: ServiceSettings) -> Unit:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from edged.announcing import announce_again
+from edged.announcing import birth
 from edged.artefacts.settings import ArtefactSettings
 from edged.config import Config, PathSettings
 from edged.contracts.errors import NotReady
@@ -195,11 +195,13 @@ def test_home_assistant_that_has_started_is_shown_pictures_where_they_are_shared
         shown.set()
         raise NotReady("no stream has a frame yet")
 
-    announce_again(Core(Counters()), HomeAssistantSettings(share=share), snapshot)
+    settings = Config(homeassistant=HomeAssistantSettings(share=share))
+    birth(Core(Counters()).telling, settings, {"snapshot": snapshot})()
     for thread in threading.enumerate():
         if thread.name == "pictures":
             thread.join(30)
     assert shown.is_set() is ("picture" in share)
+    assert birth(Core(Counters()).telling, Config(), {}) is None, "nobody listens where it is off"
 
 
 def test_a_switch_turns_a_stream_off_and_on(tmp_path, mosquitto, listen):
