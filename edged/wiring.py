@@ -161,8 +161,7 @@ class Wiring:
         return unit
 
     def _service(self, settings: Config, name: str, wanted: ServiceSettings) -> Unit:
-        opener = self.opener(settings)
-        return ServiceUnit(name, wanted, opener, self._core.table, self._services_changed)
+        return ServiceUnit(name, wanted, self.opener(settings), self._core.table, self._services_changed)
 
     def _demand(self, settings: Config) -> Unit:
         core, changed = self._core, self._services_changed
