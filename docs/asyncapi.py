@@ -20,7 +20,8 @@ PARAMETERS = {
     "zone": "Name of a zone of the stream.",
     "rule": "Name of a rule in config.yaml.",
     "request_id": "The request's, percent-escaped.",
-    "verb": "`reload`, `enable`, `disable`, `snapshot`, ...",
+    "device": "Id of the box, of a camera or of a microphone, for Home Assistant.",
+    "verb": "`reload`, `switch`, `enable`, `disable`, `snapshot`, ...",
 }
 
 
@@ -119,6 +120,14 @@ TOPICS = (
         message.ControlAnswer,
         "what came of a command",
     ),
+    Topic(
+        "discovery",
+        "homeassistant/device/{device}/config",
+        {"type": "object", "required": ["dev", "o", "cmps"]},
+        "what Home Assistant shall know of the box, or of a stream, where `homeassistant` says so, which may "
+        "name another prefix. The form is Home Assistant's; an empty message takes it back",
+        retained=True,
+    ),
 )
 """In the order of the document."""
 
@@ -132,7 +141,12 @@ def asyncapi() -> dict[str, Any]:
         "commands; the message is a JSON object, or empty",
         {"command": {"payload": {"type": "object"}}},
     )
-    operations = {
+    channels["birth"] = _named(
+        "homeassistant/status",
+        "Home Assistant has started: all that it shall know is told again",
+        {"birth": {"payload": {"type": "string"}, "contentType": "text/plain"}},
+    )
+    operations: dict[str, Any] = {
         topic.name: {"action": "send", "channel": {"$ref": f"#/channels/{topic.name}"}} for topic in TOPICS
     }
     operations["control"] = {
@@ -140,6 +154,7 @@ def asyncapi() -> dict[str, Any]:
         "channel": {"$ref": "#/channels/control"},
         "reply": {"channel": {"$ref": "#/channels/controlResponse"}},
     }
+    operations["birth"] = {"action": "receive", "channel": {"$ref": "#/channels/birth"}}
     for service in served:
         channels |= _service_channels(service)
         operations |= _service_operations(service)

@@ -21,6 +21,7 @@ from edged.counts.calendar import zone_named
 from edged.credentials import credentials, environment
 from edged.events.event_settings import EventSettings
 from edged.events.settings import MOST_RULES, RuleSettings
+from edged.homeassistant.settings import HomeAssistantSettings
 from edged.http.settings import HttpSettings
 from edged.media.source import is_device
 from edged.mend import mended
@@ -155,11 +156,20 @@ class Config(Settings):
     """By which days and hours are counted, such as Europe/Berlin; none: the box's."""
     health_every: Seconds = 30.0
     """Seconds between two messages on `edged/<node>/health`."""
+    homeassistant: HomeAssistantSettings | None = None
+    """Home Assistant, at the same broker, finds the box and what its cameras see: docs/homeassistant.md.
+    `true`, or how."""
 
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, name: str | None) -> str | None:
         return name if name is None else zone_named(name).key
+
+    @field_validator("homeassistant", mode="before")
+    @classmethod
+    def _switch_home(cls, value: object) -> object:
+        """`true` and `false` for the defaults and for none."""
+        return {True: HomeAssistantSettings(), False: None}[value] if isinstance(value, bool) else value
 
     def service(self, name: str) -> ServiceSettings:
         """How a service is fulfilled, also one that is not named."""

@@ -84,6 +84,7 @@ class Control:
         return {
             "enable": self.enable,
             "disable": self.disable,
+            "switch": self.switch,
             "snapshot": self.snapshot,
             "record": self.record,
             "cancel": self.cancel,
@@ -96,6 +97,14 @@ class Control:
     def disable(self, fields: dict[str, Any]) -> str:
         """`{"stream": "door"}`: close a stream's camera until `enable`, also over a restart."""
         return self._turn(self._named(fields), on=False)
+
+    def switch(self, fields: dict[str, Any]) -> str:
+        """`{"stream": "door", "enabled": false}`: as `disable`, or as `enable`."""
+        fields = dict(fields)
+        on = fields.pop("enabled", None)
+        if not isinstance(on, bool):
+            raise BadRequest("the field `enabled` must be true or false")
+        return self._turn(self._named(fields), on=on)
 
     def snapshot(self, fields: dict[str, Any]) -> str:
         """`{"stream": "door"}`, or nothing for all streams: publish what it looks like now."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 
 from edged import config
+from edged.announcing import announce
 from edged.config import Config
 from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.message import Health
@@ -133,6 +134,7 @@ class Daemon:
         self.core.table.want(self.config.wanted_services())
         failures = self.core.units.reconcile(wishes)
         forget_events(self.core, self.config, self._switches.off())
+        announce(self.core.telling, self.config)
         self._systemd.tell("READY=1", f"STATUS={len(wishes) - len(failures)} of {len(wishes)} units run")
         self._announce()
         return failures

@@ -35,6 +35,7 @@ def stream_unit(
     attention: Attention,
 ) -> StreamUnit:
     """A camera, or what is heard of a source, with the services that it feeds; recordings go to the store."""
+    core.telling.opening(name)
     if stream.listens:
         return _microphone(core, node, name, stream, workers, attention=attention)
     return _camera(core, node, name, stream, workers, store=store, attention=attention)

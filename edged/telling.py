@@ -6,6 +6,7 @@ from functools import partial
 from edged.contracts.message import LineCounts, StreamState, ZoneCounts
 from edged.flow.clock import iso_utc
 from edged.flow.units import Units
+from edged.homeassistant.announcer import Announcer, Messages
 from edged.http.server import HttpUnit
 from edged.mqtt.publications import Publications
 from edged.mqtt.unit import MqttUnit
@@ -24,6 +25,8 @@ class Telling:
         self._states: dict[str, StreamState] = {}
         self._events: dict[tuple[str, str], bytes] = {}
         """The last message by stream and service, of those that the broker retains."""
+        self.home = Announcer()
+        """What Home Assistant is told."""
 
     def mqtt(self) -> MqttUnit | None:
         """The connection to the broker, while it runs."""
@@ -42,6 +45,11 @@ class Telling:
         self._states[stream] = state
         if (mqtt := self.mqtt()) is not None:
             mqtt.publications.stream_state(stream, state)
+
+    def opening(self, stream: str) -> None:
+        """A stream is begun: who switched it on learns it at once, not with its first frame."""
+        if (told := self._states.get(stream)) is not None and not told.enabled:
+            self.state(stream, StreamState(state="offline", fps=0.0, why="its source is being opened"))
 
     def snapshot(self, stream: str, captured_at: float, jpeg: bytes) -> None:
         """A picture of a stream."""
@@ -68,12 +76,20 @@ class Telling:
         if (http := self._units.get("http", HttpUnit)) is not None:
             http.wake_followers()
 
+    def to_home(self, messages: Messages) -> None:
+        """Home Assistant shall know this."""
+        if (mqtt := self.mqtt()) is not None:
+            for topic, body in messages:
+                mqtt.publications.retained(topic, body)
+
     def repeat(self, mqtt: MqttUnit) -> None:
         """Tell a new connection all that is retained."""
         for stream, state in self._states.copy().items():
             mqtt.publications.stream_state(stream, state)
         for (stream, service), body in self._events.copy().items():
             mqtt.publications.result(stream, service, body, retain=True)
+        for topic, body in self.home.all():
+            mqtt.publications.retained(topic, body)
 
     def keep_only(self, told: Collection[tuple[str, str]]) -> None:
         """Take back the retained messages of other streams and services than these."""

@@ -5,6 +5,7 @@ from functools import partial
 
 from edged import __version__
 from edged.acting import actions_wish
+from edged.announcing import birth, topics_of
 from edged.artefacts.store import ArtefactStore
 from edged.config import Config, StreamSettings
 from edged.contracts.errors import NotReady
@@ -76,7 +77,7 @@ class Wiring:
             "jobs": Wish(queue, partial(self._jobs, settings), order=25),
             **self.stores.wishes(settings),
             "frames": Wish(base, workers, order=20),
-            "mqtt": Wish((*queue, *broker), partial(self._mqtt, settings), order=30),
+            "mqtt": Wish((*queue, *broker, settings.homeassistant), partial(self._mqtt, settings), order=30),
         }
         if counts := counts_wish(core, settings, self._artefacts):
             wishes |= counts | actions_wish(core, settings, self._artefacts)
@@ -155,7 +156,7 @@ class Wiring:
 
     def _mqtt(self, settings: Config) -> Unit:
         unit = MqttUnit(
-            node=settings.node,
+            topics=topics_of(settings),
             settings=settings.mqtt,
             intake=self._core.intake(),
             counters=self._core.counters,
@@ -166,13 +167,13 @@ class Wiring:
             preparing=self._core.preparing,
             version=__version__,
             durability=settings.requests.durability,
+            born=birth(self._core.telling, settings, self._verbs),
         )
         self._core.telling.repeat(unit)
         return unit
 
     def _service(self, settings: Config, name: str, wanted: ServiceSettings) -> Unit:
-        opener = self.opener(settings)
-        return ServiceUnit(name, wanted, opener, self._core.table, self._services_changed)
+        return ServiceUnit(name, wanted, self.opener(settings), self._core.table, self._services_changed)
 
     def _demand(self, settings: Config) -> Unit:
         core, changed = self._core, self._services_changed

@@ -12,6 +12,7 @@ from edged.config import Config, examine, load
 from edged.contracts.described import descriptions
 from edged.contracts.errors import ConfigError
 from edged.contracts.services import SERVICES
+from edged.homeassistant.settings import HomeAssistantSettings
 from edged.mqtt.topics import RESERVED
 from edged.streams.recordings import RecordSettings
 
@@ -445,6 +446,39 @@ def test_what_finds_no_objects_is_not_followed(tmp_path, run, track):
 def test_recordings_are_switched_on_or_measured(tmp_path, written_as, means):
     text = f"streams: {{door: {{source: rtsp://cam/1, run: [ocr], record: {written_as}}}}}"
     assert load(written(tmp_path, text)).streams["door"].record == means
+
+
+@pytest.mark.parametrize(
+    ("written_as", "means"),
+    [
+        ("true", HomeAssistantSettings()),
+        (
+            "{prefix: ha/here, share: [text, picture]}",
+            HomeAssistantSettings(prefix="ha/here", share=("text", "picture")),
+        ),
+        ("{}", HomeAssistantSettings()),
+        ("false", None),
+        ("null", None),
+    ],
+)
+def test_home_assistant_is_switched_on_or_described(tmp_path, written_as, means):
+    assert load(written(tmp_path, f"homeassistant: {written_as}")).homeassistant == means
+
+
+@pytest.mark.parametrize(
+    ("written_as", "says"),
+    [
+        ("{prefix: ''}", "homeassistant.prefix: each of its levels is a name: a name must not be empty"),
+        ("{prefix: ha/}", "homeassistant.prefix: each of its levels is a name"),
+        ("{prefix: 'ha/#'}", "homeassistant.prefix: each of its levels is a name"),
+        ("{prefix: edged/shop}", "homeassistant.prefix: topics that begin with 'edged' are not for Home"),
+        ("{prefix: $SYS}", "homeassistant.prefix: topics that begin with '$SYS' are not for Home"),
+        ("{share: [pictures]}", "homeassistant.share.0"),
+        ("{shares: []}", "did you mean share"),
+    ],
+)
+def test_what_home_assistant_cannot_be_told(tmp_path, written_as, says):
+    assert says in faults(tmp_path, f"homeassistant: {written_as}")
 
 
 @pytest.mark.parametrize(

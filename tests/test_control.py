@@ -75,6 +75,14 @@ def test_off_and_on_again(house, tmp_path):
     )
 
 
+def test_a_switch_says_how_it_shall_be(house):
+    assert house.told("switch", stream="door", enabled=False) == "stream 'door' is switched off"
+    assert house.switches.off() == {"door"}
+    assert house.told("switch", stream="door", enabled=False) == "stream 'door' is switched off already"
+    assert house.told("switch", stream="door", enabled=True) == "stream 'door' is switched on"
+    assert house.switches.off() == set()
+
+
 @pytest.mark.parametrize("verb", ["enable", "disable", "snapshot", "record"])
 def test_an_unknown_stream_names_close_ones(house, verb):
     with pytest.raises(NotFound, match="did you mean door"):
@@ -94,6 +102,11 @@ def test_an_unknown_stream_names_close_ones(house, verb):
         ("snapshot", {"strem": "door"}, "'strem' is unknown"),
         ("record", {"seconds": 5}, "name the stream"),
         ("record", {"stream": "door", "second": 5}, "'second' is unknown"),
+        ("switch", {"stream": "door"}, "`enabled` must be true or false"),
+        ("switch", {"stream": "door", "enabled": "false"}, "`enabled` must be true or false"),
+        ("switch", {"stream": "door", "enabled": 0}, "`enabled` must be true or false"),
+        ("switch", {"enabled": True}, "name the stream"),
+        ("switch", {"strem": "door", "enabled": True}, "'strem' is unknown"),
         ("cancel", {}, "name the request"),
         ("cancel", {"request_id": ""}, "name the request"),
         ("cancel", {"request_id": 7}, "a string"),

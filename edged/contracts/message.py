@@ -154,6 +154,8 @@ class StreamState(_Message):
     not run; empty when it does."""
     recordings: str = ""
     """Why the last recording of the camera was not made; empty when it was, or none was wanted."""
+    enabled: bool = True
+    """Whether it is switched on: `control/switch`, `enable`, `disable`."""
 
 
 class BothWays(_Message):
@@ -378,9 +380,10 @@ class JobState(_Message):
 class ControlAnswer(_Message):
     """The answer to a command.
 
-    `reload` reads config.yaml again. `disable` and `enable` switch the `stream` that they name off and on;
-    this is remembered over restarts. `snapshot` publishes a picture of the `stream` that it names, or of all,
-    on `edged/<node>/stream/<stream>/snapshot`: an annotated JPEG, in MQTT 5 with the user property
+    `reload` reads config.yaml again. `disable` and `enable` switch the `stream` that they name off and on,
+    and `switch` does as its `enabled` says, true or false; this is remembered over restarts. `snapshot`
+    publishes a picture of the `stream` that it names, or of all, on
+    `edged/<node>/stream/<stream>/snapshot`: an annotated JPEG, in MQTT 5 with the user property
     `captured_at`. `record` records the `stream` that it names, from `record.before` on until `seconds` from
     now, without them as `record.after` says. `cancel` ends the request whose `request_id` it names, which is
     answered 499.

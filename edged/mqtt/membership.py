@@ -29,11 +29,11 @@ class Membership:
     """Topic on which the broker says `offline` for us, retained."""
 
 
-def as_itself(topics: Topics, settings: MqttSettings) -> Membership:
-    """The node: its own requests and orders wait for it while it is away."""
+def as_itself(topics: Topics, settings: MqttSettings, heard: tuple[str, ...]) -> Membership:
+    """The node: its own requests and orders wait for it while it is away; `heard`: the filters of them."""
     return Membership(
         client_id=f"edged-{topics.node}",
-        topics=(topics.requests, topics.controls),
+        topics=heard,
         keepalive=int(settings.keepalive),
         session_s=SESSION_S,
         versions=_versions(settings),

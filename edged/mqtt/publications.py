@@ -56,6 +56,13 @@ class Publications:
         """The broker shall retain nothing here any more, whichever run of ours told it so."""
         self._outbox.forget(topic, anyway=True)
 
+    def retained(self, topic: str, body: bytes) -> None:
+        """Retained, each of them in its order, though a newer one comes; empty: take back what was."""
+        if body:
+            self._outbox.ring(topic, body, qos=1, retain=True)
+        else:
+            self._outbox.forget(topic, anyway=True)
+
     def health(self, health: Health) -> None:
         """How the daemon is."""
         self._outbox.ring(self._topics.health, _encoded(health))

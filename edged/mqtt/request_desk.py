@@ -173,7 +173,7 @@ class RequestDesk:
 
     def _serve(self, service: str, asked: _Asked, ack: Ack) -> None:
         self._counters.count("mqtt_requests", "taken")
-        payload, (address, fault) = asked.payload, _checked(asked.wanted)
+        payload, (address, fault) = asked.payload, _checked(self._topics, asked.wanted)
         request = Request(asked.name, service, WORLD, address.written(), time.time())
         pending = _Pending(request, address, owed=deque([ack]), came=asked.came)
         self._unkept.add(pending)
@@ -264,10 +264,12 @@ def _check_length(payload: bytes, most: int) -> None:
         raise TooLarge(f"the request has {len(payload)} bytes, `mqtt.max_payload_bytes` allows {most}")
 
 
-def _checked(wanted: Address) -> tuple[Address, BadRequest | None]:
+def _checked(topics: Topics, wanted: Address) -> tuple[Address, BadRequest | None]:
     """The address if an answer may go there; else the one without a topic, and why."""
     try:
-        return replace(wanted, topic=response_topic(wanted.topic) if wanted.topic else ""), None
+        return replace(
+            wanted, topic=response_topic(wanted.topic, topics.prefix) if wanted.topic else ""
+        ), None
     except BadRequest as error:
         return replace(wanted, topic=""), error
 
@@ -277,7 +279,7 @@ def _addressed(topics: Topics, service: str, asked: Address, answer: Answer) -> 
     topic = asked.topic or answer.reply_to
     try:
         if topic:
-            return replace(asked, topic=response_topic(topic)), answer
+            return replace(asked, topic=response_topic(topic, topics.prefix)), answer
     except BadRequest as error:
         fields = {"request_id": answer.request_id}
         answer = refusal(fields, error.code, f"`reply_to`: {error}", service, answer.model)

@@ -13,6 +13,9 @@ PREFIX = "edged"
 ANY = "any"
 """Stands for the node in requests that any box of the fleet may take; no node may be called so."""
 
+DISCOVERY = "homeassistant"
+"""Prefix of the topics on which Home Assistant looks for devices, unless it is told another one."""
+
 MAX_NAME = 64
 """Characters of a node's or a stream's name."""
 MAX_TOPIC = 1000
@@ -33,6 +36,8 @@ class Topics:
     """The topics of one node."""
 
     node: str
+    prefix: str = DISCOVERY
+    """Of the topics on which Home Assistant looks for devices."""
 
     @property
     def availability(self) -> str:
@@ -83,6 +88,14 @@ class Topics:
         """Annotated JPEG of a stream."""
         return self._own("stream", stream, "snapshot")
 
+    def event(self, stream: str) -> str:
+        """What happens before a camera or a microphone."""
+        return self._own("stream", stream, "event")
+
+    def rule(self, rule: str) -> str:
+        """Retained: whether a rule holds."""
+        return self._own("rule", rule)
+
     def place(self, stream: str, kind: str, place: str) -> str:
         """Retained: what is counted there; `kind` is `line` or `zone`."""
         return self._own("stream", stream, kind, place)
@@ -94,6 +107,19 @@ class Topics:
     def rule(self, rule: str) -> str:
         """Retained: whether a rule holds."""
         return self._own("rule", rule)
+
+    def control(self, verb: str) -> str:
+        """Where a verb is told."""
+        return self._own("control", verb)
+
+    @property
+    def birth(self) -> str:
+        """Where Home Assistant says that it is there: `online`."""
+        return f"{self.prefix}/status"
+
+    def discovery(self, device: str) -> str:
+        """Retained: what Home Assistant shall know of a device; its id has letters, digits, `_` and `-`."""
+        return f"{self.prefix}/device/{device}/config"
 
     def control_response(self, verb: str) -> str:
         """What came of a verb."""
@@ -122,9 +148,12 @@ def as_level(text: str) -> str:
     return quote(text[:MAX_ID], safe="")[:MAX_ID]
 
 
-def response_topic(topic: str) -> str:
-    """The topic, if an answer may go there. Raises `BadRequest` that says why not."""
-    if fault := _topic_fault(topic):
+def response_topic(topic: str, prefix: str = DISCOVERY) -> str:
+    """The topic, if an answer may go there. Raises `BadRequest` that says why not.
+
+    `prefix`: of Home Assistant's discovery, where a message makes devices.
+    """
+    if fault := _topic_fault(topic, prefix):
         raise BadRequest(f"the response topic {fault}")
     return topic
 
@@ -158,8 +187,9 @@ def _name_fault(name: str) -> str | None:
     return "a name must not contain control characters" if _unprintable(name) else None
 
 
-def _topic_fault(topic: str) -> str | None:
+def _topic_fault(topic: str, prefix: str) -> str | None:
     levels = topic.split("/")
+    to_home = any(f"{topic}/".startswith(f"{one}/") for one in (DISCOVERY, prefix))
     rules = (
         (not topic, "is empty"),
         (len(topic) > MAX_TOPIC, f"has more than {MAX_TOPIC} characters"),
@@ -171,6 +201,7 @@ def _topic_fault(topic: str) -> str | None:
             levels[0] == PREFIX and len(levels) > 2 and levels[2] in _TAKEN,
             f"is one of edged's own; take one outside of `{PREFIX}/`, or none at all",
         ),
+        (to_home, "is one of those by which Home Assistant learns of devices"),
     )
     return next((fault for broken, fault in rules if broken), None)
 

@@ -4,8 +4,6 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from paho.mqtt.client import MQTTMessage
-
 from edged.contracts.message import Info, ServiceFacts
 from edged.contracts.request import Intake
 from edged.contracts.verb import Verb
@@ -14,6 +12,7 @@ from edged.mqtt.aside import Aside
 from edged.mqtt.carrier import Carrier, Events
 from edged.mqtt.connection import Connection
 from edged.mqtt.control_desk import ControlDesk
+from edged.mqtt.incoming import Incoming
 from edged.mqtt.leftovers import Leftovers
 from edged.mqtt.membership import as_itself, as_one_of_the_fleet
 from edged.mqtt.outbox import Outbox
@@ -34,7 +33,7 @@ class MqttUnit:
     def __init__(
         self,
         *,
-        node: str,
+        topics: Topics,
         settings: MqttSettings,
         intake: Intake,
         counters: Counters,
@@ -45,10 +44,11 @@ class MqttUnit:
         durability: Durability = "process",
         why_not: Callable[[], dict[str, str]] = dict,
         preparing: Callable[[], dict[str, str]] = dict,
+        born: Callable[[], object] | None = None,
     ) -> None:
-        """`info`: the services that can be asked; `why_not`: why others cannot, by name;
-        `preparing`: what is made in the background, by model."""
-        self._topics = Topics(node)
+        """`info`: the services that can be asked; `why_not`: why others cannot, by name; `preparing`: what is
+        made in the background, by model; `born`: called when Home Assistant starts."""
+        self._topics = topics
         self._info = info
         self._why_not = why_not
         self._preparing = preparing
@@ -70,9 +70,10 @@ class MqttUnit:
         self._leftovers = Leftovers(self._requests)
         self._control = ControlDesk(self._topics, verbs, self._outbox, counters)
         fresh = self._requests.doubles.forget_packets
-        own = Events(self._up, self._lost, self._message, self._sender.published, fresh)
-        self._main = Connection(settings, as_itself(self._topics, settings), own)
-        listens = Events(_ignore, _ignore, self._message_to_any)
+        incoming = Incoming(self._topics, self._requests, self._control, born)
+        own = Events(self._up, self._lost, incoming.to_node, self._sender.published, fresh)
+        self._main = Connection(settings, as_itself(self._topics, settings, incoming.heard), own)
+        listens = Events(_ignore, _ignore, incoming.to_any)
         self._shared = Connection(settings, as_one_of_the_fleet(self._topics), listens)
         self._shared_started = False
         self._telling = threading.Lock()
@@ -164,19 +165,6 @@ class MqttUnit:
     def _lost(self, carrier: Carrier) -> None:
         self._sender.lost(carrier)
         self._carrier = None
-
-    def _message(self, carrier: Carrier, message: MQTTMessage, ack: Callable[[], object]) -> None:
-        if (service := self._topics.requested(message.topic)) is not None:
-            self._requests.take(service, message, ack, carrier)
-        elif (verb := self._topics.commanded(message.topic)) is not None:
-            self._control.take(verb, message, ack)
-        else:  # left in our session by an older version
-            ack()
-
-    def _message_to_any(self, _: Carrier, message: MQTTMessage, ack: Callable[[], object]) -> None:
-        """By a connection without a session: what is not acknowledged does not come again."""
-        if (service := self._topics.requested(message.topic)) is not None:
-            self._requests.take(service, message, ack, None)
 
 
 def _ignore(_: Carrier) -> None:

@@ -76,7 +76,7 @@ class OffStream:
 
     def start(self) -> None:
         """Say it."""
-        self._tell(StreamState(state="offline", fps=0.0, why=self._why))
+        self._tell(StreamState(state="offline", fps=0.0, why=self._why, enabled=False))
 
     def stop(self) -> None:
         """Nothing runs."""

@@ -57,8 +57,8 @@ def channel_of(topic: str) -> Channel:
 @pytest.fixture
 def published(daemon, client, bikes):
     """Everything that a daemon says while it is used in all ways, from its birth to its end."""
-    box = daemon(CAMERA)
-    listener = client(box.port, "edged/box/#")
+    box = daemon(f"{CAMERA}homeassistant: true\n")
+    listener = client(box.port, "edged/box/#", "homeassistant/device/#")
     picture = pybase64.b64encode_as_string(encode_jpeg(sample_frames(bikes, 3)[1]))
     good = json.dumps({"request_id": "good", "image": picture})
     listener.publish("edged/box/request/object-detection", good.encode())
@@ -71,6 +71,7 @@ def published(daemon, client, bikes):
     for topic in answers:
         until(lambda topic=topic: listener.on(f"edged/box/{topic}"), topic)
     until(lambda: listener.on("edged/box/stream/demo/snapshot"), "the snapshot")
+    until(lambda: sum(channel_of(m.topic).name == "discovery" for m in list(listener.heard)) == 2, "devices")
     box.stop()
     return list(listener.heard)
 

@@ -19,6 +19,7 @@ from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo
 from edged.mqtt.attempt import without_delay
 from edged.mqtt.settings import MqttSettings
+from edged.mqtt.topics import DISCOVERY, Topics
 from edged.mqtt.unit import MqttUnit
 from tests.broker import LIMIT, until
 
@@ -141,11 +142,21 @@ def unit(broker, tmp_path):
     made = []
 
     def make(
-        intake=None, *, wait=True, node=NODE, verbs=None, counters=None, state="state", info=None, **settings
+        intake=None,
+        *,
+        wait=True,
+        node=NODE,
+        verbs=None,
+        counters=None,
+        state="state",
+        info=None,
+        prefix=DISCOVERY,
+        born=None,
+        **settings,
     ):
         chosen = MqttSettings(**{"url": broker.url, **settings})
         one = MqttUnit(
-            node=node,
+            topics=Topics(node, prefix),
             settings=chosen,
             intake=intake or Pipeline(),
             counters=counters or Counters(),
@@ -153,6 +164,7 @@ def unit(broker, tmp_path):
             verbs=verbs or {},
             info=info or (lambda: [FACTS]),
             version="1.2.3",
+            born=born,
         )
         made.append(one)
         one.start()

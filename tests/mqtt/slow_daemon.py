@@ -12,6 +12,7 @@ from edged.contracts.request import Answer, RequestJob
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo
 from edged.mqtt.settings import MqttSettings
+from edged.mqtt.topics import Topics
 from edged.mqtt.unit import MqttUnit
 
 
@@ -36,7 +37,7 @@ class Slow:
 def main() -> None:
     url, state, seconds = sys.argv[1:]
     unit = MqttUnit(
-        node="shop-1",
+        topics=Topics("shop-1"),
         settings=MqttSettings(url=url),
         intake=Slow(float(seconds)),
         counters=Counters(),

@@ -23,6 +23,12 @@ T = Topics("shop-1")
         (T.stream("door", "ocr"), "edged/shop-1/stream/door/ocr"),
         (T.stream_state("door"), "edged/shop-1/stream/door/state"),
         (T.snapshot("door"), "edged/shop-1/stream/door/snapshot"),
+        (T.event("door"), "edged/shop-1/stream/door/event"),
+        (T.rule("queue"), "edged/shop-1/rule/queue"),
+        (T.discovery("edged_1"), "homeassistant/device/edged_1/config"),
+        (T.birth, "homeassistant/status"),
+        (Topics("shop-1", "ha/here").birth, "ha/here/status"),
+        (T.control("switch"), "edged/shop-1/control/switch"),
         (T.control_response("reload"), "edged/shop-1/control/reload/response"),
     ],
 )
@@ -81,12 +87,23 @@ def test_an_answer_may_go_there(topic):
         ("edged/any/request/ocr", "edged's own"),
         ("edged/shop-1/control/reload", "edged's own"),
         ("edged/shop-1/availability", "edged's own"),
+        ("homeassistant", "learns of devices"),
+        ("homeassistant/device/edged_1/config", "learns of devices"),
+        ("homeassistant/status", "learns of devices"),
     ],
 )
 def test_an_answer_may_not_go_there(topic, why):
     with pytest.raises(BadRequest, match=why) as raised:
         response_topic(topic)
     assert raised.value.code == 400
+
+
+def test_nor_where_home_assistant_was_told_to_look():
+    for topic in ("ha/here/device/x/config", "ha/here", "homeassistant/device/x/config"):
+        with pytest.raises(BadRequest, match="learns of devices"):
+            response_topic(topic, "ha/here")
+    assert response_topic("ha/there", "ha/here") == "ha/there"
+    assert response_topic("homeassistants/x") == "homeassistants/x"
 
 
 @pytest.mark.parametrize("name", ["shop-1", "Ladentür", "a b", "a.b_c", "x" * 64, "ANY"])

@@ -48,6 +48,7 @@ def test_state_is_retained_and_offline_is_said_when_it_stops(unit, client):
     }  # fmt: skip
     assert orjson.loads(found[topics[2]]) == {
         "state": "online", "fps": 5.0, "why": "", "decodes": "all", "recordings": "", "source": "",
+        "enabled": True,
     }  # fmt: skip
     link.stop()
     assert retained(client, topics[0]) == {topics[0]: b"offline"}
@@ -330,3 +331,35 @@ def test_a_stop_before_the_broker_was_ever_there_is_quick(broker, unit):
     started = time.monotonic()
     link.stop()
     assert time.monotonic() - started < 5
+
+
+def test_home_assistant_is_heard_when_it_starts(unit, client):
+    born = []
+    unit(born=lambda: born.append(1), prefix="ha")
+    deaf = unit(node="shop-2", state="two")
+    customer = client()
+    for topic, payload in (("ha/status", b"offline"), ("homeassistant/status", b"online")):
+        customer.publish(topic, payload)
+    customer.publish("ha/status", b"online")
+    customer.publish("ha/status", b"online")
+    until(lambda: len(born) == 2)
+    assert deaf.state() == "running"
+
+
+def test_messages_that_are_kept_come_one_after_the_other_and_the_last_one_stays(unit, client, broker):
+    topic = "homeassistant/device/x/config"
+    customer = client(topic)
+    link = unit()
+    for body in (b"1", b"2", b"3"):
+        link.publications.retained(topic, body)
+    assert [customer.next().payload for _ in range(3)] == [b"1", b"2", b"3"]
+    assert retained(client, topic) == {topic: b"3"}
+    broker.stop()
+    until(lambda: link.state() != "running")
+    link.publications.retained(topic, b"4")
+    link.publications.retained(topic, b"5")
+    broker.start()
+    late = client(topic)
+    until(lambda: late.next().payload == b"5", "a broker that forgot everything gets it again")
+    link.publications.retained(topic, b"")
+    assert late.next().payload == b""
