@@ -13,7 +13,7 @@ from edged.artefacts.settings import ArtefactSettings, UploadSettings
 from edged.config_file import parsed, with_environment
 from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.service import Service
-from edged.contracts.services import SERVICES, service
+from edged.contracts.services import ASKED, SERVICES, service
 from edged.contracts.settings import FOLDER, Seconds, Settings
 from edged.counts.calendar import zone_named
 from edged.credentials import credentials, environment
@@ -174,7 +174,8 @@ def _name_faults(config: Config) -> Iterator[tuple[str, str]]:
 
 def _service_faults(where: str, name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     try:
-        faults = option_faults(service(name), options)
+        known = ASKED.get(name) if where == f"services.{name}" else None
+        faults = option_faults(known or service(name), options)
     except EdgedError as error:
         yield where, str(error)
     else:

@@ -78,7 +78,8 @@ from edged.contracts.speech import (
     Transcript,
     YesNo,
 )
-from edged.contracts.text import TextOptions, TextVectors
+from edged.contracts.text import TextEmbedding, TextOptions, TextVectors
+from edged.contracts.transcription import Passage, Passages, TranscriptionOptions
 from edged.contracts.video import (
     ActionClassification,
     ActionOptions,
@@ -143,6 +144,8 @@ __all__ = [
     "Parameters",
     "Part",
     "PartMask",
+    "Passage",
+    "Passages",
     "PictureOptions",
     "PixelFormat",
     "Pixels",
@@ -169,6 +172,7 @@ __all__ = [
     "Taxonomy",
     "TensorInput",
     "Tensors",
+    "TextEmbedding",
     "TextOptions",
     "TextPair",
     "TextRow",
@@ -177,6 +181,7 @@ __all__ = [
     "TooLarge",
     "Tools",
     "Transcript",
+    "TranscriptionOptions",
     "UtteranceModel",
     "Video",
     "VoiceActivity",

@@ -91,8 +91,9 @@ class RequestLanes:
         self._workers.stop()
         self._apart.stop()
         self._jobs.stop()
-        while (call := self._fetched.take() or self._recordings.take()) is not None:
-            call.close()
+        for lane in (self.new, self.loaded, self._fetched, self._recordings):
+            while (call := lane.take()) is not None:
+                call.close()
 
     def state(self) -> str:
         """`running`, or what is wrong."""

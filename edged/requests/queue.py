@@ -142,7 +142,10 @@ class RequestQueue:
                     self._lanes.put_unfetched(call)
                     return
                 if self._table.is_isolated(call.job.service):
-                    self._lanes.put_isolated(call, len(call.job.payload))
+                    self._lanes.put_isolated(call, call.held or len(call.job.payload))
+                    return
+                if call.media is not None:
+                    self._lanes.put_fetched(call, call.held, suspect=False)
                     return
                 self._steps.answer(call)
         self._working.reply(call, call.answer)
