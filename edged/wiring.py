@@ -24,6 +24,7 @@ from edged.requests.jobs import JobDesk
 from edged.requests.queue import RequestQueue
 from edged.service_units import preparation
 from edged.serving.demand import Demand
+from edged.serving.names import names_of
 from edged.serving.offers import idle_model
 from edged.serving.scheduler import Scheduler
 from edged.serving.unit import ServiceSettings, ServiceUnit
@@ -137,9 +138,16 @@ class Wiring:
             upload_limit=ByteLimit(settings.requests.video.max_bytes, "requests.video.max_bytes"),
             views=self._core.views,
             status=self.status,
+            names=self._names(settings),
+            sound_limit=ByteLimit(settings.requests.sound.max_bytes, "requests.sound.max_bytes"),
             idle=partial(idle_model, self._core.offers, self.opener(settings).catalogue),
         )
         return HttpUnit(settings.http, sources)
+
+    def _names(self, settings: Config) -> Callable[[str], tuple[str, ...]]:
+        """By which clients may call the model of a service, under the configuration that holds then."""
+        catalogue = self.opener(settings).catalogue
+        return lambda service: names_of(service, (self._settings or settings).services, catalogue)
 
     def _mqtt(self, settings: Config) -> Unit:
         unit = MqttUnit(

@@ -24,3 +24,16 @@ LANGUAGES: Mapping[str, str] = {
     code: name for code, _, name in (entry.strip().partition(" ") for entry in _NAMES.split(","))
 }
 """Name in English by code: ISO 639-1 but for `haw` and `jw`, which Whisper calls so."""
+
+
+def code_of(named: str) -> str:
+    """The code of a language as a client names it: `en`, `en-GB`, `English`; what names none stays.
+
+    Nothing at all is `auto`.
+    """
+    plain = named.strip().lower().replace("_", "-")
+    if not plain:
+        return AUTO
+    by_name = {name: code for code, name in LANGUAGES.items()}
+    first = plain.partition("-")[0]
+    return by_name.get(plain, first if first in LANGUAGES else named)

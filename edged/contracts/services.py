@@ -267,8 +267,8 @@ INNER: Mapping[str, Service] = {
         ),
     )
 }
-"""By name: what outside worlds ask for whose clients have a contract of their own (`/v1`, Wyoming). They may be
-configured; they have no topic, and `/api/predict` does not know them."""
+"""By name: what outside worlds ask for whose clients have a contract of their own (`/v1`, Wyoming). They may
+be configured; they have no topic, and `/api/predict` does not know them."""
 
 ASKED: Mapping[str, Service] = {**SERVICES, **INNER}
 """By name: all of which there are requests."""

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
 
 from edged.contracts.described import Described
 from edged.contracts.languages import AUTO, LANGUAGES
+from edged.contracts.media import whole_sentence
 from edged.contracts.model import Options
 
 
 def _spoken(code: str) -> str:
     if code not in LANGUAGES and code != AUTO:
-        raise PydanticCustomError("language", "it must be the code of a language, such as `en`")
+        raise whole_sentence(f"the field `language` must be the code of a language, not {code[:20]!r}")
     return code
 
 
