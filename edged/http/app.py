@@ -24,8 +24,8 @@ from edged.http.jobs import JobPages
 from edged.http.kserve import KServe
 from edged.http.live import LivePictures
 from edged.http.metrics import CONTENT_TYPE, exposition, registry
-from edged.http.openapi import openapi
 from edged.http.openai import ModelPages
+from edged.http.openapi import openapi
 from edged.http.page import Page
 from edged.http.predict import Bodies, PredictDesk
 from edged.http.results import ResultFeed

@@ -100,18 +100,13 @@ def _checked(fields: Mapping[str, Any]) -> tuple[list[str], bool]:
 def _written(answers: Sequence[Answer], *, in_base64: bool) -> bytes:
     found = [orjson.loads(answer.body) for answer in answers]
     tokens = sum(one["tokens"] for one in found)
-    data = [
-        {
-            "object": "embedding",
-            "index": i,
-            "embedding": _encoded(one["vector"]) if in_base64 else one["vector"],
-        }
-        for i, one in enumerate(found)
-    ]
+    vectors = (_encoded(one["vector"]) if in_base64 else one["vector"] for one in found)
+    data = [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)]
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return orjson.dumps({"object": "list", "data": data, "model": answers[-1].model, "usage": usage})
 
 
 def _encoded(vector: Sequence[float]) -> str:
     """f32, little-endian, as the clients read it."""
-    return pybase64.b64encode_as_string(np.array(vector, "<f4").tobytes())
+    encoded: str = pybase64.b64encode_as_string(np.array(vector, "<f4").tobytes())
+    return encoded

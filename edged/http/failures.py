@@ -22,7 +22,7 @@ MOST_TEXT = 200
 OPENAI = "/v1/"
 """Below it stands what clients of OpenAI's API ask for."""
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_CODES = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
+_CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
 _FIELD = re.compile(r"the field `(\w+)`")
 
 _SAID = {
@@ -61,7 +61,7 @@ def as_openai(failed: Answer, message: str) -> Answer:
         "message": message,
         "type": "server_error" if code >= 500 else _TYPES.get(code, "invalid_request_error"),
         "param": named[1] if named else None,
-        "code": _CODES.get(code),
+        "code": "model_not_found" if code == 404 and "model" in message else _CODES.get(code),
     }
     return replace(failed, body=orjson.dumps({"error": error}))
 

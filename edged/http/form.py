@@ -62,13 +62,9 @@ async def read_form(request: Request, name: str, limit: ByteLimit) -> Form:
 
 
 async def _bounded(request: Request, limit: ByteLimit) -> AsyncGenerator[bytes]:
-    most, size = (
-        limit.most + (MOST_FIELDS + 1) * MOST_OF_A_FIELD,
-        int(request.headers.get("content-length", 0)),
-    )
-    if size > most:
+    most, size = limit.most + (MOST_FIELDS + 1) * MOST_OF_A_FIELD, 0
+    if int(request.headers.get("content-length", 0)) > most:
         raise limit.exceeded()
-    size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > most:

@@ -11,8 +11,8 @@ from edged.contracts.request import Answer
 from edged.http.failures import as_openai, response
 
 Names = Callable[[str], tuple[str, ...]]
-"""By which a service's model may be called: its own id first, then those of the models that it builds on; none
-where none is installed."""
+"""By which a service's model may be called: its own id first, then those of the models that it builds on;
+none where none is installed."""
 ALIASES: Mapping[str, tuple[str, ...]] = {"transcription": ("whisper-1",)}
 """What clients have built in, by service."""
 

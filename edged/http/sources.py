@@ -16,6 +16,8 @@ from edged.repository.outline import Outline
 from edged.requests.jobs import JobDesk
 from edged.serving.table import ServiceTable
 
+_USUAL = ByteLimit(SoundLimits().max_bytes, "requests.sound.max_bytes")
+
 
 def _nothing_idle(model: str) -> Outline | None:
     """Where nothing loads on demand."""
@@ -62,5 +64,5 @@ class Sources:
     """A model that loads when it is asked for, by its id; may take a second. Raises as `described`."""
     names: Callable[[str], tuple[str, ...]] = _nothing_named
     """By which the model of a service may be called; none where none is installed. Takes milliseconds."""
-    sound_limit: ByteLimit = ByteLimit(SoundLimits().max_bytes, "requests.sound.max_bytes")
+    sound_limit: ByteLimit = _USUAL
     """Of a recording that comes with its request."""

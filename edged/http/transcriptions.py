@@ -25,13 +25,8 @@ TRANSCRIPTION = "transcription"
 MOST_AT_A_TIME = 4
 """Recordings that come in; one more is answered 429."""
 _FIELDS = (
-    "model",
-    "language",
-    "prompt",
-    "response_format",
-    "temperature",
-    "timestamp_granularities",
-    "stream",
+    *("model", "prompt", "response_format", "temperature"),
+    *("language", "timestamp_granularities", "stream"),  # of transcriptions alone
 )
 
 
@@ -89,7 +84,7 @@ class TranscriptionDesk:
 
 def asked_of(fields: Mapping[str, Sequence[str]], task: str) -> dict[str, Any]:
     """`model`, `response_format` and the options of the service. Raises `BadRequest` that names the field."""
-    known = [name for name in _FIELDS if task == "transcribe" or name not in ("language", "stream")]
+    known = _FIELDS if task == "transcribe" else _FIELDS[:4]
     for name, values in fields.items():
         if name not in known:
             raise BadRequest(
