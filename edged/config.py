@@ -34,6 +34,7 @@ from edged.streams.place_faults import NEEDS, finds_objects, place_faults
 from edged.streams.places import PlacesSettings
 from edged.streams.recordings import RecordSettings
 from edged.streams.rule import PublishSettings
+from edged.wyoming.settings import WyomingSettings
 
 ANY_SOURCE = "rtsp://camera"
 """In the place of a source that is missing: it can feed whatever a stream may run."""
@@ -121,6 +122,8 @@ class Config(Settings):
     """The broker."""
     http: HttpSettings = HttpSettings()
     """Requests, metrics and the page over HTTP."""
+    wyoming: WyomingSettings = WyomingSettings()
+    """Speech to text for Home Assistant's voice."""
     services: Mapping[str, ServiceSettings] = Field(default_factory=dict)
     """What is served, by service; those that a stream feeds are added by themselves."""
     streams: Mapping[str, StreamSettings] = Field(default_factory=dict)

@@ -32,6 +32,7 @@ from edged.status import status
 from edged.stores import MadeOf, Stores, artefacts_key, uploads_key
 from edged.stream_units import stream_unit
 from edged.streams.unit import OffStream
+from edged.wyoming.unit import WyomingUnit
 
 
 class Wiring:
@@ -80,6 +81,9 @@ class Wiring:
         if settings.http.listen is not None:
             stores = (*artefacts_key(settings), *uploads_key(settings))
             wishes["http"] = Wish((*queue, settings.http, *stores), partial(self._http, settings), order=30)
+        if settings.wyoming.listen is not None:
+            asked = (*queue, settings.wyoming)
+            wishes["wyoming"] = Wish(asked, partial(self._wyoming, settings), order=30)
         if settings.mqtt.url == "embedded":
             kept = settings.requests
             embedded = (*broker, kept.max_answer_bytes, kept.durability)
@@ -143,6 +147,14 @@ class Wiring:
             idle=partial(idle_model, self._core.offers, self.opener(settings).catalogue),
         )
         return HttpUnit(settings.http, sources)
+
+    def _wyoming(self, settings: Config) -> Unit:
+        core, names = self._core, self._names(settings)
+        return WyomingUnit(
+            *(settings.wyoming, settings.node, core.intake(), core.counters),
+            names=names,
+            version=__version__,
+        )
 
     def _names(self, settings: Config) -> Callable[[str], tuple[str, ...]]:
         """By which clients may call the model of a service, under the configuration that holds then."""

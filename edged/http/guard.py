@@ -17,10 +17,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edged.contracts.errors import BadRequest
 from edged.flow.counters import Counters
+from edged.flow.listening import is_loopback
 from edged.http.connection import let_in
 from edged.http.failures import failure
 from edged.http.predict import Bodies
-from edged.http.settings import HttpSettings, is_loopback
+from edged.http.settings import HttpSettings
 
 COOKIE = "edged"
 COOKIE_DAYS = 30
