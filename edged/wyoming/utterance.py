@@ -32,7 +32,7 @@ class Utterance:
         self._room = int(longest_s * rate) * width * channels
         spool = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - open for as long as somebody speaks
         self._file = cast(IO[bytes], spool)
-        self._wave = wave.open(self._file, "wb")
+        self._wave = wave.open(self._file, "wb")  # noqa: SIM115 - the same
         self._wave.setparams((channels, width, rate, 0, "NONE", ""))
 
     def put(self, sound: bytes) -> None:
