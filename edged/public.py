@@ -79,7 +79,7 @@ from edged.contracts.speech import (
     YesNo,
 )
 from edged.contracts.text import TextEmbedding, TextOptions, TextVectors
-from edged.contracts.transcription import Passage, Passages, TranscriptionOptions
+from edged.contracts.transcription import Passages, SpokenPassage, TranscriptionOptions
 from edged.contracts.video import (
     ActionClassification,
     ActionOptions,
@@ -144,7 +144,6 @@ __all__ = [
     "Parameters",
     "Part",
     "PartMask",
-    "Passage",
     "Passages",
     "PictureOptions",
     "PixelFormat",
@@ -168,6 +167,7 @@ __all__ = [
     "SpeakerClass",
     "SpeechChunk",
     "SpeechVector",
+    "SpokenPassage",
     "StreamModel",
     "Taxonomy",
     "TensorInput",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from edged import __version__
+from edged.client_units import client_names, wyoming
 from edged.config import Config, StreamSettings
 from edged.contracts.errors import NotReady
 from edged.contracts.verb import Verb
@@ -24,7 +25,6 @@ from edged.requests.jobs import JobDesk
 from edged.requests.queue import RequestQueue
 from edged.service_units import preparation
 from edged.serving.demand import Demand
-from edged.serving.names import names_of
 from edged.serving.offers import idle_model
 from edged.serving.scheduler import Scheduler
 from edged.serving.unit import ServiceSettings, ServiceUnit
@@ -32,7 +32,6 @@ from edged.status import status
 from edged.stores import MadeOf, Stores, artefacts_key, uploads_key
 from edged.stream_units import stream_unit
 from edged.streams.unit import OffStream
-from edged.wyoming.unit import WyomingUnit
 
 
 class Wiring:
@@ -82,8 +81,8 @@ class Wiring:
             stores = (*artefacts_key(settings), *uploads_key(settings))
             wishes["http"] = Wish((*queue, settings.http, *stores), partial(self._http, settings), order=30)
         if settings.wyoming.listen is not None:
-            asked = (*queue, settings.wyoming)
-            wishes["wyoming"] = Wish(asked, partial(self._wyoming, settings), order=30)
+            heard = partial(wyoming, core, settings, client_names(self._now, self.opener(settings).catalogue))
+            wishes["wyoming"] = Wish((*queue, settings.wyoming), heard, order=30)
         if settings.mqtt.url == "embedded":
             kept = settings.requests
             embedded = (*broker, kept.max_answer_bytes, kept.durability)
@@ -142,24 +141,11 @@ class Wiring:
             upload_limit=ByteLimit(settings.requests.video.max_bytes, "requests.video.max_bytes"),
             views=self._core.views,
             status=self.status,
-            names=self._names(settings),
+            names=client_names(self._now, self.opener(settings).catalogue),
             sound_limit=ByteLimit(settings.requests.sound.max_bytes, "requests.sound.max_bytes"),
             idle=partial(idle_model, self._core.offers, self.opener(settings).catalogue),
         )
         return HttpUnit(settings.http, sources)
-
-    def _wyoming(self, settings: Config) -> Unit:
-        core, names = self._core, self._names(settings)
-        return WyomingUnit(
-            *(settings.wyoming, settings.node, core.intake(), core.counters),
-            names=names,
-            version=__version__,
-        )
-
-    def _names(self, settings: Config) -> Callable[[str], tuple[str, ...]]:
-        """By which clients may call the model of a service, under the configuration that holds then."""
-        catalogue = self.opener(settings).catalogue
-        return lambda service: names_of(service, (self._settings or settings).services, catalogue)
 
     def _mqtt(self, settings: Config) -> Unit:
         unit = MqttUnit(

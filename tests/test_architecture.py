@@ -36,7 +36,7 @@ FLOORS = (
     {"config", "config_file", "credentials", "dropins", "mend", "secrets"},
     {"core", "telling", "health", "status", "control", "opening"},
     {"testing", "scaffold", "tenants"},
-    {"stream_units", "service_units", "stores", "counting", "wiring", "daemon"},
+    {"stream_units", "service_units", "client_units", "stores", "counting", "wiring", "daemon"},
     {"chaos"},
     {"bench"},
     {"cli"},
@@ -55,7 +55,7 @@ LAZY = {
     ("edged/cli/chaos.py", "edged.chaos.world"): "the same",
     ("edged/cli/run.py", "edged.daemon"): "the other commands do without its servers",
     ("edged/wyoming/unit.py", "edged.wyoming.announcing"): "the extra may be missing",
-    ("edged/wyoming/unit.py", "edged.wyoming.session"): "the same",
+    ("edged/wyoming/unit.py", "edged.wyoming.dialogue"): "the same",
     ("edged/runtimes/opening.py", "edged.runtimes.ort"): "loads ONNX Runtime",
     ("edged/weights/store.py", "edged.weights.fetching"): "who pulls nothing needs no HTTP",
 }

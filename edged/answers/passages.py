@@ -8,7 +8,7 @@ from typing import Any
 from edged.answers.fields import PUBLISHED, SCORE_DIGITS
 from edged.answers.kind import Kind, State
 from edged.contracts.speech import Clips
-from edged.contracts.transcription import Passage, Passages
+from edged.contracts.transcription import Passages, SpokenPassage
 
 _SECOND = 1e6
 _TIME_DIGITS = 3
@@ -63,7 +63,7 @@ def _written(found: Clips[Passages], _: Any) -> PassagesFields:
     )
 
 
-def _fields(passage: Passage) -> PassageFields:
+def _fields(passage: SpokenPassage) -> PassageFields:
     return PassageFields(
         round(passage.start_us / _SECOND, _TIME_DIGITS),
         round(passage.end_us / _SECOND, _TIME_DIGITS),
@@ -74,13 +74,13 @@ def _fields(passage: Passage) -> PassageFields:
     )
 
 
-def _joined(passages: Sequence[Passage]) -> str:
+def _joined(passages: Sequence[SpokenPassage]) -> str:
     """With a space before each that is written in a language of words."""
     texts = (one.text if one.language in _UNSPACED else f" {one.text}" for one in passages)
     return "".join(texts).strip()
 
 
-def _language(passages: Sequence[Passage]) -> str:
+def _language(passages: Sequence[SpokenPassage]) -> str:
     lengths = defaultdict[str, int](int)
     for one in passages:
         lengths[one.language] += one.end_us - one.start_us

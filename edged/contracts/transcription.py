@@ -37,7 +37,7 @@ class TranscriptionOptions(Options):
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class SpokenPassage:
     """What is said between two pauses."""
 
     start_us: int
@@ -58,7 +58,7 @@ class Passage:
 class Passages:
     """What is said in a clip."""
 
-    passages: tuple[Passage, ...]
+    passages: tuple[SpokenPassage, ...]
     """In their order; none: nothing is said."""
     end_us: int
     """Where the clip ends, microseconds from the beginning of the recording."""

@@ -107,14 +107,13 @@ class Steps:
         call.served = self._table.get(call.job.service)
         call.model = call.served.instance.facts.name
 
-    def fetch(self, call: Call) -> int:
-        """Step 3: bring the media that it wants, if any; returns the bytes that it holds in memory."""
+    def fetch(self, call: Call) -> None:
+        """Step 3: bring the media that it wants, if any."""
         if call.wanted is None:
-            return call.held
+            return
         call.run.check()
         with self._counters.timed("fetch"):
             call.media = fetched(call.wanted, self._settings.fetch, call.run.deadline, self._uploads)
-        return call.held
 
     def answer(self, call: Call) -> None:
         """Step 4: decode, infer, encode."""

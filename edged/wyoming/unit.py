@@ -107,11 +107,13 @@ class WyomingUnit:
 
     async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
-        from edged.wyoming.session import Given, Session  # noqa: PLC0415 - the extra may be missing
+        from edged.wyoming.dialogue import Dialogue, Household  # noqa: PLC0415 - the extra may be missing
 
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - the server made it
-        given = Given(*(self._asking, self._names, self._version, self._settings.longest), count=self._count)
+        given = Household(
+            *(self._asking, self._names, self._version, self._settings.longest), count=self._count
+        )
         self._sessions.add(task)
         try:
             if not self._settings.admits(writer.get_extra_info("peername")[0]):
@@ -119,7 +121,7 @@ class WyomingUnit:
             elif len(self._sessions) > MOST_CONNECTIONS:
                 self._count(f"refused: {MOST_CONNECTIONS} connections are open")
             else:
-                await Session(reader, writer, given).run()
+                await Dialogue(reader, writer, given).run()
         except (OSError, TimeoutError):  # the client is gone, or might as well be
             self._count("the client left, or said nothing for too long")
         finally:

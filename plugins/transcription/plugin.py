@@ -9,10 +9,10 @@ from edged import (
     ModelCard,
     Parameters,
     Part,
-    Passage,
     Passages,
     Register,
     Run,
+    SpokenPassage,
     Tools,
     TranscriptionOptions,
     hookimpl,
@@ -53,10 +53,10 @@ class Transcription(Model[AudioClip, TranscriptionOptions, Passages]):
         )
         return Passages(tuple(passages), _end_us(item))
 
-    def _passage(self, part: AudioClip, said: Heard, options: TranscriptionOptions) -> Passage:
+    def _passage(self, part: AudioClip, said: Heard, options: TranscriptionOptions) -> SpokenPassage:
         written = "en" if options.task == "translate" else said.language
         text = simplified(said.text) if written in self._parameters.simplified else said.text
-        return Passage(part.start_us, _end_us(part), text, said.language, said.likelihood, said.silence)
+        return SpokenPassage(part.start_us, _end_us(part), text, said.language, said.likelihood, said.silence)
 
 
 def _heard(parts: Sequence[AudioClip], options: TranscriptionOptions, speech: Part, run: Run) -> list[Heard]:

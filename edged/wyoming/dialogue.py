@@ -17,7 +17,7 @@ from edged.contracts.errors import BadRequest, RequestError
 from edged.contracts.languages import LANGUAGES, code_of
 from edged.requests.asking import Asking
 from edged.wyoming.events import read_event
-from edged.wyoming.utterance import Utterance
+from edged.wyoming.spoken_file import SpokenFile
 
 SERVICE = "transcription"
 """The service that answers."""
@@ -27,8 +27,8 @@ _SOURCE = Attribution("edged", "https://github.com/openai/whisper")
 
 
 @dataclass(frozen=True)
-class Given:
-    """What all sessions share."""
+class Household:
+    """What all dialogues share."""
 
     asking: Asking
     names: Callable[[str], tuple[str, ...]]
@@ -41,15 +41,18 @@ class Given:
     """Is told what becomes of each request."""
 
 
-class Session:
+class Dialogue:
     """Lives in a loop's thread, as long as the connection."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, given: Given) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, given: Household) -> None:
         self._reader = reader
         self._writer = writer
         self._given = given
         self._language = ""
-        self._utterance: Utterance | None = None
+        self._spoken: SpokenFile | None = None
+        self._fault: RequestError | None = None
+        """Why the rest of what is said is not listened to; told when all of it is said, or nobody would read
+        it."""
 
     async def run(self) -> None:
         """Until the client leaves, says nothing for too long, or says what cannot be understood."""
@@ -68,16 +71,25 @@ class Session:
             await self._say(self._info())
         elif Ping.is_type(kind):
             await self._say(Pong(text=data.get("text")))
-        elif Transcribe.is_type(kind):
-            self._begin(data)
-        elif AudioStart.is_type(kind):
-            self._let_go()
-            self._utterance = Utterance(data, self._given.longest_s)
-        elif AudioChunk.is_type(kind):
-            self._utterance = self._utterance or Utterance(data, self._given.longest_s)
-            self._utterance.put(event.payload or b"")
         elif AudioStop.is_type(kind):
             await self._answer()
+        else:
+            self._listen(event)
+
+    def _listen(self, event: Event) -> None:
+        kind, data, longest_s = event.type, event.data, self._given.longest_s
+        try:
+            if Transcribe.is_type(kind):
+                self._begin(data)
+            elif AudioStart.is_type(kind):
+                self._let_go()
+                self._spoken = SpokenFile(data, longest_s)
+            elif AudioChunk.is_type(kind) and self._fault is None:
+                self._spoken = self._spoken or SpokenFile(data, longest_s)
+                self._spoken.put(event.payload or b"")
+        except RequestError as error:
+            self._let_go()
+            self._fault = self._fault or error
 
     def _begin(self, data: Mapping[str, Any]) -> None:
         """Raises `BadRequest` for a model that is not here."""
@@ -87,10 +99,12 @@ class Session:
         self._language = code_of(str(data.get("language") or ""))
 
     async def _answer(self) -> None:
-        """What was said. Raises `BadRequest` when nothing was."""
-        if self._utterance is None:
+        """What was said. Raises what was wrong with it."""
+        if self._fault is not None:
+            raise self._fault
+        if self._spoken is None:
             raise BadRequest("`audio-stop` came without any sound before")
-        file, self._utterance = self._utterance.taken(), None
+        file, self._spoken = self._spoken.taken(), None
         payload = orjson.dumps({"language": self._language} if self._language else {})
         answer = await self._given.asking.ask(SERVICE, payload, self._has_left, inner=True, recording=file)
         if self._has_left():
@@ -99,7 +113,7 @@ class Session:
         said = orjson.loads(answer.body)
         if answer.code != 200:
             await self._say(Error(said["error_msg"], str(answer.code)))
-            self._reader.feed_eof()  # clients that know no errors notice the end
+            self._writer.close()  # clients that know no errors notice the end
             return
         await self._say(Transcript(said["text"], language=said["language"] or None))
 
@@ -120,6 +134,6 @@ class Session:
         return reader.at_eof() or reader.exception() is not None or self._writer.is_closing()
 
     def _let_go(self) -> None:
-        if self._utterance is not None:
-            self._utterance.close()
-            self._utterance = None
+        if self._spoken is not None:
+            self._spoken.close()
+            self._spoken = None

@@ -15,7 +15,7 @@ WIDTHS = (2, 4)
 CHANNELS = (1, 2)
 
 
-class Utterance:
+class SpokenFile:
     """Open until it is taken or closed."""
 
     def __init__(self, sound: Mapping[str, Any], longest_s: float) -> None:
