@@ -41,6 +41,8 @@ PLUGINS = (ROOT / "docs" / "plugins.md").read_text("utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 PLUGGED_IN = {"httptools"}
 """Not imported by us but by another dependency, which does without it where it is missing."""
+USED = ("broker", "gpu", "quantize", "wyoming")
+"""Extras that are in the lock of what runs."""
 LOCKS = ("run.lock", "dev.lock", "bootstrap.lock")
 
 
@@ -65,7 +67,7 @@ def locked(name):
 
 @pytest.mark.parametrize(
     ("lock", "extras"),
-    [("run.lock", ("broker", "gpu", "quantize")), ("dev.lock", ("broker", "gpu", "quantize", "s3", "dev"))],
+    [("run.lock", USED), ("dev.lock", (*USED, "s3", "dev"))],
 )
 def test_the_lock_is_in_step_with_pyproject(lock, extras):
     have = locked(lock)
@@ -107,7 +109,7 @@ def imported(*folders, tests):
 
 def test_exactly_what_is_imported_is_a_dependency():
     used = set(imported("edged", "plugins", tests=False)) - {frozenset({"edged"})}
-    wanted = set(direct("broker", "gpu", "quantize"))
+    wanted = set(direct(*USED))
     assert [owners for owners in used if not owners & wanted] == []
     assert [name for name in wanted - PLUGGED_IN if not any(name in owners for owners in used)] == []
 
@@ -115,7 +117,7 @@ def test_exactly_what_is_imported_is_a_dependency():
 def test_what_tests_import_is_a_dependency_of_development():
     used = set(imported("edged", "plugins", "tests", "docs", tests=True)) - {frozenset({"edged"})}
     assert [
-        owners for owners in used if not owners & set(direct("broker", "gpu", "quantize", "s3", "dev"))
+        owners for owners in used if not owners & set(direct(*USED, "s3", "dev"))
     ] == []
 
 

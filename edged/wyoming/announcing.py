@@ -3,11 +3,10 @@
 import ipaddress
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import ifaddr
-from zeroconf import Error, InterfaceChoice
+from zeroconf import Error, InterfaceChoice, get_all_addresses
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from edged.wyoming.settings import WyomingSettings
@@ -45,12 +44,4 @@ def _addresses(settings: WyomingSettings) -> list[str]:
     if host not in ("0.0.0.0", "::"):  # noqa: S104 - told apart, not opened
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         return sorted({str(where[0]) for *_, where in found}, key=lambda one: ":" in one)
-    return [*_of_interfaces()]
-
-
-def _of_interfaces() -> Iterator[str]:
-    """IPv4 addresses of this box that others can reach."""
-    for adapter in ifaddr.get_adapters():
-        for ip in adapter.ips:
-            if isinstance(ip.ip, str) and not ipaddress.ip_address(ip.ip).is_loopback:
-                yield ip.ip
+    return [one for one in get_all_addresses() if not ipaddress.ip_address(one).is_loopback]
