@@ -116,9 +116,7 @@ def test_exactly_what_is_imported_is_a_dependency():
 
 def test_what_tests_import_is_a_dependency_of_development():
     used = set(imported("edged", "plugins", "tests", "docs", tests=True)) - {frozenset({"edged"})}
-    assert [
-        owners for owners in used if not owners & set(direct(*USED, "s3", "dev"))
-    ] == []
+    assert [owners for owners in used if not owners & set(direct(*USED, "s3", "dev"))] == []
 
 
 def test_the_systemd_unit_runs_a_command_that_exists():

@@ -36,4 +36,4 @@ def code_of(named: str) -> str:
         return AUTO
     by_name = {name: code for code, name in LANGUAGES.items()}
     first = plain.partition("-")[0]
-    return by_name.get(plain, first if first in LANGUAGES else named)
+    return by_name.get(plain, first if first in LANGUAGES else plain)

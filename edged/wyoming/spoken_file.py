@@ -46,8 +46,9 @@ class SpokenFile:
             raise TooLarge(f"the sound cannot be kept on this box: {error.strerror}") from error
 
     def taken(self) -> IO[bytes]:
-        """The file, whole; who takes it closes it."""
+        """The file, whole, at its beginning; who takes it closes it."""
         self._wave.close()
+        self._file.seek(0)
         return self._file
 
     def close(self) -> None:

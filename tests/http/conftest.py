@@ -100,6 +100,8 @@ class Box:
         self.services = [ServiceStatus(service="object-detection", model="fake", state="running")]
         self.idle = lambda model: None
         self.counts = no_counts
+        self.names = lambda service: ()
+        self.sound_limit = ByteLimit(UPLOAD_BYTES, "requests.sound.max_bytes")
         self.unit = None
 
     def sources(self, intake=None, jobs=None):
@@ -116,6 +118,8 @@ class Box:
             status=self.status,
             idle=self.idle,
             counts=self.counts,
+            names=self.names,
+            sound_limit=self.sound_limit,
         )
 
     def start(self, **settings):
