@@ -39,7 +39,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 README = (ROOT / "README.md").read_text("utf-8")
 PLUGINS = (ROOT / "docs" / "plugins.md").read_text("utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
-PLUGGED_IN = {"httptools"}
+PLUGGED_IN = {"httptools", "python-multipart"}
 """Not imported by us but by another dependency, which does without it where it is missing."""
 USED = ("broker", "gpu", "quantize", "wyoming")
 """Extras that are in the lock of what runs."""
@@ -211,7 +211,8 @@ def test_the_readme_lists_every_model_by_its_service():
     cards = [model.card for model in discover([ROOT / "plugins"], entry_points=False).models.values()]
     listed = {
         (service.strip("`"), model)
-        for service, models, _ in rows_under("| service | models | |") + rows_under("| part | models | |")
+        for kind in ("service", "part", "inner service")
+        for service, models, _ in rows_under(f"| {kind} | models | |")
         for model in re.findall(r"`(.+?)`", models)
     }
     assert listed == {(card.service, card.id) for card in cards}

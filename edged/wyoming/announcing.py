@@ -6,7 +6,8 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from zeroconf import Error, InterfaceChoice, get_all_addresses
+import ifaddr
+from zeroconf import Error, InterfaceChoice
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from edged.wyoming.settings import WyomingSettings
@@ -44,4 +45,5 @@ def _addresses(settings: WyomingSettings) -> list[str]:
     if host not in ("0.0.0.0", "::"):  # noqa: S104 - told apart, not opened
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         return sorted({str(where[0]) for *_, where in found}, key=lambda one: ":" in one)
-    return [one for one in get_all_addresses() if not ipaddress.ip_address(one).is_loopback]
+    ips = (str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4)
+    return [ip for ip in ips if not ipaddress.ip_address(ip).is_loopback]

@@ -72,7 +72,7 @@ def test_with_segments(asked, oracle):
 
 
 def test_as_text_and_as_subtitles(asked):
-    assert hear(asked, response_format="text") == SAID["text"] + "\n"
+    assert hear(asked, response_format="text") == f"{SAID['text']}\n"
     times = ("00:00:00,250 --> 00:00:01,500", "01:02:03,004 --> 01:02:05,000")
     srt = f"1\n{times[0]}\nGood morning.\n\n2\n{times[1]}\n再见 -> 。\n\n"
     assert hear(asked, response_format="srt") == srt
