@@ -72,8 +72,8 @@ def test_nobody_speaks(transcription):
     assert (found.passages, found.end_us) == ((), 5_000_000)
 
 
-def test_it_knows_the_languages_that_are_told(transcription):
-    vocabulary = transcription.tools.models["speech"].instance.tools.resources["vocabulary"]
+def test_it_knows_the_languages_that_are_told(instance_of):
+    vocabulary = instance_of("whisper-base").tools.resources["vocabulary"]
     assert set(vocabulary._languages) == set(LANGUAGES)
 
 
