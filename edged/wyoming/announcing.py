@@ -21,12 +21,13 @@ KIND = "_wyoming._tcp.local."
 async def announced(settings: WyomingSettings, node: str, port: int) -> AsyncIterator[None]:
     """For the length of the block. A network that cannot be told is no fault: an address can be typed in."""
     told = None
-    if settings.announce and (addresses := _addresses(settings)):
-        info = AsyncServiceInfo(
-            *(KIND, f"{node}.{KIND}"), port, parsed_addresses=addresses, server=f"edged-{node}.local."
-        )
-        here = all(ipaddress.ip_address(one).is_loopback for one in addresses)
+    if settings.announce:
         try:
+            addresses = _addresses(settings)
+            info = AsyncServiceInfo(
+                *(KIND, f"{node}.{KIND}"), port, parsed_addresses=addresses, server=f"edged-{node}.local."
+            )
+            here = all(ipaddress.ip_address(one).is_loopback for one in addresses)
             told = AsyncZeroconf(interfaces=addresses if here else InterfaceChoice.Default)
             await told.async_register_service(info, allow_name_change=True)
         except (OSError, Error) as error:
