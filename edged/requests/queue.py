@@ -72,7 +72,7 @@ class RequestQueue:
             died = InferenceError(f"edged died {deaths} times while it worked on this request")
             self._working.refuse(call, died)
             return
-        (self._lanes.suspects if deaths else self._lanes.new).put(call, len(job.payload))
+        (self._lanes.suspects if deaths else self._lanes.new).put(call, len(job.payload) + call.held)
         self._deadlines.watch(call)
 
     def cancel(self, request_id: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 import pytest
 
+from edged.contracts.errors import QueueFull
 from edged.contracts.message import ModelFacts
 from edged.contracts.parts import VoiceActivity
 from edged.contracts.request import RequestJob
@@ -148,6 +149,14 @@ def test_what_waits_at_the_end_is_closed(queue, listener):
     listener.free.set()
     stopper.join(60)
     assert file.closed
+
+
+def test_it_counts_among_the_bytes_that_wait(listener):
+    queue = RequestQueue(ServiceTable(), RequestSettings(max_waiting_bytes=10_000), 2, Counters())
+    submit(queue, sound(0.2))
+    with pytest.raises(QueueFull):
+        submit(queue, sound(0.2))
+    submit(queue, sound(0.05))
 
 
 def test_only_who_is_one_of_us_comes_to_it(queue):
