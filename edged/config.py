@@ -15,7 +15,7 @@ from edged.artefacts.settings import ArtefactSettings, UploadSettings
 from edged.config_file import parsed, with_environment
 from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.service import Service
-from edged.contracts.services import SERVICES, service
+from edged.contracts.services import ASKED, SERVICES, service
 from edged.contracts.settings import FOLDER, Seconds, Settings
 from edged.counts.calendar import zone_named
 from edged.credentials import credentials, environment
@@ -40,6 +40,7 @@ from edged.streams.places import PlacesSettings
 from edged.streams.recordings import RecordSettings
 from edged.streams.rule import PublishSettings
 from edged.streams.rule_faults import rule_faults, sees_objects
+from edged.wyoming.settings import WyomingSettings
 
 ANY_SOURCE = "rtsp://camera"
 """In the place of a source that is missing: it can feed whatever a stream may run."""
@@ -135,6 +136,8 @@ class Config(Settings):
     """The broker."""
     http: HttpSettings = HttpSettings()
     """Requests, metrics and the page over HTTP."""
+    wyoming: WyomingSettings = WyomingSettings()
+    """Speech to text for Home Assistant's voice."""
     services: Mapping[str, ServiceSettings] = Field(default_factory=dict)
     """What is served, by service; those that a stream feeds are added by themselves."""
     streams: Mapping[str, StreamSettings] = Field(default_factory=dict)
@@ -221,7 +224,8 @@ def _name_faults(config: Config, actions: Collection[str]) -> Iterator[tuple[str
 
 def _service_faults(where: str, name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     try:
-        faults = option_faults(service(name), options)
+        known = ASKED.get(name) if where == f"services.{name}" else None
+        faults = option_faults(known or service(name), options)
     except EdgedError as error:
         yield where, str(error)
     else:

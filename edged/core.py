@@ -120,9 +120,11 @@ class Core:
         return [] if demand is None else demand.offers()
 
     def service_facts(self) -> list[ServiceFacts]:
-        """The services that can be asked: those that are ready, and those that load when they are."""
-        facts = {served.service.name: _facts(served) for served in self.table.ready()}
-        for offer in self.offers():
+        """The services that can be asked: those that are ready, and those that load when they are; no inner
+        ones."""
+        ready = (served for served in self.table.ready() if served.service.name in SERVICES)
+        facts = {served.service.name: _facts(served) for served in ready}
+        for offer in (offer for offer in self.offers() if offer.service in SERVICES):
             facts.setdefault(
                 offer.service,
                 ServiceFacts(

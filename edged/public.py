@@ -78,7 +78,8 @@ from edged.contracts.speech import (
     Transcript,
     YesNo,
 )
-from edged.contracts.text import TextOptions, TextVectors
+from edged.contracts.text import TextEmbedding, TextOptions, TextVectors
+from edged.contracts.transcription import Passages, SpokenPassage, TranscriptionOptions
 from edged.contracts.video import (
     ActionClassification,
     ActionOptions,
@@ -143,6 +144,7 @@ __all__ = [
     "Parameters",
     "Part",
     "PartMask",
+    "Passages",
     "PictureOptions",
     "PixelFormat",
     "Pixels",
@@ -165,10 +167,12 @@ __all__ = [
     "SpeakerClass",
     "SpeechChunk",
     "SpeechVector",
+    "SpokenPassage",
     "StreamModel",
     "Taxonomy",
     "TensorInput",
     "Tensors",
+    "TextEmbedding",
     "TextOptions",
     "TextPair",
     "TextRow",
@@ -177,6 +181,7 @@ __all__ = [
     "TooLarge",
     "Tools",
     "Transcript",
+    "TranscriptionOptions",
     "UtteranceModel",
     "Video",
     "VoiceActivity",

@@ -7,6 +7,7 @@ from edged import __version__
 from edged.acting import actions_wish
 from edged.announcing import birth, topics_of
 from edged.artefacts.store import ArtefactStore
+from edged.client_units import client_names, wyoming
 from edged.config import Config, StreamSettings
 from edged.contracts.errors import NotReady
 from edged.contracts.verb import Verb
@@ -87,6 +88,9 @@ class Wiring:
         if settings.http.listen is not None:
             stores = (*artefacts_key(settings), *uploads_key(settings))
             wishes["http"] = Wish((*queue, settings.http, *stores), partial(self._http, settings), order=30)
+        if settings.wyoming.listen is not None:
+            heard = partial(wyoming, core, settings, client_names(self._now, self.opener(settings).catalogue))
+            wishes["wyoming"] = Wish((*queue, settings.wyoming), heard, order=30)
         if settings.mqtt.url == "embedded":
             kept = settings.requests
             embedded = (*broker, kept.max_answer_bytes, kept.durability)
@@ -150,6 +154,8 @@ class Wiring:
             upload_limit=ByteLimit(settings.requests.video.max_bytes, "requests.video.max_bytes"),
             views=self._core.views,
             status=self.status,
+            names=client_names(self._now, self.opener(settings).catalogue),
+            sound_limit=ByteLimit(settings.requests.sound.max_bytes, "requests.sound.max_bytes"),
             idle=partial(idle_model, self._core.offers, self.opener(settings).catalogue),
         )
         return HttpUnit(settings.http, sources)

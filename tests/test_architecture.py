@@ -32,7 +32,7 @@ FLOORS = (
     {"repository"},
     {"hookspecs", "cards", "narrowing", "discovery", "serving"},
     {"requests", "streams"},
-    {"mqtt", "http", "jsonl"},
+    {"mqtt", "http", "wyoming", "jsonl"},
     {"homeassistant"},
     {"config", "config_file", "credentials", "dropins", "mend", "secrets"},
     {"core", "telling", "health", "status", "control", "opening"},
@@ -40,6 +40,7 @@ FLOORS = (
     {
         "stream_units",
         "service_units",
+        "client_units",
         "stores",
         "counting",
         "acting",
@@ -52,7 +53,11 @@ FLOORS = (
     {"bench"},
     {"cli"},
 )
-APART = {"media", "ops", "flow", "builders", "children", "requests", "streams", "mqtt", "http", "jsonl"}
+APART = {
+    *("media", "ops", "flow", "builders", "children"),
+    *("requests", "streams"),
+    *("mqtt", "http", "wyoming", "jsonl"),
+}
 """Who knows nothing of its neighbours on the same floor."""
 SIDEWAYS = {("media", "ops"), ("media", "flow")}
 """Imports that are allowed between the tools of one floor; the ways and the outside worlds have none."""
@@ -61,6 +66,8 @@ LAZY = {
     ("edged/cli/chaos.py", "edged.chaos.round"): "the other commands do without an MQTT client",
     ("edged/cli/chaos.py", "edged.chaos.world"): "the same",
     ("edged/cli/run.py", "edged.daemon"): "the other commands do without its servers",
+    ("edged/wyoming/unit.py", "edged.wyoming.announcing"): "the extra may be missing",
+    ("edged/wyoming/unit.py", "edged.wyoming.dialogue"): "the same",
     ("edged/runtimes/opening.py", "edged.runtimes.ort"): "loads ONNX Runtime",
     ("edged/weights/store.py", "edged.weights.fetching"): "who pulls nothing needs no HTTP",
 }

@@ -529,3 +529,32 @@ def test_a_microphone_is_no_file(tmp_path):
     stream = load(written(tmp_path, text)).streams["counter"]
     assert stream.source == "mic:kitchen"
     assert stream.listens
+
+
+def test_inner_services_are_configured_and_never_fed(tmp_path):
+    config = load(
+        written(
+            tmp_path,
+            "services: {transcription: {model: whisper-small, options: {beam: 2}}, text-embedding: {}}",
+        )
+    )
+    assert set(config.wanted_services()) == {"transcription", "text-embedding"}
+    said = faults(
+        tmp_path,
+        """
+services: {transcription: {options: {beam: 9}}}
+streams:
+  ear: {source: "mic:default", run: [transcription]}
+""",
+    )
+    assert "services.transcription.options.beam" in said
+    assert "no service is called 'transcription'" in said
+
+
+def test_wyoming_is_closed_to_strangers(tmp_path):
+    said = faults(tmp_path, "wyoming: {listen: 0.0.0.0:10300}")
+    assert "wyoming" in said
+    assert "name the `clients` that may connect" in said
+    config = load(written(tmp_path, "wyoming: {listen: 0.0.0.0:10300, clients: [192.168.1.0/24]}"))
+    assert config.wyoming.admits("192.168.1.7")
+    assert load(written(tmp_path, "")).wyoming.listen is None

@@ -39,8 +39,10 @@ EXTRAS = PROJECT["optional-dependencies"]
 README = (ROOT / "README.md").read_text("utf-8")
 PLUGINS = (ROOT / "docs" / "plugins.md").read_text("utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
-PLUGGED_IN = {"httptools"}
+PLUGGED_IN = {"httptools", "python-multipart"}
 """Not imported by us but by another dependency, which does without it where it is missing."""
+USED = ("broker", "gpu", "notify", "quantize", "wyoming")
+"""Extras that are in the lock of what runs."""
 LOCKS = ("run.lock", "dev.lock", "bootstrap.lock")
 
 
@@ -65,10 +67,7 @@ def locked(name):
 
 @pytest.mark.parametrize(
     ("lock", "extras"),
-    [
-        ("run.lock", ("broker", "gpu", "notify", "quantize")),
-        ("dev.lock", ("broker", "gpu", "notify", "quantize", "s3", "dev")),
-    ],
+    [("run.lock", USED), ("dev.lock", (*USED, "s3", "dev"))],
 )
 def test_the_lock_is_in_step_with_pyproject(lock, extras):
     have = locked(lock)
@@ -110,18 +109,14 @@ def imported(*folders, tests):
 
 def test_exactly_what_is_imported_is_a_dependency():
     used = set(imported("edged", "plugins", tests=False)) - {frozenset({"edged"})}
-    wanted = set(direct("broker", "gpu", "notify", "quantize"))
+    wanted = set(direct(*USED))
     assert [owners for owners in used if not owners & wanted] == []
     assert [name for name in wanted - PLUGGED_IN if not any(name in owners for owners in used)] == []
 
 
 def test_what_tests_import_is_a_dependency_of_development():
     used = set(imported("edged", "plugins", "tests", "docs", tests=True)) - {frozenset({"edged"})}
-    assert [
-        owners
-        for owners in used
-        if not owners & set(direct("broker", "gpu", "notify", "quantize", "s3", "dev"))
-    ] == []
+    assert [owners for owners in used if not owners & set(direct(*USED, "s3", "dev"))] == []
 
 
 def test_the_systemd_unit_runs_a_command_that_exists():
@@ -216,7 +211,8 @@ def test_the_readme_lists_every_model_by_its_service():
     cards = [model.card for model in discover([ROOT / "plugins"], entry_points=False).models.values()]
     listed = {
         (service.strip("`"), model)
-        for service, models, _ in rows_under("| service | models | |") + rows_under("| part | models | |")
+        for kind in ("service", "part", "inner service")
+        for service, models, _ in rows_under(f"| {kind} | models | |")
         for model in re.findall(r"`(.+?)`", models)
     }
     assert listed == {(card.service, card.id) for card in cards}

@@ -75,12 +75,14 @@ class SoundEvents:
 class HearingOptions(Options):
     """Options of speech-understanding."""
 
-    task: Literal["text", "language", "states"]
-    """What is wanted: what is said, in which language, or how it sounds."""
-    language: str = Field(min_length=2, max_length=3)
-    """`text`: the language to write, ISO 639-1."""
+    task: Literal["text", "english", "language", "states"]
+    """What is wanted: what is said, the same in English, in which language, or how it sounds."""
+    language: str = Field(min_length=2, max_length=4)
+    """`text`, `english`: the language that is spoken, ISO 639-1; `auto`: the likeliest."""
     beam: int = Field(ge=1, le=5)
-    """`text`: hypotheses that are followed at a time; 1 is greedy."""
+    """`text`, `english`: hypotheses that are followed at a time; 1 is greedy."""
+    prompt: str = Field(max_length=4000)
+    """`text`, `english`: what may have been said before; empty: what the card says of the language."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +91,12 @@ class Heard:
 
     text: str = ""
     """As the model writes it, with punctuation; empty when nothing is said."""
+    language: str = ""
+    """In which it is said: that of the options, or the likeliest."""
+    likelihood: float = 0.0
+    """Mean logarithm of the probabilities of the text's tokens."""
+    silence: float = 0.0
+    """Probability that nobody speaks, 0 to 1."""
     languages: Mapping[str, float] = field(default_factory=dict)
     """Probability by language, ISO 639-1; their sum is 1."""
     states: Floats | None = None

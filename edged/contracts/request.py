@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from edged.contracts.items import Pixels
 from edged.contracts.message import FailedAnswer, FailedVideoAnswer
@@ -67,6 +67,10 @@ class RequestJob:
     """Whether who asked wants no answer any more; asked between the steps of long work."""
     key: bytes | None = None
     """By which it is known again when it comes a second time after the process died; none: it does not."""
+    inner: bool = False
+    """Whether `service` is one of the inner ones, which only a world of ours can ask for."""
+    recording: IO[bytes] | None = None
+    """The recording that comes along, to seek and to read. It is closed at the end of the request's way."""
 
 
 class Intake(Protocol):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from edged.contracts import image, pairs, speech, text, video
+from edged.contracts import image, pairs, speech, text, transcription, video
 from edged.contracts.described import descriptions
 from edged.contracts.message import Envelope, FailedAnswer, FailedVideoAnswer
 from edged.contracts.model import Options
@@ -26,12 +26,14 @@ _MEDIA: Mapping[type[BaseModel], Media] = {
     speech.SoundInput: "recording",
     video.VideoInput: "video",
     text.TextInput: "text",
+    text.TextToEmbed: "text",
+    transcription.BroughtSound: "recording",
 }
 
 
 @dataclass(frozen=True)
 class Service:
-    """One of the 25 contracts, or a part."""
+    """One of the 25 contracts, an inner service, or a part."""
 
     name: str
     group: Group

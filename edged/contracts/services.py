@@ -1,8 +1,8 @@
-"""The table of the 25 services, and of the parts."""
+"""The table of the 25 services, of the inner ones, and of the parts."""
 
 from collections.abc import Mapping
 
-from edged.contracts import face, image, masks, pairs, parts, product, speech, text, video
+from edged.contracts import face, image, masks, pairs, parts, product, speech, text, transcription, video
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import NotFound
 from edged.contracts.model import Options
@@ -11,8 +11,8 @@ from edged.contracts.spelling import hint
 
 
 def any_service(name: str) -> Service:
-    """The service or the part of that name. Raises `NotFound` that lists close names."""
-    return PARTS[name] if name in PARTS else service(name)
+    """The service, inner ones too, or the part of that name. Raises `NotFound` that lists close names."""
+    return PARTS.get(name) or INNER.get(name) or service(name)
 
 
 def card_options(card: ModelCard) -> Options:
@@ -245,6 +245,33 @@ SERVICES: Mapping[str, Service] = {
     )
 }
 """By name; 25 of them."""
+
+INNER: Mapping[str, Service] = {
+    s.name: s
+    for s in (
+        Service(
+            "transcription",
+            "speech",
+            "what is said, in any language",
+            transcription.BroughtSound,
+            transcription.TranscriptionOptions,
+            transcription.Passages,
+        ),
+        Service(
+            "text-embedding",
+            "text",
+            "what a text means, as a vector",
+            text.TextToEmbed,
+            Options,
+            text.TextEmbedding,
+        ),
+    )
+}
+"""By name: what outside worlds ask for whose clients have a contract of their own (`/v1`, Wyoming). They may
+be configured; they have no topic, and `/api/predict` does not know them."""
+
+ASKED: Mapping[str, Service] = {**SERVICES, **INNER}
+"""By name: all of which there are requests."""
 
 PARTS: Mapping[str, Service] = {
     s.name: s

@@ -1,4 +1,4 @@
-"""Request, options and result of text-vectorization."""
+"""Requests, options and results of what makes vectors of texts."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -38,6 +38,15 @@ class TextInput(Described):
     text first; with `padded` what is shorter is filled up."""
 
 
+class TextToEmbed(Described):
+    """A text of which one vector is wanted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: Annotated[str, Field(max_length=MOST_CHARACTERS), AfterValidator(_says_something)]
+    """The text."""
+
+
 class TextOptions(Options):
     """Options of text-vectorization."""
 
@@ -57,3 +66,13 @@ class TextVectors:
     """[n, d]: a vector for each token of `[CLS]`, text, `[SEP]`, and of a second text and its `[SEP]`."""
     truncated: bool
     """Whether the texts were longer than `sequence_length`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextEmbedding:
+    """Result of text-embedding."""
+
+    vector: Floats
+    """[d], of length 1: texts that mean the same have vectors that point the same way."""
+    tokens: int
+    """That were read, the marks before and behind included."""

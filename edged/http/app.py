@@ -17,6 +17,7 @@ from edged.contracts.errors import EdgedError
 from edged.http.artefacts import ArtefactDesk
 from edged.http.counts import CountPages
 from edged.http.drawings import DrawingDesk
+from edged.http.embeddings import EMBEDDING, EmbeddingDesk
 from edged.http.events import EventPages
 from edged.http.failures import on_defect, on_edged_error, on_http_exception
 from edged.http.guard import Guard, Keys, Login
@@ -24,13 +25,16 @@ from edged.http.jobs import JobPages
 from edged.http.kserve import KServe
 from edged.http.live import LivePictures
 from edged.http.metrics import CONTENT_TYPE, exposition, registry
+from edged.http.openai import ModelPages
 from edged.http.openapi import openapi
 from edged.http.page import Page
 from edged.http.predict import Bodies, PredictDesk
 from edged.http.results import ResultFeed
 from edged.http.settings import HttpSettings
 from edged.http.sources import Sources
+from edged.http.transcriptions import TRANSCRIPTION, TranscriptionDesk
 from edged.http.uploads import UploadDesk
+from edged.requests.asking import Asking
 
 T = TypeVar("T")
 
@@ -49,7 +53,8 @@ class App:
         self._drawers = ThreadPoolExecutor(1, "http-drawings")
         drawings = DrawingDesk(self._drawers, sources.counters)
         self._jobs = JobPages(sources.jobs, self._in_thread)
-        self._predict = PredictDesk(sources.intake, self._bodies, drawings, self._jobs, sources.counters)
+        self._asking = Asking(sources.intake, partial(sources.counters.count, "http_requests"))
+        self._predict = PredictDesk(self._asking, self._bodies, drawings, self._jobs, sources.counters)
         self._artefacts = ArtefactDesk(sources.artefacts)
         self._writers = ThreadPoolExecutor(THREADS, "http-uploads")
         self._uploads = UploadDesk(sources.uploads, sources.upload_limit, self._writers)
@@ -68,7 +73,7 @@ class App:
 
     def close(self) -> None:
         """Let everyone go who waits or listens; called in the loop's thread, before the server's end."""
-        self._predict.close()
+        self._asking.close()
         self._jobs.close()
         self._feed.close()
         self.events.close()
@@ -85,6 +90,7 @@ class App:
         post = ["POST"]
         return [
             Route("/api/predict/{service}", self._predict.respond, methods=post),
+            *self._openai(),
             Route("/api/jobs", self._jobs.list),
             Route("/api/jobs/{job}", self._jobs.one, methods=["GET"]),
             Route("/api/jobs/{job}", self._jobs.cancel, methods=["DELETE"]),
@@ -106,6 +112,20 @@ class App:
             Route("/openapi.json", self._openapi),
             Route("/", page.respond),
             Route("/static/{name:path}", page.respond),
+        ]
+
+    def _openai(self) -> list[Route]:
+        """What stands below /v1: OpenAI's API."""
+        asked, counters, names = self._asking, self._sources.counters, self._sources.names
+        models = ModelPages(names, (TRANSCRIPTION, EMBEDDING))
+        recordings = TranscriptionDesk(asked, names, self._sources.sound_limit, counters)
+        embeddings = EmbeddingDesk(asked, self._bodies, names, counters)
+        return [
+            Route("/v1/models", models.list),
+            Route("/v1/models/{model}", models.one),
+            Route("/v1/audio/transcriptions", recordings.transcribe, methods=["POST"]),
+            Route("/v1/audio/translations", recordings.translate, methods=["POST"]),
+            Route("/v1/embeddings", embeddings.respond, methods=["POST"]),
         ]
 
     async def _status(self, request: Request) -> Response:

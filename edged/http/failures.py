@@ -1,10 +1,13 @@
-"""Every error that HTTP answers with has the same body as over MQTT: `FailedAnswer`."""
+"""Every error that HTTP answers with has the same body as over MQTT, `FailedAnswer`, but below `/v1/`."""
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import cast
 from urllib.parse import quote
 
+import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +19,11 @@ RETRY_AFTER_S = 1
 """What a client is told to wait when the box is full."""
 MOST_TEXT = 200
 """Characters in a header; no valid `request_id` has more."""
+OPENAI = "/v1/"
+"""Below it stands what clients of OpenAI's API ask for."""
+_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
+_FIELD = re.compile(r"the field `(\w+)`")
 
 _SAID = {
     404: "there is nothing at this address; /openapi.json lists what there is",
@@ -35,11 +43,27 @@ def response(answer: Answer) -> Response:
     return Response(answer.body, answer.code, headers, "application/json")
 
 
-def failure(code: int, message: str, headers: Mapping[str, str] | None = None, service: str = "") -> Response:
-    """A failed answer to a request that was not read, of that service where one was asked."""
-    failed = response(refusal({}, code, message, service))
+def failure(
+    code: int, message: str, headers: Mapping[str, str] | None = None, service: str = "", path: str = ""
+) -> Response:
+    """A failed answer to a request that was not read, of that service where one was asked; below `/v1/` in
+    the form that is known there."""
+    answer = refusal({}, code, message, service)
+    failed = response(as_openai(answer, message) if path.startswith(OPENAI) else answer)
     failed.headers.update(headers or {})
     return failed
+
+
+def as_openai(failed: Answer, message: str) -> Answer:
+    """A failed answer in the form of OpenAI's API."""
+    named, code = _FIELD.search(message), failed.code
+    error = {
+        "message": message,
+        "type": "server_error" if code >= 500 else _TYPES.get(code, "invalid_request_error"),
+        "param": named[1] if named else None,
+        "code": "model_not_found" if code == 404 and "model" in message else _CODES.get(code),
+    }
+    return replace(failed, body=orjson.dumps({"error": error}))
 
 
 def header_text(text: str) -> str:
@@ -50,19 +74,21 @@ def header_text(text: str) -> str:
 
 async def on_edged_error(request: Request, error: Exception) -> Response:
     """An error of ours that nobody turned into an answer."""
-    return failure(cast("EdgedError", error).code, str(error), service=_service(request))
+    code = cast("EdgedError", error).code
+    return failure(code, str(error), service=_service(request), path=request.url.path)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
     """An error of the routing."""
     wrong = cast("HTTPException", error)
     said = _SAID.get(wrong.status_code) or HTTPStatus(wrong.status_code).phrase
-    return failure(wrong.status_code, said, wrong.headers)
+    return failure(wrong.status_code, said, wrong.headers, path=request.url.path)
 
 
 async def on_defect(request: Request, error: Exception) -> Response:
     """A defect of ours; the server logs it."""
-    return failure(500, "the daemon failed on this request; its log says why", service=_service(request))
+    said = "the daemon failed on this request; its log says why"
+    return failure(500, said, service=_service(request), path=request.url.path)
 
 
 def _service(request: Request) -> str:

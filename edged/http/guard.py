@@ -17,10 +17,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edged.contracts.errors import BadRequest
 from edged.flow.counters import Counters
+from edged.flow.listening import is_loopback
 from edged.http.connection import let_in
 from edged.http.failures import failure
 from edged.http.predict import Bodies
-from edged.http.settings import HttpSettings, is_loopback
+from edged.http.settings import HttpSettings
 
 COOKIE = "edged"
 COOKIE_DAYS = 30
@@ -124,7 +125,7 @@ class Guard:
         method, path = scope["method"], scope["path"]
         hosts = headers.getlist("host")
         host = hosts[0].lower() if len(hosts) == 1 else ""
-        refused = partial(failure, service=path.rpartition("/")[2])
+        refused = partial(failure, service=path.rpartition("/")[2], path=path)
         if not self._keys.wanted and not _is_own_name(host):
             return refused(
                 403, "the header `Host` must be localhost or a loopback address, or set `http.token`"

@@ -13,6 +13,7 @@ from edged.http.counts import CountsAnswer
 from edged.http.drawings import DrawnAnswer
 from edged.http.events import EventsAnswer
 from edged.http.jobs import JobAnswer
+from edged.http.openai_openapi import openai_paths, openai_schemas
 from edged.http.status import Status
 from edged.http.uploads import UploadAnswer
 
@@ -66,9 +67,9 @@ def openapi(version: str) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "security": [{"token": []}, {"cookie": []}, {}],
-        "paths": paths | _pages() | _jobs() | _streams() | _kserve(),
+        "paths": paths | _pages() | _jobs() | _streams() | _kserve() | openai_paths(_FAILURES),
         "components": {
-            "schemas": gathered(_schemas(served)),
+            "schemas": gathered(_schemas(served)) | openai_schemas(),
             "responses": {f"Failed{code}": _failed(text, FailedAnswer) for code, text in _FAILURES.items()},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "`http.token` of config.yaml"},

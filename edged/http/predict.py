@@ -1,26 +1,24 @@
 """`POST /api/predict/<service>`: a request into the same queue as over MQTT, and its one answer."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from edged.contracts.errors import BadRequest, NotReady, QueueFull, TooLarge
-from edged.contracts.request import Answer, Intake, RequestJob, refusal
+from edged.contracts.errors import BadRequest, QueueFull, TooLarge
 from edged.flow.counters import Counters
 from edged.http.connection import left
 from edged.http.drawings import DrawingDesk, wants_drawing
 from edged.http.failures import failure, response
 from edged.http.jobs import JobPages, wants_later
-from edged.requests.peek import peek
+from edged.requests.asking import Asking
 
 MOST_BODIES = 5
 """Bodies of the greatest size that may be held at the same time, between their first byte and the queue."""
-_SHUTTING_DOWN = "the box is shutting down; send the request again"
+TOO_SOON, UNANSWERED = "the client left before the end of its request", "the client left before its answer"
+"""What is counted of requests."""
 
 
 class Bodies:
@@ -64,16 +62,13 @@ class PredictDesk:
     """Takes requests in the loop's thread; their answers come back from the workers' threads."""
 
     def __init__(
-        self, intake: Intake, bodies: Bodies, drawings: DrawingDesk, jobs: JobPages, counters: Counters
+        self, asking: Asking, bodies: Bodies, drawings: DrawingDesk, jobs: JobPages, counters: Counters
     ) -> None:
-        self._intake = intake
+        self._asking = asking
         self._jobs = jobs
         self._drawings = drawings
         self._bodies = bodies
         self._counters = counters
-        self._waiting: dict[asyncio.Future[Answer], tuple[str, bytes]] = {}
-        """Service and payload, which the pipeline holds as long, of each request."""
-        self._closed = False
 
     async def respond(self, request: Request) -> Response:
         """Exactly one answer, unless the client goes away; or 202, where it fetches its answer later."""
@@ -82,58 +77,17 @@ class PredictDesk:
         later = wants_later(request)
         if drawing and later:
             raise BadRequest("a job has no drawing; leave `drawing=true` or `Prefer: respond-async` out")
+        has_left = partial(left, request.scope)
         try:
             async with self._bodies.read(request) as payload:
                 if later:
                     return await self._jobs.accept(service, payload)
-                answer = self._submit(service, payload, drawing, partial(left, request.scope))
+                answer = self._asking.ask(service, payload, has_left, wants_drawing=drawing)
         except ClientDisconnect:
-            self._counters.count("http_requests", "the client left before the end of its request")
+            self._counters.count("http_requests", TOO_SOON)
             return failure(400, "the request ended too soon", service=service)
         result = await answer
-        if left(request.scope):
-            self._counters.count("http_requests", "the client left before its answer")
+        if has_left():
+            self._counters.count("http_requests", UNANSWERED)
             drawing = False
         return await self._drawings.respond(result) if drawing else response(result)
-
-    def close(self) -> None:
-        """Answer whoever still waits that the box goes down."""
-        self._closed = True
-        for future, (service, payload) in self._waiting.items():
-            _settle(future, refusal(peek(payload), NotReady.code, _SHUTTING_DOWN, service))
-
-    def _submit(
-        self, service: str, payload: bytes, drawing: bool, has_left: Callable[[], bool]
-    ) -> asyncio.Future[Answer]:
-        """The answer to come. For a client that `has_left` nothing long is done any more."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answer] = loop.create_future()
-        if self._closed:
-            future.set_result(refusal(peek(payload), NotReady.code, _SHUTTING_DOWN, service))
-            return future
-
-        def reply(answer: Answer) -> None:
-            with suppress(RuntimeError):  # the loop has ended, and its clients with it
-                loop.call_soon_threadsafe(_settle, future, answer)
-
-        try:
-            self._intake.submit(
-                RequestJob(
-                    *(service, payload, time.monotonic(), reply),
-                    wants_drawing=drawing,
-                    is_cancelled=has_left,
-                )
-            )
-        except QueueFull as error:
-            future.set_result(refusal(peek(payload), error.code, str(error), service))
-            self._counters.count("http_requests", f"refused {error.code}")
-            return future
-        self._waiting[future] = service, payload
-        future.add_done_callback(self._waiting.pop)
-        self._counters.count("http_requests", "taken")
-        return future
-
-
-def _settle(future: asyncio.Future[Answer], answer: Answer) -> None:
-    if not future.done():
-        future.set_result(answer)

@@ -1,7 +1,6 @@
 """The HTTP server as one unit: its own thread, its own event loop, an end within two seconds."""
 
 import asyncio
-import errno
 import logging
 import socket
 import threading
@@ -10,18 +9,17 @@ from collections.abc import Callable
 
 import uvicorn
 
-from edged.contracts.errors import ConfigError, EdgedError
+from edged.contracts.errors import ConfigError
+from edged.flow.listening import Listen, listening
 from edged.http.app import App
 from edged.http.connection import KEEP_ALIVE_S, BoundedConnection
 from edged.http.results import ResultFeed
 from edged.http.room import too_many
-from edged.http.settings import HttpSettings, Listen
+from edged.http.settings import HttpSettings
 from edged.http.sources import Sources
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 128
-"""Connections that the kernel keeps until they are taken."""
 SWEEP_S = 1
 """Seconds between two looks for connections that are overdue."""
 GRACE_S = 1
@@ -49,7 +47,7 @@ class HttpUnit:
         """Listen. Raises `EdgedError` when the address cannot be had."""
         if self._listen is None:
             raise ConfigError("http.listen: null switches HTTP off")
-        self._sockets = listening(self._listen)
+        self._sockets = listening(self._listen, "http.listen")
         self._beat = time.monotonic()
         self._thread.start()
         log.info("HTTP is at http://%s", Listen(self._listen.host, self.port))
@@ -131,37 +129,3 @@ class _Server(uvicorn.Server):
 
     def _connections(self) -> list[BoundedConnection]:
         return [c for c in self.server_state.connections if isinstance(c, BoundedConnection)]
-
-
-def listening(address: Listen) -> list[socket.socket]:
-    """A socket for each address that the host's name has. Raises `EdgedError` that says what to do."""
-    sockets: list[socket.socket] = []
-    try:
-        kinds = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        for family, kind, protocol, _, where in kinds:
-            sock = socket.socket(family, kind, protocol)
-            sockets.append(sock)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address.host != "::"))
-            sock.bind(where)
-            sock.listen(BACKLOG)
-            sock.setblocking(False)
-    except OSError as error:
-        for sock in sockets:
-            sock.close()
-        raise EdgedError(f"`http.listen`: {_why(address, error)}") from error
-    return sockets
-
-
-def _why(address: Listen, error: OSError) -> str:
-    match error.errno:
-        case errno.EADDRINUSE:
-            return f"another program listens on {address} already; stop it, or choose another port"
-        case errno.EACCES:
-            return f"port {address.port} is for root only; choose one above 1023"
-        case errno.EADDRNOTAVAIL:
-            return f"{address.host} is no address of this machine"
-    return f"cannot listen on {address}: {error.strerror or error}"

@@ -1,53 +1,17 @@
 """Settings of everything that speaks HTTP."""
 
-import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from edged.contracts.settings import Secret, Settings
+from edged.flow.listening import Listen
 
 SHORTEST_TOKEN = 16
 """Characters; a shorter one could be guessed."""
-_LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+):(?P<port>\d{1,5})")
 _PUBLIC = re.compile(r"https?://[^\s/?#@\\\"<>]+(/[^\s?#\\\"<>]*)?")
 _TOKEN = re.compile(r"[\x21-\x7e]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """Where the server takes connections."""
-
-    host: str
-    """Name or address, an IPv6 address without brackets."""
-    port: int
-    """0: any free one."""
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """`host:port` or `[::1]:port`. Raises `ValueError` that says so."""
-        found = _LISTEN.fullmatch(text)
-        if found is None or int(found["port"]) > 65535:
-            raise ValueError("want host:port, such as 127.0.0.1:8080 or [::1]:8080")
-        return cls(found["host"].strip("[]"), int(found["port"]))
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can connect."""
-        return is_loopback(self.host)
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or an address, without brackets, always means the own machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 class HttpSettings(Settings):

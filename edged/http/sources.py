@@ -12,14 +12,22 @@ from edged.flow.counters import Counters
 from edged.http.live import Views
 from edged.http.status import Status
 from edged.media.fetch import ByteLimit
+from edged.media.sound import SoundLimits
 from edged.repository.outline import Outline
 from edged.requests.jobs import JobDesk
 from edged.serving.table import ServiceTable
+
+_USUAL = ByteLimit(SoundLimits().max_bytes, "requests.sound.max_bytes")
 
 
 def _nothing_idle(model: str) -> Outline | None:
     """Where nothing loads on demand."""
     return None
+
+
+def _nothing_named(service: str) -> tuple[str, ...]:
+    """Where nobody knows what is installed."""
+    return ()
 
 
 def _nothing_counted() -> CountDesk:
@@ -62,3 +70,7 @@ class Sources:
     """What happened. Raises `NotReady` likewise."""
     idle: Callable[[str], Outline | None] = _nothing_idle
     """A model that loads when it is asked for, by its id; may take a second. Raises as `described`."""
+    names: Callable[[str], tuple[str, ...]] = _nothing_named
+    """By which the model of a service may be called; none where none is installed. Takes milliseconds."""
+    sound_limit: ByteLimit = _USUAL
+    """Of a recording that comes with its request."""

@@ -100,14 +100,6 @@ class Topics:
         """Retained: what is counted there; `kind` is `line` or `zone`."""
         return self._own("stream", stream, kind, place)
 
-    def event(self, stream: str) -> str:
-        """What happens before a stream's camera or microphone."""
-        return self._own("stream", stream, "event")
-
-    def rule(self, rule: str) -> str:
-        """Retained: whether a rule holds."""
-        return self._own("rule", rule)
-
     def control(self, verb: str) -> str:
         """Where a verb is told."""
         return self._own("control", verb)

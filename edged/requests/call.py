@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from os import SEEK_END
 from typing import Any
 
 from edged.contracts.errors import EdgedError
 from edged.contracts.request import Answer, RequestJob, refusal
-from edged.media.fetch import Fetched
+from edged.media.fetch import IN_MEMORY, Fetched
 from edged.requests.decode import Wanted
 from edged.serving.run import RunHandle
 from edged.serving.table import Served
@@ -38,12 +39,22 @@ class Call:
     model: str | None = None
     """The id of its model, likewise."""
     media: Fetched | None = None
-    """What was fetched."""
+    """What was fetched, or came along."""
     answer: Answer | None = None
     """The end of its way."""
     replied: bool = False
     """Whether who asked has an answer, be it that the time is over."""
     _claims: Iterator[int] = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        if (file := self.job.recording) is not None:
+            self.media = Fetched(file, file.seek(0, SEEK_END))
+            file.seek(0)
+
+    @property
+    def held(self) -> int:
+        """Bytes of its media that are in memory."""
+        return 0 if self.media is None else min(self.media.size, IN_MEMORY)
 
     @contextmanager
     def step(self) -> Iterator[None]:
@@ -68,6 +79,6 @@ class Call:
         self.answer = refusal(self.fields, code, message, self.job.service, self.model)
 
     def close(self) -> None:
-        """Give back what was fetched."""
+        """Give back its media."""
         if self.media is not None:
             self.media.file.close()

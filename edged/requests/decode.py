@@ -14,7 +14,8 @@ from edged.contracts.items import Frame, FramePair, Item, PixelFormat, TextPair
 from edged.contracts.media import UrlInput
 from edged.contracts.pairs import PairInput, ProductInput
 from edged.contracts.speech import SoundInput
-from edged.contracts.text import TextInput
+from edged.contracts.text import MOST_TOKENS, TextInput, TextToEmbed
+from edged.contracts.transcription import BroughtSound
 from edged.contracts.video import VideoInput
 from edged.flow.budget import Share
 from edged.media.fetch import ByteLimit, Fetched, Uploads, fetch
@@ -128,6 +129,19 @@ def _(
 
 @item_of.register
 def _(
+    request: BroughtSound,
+    settings: RequestSettings,
+    media: Fetched | None,
+    room: Room,
+    wanted: PixelFormat | None = None,
+) -> Recording:
+    if media is None:
+        raise TypeError("the recording has not come along")
+    return Recording(media.file, None)
+
+
+@item_of.register
+def _(
     request: VideoInput,
     settings: RequestSettings,
     media: Fetched | None,
@@ -148,6 +162,17 @@ def _(
     wanted: PixelFormat | None = None,
 ) -> Item:
     return TextPair(request.id, request.first_sequence, request.second_sequence, request.sequence_length)
+
+
+@item_of.register
+def _(
+    request: TextToEmbed,
+    settings: RequestSettings,
+    media: Fetched | None,
+    room: Room,
+    wanted: PixelFormat | None = None,
+) -> Item:
+    return TextPair("", request.text, "", MOST_TOKENS)
 
 
 def _pair(

@@ -63,17 +63,16 @@ class RequestLanes:
             raise QueueFull(f"{self._most_jobs} videos are waiting already; try again later")
         self.unfetched.put(call, len(call.job.payload))
 
-    def put_fetched(self, call: Call, held: int, *, suspect: bool) -> None:
-        """One whose media is here; so many bytes of it are in memory."""
-        if call.served.service.is_job:
-            self._jobs.put(JOBS, call, held)
-            return
-        lane = self._recordings if call.served.service.takes_sound else self._fetched
-        (self.suspects if suspect else lane).put(call, held)
-
-    def put_isolated(self, call: Call, held: int) -> None:
-        """One whose service lives in a process of its own."""
-        self._apart.put(f"isolated/{call.job.service}", call, held)
+    def put(self, call: Call, *, isolated: bool, suspect: bool) -> None:
+        """One that has all it needs. `isolated`: its service lives in a process of its own; `suspect`: it was
+        in work when the process died."""
+        if isolated:
+            self._apart.put(f"isolated/{call.job.service}", call, call.held or len(call.job.payload))
+        elif call.served.service.is_job:
+            self._jobs.put(JOBS, call, call.held)
+        else:
+            lane = self._recordings if call.served.service.takes_sound else self._fetched
+            (self.suspects if suspect else lane).put(call, call.held)
 
     def queued(self) -> dict[str, int]:
         """Calls waiting, by what for."""
@@ -91,8 +90,9 @@ class RequestLanes:
         self._workers.stop()
         self._apart.stop()
         self._jobs.stop()
-        while (call := self._fetched.take() or self._recordings.take()) is not None:
-            call.close()
+        for lane in (self.new, self.loaded, self._fetched, self._recordings):
+            while (call := lane.take()) is not None:
+                call.close()
 
     def state(self) -> str:
         """`running`, or what is wrong."""

@@ -69,11 +69,10 @@ class RequestQueue:
         call = Call(job, self._steps.deadline_of(job))
         deaths = self._in_work.deaths(job.key)
         if deaths >= DEADLY:
-            self._working.refuse(
-                call, InferenceError(f"edged died {deaths} times while it worked on this request")
-            )
+            died = InferenceError(f"edged died {deaths} times while it worked on this request")
+            self._working.refuse(call, died)
             return
-        (self._lanes.suspects if deaths else self._lanes.new).put(call, len(job.payload))
+        (self._lanes.suspects if deaths else self._lanes.new).put(call, len(job.payload) + call.held)
         self._deadlines.watch(call)
 
     def cancel(self, request_id: str) -> None:
@@ -141,8 +140,8 @@ class RequestQueue:
                 if call.wanted is not None:
                     self._lanes.put_unfetched(call)
                     return
-                if self._table.is_isolated(call.job.service):
-                    self._lanes.put_isolated(call, len(call.job.payload))
+                if call.media is not None or self._table.is_isolated(call.job.service):
+                    self._go_on(call)
                     return
                 self._steps.answer(call)
         self._working.reply(call, call.answer)
@@ -158,13 +157,15 @@ class RequestQueue:
     def _fetch(self, call: Call) -> None:
         """One that names a URL; in a thread that only waits."""
         with call.step():
-            held = self._steps.fetch(call)
-            if self._table.is_isolated(call.job.service):
-                self._lanes.put_isolated(call, held)
-                return
-            self._lanes.put_fetched(call, held, suspect=bool(self._in_work.deaths(call.job.key)))
+            self._steps.fetch(call)
+            self._go_on(call)
             return
         self._working.reply(call, call.answer)
+
+    def _go_on(self, call: Call) -> None:
+        """One that has all it needs, but must wait for its turn."""
+        isolated = self._table.is_isolated(call.job.service)
+        self._lanes.put(call, isolated=isolated, suspect=bool(self._in_work.deaths(call.job.key)))
 
     def _finish(self, call: Call) -> None:
         """One whose media has come."""

@@ -15,11 +15,11 @@ from edged.contracts.message import Envelope
 from edged.contracts.model import Options
 from edged.contracts.request import Answer, RequestJob
 from edged.contracts.service import Service
-from edged.contracts.services import SERVICES, service
+from edged.contracts.services import ASKED, INNER, service
 from edged.contracts.slot import Priority
 from edged.flow.budget import Budget, Share
 from edged.flow.counters import Counters
-from edged.media.fetch import IN_MEMORY, Uploads
+from edged.media.fetch import Uploads
 from edged.requests.call import Call
 from edged.requests.decode import Room, fetched, item_of, wanted_of
 from edged.requests.decoders import Decoders
@@ -88,14 +88,14 @@ class Steps:
 
     def deadline_of(self, job: RequestJob) -> float:
         """Of a job that nobody has looked into; `time.monotonic()`."""
-        known, named = SERVICES.get(job.service), peek_timeout(job.payload)
+        known, named = ASKED.get(job.service), peek_timeout(job.payload)
         usual = self._settings.timeout_of(known) if known else self._settings.timeout_s
         return job.received_at + (named or usual)
 
     def read(self, call: Call) -> None:
         """Step 1: look into the request."""
         call.fields = parsed(call.job.payload)
-        known = service(call.job.service)
+        known = INNER[call.job.service] if call.job.inner else service(call.job.service)
         call.request = validated(known, call.fields)
         call.run = self._run(call.job, known, call.request)
         call.deadline = call.run.deadline or call.deadline
@@ -107,14 +107,13 @@ class Steps:
         call.served = self._table.get(call.job.service)
         call.model = call.served.instance.facts.name
 
-    def fetch(self, call: Call) -> int:
-        """Step 3: bring the media that it wants, if any; returns the bytes that it holds in memory."""
+    def fetch(self, call: Call) -> None:
+        """Step 3: bring the media that it wants, if any."""
         if call.wanted is None:
-            return 0
+            return
         call.run.check()
         with self._counters.timed("fetch"):
             call.media = fetched(call.wanted, self._settings.fetch, call.run.deadline, self._uploads)
-        return min(call.media.size, IN_MEMORY)
 
     def answer(self, call: Call) -> None:
         """Step 4: decode, infer, encode."""

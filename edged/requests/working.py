@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from edged.contracts.errors import EdgedError
 from edged.contracts.request import Answer, refusal
-from edged.contracts.services import SERVICES
+from edged.contracts.services import ASKED
 from edged.flow.counters import Counters
 from edged.requests.call import Call
 from edged.requests.in_work import InWork
@@ -63,7 +63,7 @@ class Working:
             return
         job = call.job
         self._notes.end(job.key)
-        known = job.service if job.service in SERVICES else "unknown"  # strangers do not name counters
+        known = job.service if job.service in ASKED else "unknown"  # strangers do not name counters
         self._counters.count(f"requests/{known}", str(answer.code))
         self._counters.observe("request", time.monotonic() - call.started)
         job.reply(answer)

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from edged.contracts.services import SERVICES
+from edged.contracts.services import ASKED
 from edged.flow.budget import Budget
 from edged.flow.footprint import give_back
 from edged.repository.opener import Opener
@@ -86,7 +86,7 @@ class Demand:
 
     def ask(self, name: str) -> bool:
         """Whether a service begins to load, or does so already; whoever asks may be any thread."""
-        if name not in SERVICES or name in self._table.wanted or name in self._failed:
+        if name not in ASKED or name in self._table.wanted or name in self._failed:
             return False
         model = self._models.get(name) or offered_model(name, self._opener.catalogue)
         with self._lock:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edged.contracts.errors import EdgedError
-from edged.contracts.services import SERVICES
+from edged.contracts.services import ASKED
 from edged.repository.catalogue import Catalogue
 from edged.repository.outline import Outline, outlined
 from edged.serving.table import Served
@@ -42,7 +42,7 @@ def offered_model(name: str, catalogue: Catalogue) -> str | None:
 
 def offered_models(catalogue: Catalogue) -> Mapping[str, str]:
     """The same of all services, by name; *measured*: 10 ms with 42 models."""
-    found = ((name, offered_model(name, catalogue)) for name in SERVICES)
+    found = ((name, offered_model(name, catalogue)) for name in ASKED)
     return {name: model for name, model in found if model is not None}
 
 

@@ -12,7 +12,7 @@ from edged.answers.finding import Finding
 from edged.contracts.errors import ConfigError, NotFound, NotReady
 from edged.contracts.model import Options
 from edged.contracts.service import Service
-from edged.contracts.services import service
+from edged.contracts.services import any_service
 from edged.contracts.settings import MISSING, worded
 from edged.repository.isolated import AnyInstance
 from edged.serving.usage import Usage
@@ -90,7 +90,7 @@ class ServiceTable:
         if found is not None:
             found.usage.note()
             return found
-        service(name)
+        any_service(name)
         if (why := self._why_not.get(name)) is None:
             raise NotFound(
                 f"service {name!r} is not among `services` of config.yaml, and nothing installed offers it"

@@ -14,7 +14,7 @@ from pydantic import Field
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.message import ModelFacts
-from edged.contracts.services import service
+from edged.contracts.services import any_service
 from edged.contracts.settings import Settings
 from edged.flow.backoff import delays
 from edged.flow.growth import Grown
@@ -93,7 +93,7 @@ def open_service(name: str, wanted: ServiceSettings, opener: Opener) -> Served:
     Raises `NotFound` for a service that this version lacks, `NotReady` when no model of it is installed,
     `ConfigError` for a wrong model, options, `uses` or `isolation`, `VariantError` when nothing opens here.
     """
-    known, catalogue = service(name), opener.catalogue
+    known, catalogue = any_service(name), opener.catalogue
     model, uses = named(name, wanted, catalogue)
     model = model or catalogue.preferred(name, uses)
     card = catalogue.card(model)
@@ -171,7 +171,7 @@ class ServiceUnit:
         table: ServiceTable,
         changed: Callable[[], None],
     ) -> None:
-        self._service = service(name)
+        self._service = any_service(name)
         self._settings = settings
         self._opener = opener
         self._table = table

@@ -32,6 +32,8 @@ from . import graph
 from .decode import Limits, Memory, search
 from .vocabulary import Vocabulary
 
+AUTO = "auto"
+"""In the place of a language: the likeliest."""
 STATES = 50
 """Of a second, of the encoder."""
 
@@ -91,9 +93,13 @@ class Whisper(Model[AudioClip, HearingOptions, Heard]):
         cross = tools.sessions["memory"].run({"states": states})
         vocabulary: Vocabulary = tools.resources["vocabulary"]
         memory = Memory(tools.sessions["decoder"], cross, self._parameters.room)
-        if options.task == "language":
-            return Heard(languages=vocabulary.spoken(memory.put([[vocabulary.start]])))
-        return Heard(self._text(item, options, vocabulary, memory, run))
+        if options.task == "language" or options.language == AUTO:
+            languages = vocabulary.spoken(memory.put([[vocabulary.start]]))
+            if options.task == "language":
+                return Heard(languages=languages)
+            options = options.model_copy(update={"language": max(languages, key=lambda one: languages[one])})
+            memory = Memory(tools.sessions["decoder"], cross, self._parameters.room)
+        return self._text(item, options, vocabulary, memory, run)
 
     def _states(self, item: AudioClip, encoder: Session) -> NDArray[np.float32]:
         """[1, t, d]; only as long as the clip, not the half minute that the network was trained on."""
@@ -109,22 +115,24 @@ class Whisper(Model[AudioClip, HearingOptions, Heard]):
 
     def _text(
         self, item: AudioClip, options: HearingOptions, vocabulary: Vocabulary, memory: Memory, run: Run
-    ) -> str:
-        parameters = self._parameters
-        prompt = vocabulary.prompt(parameters.prompts.get(options.language, ""))
+    ) -> Heard:
+        parameters, english = self._parameters, options.task == "english"
+        written = "en" if english else options.language
+        prompt = vocabulary.prompt(options.prompt or parameters.prompts.get(written, ""))
+        prompt = [*prompt[:1], *prompt[1:][-(parameters.room // 3) :]]
         silent = vocabulary.silent(memory.put([[*prompt, vocabulary.start]]))
-        scores = memory.put([vocabulary.task(options.language)])
+        scores = memory.put([vocabulary.task(options.language, english=english)])
         limits = Limits(
             tokens=min(parameters.room - memory.length, 8 + int(item.seconds * parameters.tokens_per_second)),
             repeats=parameters.repeats,
-            never=vocabulary.never(options.language),
+            never=vocabulary.never(written),
             not_first=vocabulary.not_first,
             end=vocabulary.end,
         )
         found = search(memory, scores, options.beam, limits, run)
-        if silent > parameters.silence and found.mean < parameters.unlikely:
-            return ""
-        return vocabulary.text(found.tokens)
+        unlikely = silent > parameters.silence and found.mean < parameters.unlikely
+        text = "" if unlikely else vocabulary.text(found.tokens)
+        return Heard(text, options.language, found.mean, silent)
 
 
 def _voiced(states: NDArray[np.float32], item: AudioClip) -> NDArray[np.float32]:

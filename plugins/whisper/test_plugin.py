@@ -19,7 +19,7 @@ from edged.testing import FakeRun
 
 HERE = Path(__file__).parent
 TINY = load_card(HERE / "tiny.yaml")
-TEXT = HearingOptions(task="text", language="zh", beam=1)
+TEXT = HearingOptions(task="text", language="zh", beam=1, prompt="")
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,8 @@ class Vocabulary:
         self.end = self._special("endoftext")
         self._previous = self._special("startofprev")
         self._silence = self._special("nocaptions")
-        self._behind = [self._special("transcribe"), self._special("notimestamps")]
+        self._transcribe, self._translate = self._special("transcribe"), self._special("translate")
+        self._bare = self._special("notimestamps")
         special = range(self.end + 1, tokenizer.get_vocab_size())
         self._languages = {
             str(tokenizer.id_to_token(token)).strip("<|>"): token
@@ -55,11 +56,12 @@ class Vocabulary:
             return []
         return [self._previous, *self._tokenizer.encode(" " + text, add_special_tokens=False).ids]
 
-    def task(self, language: str) -> list[int]:
-        """What asks for text in a language. Raises `CardError` for one that Whisper does not know."""
+    def task(self, language: str, *, english: bool = False) -> list[int]:
+        """What asks for the text of what is said in a language, or for it in English. Raises `CardError` for
+        one that Whisper does not know."""
         if language not in self._languages:
             raise CardError(f"Whisper knows no language {language!r}")
-        return [self._languages[language], *self._behind]
+        return [self._languages[language], self._translate if english else self._transcribe, self._bare]
 
     def never(self, language: str) -> NDArray[np.int64]:
         """Tokens that are not written in a language."""

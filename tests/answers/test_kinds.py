@@ -15,7 +15,7 @@ from edged.answers.kind import State
 from edged.answers.kinds import KINDS
 from edged.answers.schema import answer_schema, message_schema
 from edged.contracts.errors import NotUsable
-from edged.contracts.services import SERVICES
+from edged.contracts.services import ASKED, SERVICES
 from edged.streams.rule import SETTLE_S, PublishSettings, Rule
 from tests.answers.examples import LAST, RESULTS, finding, options_of, picture, written
 
@@ -87,7 +87,7 @@ def test_a_kind_of_result_has_a_file_of_its_own(name):
 
 
 def test_no_kind_is_left_over():
-    assert KINDS.keys() == {service.result for service in SERVICES.values()}
+    assert KINDS.keys() == {service.result for service in ASKED.values()}
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)

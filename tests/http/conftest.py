@@ -100,6 +100,8 @@ class Box:
         self.services = [ServiceStatus(service="object-detection", model="fake", state="running")]
         self.idle = lambda model: None
         self.counts = self.events = no_counts
+        self.names = lambda service: ()
+        self.sound_limit = ByteLimit(UPLOAD_BYTES, "requests.sound.max_bytes")
         self.unit = None
 
     def sources(self, intake=None, jobs=None):
@@ -117,6 +119,8 @@ class Box:
             idle=self.idle,
             counts=self.counts,
             events=self.events,
+            names=self.names,
+            sound_limit=self.sound_limit,
         )
 
     def start(self, **settings):
