@@ -1,10 +1,11 @@
-"""Every error that HTTP answers with has the same body as over MQTT: `FailedAnswer`."""
+"""Every error that HTTP answers with has the same body as over MQTT: `FailedAnswer`; below /v2/ KServe's."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import cast
 from urllib.parse import quote
 
+import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,14 +18,18 @@ RETRY_AFTER_S = 1
 MOST_TEXT = 200
 """Characters in a header; no valid `request_id` has more."""
 
+JSON_BYTES = "Inference-Header-Content-Length"
+"""The header of a body that goes on after its JSON, as KServe's binary extension names it."""
+_KSERVE = "/v2/"
+
 _SAID = {
     404: "there is nothing at this address; /openapi.json lists what there is",
     405: "this address wants another method; /openapi.json says which",
 }
 
 
-def response(answer: Answer) -> Response:
-    """An answer as it travels over HTTP; its code is the status."""
+def response(answer: Answer, path: str = "") -> Response:
+    """An answer as it travels over HTTP; its code is the status. `path`: what was asked."""
     headers = {"X-Request-Id": header_text(answer.request_id)}
     if answer.model is not None:
         headers["X-Model"] = answer.model
@@ -32,12 +37,18 @@ def response(answer: Answer) -> Response:
         headers["Edged-Artefact"] = answer.artefact
     if answer.code in (429, 503):
         headers["Retry-After"] = str(RETRY_AFTER_S)
-    return Response(answer.body, answer.code, headers, "application/json")
+    if answer.json_bytes is not None:
+        headers[JSON_BYTES] = str(answer.json_bytes)
+        return Response(answer.body, answer.code, headers, "application/octet-stream")
+    body = answer.body if answer.code == 200 or not path.startswith(_KSERVE) else _as_kserve(answer)
+    return Response(body, answer.code, headers, "application/json")
 
 
-def failure(code: int, message: str, headers: Mapping[str, str] | None = None, service: str = "") -> Response:
+def failure(
+    code: int, message: str, headers: Mapping[str, str] | None = None, service: str = "", path: str = ""
+) -> Response:
     """A failed answer to a request that was not read, of that service where one was asked."""
-    failed = response(refusal({}, code, message, service))
+    failed = response(refusal({}, code, message, service), path)
     failed.headers.update(headers or {})
     return failed
 
@@ -50,19 +61,26 @@ def header_text(text: str) -> str:
 
 async def on_edged_error(request: Request, error: Exception) -> Response:
     """An error of ours that nobody turned into an answer."""
-    return failure(cast("EdgedError", error).code, str(error), service=_service(request))
+    code = cast("EdgedError", error).code
+    return failure(code, str(error), service=_service(request), path=request.url.path)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
     """An error of the routing."""
     wrong = cast("HTTPException", error)
     said = _SAID.get(wrong.status_code) or HTTPStatus(wrong.status_code).phrase
-    return failure(wrong.status_code, said, wrong.headers)
+    return failure(wrong.status_code, said, wrong.headers, path=request.url.path)
 
 
 async def on_defect(request: Request, error: Exception) -> Response:
     """A defect of ours; the server logs it."""
-    return failure(500, "the daemon failed on this request; its log says why", service=_service(request))
+    said = "the daemon failed on this request; its log says why"
+    return failure(500, said, service=_service(request), path=request.url.path)
+
+
+def _as_kserve(answer: Answer) -> bytes:
+    """The body of a failed answer in the form of KServe's protocol."""
+    return orjson.dumps({"error": orjson.loads(answer.body)["error_msg"]})
 
 
 def _service(request: Request) -> str:

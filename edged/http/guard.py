@@ -124,7 +124,7 @@ class Guard:
         method, path = scope["method"], scope["path"]
         hosts = headers.getlist("host")
         host = hosts[0].lower() if len(hosts) == 1 else ""
-        refused = partial(failure, service=path.rpartition("/")[2])
+        refused = partial(failure, service=path.rpartition("/")[2], path=path)
         if not self._keys.wanted and not _is_own_name(host):
             return refused(
                 403, "the header `Host` must be localhost or a loopback address, or set `http.token`"

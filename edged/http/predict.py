@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from edged.contracts.errors import BadRequest, NotReady, QueueFull, TooLarge
-from edged.contracts.request import Answer, Intake, RequestJob, refusal
+from edged.contracts.request import Answer, Intake, RequestJob, Work, refusal
 from edged.flow.counters import Counters
 from edged.http.connection import left
 from edged.http.drawings import DrawingDesk, wants_drawing
@@ -86,15 +86,34 @@ class PredictDesk:
             async with self._bodies.read(request) as payload:
                 if later:
                     return await self._jobs.accept(service, payload)
-                answer = self._submit(service, payload, drawing, partial(left, request.scope))
+                answer = self._submit(service, payload, partial(left, request.scope), wants_drawing=drawing)
         except ClientDisconnect:
-            self._counters.count("http_requests", "the client left before the end of its request")
-            return failure(400, "the request ended too soon", service=service)
+            return self._ended_too_soon(request, service)
         result = await answer
+        drawing = self._stays(request) and drawing
+        return await self._drawings.respond(result) if drawing else response(result)
+
+    async def respond_by(self, request: Request, service: str, work: Work) -> Response:
+        """The same for a request to the model of a service, which `work` answers when its turn comes."""
+        try:
+            async with self._bodies.read(request) as payload:
+                answer = self._submit(service, payload, partial(left, request.scope), work=work)
+        except ClientDisconnect:
+            return self._ended_too_soon(request, service)
+        result = await answer
+        self._stays(request)
+        return response(result, request.url.path)
+
+    def _ended_too_soon(self, request: Request, service: str) -> Response:
+        self._counters.count("http_requests", "the client left before the end of its request")
+        return failure(400, "the request ended too soon", service=service, path=request.url.path)
+
+    def _stays(self, request: Request) -> bool:
+        """Whether there is somebody still who reads the answer."""
         if left(request.scope):
             self._counters.count("http_requests", "the client left before its answer")
-            drawing = False
-        return await self._drawings.respond(result) if drawing else response(result)
+            return False
+        return True
 
     def close(self) -> None:
         """Answer whoever still waits that the box goes down."""
@@ -103,7 +122,13 @@ class PredictDesk:
             _settle(future, refusal(peek(payload), NotReady.code, _SHUTTING_DOWN, service))
 
     def _submit(
-        self, service: str, payload: bytes, drawing: bool, has_left: Callable[[], bool]
+        self,
+        service: str,
+        payload: bytes,
+        has_left: Callable[[], bool],
+        *,
+        wants_drawing: bool = False,
+        work: Work | None = None,
     ) -> asyncio.Future[Answer]:
         """The answer to come. For a client that `has_left` nothing long is done any more."""
         loop = asyncio.get_running_loop()
@@ -120,8 +145,9 @@ class PredictDesk:
             self._intake.submit(
                 RequestJob(
                     *(service, payload, time.monotonic(), reply),
-                    wants_drawing=drawing,
+                    wants_drawing=wants_drawing,
                     is_cancelled=has_left,
+                    work=work,
                 )
             )
         except QueueFull as error:
