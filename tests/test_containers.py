@@ -70,6 +70,7 @@ def test_the_configuration_has_no_fault(settings):
     loaded = load(settings)
     assert loaded.node == "edged-0"
     assert str(loaded.http.address) == "0.0.0.0:8080"
+    assert loaded.http.token is not None
     assert loaded.http.token.get_secret_value() == TOKEN
 
 
@@ -108,7 +109,9 @@ def test_the_command_exists_and_is_the_same_everywhere():
 
 
 def test_ports_are_those_that_are_listened_on(settings):
-    port = load(settings).http.address.port
+    address = load(settings).http.address
+    assert address is not None
+    port = address.port
     assert [p["containerPort"] for p in CONTAINER["ports"]] == [port]
     (told,) = OBJECTS["Service"]["spec"]["ports"]
     assert (told["port"], told["targetPort"]) == (port, CONTAINER["ports"][0]["name"])

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import typer
 
 from edged.config import Config
-from edged.weights.shelf import Place, Shelf
+from edged.weights.depot import Depot, Stock
 
 
 def default_config() -> Path:
@@ -18,7 +18,7 @@ def default_config() -> Path:
     return next((place for place in places if place.is_file()), Path("config.yaml"))
 
 
-def place(said: str, settings: Config) -> Place:
+def place(said: str, settings: Config) -> Stock:
     """A folder, or a prefix in a store: `file:///folder`, `s3://bucket/prefix`.
 
     A store of the same kind as `artefacts.url` is opened with `artefacts.options`, another one as its driver
@@ -31,7 +31,7 @@ def place(said: str, settings: Config) -> Place:
         return Path("/", unquote(rest))
     artefacts = settings.artefacts
     same = (artefacts.url or "").partition("://")[0] == kind
-    return Shelf(said, artefacts.options if same else {})
+    return Depot(said, artefacts.options if same else {})
 
 
 ConfigPath = Annotated[

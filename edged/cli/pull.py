@@ -18,7 +18,7 @@ from edged.contracts.errors import ConfigError, EdgedError, NotReady
 from edged.opening import make_puller
 from edged.repository.puller import Puller
 from edged.serving.unit import named
-from edged.weights.shelf import Place
+from edged.weights.depot import Stock
 
 log = logging.getLogger(__name__)
 app = typer.Typer()
@@ -96,7 +96,7 @@ class _Pulls:
         self,
         puller: Puller,
         models: Path,
-        folder: Place | None = None,
+        folder: Stock | None = None,
         accept: bool = False,
         first: bool = False,
     ) -> None:

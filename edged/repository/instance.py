@@ -143,11 +143,7 @@ class Instance:
         return self._guarded(lambda: self._infer(self, item, options, self._tools[priority], run))
 
     def run(self, graph: str, inputs: Tensors, run: Run, priority: Priority) -> Tensors:
-        """One run of a graph of the card, past the model's code and what that expects of it.
-
-        Raises `InferenceError`, for outputs that are not finite, too.
-        """
-        run.check()
+        """One run of a graph of the card, past the model's code. Raises `InferenceError`."""
         session = SlottedSession(self.tools.sessions[graph], self._slot, priority, self._observe)
         return self._guarded(lambda: finite(session.run(inputs), graph, self.card.id))
 

@@ -24,26 +24,26 @@ each, and holds 4 bytes a head for it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TensorPlace:
     """Where a tensor belongs."""
 
     graph: str
     port: Port
 
 
-def input_places(signatures: Mapping[str, Signature]) -> dict[str, Place]:
+def input_places(signatures: Mapping[str, Signature]) -> dict[str, TensorPlace]:
     """All inputs by the names that they are told by, those of one graph together."""
     return {
-        _told(signatures, graph, name): Place(graph, port)
+        _told(signatures, graph, name): TensorPlace(graph, port)
         for graph, signature in signatures.items()
         for name, port in signature.inputs.items()
     }
 
 
-def output_places(card: ModelCard, signatures: Mapping[str, Signature]) -> dict[str, Place]:
+def output_places(card: ModelCard, signatures: Mapping[str, Signature]) -> dict[str, TensorPlace]:
     """The same of outputs; a runtime may know several names of one, of which the card's is told."""
     return {
-        _told(signatures, graph, name): Place(graph, signature.outputs[name])
+        _told(signatures, graph, name): TensorPlace(graph, signature.outputs[name])
         for graph, signature in signatures.items()
         for name in card.graphs[graph].outputs
         if name in signature.outputs
@@ -67,6 +67,7 @@ def run_graphs(instance: AnyInstance, given: Tensors, wanted: Collection[str], r
             _check(instance.card, name, place, given)
     answers = {}
     for graph in graphs:
+        run.check()
         fed = {place.port.name: given[name] for name, place in ins.items() if place.graph == graph}
         answers[graph] = instance.run(graph, fed, run, Priority.REQUEST)
     return {
@@ -80,13 +81,13 @@ def _told(signatures: Mapping[str, Signature], graph: str, name: str) -> str:
     return f"{graph}/{name}" if len(signatures) > 1 else name
 
 
-def _found(places: Mapping[str, Place], name: str, what: str) -> Place:
+def _found(places: Mapping[str, TensorPlace], name: str, what: str) -> TensorPlace:
     if (place := places.get(name)) is None:
         raise BadRequest(f"there is no {what} {name[:100]!r}, but {', '.join(list(places)[:20])}")
     return place
 
 
-def _check(card: ModelCard, name: str, place: Place, given: Tensors) -> None:
+def _check(card: ModelCard, name: str, place: TensorPlace, given: Tensors) -> None:
     """Raises `BadRequest` and `TooLarge`."""
     if (array := given.get(name)) is None:
         raise BadRequest(f"the input {name!r} is missing")

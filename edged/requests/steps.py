@@ -130,7 +130,8 @@ class Steps:
                 return
             answer = call.job.work(call.served.instance, call.job.payload, call.run)
             call.run.check_cancelled()
-            self._check_size(answer.body, "ask for fewer outputs, or send less at a time")
+            most = self._settings.max_answer_bytes
+            _check_size(answer.body, most, "ask for fewer outputs, or send less at a time")
             call.answer = answer
 
     def _room(self, held: ExitStack, run: RunHandle, size: int) -> Share:
@@ -147,7 +148,8 @@ class Steps:
         finding = served.finding(result, options)
         call.run.check_cancelled()
         with self._counters.timed("encode"):
-            body = self._encoded(finding, request.request_id)
+            body = _encoded(finding, request.request_id)
+        _check_size(body, self._settings.max_answer_bytes, finding.kind.shrink)
         draw = partial(drawing_of, _pictures(item), [finding]) if call.job.wants_drawing else None
         call.answer = Answer(
             *(request.request_id, body, 200, call.model, request.reply_to),
@@ -182,18 +184,19 @@ class Steps:
 
         return RunHandle(deadline, forecast.progress, is_cancelled)
 
-    def _encoded(self, finding: Finding, request_id: str) -> bytes:
-        envelope = {"request_id": request_id, "success": True}
-        body = finding.encoded(envelope if finding.service.wraps_answer else {})
-        self._check_size(body, finding.kind.shrink)
-        return body
 
-    def _check_size(self, body: bytes, shrink: str) -> None:
-        """Raises `TooLarge`, which says how to have less."""
-        if len(body) > (most := self._settings.max_answer_bytes):
-            raise TooLarge(
-                f"the answer has {len(body)} bytes, over `requests.max_answer_bytes` of {most}; {shrink}"
-            )
+def _encoded(finding: Finding, request_id: str) -> bytes:
+    return finding.encoded(
+        {"request_id": request_id, "success": True} if finding.service.wraps_answer else {}
+    )
+
+
+def _check_size(body: bytes, most: int, shrink: str) -> None:
+    """Raises `TooLarge`, which says how to have less."""
+    if len(body) > most:
+        raise TooLarge(
+            f"the answer has {len(body)} bytes, over `requests.max_answer_bytes` of {most}; {shrink}"
+        )
 
 
 def _no_store() -> ArtefactStore:

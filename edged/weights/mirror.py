@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import RepositoryError
 from edged.contracts.slot import Report
-from edged.weights.shelf import Place
+from edged.weights.depot import Stock
 from edged.weights.store import WeightStore
 from edged.weights.transfer import disk
 
@@ -15,7 +15,7 @@ from edged.weights.transfer import disk
 class Mirror:
     """Fills a place. What is there stays: in a folder if its hash, in a store if its length is right."""
 
-    def __init__(self, to: Place, models: Path) -> None:
+    def __init__(self, to: Stock, models: Path) -> None:
         """`models`: the folder of this machine's models, whose weights need not travel."""
         self._to = to
         self._models = models

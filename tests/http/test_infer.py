@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import orjson
@@ -35,13 +36,14 @@ PICTURES = np.random.default_rng(7).random((2, 3, 8, 8), np.float32)
 SCORES = PICTURES.mean((2, 3)) @ MATRIX
 
 
-class Nothing(SinglePassModel):
+class Nothing(SinglePassModel[Any, Any, Any, Any]):
     """Whose own code is never asked."""
 
     def preprocess(self, item, options):
         raise AssertionError
 
-    postprocess = preprocess
+    def postprocess(self, outputs, context, options):
+        raise AssertionError
 
 
 class Turns:
@@ -59,31 +61,31 @@ class Turns:
         yield
 
 
-class Setting:
-    """A box with one model whose graphs are real."""
+class Small(Box):
+    """A box with one model whose graphs are real, and so is its queue."""
 
-    def __init__(self, folder, graphs, counters, slot):
+    def __init__(self, folder, graphs, settings):
+        super().__init__()
         path = write_graph(folder / "small.onnx", batch="n")
         session = OrtSession(path, "cpu", "f32", Concurrency(1, 1))
         made = card(path, id="small")
         main = made.graphs["main"].model_copy(update={"batch_axis": 0})
         made = made.model_copy(update={"graphs": dict.fromkeys(graphs, main)})
         facts = ModelFacts(name="small", variant="onnxruntime-f32", device="cpu")
-        self.instance = Instance(
-            *(Nothing(made), Tools(dict.fromkeys(graphs, session)), facts, slot, counters),
+        self.turns = Turns()
+        instance = Instance(
+            *(Nothing(made), Tools(dict.fromkeys(graphs, session)), facts, self.turns, self.counters),
             signatures=dict.fromkeys(graphs, session.signature),
         )
+        self.table.put(Served(service(SERVICE), instance, examples.options_of(SERVICE)))
+        self.idle = lambda model: instance if model == "small" else None
+        self.queue = RequestQueue(self.table, settings, 2, self.counters)
+        self.queue.start()
 
 
 def started(folder, graphs=("main",), settings=None, **http):
-    """A box whose queue is real, and its end."""
-    box = Box()
-    box.turns = Turns()
-    made = Setting(folder, graphs, box.counters, box.turns)
-    box.table.put(Served(service(SERVICE), made.instance, examples.options_of(SERVICE)))
-    box.idle = lambda model: made.instance if model == "small" else None
-    box.queue = RequestQueue(box.table, settings or RequestSettings(), 2, box.counters)
-    box.queue.start()
+    """The box, running."""
+    box = Small(folder, graphs, settings or RequestSettings())
     return box.start(intake=box.queue, **http)
 
 

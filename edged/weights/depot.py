@@ -13,7 +13,7 @@ from edged.contracts.card import ModelCard
 from edged.contracts.errors import ConfigError, EdgedError, OriginError
 
 
-class Shelf:
+class Depot:
     """Holds the same tree as a `WeightStore`. What its driver raises becomes an `OriginError`."""
 
     def __init__(self, url: str, options: DriverOptions) -> None:
@@ -64,7 +64,7 @@ class Shelf:
             raise OriginError(f"{self} cannot be used: {type(error).__name__}: {error}") from error
 
 
-Place = Path | Shelf
+Stock = Path | Depot
 """Where a mirror is."""
 
 
