@@ -21,7 +21,11 @@ _PACKAGES = {"s3": "'edged[s3]'", "s3a": "'edged[s3]'", "oss": "ossfs"}
 class ArtefactBucket:
     """Safe from all threads. Raises whatever its driver does: who calls says what that means."""
 
-    def __init__(self, settings: ArtefactSettings, staging: Path) -> None:
+    def __init__(
+        self, settings: ArtefactSettings, staging: Path, *, told_as: str = "`artefacts.url`"
+    ) -> None:
+        """`told_as`: what its errors blame."""
+        self._told_as = told_as
         self.path = staging
         """Drafts lie here until they are uploaded."""
         self._settings = settings
@@ -75,11 +79,11 @@ class ArtefactBucket:
         """The file system, and the path in it that `url` names."""
         with self._lock:
             if self._opened is None:
-                self._opened = _opened(self._url, plain(self._settings.options))
+                self._opened = _opened(self._url, plain(self._settings.options), self._told_as)
             return self._opened
 
 
-def _opened(url: str, options: dict[str, object]) -> tuple[Any, str]:
+def _opened(url: str, options: dict[str, object], told_as: str) -> tuple[Any, str]:
     import fsspec  # noqa: PLC0415 - whose store is a folder does without
 
     scheme = url.partition(":")[0]
@@ -88,10 +92,10 @@ def _opened(url: str, options: dict[str, object]) -> tuple[Any, str]:
     except ImportError:
         package = _PACKAGES.get(scheme, f"fsspec's driver for {scheme}")
         raise ConfigError(
-            f"`artefacts.url`: no driver for {scheme}:// is installed; pip install {package}"
+            f"{told_as}: no driver for {scheme}:// is installed; pip install {package}"
         ) from None
     except ValueError:
-        raise ConfigError(f"`artefacts.url`: fsspec knows no store {scheme}://") from None
+        raise ConfigError(f"{told_as}: fsspec knows no store {scheme}://") from None
     except TypeError:
         raise ConfigError(f"`artefacts.options`: the driver of {scheme}:// takes no such options") from None
     return found

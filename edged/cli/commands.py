@@ -22,6 +22,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "pull",
         "Fetch weights, check their SHA-256, derive the variants for this machine and measure them.",
     ),
+    "mirror": (
+        "mirror",
+        "Copy all files that models need into a folder or a bucket, from where `pull --from` takes them.",
+    ),
     "quantize": (
         "quantize",
         "Calibrate int8 of a model on what your own camera shows, and take it where it is as good as f32.",

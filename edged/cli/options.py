@@ -2,8 +2,12 @@
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote
 
 import typer
+
+from edged.config import Config
+from edged.weights.depot import Depot, Stock
 
 
 def default_config() -> Path:
@@ -12,6 +16,22 @@ def default_config() -> Path:
     checkout = Path(__file__).parent.parent.parent / "config.yaml"
     places = (Path("config.yaml"), Path("/etc/edged/config.yaml"), packaged, checkout)
     return next((place for place in places if place.is_file()), Path("config.yaml"))
+
+
+def place(said: str, settings: Config) -> Stock:
+    """A folder, or a prefix in a store: `file:///folder`, `s3://bucket/prefix`.
+
+    A store of the same kind as `artefacts.url` is opened with `artefacts.options`, another one as its driver
+    finds its keys. Raises `ConfigError`.
+    """
+    if "://" not in said:
+        return Path(said)
+    kind, _, rest = said.partition("://")
+    if kind == "file":
+        return Path("/", unquote(rest))
+    artefacts = settings.artefacts
+    same = (artefacts.url or "").partition("://")[0] == kind
+    return Depot(said, artefacts.options if same else {})
 
 
 ConfigPath = Annotated[

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from edged import config as configuration
-from edged.cli.options import AsJson, ConfigPath
+from edged.cli.options import AsJson, ConfigPath, place
 from edged.cli.ownership import hand_over
 from edged.cli.show import variants_table
 from edged.cli.terminal import print_json, progress_bars, say, table
@@ -18,6 +18,7 @@ from edged.contracts.errors import ConfigError, EdgedError, NotReady
 from edged.opening import make_puller
 from edged.repository.puller import Puller
 from edged.serving.unit import named
+from edged.weights.depot import Stock
 
 log = logging.getLogger(__name__)
 app = typer.Typer()
@@ -44,7 +45,8 @@ def pull(
     default: Annotated[bool, typer.Option("--default", help="What config.yaml needs.")] = False,
     all_: Annotated[bool, typer.Option("--all", help="Every model that a plugin offers.")] = False,
     from_: Annotated[
-        Path | None, typer.Option("--from", help="Take the files from this folder only.")
+        str | None,
+        typer.Option("--from", help="Take the files from this folder, or s3://bucket/prefix, only."),
     ] = None,
     accept: Annotated[
         bool, typer.Option("--accept-licence", help="Also weights with a restrictive licence.")
@@ -58,7 +60,8 @@ def pull(
     Goes on where a model cannot be had, and tells at the end which; exit status 1 when there was one.
     """
     settings = configuration.load(config)
-    pulls = _Pulls(make_puller(settings), settings.paths.models, from_, accept)
+    folder = None if from_ is None else place(from_, settings)
+    pulls = _Pulls(make_puller(settings), settings.paths.models, folder, accept)
     if all_:
         pulls.models(card.id for card in pulls.catalogue.cards)
     else:
@@ -93,7 +96,7 @@ class _Pulls:
         self,
         puller: Puller,
         models: Path,
-        folder: Path | None = None,
+        folder: Stock | None = None,
         accept: bool = False,
         first: bool = False,
     ) -> None:

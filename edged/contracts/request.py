@@ -7,6 +7,7 @@ from typing import IO, Any, Protocol
 
 from edged.contracts.items import Pixels
 from edged.contracts.message import FailedAnswer, FailedVideoAnswer
+from edged.contracts.model import Run
 from edged.contracts.services import SERVICES
 
 
@@ -25,6 +26,8 @@ class Answer:
     """The request's own `reply_to`, for MQTT 3.1.1."""
     artefact: str | None = None
     """Address of the file that the request left: whole under `http.public_url`, else `/artefacts/<id>`."""
+    json_bytes: int | None = None
+    """Of a body that goes on after its JSON with bytes of its own: where these begin."""
     draw: Callable[[], Pixels] | None = None
     """Makes the picture with what was found, BGR; none unless the job wanted it and there is a picture."""
 
@@ -47,6 +50,10 @@ def refusal(
     return Answer(request_id, body.model_dump_json().encode(), code, model, asked)
 
 
+Work = Callable[[Any, bytes, Run], Answer]
+"""Answers a payload by the instance of a model, in the thread of a worker. Raises errors of edged."""
+
+
 @dataclass(frozen=True, slots=True)
 class RequestJob:
     """A request that was accepted but not yet looked into."""
@@ -65,6 +72,8 @@ class RequestJob:
     """Whether the answer shall be able to draw itself: it holds the picture until then."""
     is_cancelled: Callable[[], bool] | None = None
     """Whether who asked wants no answer any more; asked between the steps of long work."""
+    work: Work | None = None
+    """What is asked of the service's model in place of the service; none: the payload is its request."""
     key: bytes | None = None
     """By which it is known again when it comes a second time after the process died; none: it does not."""
     inner: bool = False

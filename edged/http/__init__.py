@@ -1,1 +1,1 @@
-"""The daemon over HTTP: predictions, KServe's health and metadata, metrics, live results, a page."""
+"""The daemon over HTTP: predictions, KServe's protocol, metrics, live results, a page."""

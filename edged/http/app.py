@@ -86,7 +86,7 @@ class App:
         self._artefacts.release()
 
     def _routes(self, login: Login) -> list[Route]:
-        page, kserve = Page(), KServe(self._sources, self._work)
+        page, kserve = Page(), KServe(self._sources, self._work, self._predict)
         post = ["POST"]
         return [
             Route("/api/predict/{service}", self._predict.respond, methods=post),
@@ -108,6 +108,7 @@ class App:
             Route("/v2/health/ready", kserve.ready),
             Route("/v2/models/{model}", kserve.model),
             Route("/v2/models/{model}/ready", kserve.model_ready),
+            Route("/v2/models/{model}/infer", kserve.infer, methods=post),
             Route("/metrics", self._metrics),
             Route("/openapi.json", self._openapi),
             Route("/", page.respond),

@@ -1,4 +1,5 @@
-"""Every error that HTTP answers with has the same body as over MQTT, `FailedAnswer`, but below `/v1/`."""
+"""Every error that HTTP answers with has the same body as over MQTT, `FailedAnswer`; below `/v1/` and `/v2/` that
+of the clients there."""
 
 import re
 from collections.abc import Mapping
@@ -25,14 +26,18 @@ _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit
 _CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
 _FIELD = re.compile(r"the field `(\w+)`")
 
+JSON_BYTES = "Inference-Header-Content-Length"
+"""The header of a body that goes on after its JSON, as KServe's binary extension names it."""
+_KSERVE = "/v2/"
+
 _SAID = {
     404: "there is nothing at this address; /openapi.json lists what there is",
     405: "this address wants another method; /openapi.json says which",
 }
 
 
-def response(answer: Answer) -> Response:
-    """An answer as it travels over HTTP; its code is the status."""
+def response(answer: Answer, path: str = "") -> Response:
+    """An answer as it travels over HTTP; its code is the status. `path`: what was asked."""
     headers = {"X-Request-Id": header_text(answer.request_id)}
     if answer.model is not None:
         headers["X-Model"] = answer.model
@@ -40,16 +45,20 @@ def response(answer: Answer) -> Response:
         headers["Edged-Artefact"] = answer.artefact
     if answer.code in (429, 503):
         headers["Retry-After"] = str(RETRY_AFTER_S)
-    return Response(answer.body, answer.code, headers, "application/json")
+    if answer.json_bytes is not None:
+        headers[JSON_BYTES] = str(answer.json_bytes)
+        return Response(answer.body, answer.code, headers, "application/octet-stream")
+    body = answer.body if answer.code == 200 or not path.startswith(_KSERVE) else _as_kserve(answer)
+    return Response(body, answer.code, headers, "application/json")
 
 
 def failure(
     code: int, message: str, headers: Mapping[str, str] | None = None, service: str = "", path: str = ""
 ) -> Response:
-    """A failed answer to a request that was not read, of that service where one was asked; below `/v1/` in
-    the form that is known there."""
+    """A failed answer to a request that was not read, of that service where one was asked; in the form that is
+    known below `path`."""
     answer = refusal({}, code, message, service)
-    failed = response(as_openai(answer, message) if path.startswith(OPENAI) else answer)
+    failed = response(as_openai(answer, message) if path.startswith(OPENAI) else answer, path)
     failed.headers.update(headers or {})
     return failed
 
@@ -89,6 +98,11 @@ async def on_defect(request: Request, error: Exception) -> Response:
     """A defect of ours; the server logs it."""
     said = "the daemon failed on this request; its log says why"
     return failure(500, said, service=_service(request), path=request.url.path)
+
+
+def _as_kserve(answer: Answer) -> bytes:
+    """The body of a failed answer in the form of KServe's protocol."""
+    return orjson.dumps({"error": orjson.loads(answer.body)["error_msg"]})
 
 
 def _service(request: Request) -> str:

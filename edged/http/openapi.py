@@ -13,6 +13,7 @@ from edged.http.counts import CountsAnswer
 from edged.http.drawings import DrawnAnswer
 from edged.http.events import EventsAnswer
 from edged.http.jobs import JobAnswer
+from edged.http.kserve_openapi import infer_operation, kserve_failures
 from edged.http.openai_openapi import openai_paths, openai_schemas
 from edged.http.status import Status
 from edged.http.uploads import UploadAnswer
@@ -331,7 +332,7 @@ def _kserve() -> dict[str, Any]:
     anything, model = {"type": "object"}, [_parameter("model")]
     ready = _gets("ready", "every service is up", "application/json", anything)
     ready["get"]["responses"]["503"] = {"description": "`why` says which is not"}
-    return {
+    paths = {
         "/v2": _gets("server", "metadata of the server", "application/json", anything),
         "/v2/health/live": _gets("alive", "the server answers", "application/json", anything),
         "/v2/health/ready": ready,
@@ -346,4 +347,9 @@ def _kserve() -> dict[str, Any]:
         "/v2/models/{model}/ready": _gets(
             "model_ready", "it is up", "application/json", anything, "404", parameters=model
         ),
+        "/v2/models/{model}/infer": {"parameters": model, "post": infer_operation(_FAILURES)},
     }
+    for path in (path for name, path in paths.items() if name.startswith("/v2/") and "get" in path):
+        responses = path["get"]["responses"]
+        responses |= kserve_failures(_FAILURES, *(code for code in responses if code in ("401", "404")))
+    return paths

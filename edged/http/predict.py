@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from edged.contracts.errors import BadRequest, QueueFull, TooLarge
+from edged.contracts.request import Work
 from edged.flow.counters import Counters
 from edged.http.connection import left
 from edged.http.drawings import DrawingDesk, wants_drawing
@@ -84,10 +85,28 @@ class PredictDesk:
                     return await self._jobs.accept(service, payload)
                 answer = self._asking.ask(service, payload, has_left, wants_drawing=drawing)
         except ClientDisconnect:
-            self._counters.count("http_requests", TOO_SOON)
-            return failure(400, "the request ended too soon", service=service)
+            return self._ended_too_soon(request, service)
         result = await answer
-        if has_left():
-            self._counters.count("http_requests", UNANSWERED)
-            drawing = False
+        drawing = self._stays(request) and drawing
         return await self._drawings.respond(result) if drawing else response(result)
+
+    async def respond_by(self, request: Request, service: str, work: Work) -> Response:
+        """The same for a request to the model of a service, which `work` answers when its turn comes."""
+        try:
+            async with self._bodies.read(request) as payload:
+                answer = self._asking.ask(service, payload, partial(left, request.scope), work=work)
+        except ClientDisconnect:
+            return self._ended_too_soon(request, service)
+        result = await answer
+        self._stays(request)
+        return response(result, request.url.path)
+
+    def _ended_too_soon(self, request: Request, service: str) -> Response:
+        self._counters.count("http_requests", TOO_SOON)
+        return failure(400, "the request ended too soon", service=service, path=request.url.path)
+
+    def _stays(self, request: Request) -> bool:
+        """Whether there is somebody still who reads the answer."""
+        if has_left := left(request.scope):
+            self._counters.count("http_requests", UNANSWERED)
+        return not has_left

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from edged.contracts.card import PictureInput
 from edged.contracts.errors import EdgedError, InferenceError
@@ -29,11 +29,13 @@ from edged.contracts.slot import Priority, Slot
 from edged.flow.counters import Counters
 from edged.flow.pulse import beat
 from edged.repository.variants import ANYTHING, Preference
-from edged.runtimes.checked import checked
+from edged.runtimes.checked import checked, finite
 from edged.runtimes.remote import SparedSession
 from edged.runtimes.signature import Signature
 
 log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 LOG_EVERY_S = 1.0
 """A model that fails on every frame logs one traceback in so many seconds; the counter counts them all."""
@@ -129,8 +131,8 @@ class Instance:
         id_ = model.card.id
         self._stages = {name: f"{name}/{id_}" for name in ("preprocess", "inference", "postprocess", "whole")}
         self._failed = f"inference_failed/{id_}"
-        observe = self._observed("inference")
-        self._tools = {one: _tools_at(one, tools, model, slot, observe) for one in Priority}
+        self._slot, self._observe = slot, self._observed("inference")
+        self._tools = {one: _tools_at(one, tools, model, slot, self._observe) for one in Priority}
 
     def infer(self, item: Any, options: Options, run: Run, priority: Priority) -> Any:
         """One result for one item.
@@ -139,6 +141,11 @@ class Instance:
         `InferenceError`.
         """
         return self._guarded(lambda: self._infer(self, item, options, self._tools[priority], run))
+
+    def run(self, graph: str, inputs: Tensors, run: Run, priority: Priority) -> Tensors:
+        """One run of a graph of the card, past the model's code. Raises `InferenceError`."""
+        session = SlottedSession(self.tools.sessions[graph], self._slot, priority, self._observe)
+        return self._guarded(lambda: finite(session.run(inputs), graph, self.card.id))
 
     def used(self, name: str, priority: Priority) -> Part:
         """A model that this one uses, by its name in the card."""
@@ -188,7 +195,7 @@ class Instance:
         stepped: tuple[Any, Any] = self._guarded(lambda: model.step(chunk, state, options, tools, run))
         return stepped
 
-    def _guarded(self, call: Callable[[], Any]) -> Any:
+    def _guarded(self, call: Callable[[], _T]) -> _T:
         started = time.perf_counter()
         try:
             return call()

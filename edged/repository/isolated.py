@@ -10,7 +10,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
+
+from numpy.typing import NDArray
 
 from edged.children.child import Child
 from edged.children.talk import Answerer, Desk
@@ -20,7 +22,7 @@ from edged.contracts.card import ModelCard
 from edged.contracts.errors import CardError, ChildDied, EdgedError, InferenceError
 from edged.contracts.items import AudioClip, Frame, FramePair, PixelFormat, Pixels, SpeechChunk, TextPair
 from edged.contracts.message import ModelFacts
-from edged.contracts.model import Options, Part, Run
+from edged.contracts.model import Options, Part, Run, Tensors
 from edged.contracts.services import any_service
 from edged.contracts.slot import Priority, Slot
 from edged.flow.counters import Counters
@@ -119,7 +121,15 @@ class IsolatedInstance:
 
     def infer(self, item: Any, options: Options, run: Run, priority: Priority) -> Any:
         """As `Instance.infer`."""
-        return self._said("infer", item, options, run, priority=int(priority))[0]
+        return self._asked("infer", item, options, run, priority=int(priority))[0]
+
+    def run(self, graph: str, inputs: Tensors, run: Run, priority: Priority) -> Tensors:
+        """As `Instance.run`."""
+        arrays: Arrays = []
+        fed = packed(dict(inputs), arrays)
+        tree = {"verb": "run", "graph": graph, "inputs": fed, "priority": int(priority)}
+        found = self._said(Message(tree, arrays), (), run, Mapping[str, NDArray[Any]], "tensors")[0]
+        return cast("Tensors", found)
 
     def used(self, name: str, priority: Priority) -> Part:
         """As `Instance.used`, of those that the host asks; they are open in this process."""
@@ -136,7 +146,7 @@ class IsolatedInstance:
     def step(self, chunk: Any, state: Any, options: Options, run: Run, priority: Priority) -> tuple[Any, Any]:
         """As `Instance.step`. A state that was lost with an earlier child begins anew."""
         more = {"priority": int(priority), "state": state.key}
-        result, said = self._said("step", chunk, options, run, **more)
+        result, said = self._asked("step", chunk, options, run, **more)
         after = RemoteState(key := str(said.get("state")))
         weakref.finalize(after, self._dropped.append, key).atexit = False
         return result, after
@@ -162,10 +172,10 @@ class IsolatedInstance:
         """End its process."""
         self._child.close()
 
-    def _said(
+    def _asked(
         self, verb: str, item: Any, options: Options, run: Run, **more: Any
     ) -> tuple[Any, Mapping[str, Any]]:
-        """A call, and what came back: the result, and the rest of it."""
+        """What the model makes of an item, and the rest that came back."""
         arrays: Arrays = []
         frames: list[Frame] = []
         tree = {
@@ -175,14 +185,20 @@ class IsolatedInstance:
             "forget": [self._dropped.popleft() for _ in range(len(self._dropped))],
             **more,
         }
+        return self._said(Message(tree, arrays), frames, run, self._result | None, self._result.__name__)
+
+    def _said(
+        self, call: Message, frames: Sequence[Frame], run: Run, kind: Any, what: str
+    ) -> tuple[Any, Mapping[str, Any]]:
+        """A call, and what came back: the result, which is of that kind and called so, and the rest of it."""
         started = time.perf_counter()
         try:
             with self._at_work(frames, run) as answer:
-                said = self._child.call(Message(tree, arrays), run.check, answer)
-            return unpacked(said.tree.get("result"), self._result | None, said.arrays), said.tree
+                said = self._child.call(call, run.check, answer)
+            return unpacked(said.tree.get("result"), kind, said.arrays), said.tree
         except Unfit as error:
             self._counters.count(f"inference_failed/{self.card.id}", "Unfit")
-            told = f"{self.card.id} gives no {self._result.__name__}: {error}"
+            told = f"{self.card.id} gives no {what}: {error}"
             raise InferenceError(told) from error
         except EdgedError as error:
             self._counters.count(f"inference_failed/{self.card.id}", type(error).__name__)

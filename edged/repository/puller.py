@@ -16,6 +16,7 @@ from edged.repository.recalibration import Judged, Recalibration
 from edged.repository.variants import ANYTHING, variants_of
 from edged.repository.workshop import Workshop
 from edged.runtimes.devices import Concurrency
+from edged.weights.depot import Stock
 
 
 class Puller:
@@ -32,7 +33,7 @@ class Puller:
         self,
         model: str,
         report: Report,
-        folder: Path | None = None,
+        folder: Stock | None = None,
         variants: Iterable[VariantName] | None = None,
         *,
         first: bool = False,

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import IO
 
 from edged.contracts.errors import NotReady, QueueFull
-from edged.contracts.request import Answer, Intake, RequestJob, refusal
+from edged.contracts.request import Answer, Intake, RequestJob, Work, refusal
 from edged.requests.peek import peek
 
 _SHUTTING_DOWN = "the box is shutting down; send the request again"
@@ -33,6 +33,7 @@ class Asking:
         wants_drawing: bool = False,
         inner: bool = False,
         recording: IO[bytes] | None = None,
+        work: Work | None = None,
     ) -> asyncio.Future[Answer]:
         """The answer to come, a refusal too. For a client that `has_left` nothing long is done any more.
 
@@ -51,6 +52,7 @@ class Asking:
             is_cancelled=has_left,
             inner=inner,
             recording=recording,
+            work=work,
         )
         try:
             if self._closed:

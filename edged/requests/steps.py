@@ -93,7 +93,12 @@ class Steps:
         return job.received_at + (named or usual)
 
     def read(self, call: Call) -> None:
-        """Step 1: look into the request."""
+        """Step 1: look into the request, but for one that is not the service's."""
+        if call.job.work is not None:
+            service(call.job.service)
+            call.run = RunHandle(call.deadline, None, call.job.is_cancelled)
+            call.run.check()
+            return
         call.fields = parsed(call.job.payload)
         known = INNER[call.job.service] if call.job.inner else service(call.job.service)
         call.request = validated(known, call.fields)
@@ -119,7 +124,14 @@ class Steps:
         """Step 4: decode, infer, encode."""
         call.run.check()
         with call.served.usage.at_work(), ExitStack() as held:
-            self._answer(call, partial(self._room, held, call.run))
+            if call.job.work is None:
+                self._answer(call, partial(self._room, held, call.run))
+                return
+            answer = call.job.work(call.served.instance, call.job.payload, call.run)
+            call.run.check_cancelled()
+            most = self._settings.max_answer_bytes
+            _check_size(answer.body, most, "ask for fewer outputs, or send less at a time")
+            call.answer = answer
 
     def _room(self, held: ExitStack, run: RunHandle, size: int) -> Share:
         """Memory to decode, as soon as there is some."""
@@ -135,7 +147,8 @@ class Steps:
         finding = served.finding(result, options)
         call.run.check_cancelled()
         with self._counters.timed("encode"):
-            body = self._encoded(finding, request.request_id)
+            body = _encoded(finding, request.request_id)
+        _check_size(body, self._settings.max_answer_bytes, finding.kind.shrink)
         draw = partial(drawing_of, _pictures(item), [finding]) if call.job.wants_drawing else None
         call.answer = Answer(
             *(request.request_id, body, 200, call.model, request.reply_to),
@@ -170,15 +183,19 @@ class Steps:
 
         return RunHandle(deadline, forecast.progress, is_cancelled)
 
-    def _encoded(self, finding: Finding, request_id: str) -> bytes:
-        most, envelope = self._settings.max_answer_bytes, {"request_id": request_id, "success": True}
-        body = finding.encoded(envelope if finding.service.wraps_answer else {})
-        if len(body) > most:
-            raise TooLarge(
-                f"the answer has {len(body)} bytes, over `requests.max_answer_bytes` of {most}; "
-                f"{finding.kind.shrink}"
-            )
-        return body
+
+def _encoded(finding: Finding, request_id: str) -> bytes:
+    return finding.encoded(
+        {"request_id": request_id, "success": True} if finding.service.wraps_answer else {}
+    )
+
+
+def _check_size(body: bytes, most: int, shrink: str) -> None:
+    """Raises `TooLarge`, which says how to have less."""
+    if len(body) > most:
+        raise TooLarge(
+            f"the answer has {len(body)} bytes, over `requests.max_answer_bytes` of {most}; {shrink}"
+        )
 
 
 def _no_store() -> ArtefactStore:

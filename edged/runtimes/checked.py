@@ -15,7 +15,8 @@ class CheckedSession:
 
     def __init__(self, session: Session, model: AnyModel, graph: str) -> None:
         self._session = session
-        self._name = f"the graph {graph!r} of {model.card.id}"
+        self._graph, self._model = graph, model.card.id
+        self._name = _named(graph, self._model)
         self._shapes = model.shapes(graph)
         known = model.card.graphs[graph]
         self._takes_many = known.batch_axis is not None
@@ -26,9 +27,8 @@ class CheckedSession:
         """As `Session.run`. Raises `InferenceError` for outputs that are not as the model expects."""
         count = max((len(inputs[name]) for name in self._pictures if name in inputs), default=1)
         whole = self._takes_many or count <= 1
-        outputs = self._session.run(inputs) if whole else self._one_by_one(inputs, count)
-        if not are_finite(outputs):
-            raise InferenceError(f"{self._name} gives values that are not finite")
+        given = self._session.run(inputs) if whole else self._one_by_one(inputs, count)
+        outputs = finite(given, self._graph, self._model)
         self._check_shapes(outputs)
         return outputs
 
@@ -70,6 +70,17 @@ def _fits(shape: tuple[int, ...], wanted: Shape, sizes: dict[str, int]) -> bool:
 def checked(sessions: Mapping[str, Session], model: AnyModel) -> dict[str, Session]:
     """All sessions of a model, by graph."""
     return {graph: CheckedSession(session, model, graph) for graph, session in sessions.items()}
+
+
+def finite(outputs: Tensors, graph: str, model: str) -> Tensors:
+    """The outputs of a graph. Raises `InferenceError` where a value is infinite or not a number."""
+    if not are_finite(outputs):
+        raise InferenceError(f"{_named(graph, model)} gives values that are not finite")
+    return outputs
+
+
+def _named(graph: str, model: str) -> str:
+    return f"the graph {graph!r} of {model}"
 
 
 def are_finite(outputs: Tensors) -> bool:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from edged.children.inside import Handle, Parent
 from edged.children.values import Arrays, packed, unpacked
 from edged.children.wire import Message, Tree
@@ -94,6 +96,8 @@ class OpenModel:
     def answer(self, call: Message) -> Message:
         """One call."""
         said = call.tree
+        if said["verb"] == "run":
+            return self._run(call)
         for key in said["forget"]:
             self._states.pop(key, None)
         item = self._item(said["item"], call)
@@ -106,6 +110,16 @@ class OpenModel:
             result = self._instance.infer(item, *how)
         arrays: Arrays = []
         return Message({"result": packed(result, arrays), **more}, arrays)
+
+    def _run(self, call: Message) -> Message:
+        """A graph alone."""
+        said = call.tree
+        inputs = unpacked(said["inputs"], Mapping[str, NDArray[Any]], call.arrays)
+        run, priority = AskedRun(self._parent), Priority(said["priority"])
+        arrays: Arrays = []
+        return Message(
+            {"result": packed(dict(self._instance.run(said["graph"], inputs, run, priority)), arrays)}, arrays
+        )
 
     def _stepped(
         self, chunk: Any, key: str | None, options: Options, run: AskedRun, priority: Priority

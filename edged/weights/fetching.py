@@ -10,14 +10,15 @@ from pathlib import Path
 from edged.contracts.card import ModelCard, Origin
 from edged.contracts.errors import ChecksumError, OriginError, RepositoryError
 from edged.contracts.slot import Report
-from edged.weights.origins import from_file, from_folder, from_https, from_npm, from_pypi
-from edged.weights.transfer import Landing, disk
+from edged.weights.depot import Depot, Stock
+from edged.weights.origins import chunks, from_file, from_folder, from_https, from_npm, from_pypi
+from edged.weights.transfer import Landing, disk, land
 from edged.weights.web import shown
 
 log = logging.getLogger(__name__)
 
 
-def fetch(card: ModelCard, name: str, path: Path, report: Report, folder: Path | None) -> None:
+def fetch(card: ModelCard, name: str, path: Path, report: Report, folder: Stock | None) -> None:
     """Try one origin after the other, or `folder` alone; only a file with the right checksum gets its name.
 
     Raises `OriginError` with what each origin said, `RepositoryError` when the disk is full.
@@ -54,9 +55,12 @@ def fetch(card: ModelCard, name: str, path: Path, report: Report, folder: Path |
     raise OriginError(f"{name} of {card.id} cannot be had. " + "; ".join(said))
 
 
-def _from(origin: Path | Origin, card: ModelCard, name: str, landing: Landing) -> str:
+def _from(origin: Stock | Origin, card: ModelCard, name: str, landing: Landing) -> str:
     if isinstance(origin, Path):
         return from_folder(origin, name, card.weights[name].checksum, landing)
+    if isinstance(origin, Depot):
+        with origin.open(card, name) as file:
+            return land(chunks(file, landing), landing)
     if origin.file is not None:
         return from_file(card.folder / origin.file, landing)
     if origin.npm is not None:
@@ -77,8 +81,8 @@ def _tidy(part: Path) -> None:
             rest.unlink()
 
 
-def _named(origin: Path | Origin) -> str:
-    if isinstance(origin, Path):
+def _named(origin: Stock | Origin) -> str:
+    if isinstance(origin, Path | Depot):
         return str(origin)
     return shown(origin.https) if origin.https else origin.pypi or origin.npm or origin.file or "?"
 

@@ -53,7 +53,7 @@ def from_file(place: Path, landing: Landing) -> str:
     except OSError as error:
         raise OriginError(f"{place} cannot be read: {error.strerror}") from error
     with file:
-        return land(_chunks(file, landing), landing)
+        return land(chunks(file, landing), landing)
 
 
 def from_pypi(origin: Origin, landing: Landing, settings: PipSettings | None = None) -> str:
@@ -97,7 +97,7 @@ def from_https(origin: Origin, landing: Landing, web: Web | None = None) -> str:
     download(web or Web(), origin.https or "", part, landing.progress, size=size)
     try:
         with part.open("rb") as file:
-            return land(_chunks(file), landing)
+            return land(chunks(file), landing)
     finally:
         forget(part)
 
@@ -155,7 +155,7 @@ def _from_ranges(web: Web, archive: Archive, member: str, landing: Landing) -> s
     try:
         with packed.open("rb") as file:
             plain = info.compress_type == zipfile.ZIP_STORED
-            return land(_chunks(file) if plain else _inflated(file), landing)
+            return land(chunks(file) if plain else _inflated(file), landing)
     finally:
         forget(packed)
 
@@ -192,7 +192,7 @@ def _names(entry: str, member: str) -> bool:
 
 def _from_zip(part: Path, member: str, landing: Landing) -> str:
     with zipfile.ZipFile(part) as archive, archive.open(_member(archive, member, landing.size)) as file:
-        return land(_chunks(file), landing)
+        return land(chunks(file), landing)
 
 
 def _from_tar(part: Path, member: str, landing: Landing) -> str:
@@ -205,11 +205,11 @@ def _from_tar(part: Path, member: str, landing: Landing) -> str:
             file = archive.extractfile(info) if info.isfile() else None
             if file is None:
                 raise OriginError(f"{member} is a link or a folder, not a file")
-            return land(_chunks(file), landing)
+            return land(chunks(file), landing)
     raise OriginError(f"it has no member {member}")
 
 
-def _chunks(file: IO[bytes], landing: Landing | None = None) -> Iterator[bytes]:
+def chunks(file: IO[bytes], landing: Landing | None = None) -> Iterator[bytes]:
     """The file in pieces; told to the landing where the reading is what takes time."""
     done = 0
     while chunk := _piece(file):
@@ -230,7 +230,7 @@ def _inflated(file: IO[bytes]) -> Iterator[bytes]:
     """Unpack piece by piece: a small file may claim to be a huge one."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        for packed in _chunks(file):
+        for packed in chunks(file):
             yield inflater.decompress(packed, CHUNK)
             while inflater.unconsumed_tail:
                 yield inflater.decompress(inflater.unconsumed_tail, CHUNK)

@@ -10,6 +10,7 @@ from pathlib import Path
 from edged.contracts.card import ModelCard, Weights
 from edged.contracts.errors import ChecksumError, RepositoryError
 from edged.contracts.slot import Report
+from edged.weights.depot import Stock
 
 
 class WeightStore:
@@ -51,7 +52,7 @@ class WeightStore:
         return path
 
     def ensure(
-        self, card: ModelCard, names: Iterable[str], report: Report, folder: Path | None = None
+        self, card: ModelCard, names: Iterable[str], report: Report, folder: Stock | None = None
     ) -> dict[str, Path]:
         """Fetch what is missing or damaged; with `folder` from there and from nowhere else.
 
@@ -59,7 +60,7 @@ class WeightStore:
         """
         return {name: self._ensured(card, name, report, folder) for name in names}
 
-    def _ensured(self, card: ModelCard, name: str, report: Report, folder: Path | None) -> Path:
+    def _ensured(self, card: ModelCard, name: str, report: Report, folder: Stock | None) -> Path:
         from edged.weights.fetching import alone, fetch  # noqa: PLC0415 - who pulls nothing needs no HTTP
 
         path = self._path(name, card.weights[name])

@@ -5,10 +5,12 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -98,7 +100,7 @@ class Box:
         options = DetectionOptions(score_threshold=0.3, iou_threshold=0.5, max_detections=10)
         self.table.put(Served(service("object-detection"), FakeInstance(), options))
         self.services = [ServiceStatus(service="object-detection", model="fake", state="running")]
-        self.idle = lambda model: None
+        self.idle: Callable[[str], Any] = lambda model: None
         self.counts = self.events = no_counts
         self.names = lambda service: ()
         self.sound_limit = ByteLimit(UPLOAD_BYTES, "requests.sound.max_bytes")

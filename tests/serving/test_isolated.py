@@ -304,3 +304,17 @@ def test_a_card_may_ask_for_it_and_the_configuration_may_refuse(settings):
             kind is IsolatedInstance
         )
         opener.release(served.instance)
+
+
+def test_its_graph_alone_is_run_there(box):
+    instance = box.table.get(NAME).instance
+    ((name, port),) = instance.signatures["main"].inputs.items()
+    shape = [1 if length is None else length for length in port.shape]
+    near = RunHandle()
+    first, second = (
+        instance.run("main", {name: np.full(shape, value, port.dtype)}, near, Priority.REQUEST)
+        for value in (0, 200)
+    )
+    assert first["scores"].shape == (1, 4) and not np.allclose(first["scores"], second["scores"])
+    with pytest.raises(InferenceError, match=f"input '{name}' should be"):
+        instance.run("main", {name: np.zeros(3, port.dtype)}, near, Priority.REQUEST)
