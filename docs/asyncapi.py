@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from edged import __version__
 from edged.answers.schema import answer_schema, message_schema
-from edged.contracts import message
+from edged.contracts import happenings, message
 from edged.contracts.schema import gathered, reference
 from edged.contracts.service import Service
 from edged.contracts.services import SERVICES
@@ -61,7 +61,7 @@ class Topic:
     address: str
     """With the parameters in braces."""
     payload: type[BaseModel] | Mapping[str, Any]
-    """A message of `contracts/message.py`, or a schema of what is no JSON object."""
+    """A message of `contracts/message.py` or `happenings.py`, or a schema of what is no JSON object."""
     summary: str
     retained: bool = False
     content_type: str = "application/json"
@@ -89,24 +89,24 @@ TOPICS = (
     Topic(
         "line",
         "edged/{node}/stream/{stream}/line/{line}",
-        message.LineCounts,
+        happenings.LineCounts,
         "how many crossed a line of a camera",
         retained=True,
     ),
     Topic(
         "zone",
         "edged/{node}/stream/{stream}/zone/{zone}",
-        message.ZoneCounts,
+        happenings.ZoneCounts,
         "who is in a zone of a camera",
         retained=True,
     ),
     Topic(
         "event",
         "edged/{node}/stream/{stream}/event",
-        message.EventMessage,
+        happenings.EventMessage,
         "something happened before a stream's camera or microphone",
     ),
-    Topic("rule", "edged/{node}/rule/{rule}", message.RuleState, "whether a rule holds", retained=True),
+    Topic("rule", "edged/{node}/rule/{rule}", happenings.RuleState, "whether a rule holds", retained=True),
     Topic(
         "snapshot",
         "edged/{node}/stream/{stream}/snapshot",

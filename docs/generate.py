@@ -18,7 +18,7 @@ from docs.services import classes, services
 from docs.tables import fields, one_line
 from edged.actions.parcel import ActionMessage
 from edged.actions.settings import ActionSettings
-from edged.config import Config, StreamSettings
+from edged.config.settings import Config, StreamSettings
 from edged.contracts import message
 from edged.contracts.described import descriptions
 from edged.events.settings import RuleSettings

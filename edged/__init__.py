@@ -16,6 +16,6 @@ __version__ = "0.2.0"
 
 def __getattr__(name: str) -> Any:
     """A public name, with numpy and pydantic behind it: `edged --help` does without both."""
-    if find_spec(f"{__name__}.{name}") is not None:  # `from edged import config` asks here first
+    if find_spec(f"{__name__}.{name}") is not None:  # `from edged import contracts` asks here first
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module("edged.public"), name)

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import cv2
 
-from edged import config
-from edged.announcing import announce
-from edged.config import Config
+from edged.config import reading
+from edged.config.settings import Config
 from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.message import Health
 from edged.control import Control, Switches
@@ -22,7 +21,8 @@ from edged.flow.units import Wish
 from edged.health import Systemd, health
 from edged.opening import open_plugins
 from edged.streams.publisher import Sink
-from edged.wiring import Wiring, forget_events
+from edged.wiring.home import announce
+from edged.wiring.wishes import Wiring, forget_events
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Daemon:
         self, path: Path, counters: Counters, sinks: Iterable[Sink] = (), *, prepares: bool = False
     ) -> None:
         """`prepares`: whether models that lack variants get them while they serve."""
-        self.config: Config = config.load(path)
+        self.config: Config = reading.load(path)
         self._switches = Switches(self.config.paths.state)
         self.core = Core(counters, sinks)
         control = Control(self.core, self._switches, streams=self._streams, apply=self._apply)
@@ -83,7 +83,7 @@ class Daemon:
     def reload(self) -> str:
         """Read config.yaml again. Raises `ConfigError` for a faulty one, and then nothing changes."""
         try:
-            settings = config.load(self._path)
+            settings = reading.load(self._path)
             self._switches.move(settings.paths.state)
             self._next = settings
         except ConfigError as error:

@@ -8,7 +8,7 @@ from typing import Any
 from edged.children.child import Child
 from edged.children.talk import Desk
 from edged.children.terms import Terms, Work
-from edged.config import Config
+from edged.config.settings import Config
 from edged.discovery import Plugins, discover
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edged.config import StreamSettings
+from edged.config.settings import StreamSettings
 from edged.contracts.errors import NotMedia, NotUsable, SourceError
 from edged.contracts.items import Frame, PixelFormat, Pixels
 from edged.contracts.services import service

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from edged import __version__
-from edged.config import Config
+from edged.config.settings import Config
 from edged.contracts.message import StreamState
 from edged.core import Core
 from edged.flow import clock

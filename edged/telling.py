@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable
 from functools import partial
 
-from edged.contracts.message import LineCounts, StreamState, ZoneCounts
+from edged.contracts.happenings import LineCounts, ZoneCounts
+from edged.contracts.message import StreamState
 from edged.flow.clock import iso_utc
 from edged.flow.units import Units
 from edged.homeassistant.announcer import Announcer, Messages

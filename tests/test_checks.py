@@ -19,7 +19,7 @@ from edged import (
     VoiceActivity,
 )
 from edged.cli import app
-from edged.config import Config, PathSettings
+from edged.config.settings import Config, PathSettings
 from edged.contracts.model import Tools
 from edged.contracts.services import service
 from edged.scaffold import new_plugin

@@ -8,7 +8,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from edged.config import Config, examine, load
+from edged.config.reading import examine, load
+from edged.config.settings import Config
 from edged.contracts.described import descriptions
 from edged.contracts.errors import ConfigError
 from edged.contracts.services import SERVICES

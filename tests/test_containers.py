@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from edged import __version__
 from edged.cli import app
 from edged.cli.commands import command
-from edged.config import load
+from edged.config.reading import load
 from edged.http.guard import OPEN
 from tests.http.conftest import Box
 

@@ -18,11 +18,11 @@ from packaging.utils import canonicalize_name
 from typer.testing import CliRunner
 
 import edged
-from edged import config
 from edged.answers.schema import answer_schema
 from edged.cards import load_card
 from edged.cli import app
 from edged.cli.commands import COMMANDS, command
+from edged.config import reading
 from edged.contracts.card import PictureInput
 from edged.contracts.items import PixelFormat
 from edged.contracts.services import SERVICES
@@ -191,7 +191,7 @@ def test_the_readme_shows_a_configuration_that_loads(tmp_path, monkeypatch):
     monkeypatch.setenv("MQTT_PASSWORD", "secret")
     page = tmp_path / "config.yaml"
     page.write_text(block("yaml", "node:"))
-    assert list(config.load(page).streams) == ["door"]
+    assert list(reading.load(page).streams) == ["door"]
 
 
 def test_the_readme_shows_a_card_that_loads(tmp_path):

@@ -10,8 +10,8 @@ import yaml
 from typer.testing import CliRunner
 
 from conftest import ROOT
-from edged import config
 from edged.cli import app
+from edged.config import reading
 from edged.contracts.described import descriptions
 from edged.contracts.errors import BadRequest, ConfigError, NotFound
 from edged.contracts.services import SERVICES, card_options
@@ -172,7 +172,7 @@ def test_the_last_words_are_commands_that_work_in_the_folder_where_they_are_told
     ]
     film = ran("new-plugin", "my-film", "--service", "video-highlight").stderr
     assert film.splitlines()[-1].strip() == "edged schema video-highlight"
-    paths = config.load(tmp_path / "plugins" / "my-detector" / "config.yaml").paths
+    paths = reading.load(tmp_path / "plugins" / "my-detector" / "config.yaml").paths
     assert paths.models.resolve() == tmp_path / "models"
     (tmp_path / "config.yaml").write_text("paths: {plugins: [plugins]}\n")
     assert " -c " not in ran("new-plugin", "my-other", "--service", "object-detection").stderr

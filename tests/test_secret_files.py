@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import pytest
 
 from edged.artefacts.settings import plain
-from edged.config import Config, load
+from edged.config.reading import load
+from edged.config.secrets import places, with_secrets
+from edged.config.settings import Config
 from edged.contracts.errors import ConfigError
 from edged.contracts.settings import Secret, Settings
-from edged.secrets import places, with_secrets
 
 
 def loaded(folder, text):

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from edged.cli import app
 from edged.cli.ownership import hand_over
-from edged.config import credentials_of, load
+from edged.config.credentials import credentials
+from edged.config.dropins import HARDWARE, MARK, drop_ins
+from edged.config.reading import credentials_of, load
 from edged.contracts.errors import ConfigError
-from edged.credentials import credentials
-from edged.dropins import HARDWARE, MARK, drop_ins
 
 UNIT = Path(__file__).parent.parent / "packaging" / "edged.service"
 DROP_INS = "etc/systemd/system/edged.service.d"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edged.config import Config
+from edged.config.settings import Config
 from edged.core import Core
 from edged.flow.counters import Counters
 from edged.flow.units import Wish

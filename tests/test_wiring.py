@@ -7,9 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from edged.announcing import birth
 from edged.artefacts.settings import ArtefactSettings
-from edged.config import Config, PathSettings
+from edged.config.settings import Config, PathSettings
 from edged.contracts.errors import NotReady
 from edged.contracts.message import StreamState
 from edged.control import OFF
@@ -21,7 +20,8 @@ from edged.homeassistant.settings import HomeAssistantSettings
 from edged.http.server import HttpUnit
 from edged.http.settings import HttpSettings
 from edged.runtimes.devices import RuntimeSettings
-from edged.wiring import Wiring
+from edged.wiring.home import birth
+from edged.wiring.wishes import Wiring
 from tests.broker import free_port, until
 from tests.e2e.box import Client
 from tests.serving import lair

@@ -2,12 +2,12 @@
 
 import pytest
 
-from edged.config import StreamSettings
+from edged.config.settings import StreamSettings
 from edged.counts.calendar import Calendar, zone_named
 from edged.events.settings import RuleSettings
 from edged.streams.noticing import Interest
 from edged.streams.unit import StreamUnit
-from edged.witnessing import Endings, interest_of, machine_of
+from edged.wiring.witnesses import Endings, interest_of, machine_of
 
 SEEN, TEXT, SAID = ({key: "x", "stream": "door"} for key in ("seen", "text", "said"))
 

@@ -13,7 +13,7 @@ from edged.actions.receiver import Receiver
 from edged.actions.rows import ActionRows
 from edged.actions.settings import ActionSettings
 from edged.actions.webhook import Webhook
-from edged.contracts.message import EventMessage
+from edged.contracts.happenings import EventMessage
 from edged.flow.counters import Counters
 
 STOP_S = 3.0

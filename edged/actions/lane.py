@@ -15,7 +15,7 @@ from edged.actions.rate import Window
 from edged.actions.receiver import Receiver, Undelivered
 from edged.actions.rows import Due, Rows
 from edged.actions.settings import ActionSettings
-from edged.contracts.message import EventMessage
+from edged.contracts.happenings import EventMessage
 from edged.flow.counters import Counters
 
 log = logging.getLogger(__name__)

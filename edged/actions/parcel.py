@@ -6,7 +6,7 @@ from datetime import UTC, datetime, tzinfo
 
 from edged.actions.settings import Shared
 from edged.actions.words import details, title, when
-from edged.contracts.message import EventMessage
+from edged.contracts.happenings import EventMessage
 
 Pictures = Callable[[str], bytes | None]
 """The JPEG at an address of ours; none: there is none. It may take seconds to be written."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
 
-from edged.contracts.message import EventMessage
+from edged.contracts.happenings import EventMessage
 
 _REASONS = {
     "unknown": "nobody could say any more whether it holds",

@@ -14,7 +14,7 @@ import yaml
 
 from edged.chaos.broker import free_port
 from edged.chaos.daemon import ScratchDaemon
-from edged.config import Config
+from edged.config.settings import Config
 from edged.contracts.errors import EdgedError
 from edged.serving.unit import ServiceSettings
 

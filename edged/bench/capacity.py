@@ -7,7 +7,7 @@ from edged.bench.box import scratch_box
 from edged.bench.camera_rounds import CameraRound, CameraTerms, camera_rounds, largest, limit
 from edged.bench.questions import questions
 from edged.bench.service_rates import ServiceRate, service_rate
-from edged.config import Config
+from edged.config.settings import Config
 from edged.contracts.slot import Report
 
 DETECTION = "object-detection"

@@ -10,7 +10,7 @@ import orjson
 import pybase64
 
 from edged.bench import clip
-from edged.config import Config
+from edged.config.settings import Config
 from edged.contracts.errors import EdgedError, NotReady
 from edged.contracts.items import Pixels
 from edged.contracts.pairs import ProductInput

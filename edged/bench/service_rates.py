@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from edged.bench.box import ScratchBox, scratch_box
 from edged.bench.clients import asked_more_and_more, best, http_client
 from edged.bench.questions import ServiceQuestion
-from edged.config import Config
+from edged.config.settings import Config
 from edged.contracts.errors import EdgedError
 
 WINDOW_S = 1.2

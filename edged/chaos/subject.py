@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edged.config import Config
+from edged.config.settings import Config
 from edged.contracts.errors import EdgedError, NotReady
 from edged.opening import open_catalogue
 from edged.repository.catalogue import Catalogue

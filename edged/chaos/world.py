@@ -19,7 +19,7 @@ from edged.chaos.customer import Customer
 from edged.chaos.daemon import ScratchDaemon
 from edged.chaos.subject import Tried, copy
 from edged.chaos.traps import DIES, RAISES, write_traps
-from edged.config import Config
+from edged.config.settings import Config
 from edged.media.picture import encode_jpeg
 from edged.requests.journal import Durability
 

@@ -7,15 +7,15 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from edged import config as configuration
 from edged.actions.desk import receiver_of
 from edged.actions.parcel import parcel
 from edged.actions.receiver import Undelivered
 from edged.cli.options import ConfigPath
 from edged.cli.terminal import say
-from edged.config import Config
+from edged.config import reading
+from edged.config.settings import Config
 from edged.contracts.errors import ConfigError
-from edged.contracts.message import EventMessage
+from edged.contracts.happenings import EventMessage
 from edged.contracts.spelling import hint
 from edged.counts.calendar import box_zone, zone_named
 from edged.flow.clock import iso_utc
@@ -30,7 +30,7 @@ def test(
 ) -> None:
     """Send one message by an action of config.yaml, and tell what became of it; exit status 1 when it did not
     arrive."""
-    settings = configuration.load(config)
+    settings = reading.load(config)
     if (action := settings.actions.get(name)) is None:
         there_are = f"there are {', '.join(settings.actions) or 'none'}"
         raise ConfigError(f"no action is called {name!r}; {hint(name, settings.actions, there_are)}")

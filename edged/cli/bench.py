@@ -10,13 +10,13 @@ from typing import Annotated
 import pybase64
 import typer
 
-from edged import config as configuration
 from edged.bench.camera_rounds import CameraTerms
 from edged.cli.capacity import Latency, Most, Rate, Window, tell_capacity
 from edged.cli.items import readable, request_of
 from edged.cli.options import AsJson, ConfigPath
 from edged.cli.terminal import print_json, say, table
-from edged.config import Config
+from edged.config import reading
+from edged.config.settings import Config
 from edged.contracts.errors import EdgedError, NotUsable
 from edged.contracts.items import PixelFormat
 from edged.contracts.model import Tensors
@@ -82,7 +82,7 @@ def bench(
     name, *items = names or [""]
     if asked and (not name or (capacity and items)):
         raise typer.BadParameter("--model and --precision want one SERVICE")
-    settings = _with(configuration.load(config), name, asked)
+    settings = _with(reading.load(config), name, asked)
     if capacity:
         tell_capacity(settings, names or [], CameraTerms(rate, p99, window, most), as_json)
     else:

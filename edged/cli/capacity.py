@@ -16,7 +16,7 @@ from edged.bench.machine import machine
 from edged.bench.service_rates import ServiceRate
 from edged.cli.run import duration
 from edged.cli.terminal import print_json, progress_bars, say, table
-from edged.config import Config
+from edged.config.settings import Config
 
 _ROUNDS = (
     *("cameras", "results/s", "least", "frames/s", "p50 ms", "p99 ms"),

@@ -11,12 +11,12 @@ import orjson
 import typer
 
 from edged import __version__
-from edged import config as configuration
 from edged.chaos.endured import COLUMNS, Endured, cells, together, verdict
 from edged.chaos.subject import choose
 from edged.cli.options import ConfigPath
 from edged.cli.run import duration
 from edged.cli.terminal import progress_bars, say, table
+from edged.config import reading
 from edged.contracts.errors import ConfigError
 from edged.requests.journal import Durability
 
@@ -48,7 +48,7 @@ def chaos(
     from edged.chaos.round import chosen, measured_rate, play, ready  # noqa: PLC0415 - loads the MQTT client
     from edged.chaos.world import scratch_world  # noqa: PLC0415 - the same
 
-    settings = configuration.load(config)
+    settings = reading.load(config)
     faults = chosen([name for name in only.split(",") if name])
     durability = durability or settings.requests.durability
     if durability not in get_args(Durability):

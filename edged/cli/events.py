@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 import orjson
 import typer
 
-from edged import config as configuration
 from edged.cli.daemon_http import asked
 from edged.cli.options import AsJson, ConfigPath
 from edged.cli.terminal import print_json, say, table
+from edged.config import reading
 from edged.contracts.errors import NotReady
 from edged.counts.calendar import Calendar, box_zone, zone_named
 
@@ -36,7 +36,7 @@ def events(
     config: ConfigPath,
 ) -> None:
     """List what happened before cameras and microphones; it asks the running daemon."""
-    whole = configuration.load(config)
+    whole = reading.load(config)
     settings, calendar = whole.http, Calendar(zone_named(whole.time_zone) if whole.time_zone else box_zone())
     fields = {"stream": stream, "rule": rule, "from": since, "to": until}
     query = {name: value for name, value in fields.items() if value}

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from edged import config as configuration
 from edged.cli.options import AsJson, ConfigPath
 from edged.cli.ownership import hand_over
 from edged.cli.terminal import print_json, say, table
+from edged.config import reading
 from edged.contracts.errors import BadRequest, NotFound, NotMedia, TooLarge
 from edged.contracts.product import UNKNOWN
 from edged.flow.budget import Budget
@@ -38,7 +38,7 @@ def enroll(
 
     Three to five pictures from the sides that a shelf shows are good; cut away what is not the product.
     """
-    settings = configuration.load(config)
+    settings = reading.load(config)
     gallery, memory = settings.paths.gallery, Budget(settings.runtime.memory_bytes())
     folder = gallery / _checked(sku)
     data = [(picture, _read(picture, memory)) for picture in pictures]
@@ -62,7 +62,7 @@ def gallery(*, as_json: AsJson = False, config: ConfigPath) -> None:
 
     To forget one, delete its folder: should it come back, it has the same id.
     """
-    settings = configuration.load(config)
+    settings = reading.load(config)
     folder, memory = settings.paths.gallery, Budget(settings.runtime.memory_bytes())
     ids, counts = sku_ids(folder, memory), sorted(_counts(folder).items())
     if as_json:

@@ -12,13 +12,13 @@ from urllib.parse import unquote, urlsplit
 import orjson
 import typer
 
-from edged import config as configuration
 from edged.artefacts.settings import ArtefactSettings
 from edged.artefacts.store import ArtefactStore
 from edged.cli.items import readable, request_of
 from edged.cli.options import ConfigPath
 from edged.cli.terminal import print_json, progress_bars, say
-from edged.config import Config
+from edged.config import reading
+from edged.config.settings import Config
 from edged.contracts.errors import (
     BadRequest,
     ConfigError,
@@ -108,7 +108,7 @@ def _answered(
     known: Service, payload: bytes, path: Path, asked: dict[str, str | None], files: tuple[list[str], Path]
 ) -> Answer:
     """`files`: what is read, and where a video that is made goes."""
-    settings, (items, target) = configuration.load(path), files
+    settings, (items, target) = reading.load(path), files
     wanted = settings.service(known.name)
     wanted = wanted.model_copy(update={k: v for k, v in asked.items() if v is not None})
     counters, serving = Counters(), ServiceTable()

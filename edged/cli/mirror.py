@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from edged import config as configuration
 from edged.cli.options import AsJson, ConfigPath, place
 from edged.cli.terminal import print_json, progress_bars, say, table
+from edged.config import reading
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import ConfigError, EdgedError
 from edged.contracts.slot import Report
@@ -56,7 +56,7 @@ def mirror(
     which; exit status 1 when there was one.
     """
     *models, to = names
-    settings = configuration.load(config)
+    settings = reading.load(config)
     if all_ == bool(models):
         raise ConfigError("name models, or say --all, and then where to: `edged mirror --all /media/stick`")
     catalogue = make_puller(settings).catalogue

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import typer
 
-from edged.config import Config
+from edged.config.settings import Config
 from edged.weights.depot import Depot, Stock
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from edged.config import Config, StreamSettings
+from edged.config.settings import Config, StreamSettings
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import ConfigError, SourceError
 from edged.contracts.items import TextPair

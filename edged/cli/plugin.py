@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from edged import config as configuration
 from edged.cli.options import AsJson, ConfigPath
 from edged.cli.terminal import print_json, progress_bars, say, table
+from edged.config import reading
 from edged.contracts.errors import ConfigError
 from edged.contracts.service import Media
 from edged.contracts.services import service as service_of
@@ -37,7 +37,7 @@ def new(
     config: ConfigPath,
 ) -> None:
     """Write a plugin that works at once, for you to put your own graph into."""
-    settings = configuration.load(config)
+    settings = reading.load(config)
     known = open_plugins(settings)
     if name in known.sources:
         raise ConfigError(f"the model {name!r} is there already, in {known.sources[name]}; take another name")
@@ -76,7 +76,7 @@ def test(
     config: ConfigPath,
 ) -> None:
     """Try a plugin as the daemon would use it, and more strictly; exit status 1 when a check fails."""
-    settings = configuration.load(config)
+    settings = reading.load(config)
     with progress_bars() as report:
         rows = list(tried(folder, settings, given=given or (), accept_licence=accept, report=report))
     table(

@@ -5,10 +5,10 @@ from typing import Any
 import orjson
 import typer
 
-from edged import config as configuration
 from edged.cli.daemon_http import asked
 from edged.cli.options import AsJson, ConfigPath
 from edged.cli.terminal import print_json, table
+from edged.config import reading
 
 app = typer.Typer()
 
@@ -19,7 +19,7 @@ _COLUMNS = ("service", "model", "state", "stays", "memory", "up", "asked", "last
 @app.command()
 def ps(as_json: AsJson = False, *, config: ConfigPath) -> None:
     """Show the services that the running daemon has in memory, since when, and how often they were asked."""
-    with asked(configuration.load(config).http, "/api/status", patience_s=PATIENCE_S) as answer:
+    with asked(reading.load(config).http, "/api/status", patience_s=PATIENCE_S) as answer:
         told: dict[str, Any] = orjson.loads(answer.read())
     services: list[dict[str, Any]] = told["services"]
     here = [facts for facts in services if facts["up_s"] is not None or facts["state"] == "loading"]

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from edged import config as configuration
 from edged.cli.options import AsJson, ConfigPath, place
 from edged.cli.ownership import hand_over
 from edged.cli.show import variants_table
 from edged.cli.terminal import print_json, progress_bars, say, table
-from edged.config import Config
+from edged.config import reading
+from edged.config.settings import Config
 from edged.contracts.errors import ConfigError, EdgedError, NotReady
 from edged.opening import make_puller
 from edged.repository.puller import Puller
@@ -59,7 +59,7 @@ def pull(
 
     Goes on where a model cannot be had, and tells at the end which; exit status 1 when there was one.
     """
-    settings = configuration.load(config)
+    settings = reading.load(config)
     folder = None if from_ is None else place(from_, settings)
     pulls = _Pulls(make_puller(settings), settings.paths.models, folder, accept)
     if all_:
@@ -82,7 +82,7 @@ def pull_missing(config: Path) -> None:
 
     What cannot be had is told, and no more.
     """
-    settings = configuration.load(config)
+    settings = reading.load(config)
     pulls = _Pulls(make_puller(settings), settings.paths.models, first=True)
     pulls.needed(settings)
     if not all(outcome.had for outcome in pulls.outcomes):

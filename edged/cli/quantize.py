@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from edged import config as configuration
 from edged.cli.options import AsJson, ConfigPath
 from edged.cli.own_items import Given, given
 from edged.cli.ownership import hand_over
 from edged.cli.terminal import print_json, progress_bars, say, table
+from edged.config import reading
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import ConfigError, NotReady, RepositoryError, SourceError, VariantError
 from edged.contracts.services import any_service
@@ -55,7 +55,7 @@ def quantize(
     Half of the frames calibrate, the other half judges; none of them is kept. Exit status 1 when nothing was
     taken; then, and when it is interrupted, all stays as it was.
     """
-    settings = configuration.load(config)
+    settings = reading.load(config)
     puller = make_puller(settings)
     card = puller.catalogue.card(model)
     try:

@@ -10,23 +10,23 @@ from typing import Annotated
 
 import typer
 
-from edged import config as configuration
 from edged.ahead import Ahead
 from edged.cli.clip_report import ClipReport
 from edged.cli.infer import opened
 from edged.cli.options import AsJson, ConfigPath
 from edged.cli.terminal import progress_bars, say
-from edged.config import Config, StreamSettings
+from edged.config import reading
+from edged.config.settings import Config, StreamSettings
 from edged.contracts.errors import ConfigError, NotFound
 from edged.contracts.items import Frame
 from edged.contracts.spelling import hint
-from edged.counting import calendar_of
 from edged.flow.counters import Counters
 from edged.media.chunks import SoundChunk
 from edged.replay import Replay, footage_of, fps_of, needed, pictures_of, sound_of
 from edged.serving.table import ServiceTable
 from edged.streams.lane import RunSettings
-from edged.witnessing import interest_of, machine_of
+from edged.wiring.counts import calendar_of
+from edged.wiring.witnesses import interest_of, machine_of
 
 app = typer.Typer()
 
@@ -57,7 +57,7 @@ def replay(
     config: ConfigPath,
 ) -> None:
     """Play a clip through the lines, zones and rules of a stream; prints what happens and the counts."""
-    settings = configuration.load(config)
+    settings = reading.load(config)
     stream = _stream(name, settings)
     if not clip.is_file():
         raise NotFound(f"there is no file {clip}")

@@ -10,10 +10,11 @@ from typing import Annotated
 
 import typer
 
-from edged import config as configuration
 from edged.cli.terminal import say
+from edged.config import reading
+from edged.config.dropins import MARK, drop_ins, warnings
+from edged.config.settings import Config
 from edged.contracts.errors import EdgedError
-from edged.dropins import MARK, drop_ins, warnings
 
 app = typer.Typer()
 
@@ -70,7 +71,7 @@ def service(
     config: Annotated[Path, typer.Option("--config", "-c", help="Path of config.yaml.")] = SYSTEM_CONFIG,
 ) -> None:
     """Show the unit of systemd with what this configuration needs, or install it."""
-    settings = configuration.load(config)
+    settings = reading.load(config)
     for warning in warnings(settings):
         say(warning, "yellow")
     changes = [*_unit(root), *_drop_ins(settings, config, root)]
@@ -127,9 +128,9 @@ def _unit_text() -> str:
     return text
 
 
-def _drop_ins(settings: configuration.Config, config: Path, root: Path) -> Iterator[Change]:
+def _drop_ins(settings: Config, config: Path, root: Path) -> Iterator[Change]:
     folder = root / ADMINISTRATOR / f"{UNIT}.d"
-    wanted = drop_ins(settings, configuration.credentials_of(config), config.parent, _groups(root))
+    wanted = drop_ins(settings, reading.credentials_of(config), config.parent, _groups(root))
     for drop_in in wanted:
         yield Change(folder / drop_in.name, drop_in.text, ", ".join(drop_in.why))
     names = {drop_in.name for drop_in in wanted}

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from edged import config as configuration
 from edged.answers.schema import answer_schema, message_schema
 from edged.cli.options import AsJson, ConfigPath
 from edged.cli.terminal import print_json, say, table
-from edged.config import Config
+from edged.config import reading
+from edged.config.settings import Config
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import ConfigError, EdgedError, NotReady
 from edged.contracts.service import Service
@@ -31,9 +31,9 @@ app = typer.Typer()
 @app.command()
 def check(config: ConfigPath) -> None:
     """Check config.yaml and list every fault at once; exit 0 when there is none, 2 otherwise."""
-    settings, faults = configuration.examine(config)
+    settings, faults = reading.examine(config)
     if settings is not None:
-        faults += [configuration.located(config, fault) for fault in _model_faults(settings)]
+        faults += [reading.located(config, fault) for fault in _model_faults(settings)]
     if settings is None or faults:
         raise ConfigError(*faults)
     say(f"{config} is fine: {len(settings.wanted_services())} services, {len(settings.streams)} streams")
@@ -62,7 +62,7 @@ def _model_faults(settings: Config) -> Iterator[str]:
 @app.command()
 def services(*, as_json: AsJson = False, config: ConfigPath) -> None:
     """List the 25 services and what fulfils each of them."""
-    settings = configuration.load(config)
+    settings = reading.load(config)
     catalogue = open_catalogue(settings)
     facts = [_service_facts(known, settings, catalogue) for known in SERVICES.values()]
     columns = ("service", "group", "model", "variant", "device", "installed", "verified")
@@ -111,7 +111,7 @@ def models(
     config: ConfigPath,
 ) -> None:
     """List the models that the plugins offer, and what is installed of them."""
-    catalogue = open_catalogue(configuration.load(config))
+    catalogue = open_catalogue(reading.load(config))
     cards = [catalogue.card(name) for name in names] if names else catalogue.cards
     if names and not as_json:
         for card in cards:
@@ -182,7 +182,7 @@ def classes(
     config: ConfigPath,
 ) -> None:
     """List the classes that a model knows, by their ids."""
-    card = open_catalogue(configuration.load(config)).card(model)
+    card = open_catalogue(reading.load(config)).card(model)
     names = card.class_names()
     if not names and not as_json:
         say(f"{model} has no list of classes: {card.summary}")

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from edged import config as configuration
 from edged.cli.options import AsJson, ConfigPath
 from edged.cli.ownership import hand_over
 from edged.cli.show import variants_table
 from edged.cli.terminal import print_json, progress_bars, say
+from edged.config import reading
 from edged.contracts.errors import EdgedError
 from edged.opening import make_puller
 
@@ -26,7 +26,7 @@ def tune(
     config: ConfigPath,
 ) -> None:
     """Measure the variants of models on this machine again: speed, memory, and how far they are from f32."""
-    settings = configuration.load(config)
+    settings = reading.load(config)
     puller = make_puller(settings)
     failed = False
     for name in names:

@@ -10,11 +10,13 @@ ClockState = Literal["synced", "unsynced", "unknown"]
 Decodes = Literal["all", "key frames"]
 
 
-class _Message(Described):
+class Published(Described):
+    """Base of all that is published."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Envelope(_Message):
+class Envelope(Published):
     """Fields that every request may carry beside those of its service."""
 
     request_id: str | None = Field(default=None, min_length=1, max_length=200)
@@ -25,7 +27,7 @@ class Envelope(_Message):
     """Seconds from the arrival after which the answer is 504."""
 
 
-class FailedAnswer(_Message):
+class FailedAnswer(Published):
     """The whole answer of a failed request, of any service but those of videos."""
 
     request_id: str
@@ -48,7 +50,7 @@ class FailedVideoAnswer(FailedAnswer):
     """The same as `error_msg`."""
 
 
-class FrameFacts(_Message):
+class FrameFacts(Published):
     """The frame that a stream message speaks of."""
 
     width: int
@@ -60,7 +62,7 @@ class FrameFacts(_Message):
     opened again."""
 
 
-class ClipFacts(_Message):
+class ClipFacts(Published):
     """The piece of sound that a stream message speaks of."""
 
     start_us: int
@@ -72,7 +74,7 @@ class ClipFacts(_Message):
     final one."""
 
 
-class ModelFacts(_Message):
+class ModelFacts(Published):
     """What produced a result."""
 
     name: str
@@ -83,7 +85,7 @@ class ModelFacts(_Message):
     """Device that really ran it."""
 
 
-class ErrorFacts(_Message):
+class ErrorFacts(Published):
     """Why a stream message has no result."""
 
     code: int
@@ -92,7 +94,7 @@ class ErrorFacts(_Message):
     """One sentence."""
 
 
-class StreamMessage(_Message):
+class StreamMessage(Published):
     """One result of one service on one item of a stream, as far as the stream's `publish` lets it through.
 
     Under `publish: {on: change}` the last one is retained, and comes again with the same `seq` when the
@@ -136,7 +138,7 @@ class StreamMessage(_Message):
     comes while one is recorded prolongs it and has the same address."""
 
 
-class StreamState(_Message):
+class StreamState(Published):
     """How a stream is; told whenever it changes."""
 
     state: Literal["online", "stalled", "offline"]
@@ -158,117 +160,7 @@ class StreamState(_Message):
     """Whether it is switched on: `control/switch`, `enable`, `disable`."""
 
 
-class BothWays(_Message):
-    """How many crossed a line."""
-
-    in_: int = Field(alias="in")
-    """From the left hand to the right of one who looks along it, `from` to `to`."""
-    out: int
-    """The other way."""
-
-
-class LineCounts(_Message):
-    """How many crossed a line; told when one does, when an hour ends, and every 10 s.
-
-    Each crossing is counted once, whatever is killed when; who crosses while the daemon or the camera is away
-    is not seen. An empty message takes it back when the line leaves the configuration.
-    """
-
-    in_: int = Field(alias="in")
-    """In all since `since`: from the left hand to the right of one who looks along it, `from` to `to`."""
-    out: int
-    """The other way."""
-    since: str | None
-    """UTC, ISO 8601 with microseconds: when it was counted here first; null: the clock was not set then."""
-    by_class: dict[str, BothWays]
-    """In all, by class of what crossed."""
-    today: BothWays | None
-    """Since midnight of `time_zone`; null while nobody has set the box's clock."""
-    hour: BothWays | None
-    """Since the hour began; null likewise."""
-
-
-class ZoneCounts(_Message):
-    """Who is in a zone; told when that changes, and every 10 s.
-
-    All is null while that is not known: the stream is offline, stalled or off, or its service fails. An empty
-    message takes it back when the zone leaves the configuration.
-    """
-
-    count: int | None
-    """So many objects."""
-    longest_since: str | None
-    """UTC, ISO 8601 with microseconds: when the one came in that is in it for the longest time; null also
-    where nobody is in it."""
-    by_class: dict[str, int] | None
-    """By class."""
-
-
-class EventMessage(_Message):
-    """Something happened before a camera or a microphone: somebody crossed a line, a rule began to hold.
-
-    QoS 1 and not retained. It comes at least once: after a lost connection, or a kill, one may come again,
-    which then has the same `id` and `phase`, and the same `seq`.
-    """
-
-    schema_: str = Field(default="edged/event/1", alias="schema")
-    """`edged/event/1`."""
-    node: str
-    """Name of the box."""
-    stream: str
-    """Name of the stream in the configuration."""
-    seq: int
-    """Counts the events of this stream from 0, over restarts too. A gap is one that was dropped, since it
-    waited too long for the broker."""
-    id: str
-    """Of a beginning and its end the same, and of nothing else, ever."""
-    event: Literal["line", "zone", "rule"]
-    """What it is about."""
-    phase: Literal["begin", "end", "once"]
-    """`begin` and `end` come in pairs; `once`: it was over at once."""
-    began_at: str | None
-    """UTC, ISO 8601 with microseconds; null: nobody had set the box's clock."""
-    ended_at: str | None = None
-    """Of an `end`: `began_at` and how long it lasted, by a clock that nobody can set."""
-    class_: str | None = Field(default=None, alias="class")
-    """Of the object that it is about; null where it is about no single one."""
-    track: int | None = None
-    """Its id, as in `tracks` of stream messages."""
-    line: str | None = None
-    """Name of the line."""
-    zone: str | None = None
-    """Name of the zone."""
-    direction: Literal["in", "out"] | None = None
-    """How the line was crossed."""
-    rule: str | None = None
-    """Name of the rule."""
-    text: str | None = None
-    """What was read or said, where the rule looks for a text."""
-    reason: Literal["over", "unknown", "reload", "removed", "disabled", "stopped", "killed"] | None = None
-    """Why it ended. `over`: it does not hold any more; `unknown`: for a minute nobody could say; `reload`,
-    `removed`: the configuration was read again, or has it no more; `disabled`: the stream was switched off;
-    `stopped`, `killed`: the daemon ended."""
-    snapshot: str | None = None
-    """Address of a JPEG of the moment, with what was seen, as `recording` of stream messages."""
-    recording: str | None = None
-    """Of cameras with `record`: address of an MP4 file of what happened around the beginning."""
-
-
-class RuleState(_Message):
-    """Whether a rule holds; retained, told whenever that changes.
-
-    An empty message takes it back when the rule leaves the configuration.
-    """
-
-    active: bool | None
-    """null: nobody knows, for its stream is offline, stalled or off. Of a rule for moments, such as a line
-    that is crossed, always false."""
-    since: str | None
-    """UTC, ISO 8601 with microseconds: when that began; of a rule for moments, when the last one was; null:
-    unknown."""
-
-
-class ServiceFacts(_Message):
+class ServiceFacts(Published):
     """One line of `info`: what fulfils a service, or would as soon as it is asked."""
 
     service: str
@@ -288,7 +180,7 @@ class ServiceFacts(_Message):
     was asked, and requests to it wait."""
 
 
-class Info(_Message):
+class Info(Published):
     """What this box is and serves; told whenever it changes."""
 
     node: str
@@ -308,7 +200,7 @@ class Info(_Message):
     derived and compared."""
 
 
-class Latency(_Message):
+class Latency(Published):
     """Milliseconds over the last minutes."""
 
     p50: float
@@ -317,7 +209,7 @@ class Latency(_Message):
     """99th percentile."""
 
 
-class Health(_Message):
+class Health(Published):
     """How the daemon is: every `health_every` seconds."""
 
     node: str
@@ -345,7 +237,7 @@ class Health(_Message):
     """What is made in the background for models that serve already: as in `info`."""
 
 
-class Progress(_Message):
+class Progress(Published):
     """How far long work is."""
 
     done: float
@@ -354,7 +246,7 @@ class Progress(_Message):
     """Seconds to go, once it can be told."""
 
 
-class JobState(_Message):
+class JobState(Published):
     """A request over HTTP whose answer is fetched later (`Prefer: respond-async`): `/api/jobs/<id>`."""
 
     id: str
@@ -377,7 +269,7 @@ class JobState(_Message):
     """Where the file that it made can be fetched; null where there is none."""
 
 
-class ControlAnswer(_Message):
+class ControlAnswer(Published):
     """The answer to a command.
 
     `reload` reads config.yaml again. `disable` and `enable` switch the `stream` that they name off and on,

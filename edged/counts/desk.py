@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from edged.contracts.message import LineCounts, ZoneCounts
+from edged.contracts.happenings import LineCounts, ZoneCounts
 from edged.counts.book import CountBook, Kind, Passage
 from edged.counts.calendar import Calendar
 from edged.counts.chronicle import Chronicle, Entry

@@ -2,7 +2,7 @@
 
 import time
 
-from edged.contracts.message import BothWays, LineCounts, ZoneCounts
+from edged.contracts.happenings import BothWays, LineCounts, ZoneCounts
 from edged.counts.book import CountBook
 from edged.counts.calendar import Calendar
 from edged.counts.stream import Inside

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import orjson
 
-from edged.contracts.message import EventMessage
+from edged.contracts.happenings import EventMessage
 from edged.events.event_settings import EventSettings
 from edged.events.happening import Standing
 

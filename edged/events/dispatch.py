@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from edged.contracts.message import RuleState
+from edged.contracts.happenings import RuleState
 from edged.counts.chronicle import Chronicle
 from edged.events.book import EventBook
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 
-from edged.contracts.message import RuleState
+from edged.contracts.happenings import RuleState
 from edged.counts.chronicle import Chronicle
 from edged.events.book import EventBook
 from edged.events.dispatch import EventWay

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from edged.contracts.message import EventMessage
+from edged.contracts.happenings import EventMessage
 from edged.counts.book import Passage
 from edged.events.book import Noted
 from edged.events.happening import Happening, Standing

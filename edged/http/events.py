@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from edged.contracts.described import Described
 from edged.contracts.errors import BadRequest, NotReady
-from edged.contracts.message import EventMessage
+from edged.contracts.happenings import EventMessage
 from edged.counts.calendar import Calendar
 from edged.counts.desk import CountDesk
 from edged.events.archive import EventQuery, NumberedEvent

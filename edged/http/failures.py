@@ -1,5 +1,5 @@
-"""Every error that HTTP answers with has the same body as over MQTT, `FailedAnswer`; below `/v1/` and `/v2/` that
-of the clients there."""
+"""Every error over HTTP has the same body as over MQTT, `FailedAnswer`; below `/v1/` and `/v2/` that of the
+clients there."""
 
 import re
 from collections.abc import Mapping
@@ -55,8 +55,8 @@ def response(answer: Answer, path: str = "") -> Response:
 def failure(
     code: int, message: str, headers: Mapping[str, str] | None = None, service: str = "", path: str = ""
 ) -> Response:
-    """A failed answer to a request that was not read, of that service where one was asked; in the form that is
-    known below `path`."""
+    """A failed answer to a request that was not read, of that service where one was asked; in the form that
+    is known below `path`."""
     answer = refusal({}, code, message, service)
     failed = response(as_openai(answer, message) if path.startswith(OPENAI) else answer, path)
     failed.headers.update(headers or {})

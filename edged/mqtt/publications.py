@@ -5,7 +5,8 @@ from collections.abc import Callable
 import orjson
 from pydantic import BaseModel
 
-from edged.contracts.message import Health, Info, LineCounts, RuleState, StreamState, ZoneCounts
+from edged.contracts.happenings import LineCounts, RuleState, ZoneCounts
+from edged.contracts.message import Health, Info, StreamState
 from edged.mqtt.outbox import Outbox
 from edged.mqtt.outgoing import Outgoing
 from edged.mqtt.topics import Topics

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from edged.config import Config
+from edged.config.settings import Config
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import EdgedError, PluginError
 from edged.contracts.services import any_service

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import orjson
 
 from edged.actions.rows import Due
-from edged.contracts.message import EventMessage
+from edged.contracts.happenings import EventMessage
 
 JPEG = b"\xff\xd8\xff\xe0" + b"picture" * 100 + b"\xff\xd9"
 

@@ -4,7 +4,7 @@ import pytest
 
 from edged.actions import notify
 from edged.actions.rate import Rate, Window, rate
-from edged.config import examine
+from edged.config.reading import examine
 
 MARK = "hunter2"
 

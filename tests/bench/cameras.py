@@ -32,7 +32,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
 from rich.table import Table
 
-from edged import config as configuration
+from edged.config import reading
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.media.frame import VideoFrame
@@ -156,7 +156,7 @@ def measure_bare(folder: Path, models: Path, model: str, clip: Path) -> Bare:
     """Decode and infer with one thread, and then with one a core."""
     path = folder / "bare.yaml"
     path.write_text(yaml.safe_dump({"paths": {"models": str(models), "state": str(folder / "bare")}}))
-    settings = configuration.load(path)
+    settings = reading.load(path)
     opener = make_opener(settings, Counters())
     served = open_service(SERVICE, settings.service(SERVICE).model_copy(update={"model": model}), opener)
 

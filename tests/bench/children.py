@@ -17,7 +17,7 @@ from edged.children.child import Child
 from edged.children.talk import nothing_to_answer
 from edged.children.terms import Terms, Work
 from edged.children.wire import Message
-from edged.config import Config, PathSettings
+from edged.config.settings import Config, PathSettings
 from edged.contracts.items import Pixels
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters

@@ -35,7 +35,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edged.bench.machine import machine
-from edged.config import Config
+from edged.config.settings import Config
 from edged.media.picture import encode_jpeg
 from edged.media.video import sample_frames
 from edged.opening import open_catalogue, open_plugins
@@ -173,9 +173,9 @@ def started(config: Path) -> AbstractContextManager[subprocess.Popen[bytes]]:
 
 def _net(folder: Path, model: str, models: Path, config: Path) -> list[str]:
     """Graph, labels and side of what edged runs, and all cores, for the peers to run the same."""
-    from edged import config as configuration
+    from edged.config import reading
 
-    catalogue = open_catalogue(configuration.load(config))
+    catalogue = open_catalogue(reading.load(config))
     chosen, card = catalogue.choice(model), catalogue.card(model)
     labels = folder / "labels.json"
     labels.write_text(json.dumps(card.class_names()))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from edged import config
 from edged.chaos import broker
 from edged.chaos.camera import ScratchCamera
 from edged.chaos.daemon import ScratchDaemon
@@ -17,6 +16,7 @@ from edged.chaos.faults import FAULTS
 from edged.chaos.memory import cpu_seconds, family, pss_bytes
 from edged.chaos.round import chosen
 from edged.chaos.subject import choose
+from edged.config import reading
 from edged.contracts.errors import BadRequest, ConfigError, NotReady
 from tests.broker import until
 
@@ -33,7 +33,7 @@ def test_without_a_model_it_says_what_to_pull(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("services: {image-classification: {}}\n")
     with pytest.raises(NotReady, match="edged pull"):
-        choose(config.load(path))
+        choose(reading.load(path))
 
 
 def test_a_fault_that_there_is_not_is_named():

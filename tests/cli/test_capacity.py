@@ -10,7 +10,7 @@ import time
 import pytest
 
 from edged.cli.bench import _with
-from edged.config import Config
+from edged.config.settings import Config
 from tests.broker import until
 from tests.e2e.box import EDGED, ROOT
 from tests.graphs import write_graph

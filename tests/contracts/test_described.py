@@ -3,11 +3,11 @@
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from edged import config
+from edged.config.settings import Config, StreamSettings
 from edged.contracts.described import Described, descriptions
 from edged.contracts.services import SERVICES
 
-OURS = [known.options for known in SERVICES.values()] + [config.Config, config.StreamSettings]
+OURS = [known.options for known in SERVICES.values()] + [Config, StreamSettings]
 
 
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)

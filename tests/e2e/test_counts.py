@@ -12,7 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from edged.contracts.message import EventMessage, LineCounts, StreamMessage, ZoneCounts
+from edged.contracts.happenings import EventMessage, LineCounts, ZoneCounts
+from edged.contracts.message import StreamMessage
 from tests.broker import free_port, until
 from tests.e2e.box import EDGED, Client, running
 from tests.mqtt.conftest import Proxy

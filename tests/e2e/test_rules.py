@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from edged.contracts.message import EventMessage, LineCounts, RuleState
+from edged.contracts.happenings import EventMessage, LineCounts, RuleState
 from tests.broker import free_port, until
 from tests.e2e.box import EDGED, Client, running
 from tests.square import MODELS, SYNCED, settle, write_walk

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import orjson
 import pytest
 
-from edged.contracts.message import EventMessage
+from edged.contracts.happenings import EventMessage
 from edged.counts import said
 from edged.counts.book import CountBook, Passage
 from edged.counts.calendar import Calendar, zone_named

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edged.config import load
+from edged.config.reading import load
 from edged.contracts.errors import ConfigError
 from edged.events.settings import comparison, finder
 

@@ -8,7 +8,8 @@ from typing import Any
 import jinja2
 import pytest
 
-from edged.contracts.message import EventMessage, Health, LineCounts, RuleState, StreamState, ZoneCounts
+from edged.contracts.happenings import EventMessage, LineCounts, RuleState, ZoneCounts
+from edged.contracts.message import Health, StreamState
 from edged.homeassistant.devices import ShownBox, ShownRule, ShownStream, devices
 from edged.homeassistant.settings import HomeAssistantSettings
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from edged.contracts.message import RuleState
+from edged.contracts.happenings import RuleState
 from edged.flow.counters import Counters
 from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.settings import MqttSettings

@@ -13,7 +13,7 @@ import orjson
 import paho.mqtt.subscribe
 import pytest
 
-from edged.config import load
+from edged.config.reading import load
 from edged.contracts.errors import ConfigError
 from tests.broker import until
 from tests.tls import Authority

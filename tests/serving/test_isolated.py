@@ -13,7 +13,7 @@ import pytest
 
 from edged import opening
 from edged.children.terms import Terms
-from edged.config import Config, PathSettings
+from edged.config.settings import Config, PathSettings
 from edged.contracts.errors import ChildDied, ConfigError, InferenceError, TimedOut
 from edged.contracts.items import AudioClip
 from edged.contracts.message import ModelFacts

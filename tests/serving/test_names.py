@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import pytest
 
 from edged import client_units
-from edged.client_units import client_names
 from edged.discovery import discover
 from edged.repository.catalogue import Catalogue
 from edged.serving.names import names_of
 from edged.serving.unit import ServiceSettings
+from edged.wiring.clients import client_names
 
 PLUGINS = Path(__file__).parent.parent.parent / "plugins"
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from edged.children.child import Child
-from edged.config import Config, PathSettings
+from edged.config.settings import Config, PathSettings
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.derive.manifest import Manifest, sha256

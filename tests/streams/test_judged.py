@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from edged.config import StreamSettings
+from edged.config.settings import StreamSettings
 from edged.contracts.image import Detections
 from edged.contracts.message import ModelFacts
 from edged.contracts.services import service
@@ -21,7 +21,7 @@ from edged.streams.rule import PublishSettings
 from edged.streams.tally import Tally
 from edged.streams.tracking import TrackedLane, Tracking
 from edged.streams.witness import Witness
-from edged.witnessing import interest_of, machine_of, may_happen
+from edged.wiring.witnesses import interest_of, machine_of, may_happen
 from tests.streams.lanes import _Table
 from tests.streams.test_tracking import CARD, OPTIONS
 

@@ -8,13 +8,13 @@ import pytest
 
 from edged.artefacts.settings import ArtefactSettings
 from edged.artefacts.store import ArtefactStore
-from edged.config import StreamSettings
+from edged.config.settings import StreamSettings
 from edged.contracts.errors import NotReady
 from edged.core import Core
 from edged.flow.counters import Counters
 from edged.serving.scheduler import Scheduler
-from edged.stream_units import stream_unit
 from edged.streams.live import LiveView
+from edged.wiring.streams import stream_unit
 from tests.broker import until
 from tests.media.cameras_films import write_film
 from tests.streams.cameras import RtspServer, write_stream

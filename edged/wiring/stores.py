@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from edged.artefacts.keeper import ArtefactKeeper
 from edged.artefacts.settings import ArtefactSettings
 from edged.artefacts.store import ArtefactStore
-from edged.config import Config
+from edged.config.settings import Config
 from edged.flow.counters import Counters
 from edged.flow.units import Wish
 from edged.media.fetch import Fetched

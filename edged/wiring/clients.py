@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from edged import __version__
-from edged.config import Config
+from edged.config.settings import Config
 from edged.core import Core
 from edged.repository.catalogue import Catalogue
 from edged.serving.names import names_of

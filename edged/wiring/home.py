@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from edged import __version__
-from edged.config import Config, StreamSettings
+from edged.config.settings import Config, StreamSettings
 from edged.contracts.errors import NotReady
 from edged.contracts.verb import Verb
 from edged.events.settings import RuleSettings

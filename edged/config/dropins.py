@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edged.config import Config
-from edged.credentials import secrets_folder
+from edged.config.credentials import secrets_folder
+from edged.config.settings import Config
 from edged.media.source import is_device
 from edged.streams.microphone import microphone_name
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from edged.config import Config
+from edged.config.settings import Config
 from edged.core import Core
 from edged.opening import make_workshops
 from edged.repository.opener import Opener

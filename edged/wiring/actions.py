@@ -7,11 +7,11 @@ from edged.actions.desk import ActionDesk
 from edged.actions.pictures import picture_at
 from edged.actions.rows import ActionRows
 from edged.artefacts.store import ArtefactStore
-from edged.config import Config
+from edged.config.settings import Config
 from edged.core import Core
-from edged.counting import counts_key
 from edged.counts.calendar import box_zone, zone_named
 from edged.flow.units import Wish
+from edged.wiring.counts import counts_key
 
 
 def actions_wish(core: Core, settings: Config, store: Callable[[], ArtefactStore]) -> dict[str, Wish]:

@@ -4,16 +4,12 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 from edged import __version__
-from edged.acting import actions_wish
-from edged.announcing import birth, topics_of
 from edged.artefacts.store import ArtefactStore
-from edged.client_units import client_names, wyoming
-from edged.config import Config, StreamSettings
+from edged.config.settings import Config, StreamSettings
 from edged.contracts.errors import NotReady
 from edged.contracts.verb import Verb
 from edged.control import OFF
 from edged.core import Core
-from edged.counting import counts_key, counts_wish, forget_retained
 from edged.flow.units import Unit, Wish
 from edged.http.server import HttpUnit
 from edged.http.sources import Sources
@@ -26,16 +22,20 @@ from edged.repository.opener import Opener
 from edged.requests.in_work import InWork
 from edged.requests.jobs import JobDesk
 from edged.requests.queue import RequestQueue
-from edged.service_units import preparation
 from edged.serving.demand import Demand
 from edged.serving.offers import idle_model
 from edged.serving.scheduler import Scheduler
 from edged.serving.unit import ServiceSettings, ServiceUnit
 from edged.status import status
-from edged.stores import MadeOf, Stores, artefacts_key, uploads_key
-from edged.stream_units import stream_unit
 from edged.streams.unit import OffStream
-from edged.witnessing import Endings, attention_of
+from edged.wiring.actions import actions_wish
+from edged.wiring.clients import client_names, wyoming
+from edged.wiring.counts import counts_key, counts_wish, forget_retained
+from edged.wiring.home import birth, topics_of
+from edged.wiring.services import preparation
+from edged.wiring.stores import MadeOf, Stores, artefacts_key, uploads_key
+from edged.wiring.streams import stream_unit
+from edged.wiring.witnesses import Endings, attention_of
 
 
 class Wiring:

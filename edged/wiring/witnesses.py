@@ -4,11 +4,10 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from edged.config import Config, StreamSettings
+from edged.config.settings import Config, StreamSettings
 from edged.contracts.items import Frame
 from edged.contracts.message import StreamState
 from edged.core import Core
-from edged.counting import calendar_of
 from edged.counts.calendar import Calendar
 from edged.counts.stream import StreamCounts
 from edged.events.happening import Reason
@@ -21,6 +20,7 @@ from edged.streams.noticing import Interest
 from edged.streams.publisher import Outlet
 from edged.streams.tracking import Tracking
 from edged.streams.witness import Witness
+from edged.wiring.counts import calendar_of
 
 Rules = Mapping[str, RuleSettings]
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from edged.actions.desk import ActionDesk
 from edged.artefacts.store import ArtefactStore
-from edged.config import Config
+from edged.config.settings import Config
 from edged.core import Core
 from edged.counts.calendar import Calendar, box_zone, zone_named
 from edged.counts.chronicle import Chronicle

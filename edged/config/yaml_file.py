@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
+from edged.config.mend import shown_key
 from edged.contracts.errors import ConfigError
-from edged.mend import shown_key
 
 _QUOTED = re.compile(r"""'(?P<single>[^']*)'|"(?P<double>[^"]*)\"""")
 """What YAML's sentences quote of the file."""

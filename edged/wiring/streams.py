@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from edged.artefacts.store import ArtefactStore
-from edged.config import StreamSettings
+from edged.config.settings import StreamSettings
 from edged.contracts.items import Frame
 from edged.contracts.message import StreamState
 from edged.core import Core
@@ -21,7 +21,7 @@ from edged.streams.recordings import Recordings, StateBoard
 from edged.streams.supervise import Refusal, Supervisor
 from edged.streams.thrift import Openings
 from edged.streams.unit import StreamUnit
-from edged.witnessing import Attention
+from edged.wiring.witnesses import Attention
 
 
 def stream_unit(

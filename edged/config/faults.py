@@ -1,0 +1,108 @@
+"""What is wrong with a configuration as a whole: names that there are not, and what does not go together."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from edged.actions.notify import notify_faults
+from edged.config.settings import Config, StreamSettings, known_service
+from edged.contracts.errors import EdgedError
+from edged.contracts.services import ASKED, service
+from edged.media.source import is_device
+from edged.mqtt.topics import node_fault, place_fault, stream_fault
+from edged.serving.table import option_faults
+from edged.streams.microphone import microphone_name
+from edged.streams.place_faults import NEEDS, place_faults
+from edged.streams.rule_faults import rule_faults
+
+
+def name_faults(config: Config, actions: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Names that there are not and that do not fit, with the place of each. `actions`: faulty ones too."""
+    if fault := node_fault(config.node):
+        yield "node", fault
+    for name, settings in config.services.items():
+        yield from _service_faults(f"services.{name}", name, settings.options)
+    for name, stream in config.streams.items():
+        if fault := stream_fault(name):
+            yield f"streams.{name}", fault
+        for i, run in enumerate(stream.run):
+            yield from _service_faults(f"streams.{name}.run.{i}", run.service, run.options)
+            if fault := _run_fault(run.service, stream):
+                yield f"streams.{name}.run.{i}", fault
+        yield from ((f"streams.{name}.{at}", fault) for at, fault in _sound_faults(stream))
+        yield from ((f"streams.{name}.{at}", fault) for at, fault in _place_faults(stream))
+        if stream.record is not None and (fault := _record_fault(stream)):
+            yield f"streams.{name}.record", fault
+        if stream.detect_source is not None and (fault := _detect_fault(stream, stream.detect_source)):
+            yield f"streams.{name}.detect_source", fault
+    yield from ((f"rules.{name}", fault) for name in config.rules if (fault := place_fault(name)))
+    yield from rule_faults(config.rules, config.streams, actions)
+    yield from ((f"actions.{name}", fault) for name in config.actions if (fault := place_fault(name)))
+    yield from ((f"actions.{name}.notify", fault) for name, fault in notify_faults(config.actions))
+
+
+def _service_faults(where: str, name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    try:
+        known = ASKED.get(name) if where == f"services.{name}" else None
+        faults = option_faults(known or service(name), options)
+    except EdgedError as error:
+        yield where, str(error)
+    else:
+        yield from ((f"{where}.options.{at}", fault) for at, fault in faults.items())
+
+
+def _run_fault(name: str, stream: StreamSettings) -> str | None:
+    """Why a service cannot run on a stream; none when it can, or when there is no such service."""
+    known = known_service(name)
+    if known is None:
+        return None
+    if not known.on_cameras and not known.takes_sound:
+        wants = {"text": "reads texts", "video": "watches videos"}.get(known.media, "compares two pictures")
+        return f"{name} {wants}, so no stream can feed it; send requests to it"
+    if known.on_cameras and microphone_name(stream.source) is not None:
+        return f"{name} wants pictures, and the source is a microphone"
+    if known.on_cameras and stream.listens:
+        return f"{name} wants pictures, another service of this stream sound: make two streams of the source"
+    return None
+
+
+def _place_faults(stream: StreamSettings) -> Iterator[tuple[str, str]]:
+    """Why objects of a camera cannot be followed or counted."""
+    if stream.track and stream.tracked is None:
+        yield "track", f"follows objects, and {NEEDS}"
+    else:
+        yield from place_faults(stream, stream.tracked, stream.gate)
+    for kind, names in (("lines", stream.lines), ("zones", stream.zones)):
+        yield from ((f"{kind}.{name}", fault) for name in names if (fault := place_fault(name)))
+
+
+def _record_fault(stream: StreamSettings) -> str | None:
+    """Why a stream cannot be recorded; none when it can."""
+    if stream.listens:
+        return "is for services that look; make another stream of the source for those that listen"
+    if is_device(stream.source):
+        return "is for cameras that send encoded video, and such a device gives bare pictures"
+    return None
+
+
+def _detect_fault(stream: StreamSettings, detect_source: str) -> str | None:
+    """Why services cannot look at this instead of the source; none when they can."""
+    if stream.listens:
+        return "is for services that look, and those of this stream listen"
+    if microphone_name(detect_source) is not None:
+        return "is a microphone, and services that look want pictures"
+    if stream.record is None:
+        return "nothing would open `source`: set `record`, or name this as `source`"
+    return None
+
+
+def _sound_faults(stream: StreamSettings) -> Iterator[tuple[str, str]]:
+    """Settings of pictures on a microphone, and the other way round."""
+    if not stream.listens:
+        if stream.gate.voice:
+            yield "gate.voice", "is for services that listen, and those of this stream look"
+        return
+    for name in sorted(stream.gate.model_fields_set - {"voice"}):
+        yield f"gate.{name}", "is for services that look, and those of this stream listen"
+    for publish in (stream.publish, *(run.publish for run in stream.run if run.publish)):
+        if publish.snapshot:
+            yield "publish.snapshot", "there is no picture of sound"
