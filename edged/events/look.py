@@ -43,7 +43,7 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Said:
     """Somebody has said something; the utterance has ended."""
 
     text: str
@@ -69,4 +69,4 @@ class Look:
     """Seconds of a clock that no step changes, at the capture."""
     at: float | None
     """Seconds since the epoch at the capture; none: nobody has set the box's clock."""
-    what: Moved | Shown | Read | Heard | Still | Reached = field(default_factory=Still)
+    what: Moved | Shown | Read | Said | Still | Reached = field(default_factory=Still)

@@ -9,7 +9,7 @@ from edged.counts.calendar import Calendar
 from edged.events.conditions import NO, NOBODY_KNOWS, About, Holding, condition_of
 from edged.events.episode import Episode, Waits, When
 from edged.events.happening import Happening, Phase, Reason, Standing
-from edged.events.look import Heard, Look, Moved
+from edged.events.look import Look, Moved, Said
 from edged.events.scene import FRESH_S, GAP_S, Part, Scene
 from edged.events.settings import RuleSettings, finder
 from edged.ops.movements import Crossing
@@ -232,7 +232,7 @@ class Moments:
                 for one in movements:
                     if isinstance(one, Crossing) and self._is_new(one):
                         yield from self._crossed(one, When(look.ticks, look.at))
-            case Heard(text) if self._is_new((look.ticks, text)):
+            case Said(text) if self._is_new((look.ticks, text)):
                 for rule in self._rules:
                     yield from rule.heard(text, When(look.ticks, look.at))
 

@@ -1,9 +1,9 @@
 """What `/v2/models/<model>/infer` takes and gives, and how all below /v2/ fails, for the OpenAPI document."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from edged.http.failures import JSON_BYTES
+from edged.http.openapi_parts import FAILURES, gets, parameter
 
 _BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 _TENSOR = {
@@ -20,15 +20,43 @@ _TENSOR = {
 _TENSORS = {"type": "array", "items": _TENSOR}
 
 
-def kserve_failures(said: Mapping[str, str], *codes: str) -> dict[str, Any]:
-    """Failed answers in the form of KServe's protocol; `said`: what each code means."""
+def kserve_paths() -> dict[str, Any]:
+    """All below /v2."""
+    anything, model = {"type": "object"}, [parameter("model")]
+    ready = gets("ready", "every service is up", "application/json", anything)
+    ready["get"]["responses"]["503"] = {"description": "`why` says which is not"}
+    paths = {
+        "/v2": gets("server", "metadata of the server", "application/json", anything),
+        "/v2/health/live": gets("alive", "the server answers", "application/json", anything),
+        "/v2/health/ready": ready,
+        "/v2/models/{model}": gets(
+            "model",
+            "metadata: tensors, and labels by id",
+            "application/json",
+            anything,
+            "404",
+            parameters=model,
+        ),
+        "/v2/models/{model}/ready": gets(
+            "model_ready", "it is up", "application/json", anything, "404", parameters=model
+        ),
+        "/v2/models/{model}/infer": {"parameters": model, "post": _infer()},
+    }
+    for path in (path for name, path in paths.items() if name.startswith("/v2/") and "get" in path):
+        responses = path["get"]["responses"]
+        responses |= _failures_in_its_form(*(code for code in responses if code in ("401", "404")))
+    return paths
+
+
+def _failures_in_its_form(*codes: str) -> dict[str, Any]:
+    """Failed answers in the form of KServe's protocol."""
     error = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
     content = {"application/json": {"schema": error}}
-    return {code: {"description": said[code], "content": content} for code in codes}
+    return {code: {"description": FAILURES[code], "content": content} for code in codes}
 
 
-def infer_operation(said: Mapping[str, str]) -> dict[str, Any]:
-    """The operation; `said`: what each code of a failure means."""
+def _infer() -> dict[str, Any]:
+    """The operation."""
     asked = _object(("inputs",), id={"type": "string"}, inputs=_TENSORS, outputs=_TENSORS)
     text = {"type": "string"}
     given = _object(("model_name", "outputs"), model_name=text, model_version=text, id=text, outputs=_TENSORS)
@@ -49,7 +77,7 @@ def infer_operation(said: Mapping[str, str]) -> dict[str, Any]:
                 "description": "the tensors",
                 "content": {"application/json": {"schema": given}, **_BINARY},
             },
-            **kserve_failures(said, *failed),
+            **_failures_in_its_form(*failed),
         },
     }
 

@@ -13,25 +13,13 @@ from edged.http.counts import CountsAnswer
 from edged.http.drawings import DrawnAnswer
 from edged.http.events import EventsAnswer
 from edged.http.jobs import JobAnswer
-from edged.http.kserve_openapi import infer_operation, kserve_failures
+from edged.http.kserve_openapi import kserve_paths
 from edged.http.openai_openapi import openai_paths, openai_schemas
+from edged.http.openapi_parts import FAILURES, HEADERS, failed, failures, gets, parameter
 from edged.http.status import Status
+from edged.http.stream_openapi import stream_paths
 from edged.http.uploads import UploadAnswer
 
-_FAILURES: Mapping[str, str] = {
-    "400": "not JSON; a field missing, unknown or of the wrong type",
-    "401": "the box wants its token",
-    "403": "the configuration does not allow this URL, path or origin",
-    "404": "no such service, one that is not configured here, or media not found",
-    "413": "over a limit of size, which the message names",
-    "415": "no picture, audio or video that can be decoded",
-    "422": "well-formed, but not usable",
-    "429": "the queue is full; `Retry-After` says when to try again",
-    "500": "the plugin or the runtime failed",
-    "503": "configured, but not installed, or it could not be opened; the store of artefacts is full",
-    "504": "it took too long",
-}
-_NAME = {"type": "string", "pattern": "^[^/]+$"}
 _DRAWING = {
     "name": "drawing",
     "in": "query",
@@ -43,14 +31,6 @@ _LATER = {
     "in": "header",
     "description": "`respond-async`: 202 with the address of a job, where the answer is fetched later",
     "schema": {"type": "string"},
-}
-_HEADERS = {
-    name: {"schema": {"type": "string"}, "description": what}
-    for name, what in {
-        "X-Request-Id": "of the answer; percent-encoded if not ASCII",
-        "Edged-Artefact": "of the file that the request left, if any: its address, or a path of this server",
-        "X-Model": "id of the model that ran; of a failed answer there once one was found for it",
-    }.items()
 }
 _PIXEL = "/9j/4AAQSkZJRg..."
 
@@ -68,10 +48,10 @@ def openapi(version: str) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "security": [{"token": []}, {"cookie": []}, {}],
-        "paths": paths | _pages() | _jobs() | _streams() | _kserve() | openai_paths(_FAILURES),
+        "paths": paths | _pages() | _jobs() | stream_paths() | kserve_paths() | openai_paths(FAILURES),
         "components": {
             "schemas": gathered(_schemas(served)) | openai_schemas(),
-            "responses": {f"Failed{code}": _failed(text, FailedAnswer) for code, text in _FAILURES.items()},
+            "responses": {f"Failed{code}": failed(text, FailedAnswer) for code, text in FAILURES.items()},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "`http.token` of config.yaml"},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": "edged", "description": "of /api/login"},
@@ -117,7 +97,7 @@ def _predict(service: Service) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "the answer",
-                "headers": _HEADERS,
+                "headers": HEADERS,
                 "content": {"application/json": {"schema": _answered(service)}},
             },
             "202": _job_taken(),
@@ -151,56 +131,30 @@ def _example(service: Service) -> dict[str, Any]:
     return {"image": _PIXEL} if service.takes_frames else pair
 
 
-def _failed(text: str, form: type[FailedAnswer]) -> dict[str, Any]:
-    content = {"application/json": {"schema": reference(form.__name__)}}
-    return {"description": text, "headers": _HEADERS, "content": content}
-
-
 def _failures_of(service: Service) -> dict[str, Any]:
     if service.failure is FailedAnswer:
-        return _failures(*_FAILURES)
-    return {code: _failed(text, service.failure) for code, text in _FAILURES.items()}
-
-
-def _failures(*codes: str) -> dict[str, Any]:
-    return {code: {"$ref": f"#/components/responses/Failed{code}"} for code in codes}
-
-
-def _gets(
-    name: str, summary: str, media_type: str, schema: Mapping[str, Any], *failures: str, **more: Any
-) -> dict[str, Any]:
-    """A path with one GET."""
-    ok = {"description": summary, "content": {media_type: {"schema": schema}}}
-    operation = {
-        "operationId": name,
-        "summary": summary,
-        "responses": {"200": ok, **_failures("401", *failures)},
-    }
-    return {"get": operation | more}
-
-
-def _parameter(name: str, place: str = "path") -> dict[str, Any]:
-    return {"name": name, "in": place, "required": place == "path", "schema": _NAME}
+        return failures(*FAILURES)
+    return {code: failed(text, service.failure) for code, text in FAILURES.items()}
 
 
 def _pages() -> dict[str, Any]:
     anything, text = {"type": "object"}, {"type": "string"}
     token = {"type": "object", "required": ["token"], "properties": {"token": text}}
     return {
-        "/api/status": _gets("status", "how everything is", "application/json", reference("Status")),
+        "/api/status": gets("status", "how everything is", "application/json", reference("Status")),
         "/api/login": {
             "post": {
                 "operationId": "login",
                 "summary": "a cookie for who knows the token",
                 "security": [{}],
                 "requestBody": {"required": True, "content": {"application/json": {"schema": token}}},
-                "responses": {"204": {"description": "here it is"}, **_failures("400", "401", "403")},
+                "responses": {"204": {"description": "here it is"}, **failures("400", "401", "403")},
             }
         },
         "/api/uploads": _upload(),
         "/artefacts/{id}": _artefact(),
-        "/metrics": _gets("metrics", "for Prometheus", "text/plain", text),
-        "/openapi.json": _gets("openapi", "this document", "application/json", anything),
+        "/metrics": gets("metrics", "for Prometheus", "text/plain", text),
+        "/openapi.json": gets("openapi", "this document", "application/json", anything),
     }
 
 
@@ -214,16 +168,16 @@ def _upload() -> dict[str, Any]:
             "requestBody": {"required": True, "content": file},
             "responses": {
                 "201": {"description": "it is here, for `uploads.max_age`", "content": kept},
-                **_failures("400", "401", "403", "413", "429", "503"),
+                **failures("400", "401", "403", "413", "429", "503"),
             },
         }
     }
 
 
 def _jobs() -> dict[str, Any]:
-    named, many = [_parameter("job")], {"type": "array", "items": reference("JobState")}
+    named, many = [parameter("job")], {"type": "array", "items": reference("JobState")}
     listed = {"type": "object", "required": ["jobs"], "properties": {"jobs": many}}
-    one = _gets("job", "its state, and its answer", "application/json", reference("JobAnswer"), "404")
+    one = gets("job", "its state, and its answer", "application/json", reference("JobAnswer"), "404")
     events = {"schema": {"type": "string", "description": "events `progress`, at the end `answer`"}}
     one["get"]["responses"]["200"]["content"]["text/event-stream"] = events
     cancel = {
@@ -232,7 +186,7 @@ def _jobs() -> dict[str, Any]:
         "responses": {**one["get"]["responses"]},
     }
     return {
-        "/api/jobs": _gets("jobs", "all that are known", "application/json", listed, "503"),
+        "/api/jobs": gets("jobs", "all that are known", "application/json", listed, "503"),
         "/api/jobs/{job}": {"parameters": named, **one, "delete": cancel},
     }
 
@@ -245,14 +199,14 @@ def _artefact() -> dict[str, Any]:
         "description": "one range of bytes",
         "schema": {"type": "string"},
     }
-    path = _gets(
+    path = gets(
         "artefact",
         "a file that a request or a camera has left",
         "video/mp4",
         binary,
         "404",
         "503",
-        parameters=[_parameter("id"), span],
+        parameters=[parameter("id"), span],
     )
     path["get"]["responses"] |= {
         "206": {
@@ -260,96 +214,7 @@ def _artefact() -> dict[str, Any]:
             "content": {"video/mp4": {"schema": binary}},
         },
         "304": {"description": "`If-None-Match` names it"},
-        "409": _failed("reserved, but not written yet; ask again", FailedAnswer),
-        "416": _failed("it ends before the range", FailedAnswer),
+        "409": failed("reserved, but not written yet; ask again", FailedAnswer),
+        "416": failed("it ends before the range", FailedAnswer),
     }
     return path
-
-
-def _streams() -> dict[str, Any]:
-    binary, named = {"type": "string", "format": "binary"}, [_parameter("stream")]
-    return {
-        "/api/counts": _counts(),
-        "/api/events": _events(),
-        "/api/results": _gets(
-            "results",
-            "stream messages as server-sent events named `result`",
-            "text/event-stream",
-            {"type": "string"},
-            "503",
-            parameters=[_parameter("stream", "query")],
-        ),
-        "/api/streams/{stream}/live": _gets(
-            "live", "annotated pictures", "multipart/x-mixed-replace", binary, "404", "503", parameters=named
-        ),
-        "/api/streams/{stream}/snapshot": _gets(
-            "snapshot", "the newest annotated picture", "image/jpeg", binary, "404", "503", parameters=named
-        ),
-    }
-
-
-def _counts() -> dict[str, Any]:
-    said = {
-        "stream": "name of a stream; all, unless said",
-        "line": "name of a line; all, unless said",
-        "from": "ISO 8601, local where it says no distance from UTC; when today began, unless said",
-        "to": "likewise, not included; now, unless said",
-        "format": "`csv` or `json`; else as `Accept` says",
-    }
-    path = _gets(
-        "counts",
-        "who crossed the lines of cameras, by class and local hour",
-        "application/json",
-        reference("CountsAnswer"),
-        *("400", "404", "413", "503"),
-        parameters=_queries(said),
-    )
-    path["get"]["responses"]["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
-    return path
-
-
-def _events() -> dict[str, Any]:
-    said = {
-        **{name: f"name of a {name}; all, unless said" for name in ("stream", "rule")},
-        "event": "`line`, `zone` or `rule`; all, unless said",
-        **{"from": "ISO 8601, as of /api/counts; all, unless said", "to": "likewise, not included"},
-        **{"after": "those with a greater `number`", "before": "those with a smaller one"},
-        "limit": "the newest so many, at most 1000; 100, unless said",
-    }
-    what, schema = "events of cameras and microphones", reference("EventsAnswer")
-    path = _gets("events", what, "application/json", schema, "400", "503", parameters=_queries(said))
-    events = {"type": "string", "description": "those that come, named `event`, the `number` as their id"}
-    path["get"]["responses"]["200"]["content"]["text/event-stream"] = {"schema": events}
-    return path
-
-
-def _queries(said: Mapping[str, str]) -> list[dict[str, Any]]:
-    text = {"type": "string"}
-    return [{"name": name, "in": "query", "description": it, "schema": text} for name, it in said.items()]
-
-
-def _kserve() -> dict[str, Any]:
-    anything, model = {"type": "object"}, [_parameter("model")]
-    ready = _gets("ready", "every service is up", "application/json", anything)
-    ready["get"]["responses"]["503"] = {"description": "`why` says which is not"}
-    paths = {
-        "/v2": _gets("server", "metadata of the server", "application/json", anything),
-        "/v2/health/live": _gets("alive", "the server answers", "application/json", anything),
-        "/v2/health/ready": ready,
-        "/v2/models/{model}": _gets(
-            "model",
-            "metadata: tensors, and labels by id",
-            "application/json",
-            anything,
-            "404",
-            parameters=model,
-        ),
-        "/v2/models/{model}/ready": _gets(
-            "model_ready", "it is up", "application/json", anything, "404", parameters=model
-        ),
-        "/v2/models/{model}/infer": {"parameters": model, "post": infer_operation(_FAILURES)},
-    }
-    for path in (path for name, path in paths.items() if name.startswith("/v2/") and "get" in path):
-        responses = path["get"]["responses"]
-        responses |= kserve_failures(_FAILURES, *(code for code in responses if code in ("401", "404")))
-    return paths

@@ -45,7 +45,7 @@ _TURNS = (None, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CL
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class FilmLook:
     """What a film takes over of the video of which it is made."""
 
     rate: Fraction
@@ -68,13 +68,13 @@ class Look:
         return matrix_of(self.colours[0])
 
 
-def look_of(first: av.VideoFrame, rate: float | None, aspect: Fraction | None) -> Look:
+def look_of(first: av.VideoFrame, rate: float | None, aspect: Fraction | None) -> FilmLook:
     """Of a video's first picture, as it is stored; what the video does not say is as usual."""
     unit = Fraction(first.time_base or Fraction(1, _FINEST)).denominator
     turns = round(first.rotation / 90) % 4
     upright_aspect = aspect or Fraction(1)
     usual = rate is None or not _RATES[0] <= rate <= _RATES[1]
-    return Look(
+    return FilmLook(
         Fraction(25) if usual or rate is None else Fraction(rate).limit_denominator(1001),
         Fraction(1, _FINEST if unit > _FINEST else unit * -(-_COARSEST // unit)),
         turns,
@@ -93,7 +93,7 @@ def aspect_of(path: Path) -> Fraction | None:
 class Film:
     """One that is being written. Give it pictures in order, then `close` it; else it is none."""
 
-    def __init__(self, path: Path, size: tuple[int, int], crf: int, look: Look, sound: FilmSound) -> None:
+    def __init__(self, path: Path, size: tuple[int, int], crf: int, look: FilmLook, sound: FilmSound) -> None:
         """`size` is (height, width). Raises `NotReady` where FFmpeg cannot encode H.264."""
         try:
             av.Codec(_ENCODER, "w")
@@ -145,12 +145,12 @@ def _room() -> Iterator[None]:
         raise
 
 
-def planes_of(bgr: Pixels, look: Look) -> Planes:
+def planes_of(bgr: Pixels, look: FilmLook) -> Planes:
     """A picture [height, width, 3], as a film of this look holds it."""
     return yuv_of_bgr(bgr, look.matrix, full_range=False)
 
 
-def upright(picture: av.VideoFrame, look: Look) -> Planes:
+def upright(picture: av.VideoFrame, look: FilmLook) -> Planes:
     """A decoded picture, turned as the first one had to be, and of its size; of limited range."""
     planes, _, full_range = planar(picture, look.size)
     if full_range:

@@ -16,7 +16,7 @@ from edged.contracts.settings import Settings
 from edged.media.frame import PlanarFrame, turns_of
 from edged.media.picture_track import MICROSECONDS
 from edged.media.planes import planar
-from edged.media.reel import Reel, Shown
+from edged.media.reel import Reel, ReelPicture
 from edged.media.sound import RATE
 from edged.media.soundtrack import sound_of
 
@@ -135,14 +135,14 @@ class Footage:
         shown = (
             _each(reel, start, end) if step is None else _sampled(reel, (start, end, step), self._reel.step)
         )
-        last: tuple[Shown, Frame] | None = None
+        last: tuple[ReelPicture, Frame] | None = None
         for one in shown:
             if last is None or last[0] is not one:
                 stored = planar(one.picture, self._size)
                 last = one, PlanarFrame(stored, self._turns, one.at, one.number)
             yield last[1]
 
-    def _bounded(self, reel: Iterator[Shown], end: float) -> Iterator[Shown]:
+    def _bounded(self, reel: Iterator[ReelPicture], end: float) -> Iterator[ReelPicture]:
         for shown in reel:
             if self._limits.max_seconds < shown.at < end:
                 raise _too_long(self._limits)
@@ -181,7 +181,7 @@ def check_current(call: int, calls: int) -> None:
         raise RuntimeError("`frames` was called again, which ends what the earlier call had left")
 
 
-def _each(reel: Iterator[Shown], start: float, end: float) -> Iterator[Shown]:
+def _each(reel: Iterator[ReelPicture], start: float, end: float) -> Iterator[ReelPicture]:
     for shown in reel:
         if shown.at + _EXACT >= end:
             return
@@ -189,7 +189,9 @@ def _each(reel: Iterator[Shown], start: float, end: float) -> Iterator[Shown]:
             yield shown
 
 
-def _sampled(reel: Iterator[Shown], span: tuple[float, float, float], length: float) -> Iterator[Shown]:
+def _sampled(
+    reel: Iterator[ReelPicture], span: tuple[float, float, float], length: float
+) -> Iterator[ReelPicture]:
     """Those that are shown at (start, end, step): at the start and every so many seconds later.
 
     `length`: seconds of a picture, if the last does not say its own.

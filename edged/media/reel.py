@@ -12,7 +12,7 @@ from edged.contracts.errors import NotUsable
 from edged.media.picture_track import Flaws, PictureTrack
 
 
-class Shown(NamedTuple):
+class ReelPicture(NamedTuple):
     """A picture of a video."""
 
     at: float
@@ -68,7 +68,7 @@ class Reel:
         self._flaws.add(self._track.flaws)
         return self._flaws.told()
 
-    def shown_from(self, second: float) -> Iterator[Shown]:
+    def shown_from(self, second: float) -> Iterator[ReelPicture]:
         """Pictures and when they are shown, from the one at `second`, or some before it, to the end."""
         for back in _BACK_S:
             if second - back <= 0:
@@ -87,10 +87,10 @@ class Reel:
         self._flaws.add(self._track.flaws)
         self._track.flaws = Flaws()
 
-    def _sought(self, second: float) -> Iterator[Shown]:
+    def _sought(self, second: float) -> Iterator[ReelPicture]:
         return self._timed(whole=False) if self._track.seek(second + self.origin) else iter(())
 
-    def _timed(self, *, whole: bool) -> Iterator[Shown]:
+    def _timed(self, *, whole: bool) -> Iterator[ReelPicture]:
         """`whole`: from the beginning on, from where pictures without a time can be counted."""
         last, number, track = -math.inf, 0, self._track
         for frame in track.pictures(whole=whole):
@@ -105,7 +105,7 @@ class Reel:
             track.flaws.pictures += frame.is_corrupt
             number = number + 1 if last > -math.inf and self.rate is None else round(at / self.step)
             last = at
-            yield Shown(at, number, frame)
+            yield ReelPicture(at, number, frame)
         ends = max(last + self.step, track.latest - self.origin)  # another track may be longer
         if self.seconds is not None and ends < self.seconds - _SHORT_S:
             track.flaws.ends = max(0.0, last + self.step), self.seconds

@@ -8,7 +8,7 @@ from edged.answers.kinds import KINDS
 from edged.contracts.image import Texts
 from edged.contracts.items import LiveClip
 from edged.contracts.speech import Transcript
-from edged.events.look import Heard, Read, Shown
+from edged.events.look import Read, Said, Shown
 from edged.streams.message import Outcome
 
 
@@ -36,7 +36,7 @@ def concerns(result: type[Any], wanted: Interest) -> bool:
     return bool(wanted.classes) and result in KINDS and KINDS[result].only is not None
 
 
-def noticed(outcome: Outcome, wanted: Interest) -> Shown | Read | Heard | None:
+def noticed(outcome: Outcome, wanted: Interest) -> Shown | Read | Said | None:
     """What an outcome tells the rules; none: nothing that one of them wants."""
     kind, name = outcome.service.result, outcome.service.name
     if not concerns(kind, wanted):
@@ -49,9 +49,9 @@ def noticed(outcome: Outcome, wanted: Interest) -> Shown | Read | Heard | None:
     return Shown(name, None if found is None else frozenset(c for c in wanted.classes if found.only([c])[1]))
 
 
-def _heard(outcome: Outcome, found: Finding) -> Heard | None:
+def _heard(outcome: Outcome, found: Finding) -> Said | None:
     """Of an utterance that has ended, unless nothing was said in it."""
     if not isinstance(outcome.item, LiveClip) or not outcome.item.final:
         return None
     said = ";".join(text for _, clip in found.result.results for text in clip.texts)
-    return Heard(said) if said else None
+    return Said(said) if said else None

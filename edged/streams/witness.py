@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 from edged.counts.book import Passage
 from edged.counts.said import trusted
 from edged.events.happening import Happening, Reason, Standing
-from edged.events.look import Heard, Look, Moved, Reached, Read, Shown, Still
+from edged.events.look import Look, Moved, Reached, Read, Said, Shown, Still
 from edged.flow import clock
 from edged.ops.movements import Crossing
 from edged.streams.message import Outcome, taken_at
@@ -127,7 +127,7 @@ class Witness:
             self._scribe.standings({rule: Standing(None, None) for rule in self._judge.standings()})
             self._scribe.close()
 
-    def _see(self, captured_at: float, what: Moved | Shown | Read | Heard | Still | Reached) -> None:
+    def _see(self, captured_at: float, what: Moved | Shown | Read | Said | Still | Reached) -> None:
         with self._lock:
             if self._is_closed:
                 return

@@ -13,7 +13,7 @@ from edged.contracts.errors import NotUsable
 from edged.media.colour import Planes
 from edged.media.film import ANY_SIZE, Film, aspect_of, look_of, planes_of, upright
 from edged.media.film_sound import FilmSound
-from edged.media.reel import Reel, Shown
+from edged.media.reel import Reel, ReelPicture
 
 AT_A_TIME_S = 1.0
 """So long is cut a call."""
@@ -26,7 +26,7 @@ class FilmMaker:
     def __init__(self) -> None:
         self._open = ExitStack()
         self._film: Film | None = None
-        self._cutting: Iterator[Shown] | None = None
+        self._cutting: Iterator[ReelPicture] | None = None
 
     def answer(self, call: Message) -> Message:
         """One call: a film's `source`, its `target`, any number of `pictures` or `cut`, and its `end`."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
-from edged import __version__
 from edged.artefacts.store import ArtefactStore
 from edged.config.settings import Config, StreamSettings
 from edged.contracts.errors import NotReady
@@ -11,29 +10,22 @@ from edged.contracts.verb import Verb
 from edged.control import OFF
 from edged.core import Core
 from edged.flow.units import Unit, Wish
-from edged.http.server import HttpUnit
-from edged.http.sources import Sources
 from edged.http.status import Status
-from edged.media.fetch import ByteLimit
-from edged.mqtt.broker import EmbeddedBroker
-from edged.mqtt.unit import MqttUnit
 from edged.opening import make_opener, resolve_source
 from edged.repository.opener import Opener
 from edged.requests.in_work import InWork
 from edged.requests.jobs import JobDesk
 from edged.requests.queue import RequestQueue
 from edged.serving.demand import Demand
-from edged.serving.offers import idle_model
 from edged.serving.scheduler import Scheduler
 from edged.serving.unit import ServiceSettings, ServiceUnit
 from edged.status import status
 from edged.streams.unit import OffStream
 from edged.wiring.actions import actions_wish
-from edged.wiring.clients import client_names, wyoming
 from edged.wiring.counts import counts_key, counts_wish, forget_retained
-from edged.wiring.home import birth, topics_of
+from edged.wiring.doors import Doors
 from edged.wiring.services import preparation
-from edged.wiring.stores import MadeOf, Stores, artefacts_key, uploads_key
+from edged.wiring.stores import MadeOf, Stores, artefacts_key
 from edged.wiring.streams import stream_unit
 from edged.wiring.witnesses import Endings, attention_of
 
@@ -52,7 +44,6 @@ class Wiring:
         """`switched_off` gives the names of streams; `prepares`: whether models are finished while they
         serve."""
         self._core = core
-        self._verbs = verbs
         self._switched_off = switched_off
         self._services_changed = services_changed
         self._prepares = prepares
@@ -60,6 +51,7 @@ class Wiring:
         self.stores = Stores(core.counters)
         """Of artefacts and uploads."""
         self._settings: Config | None = None
+        self._doors = Doors(core, self.stores, verbs, self._now, self.status)
         self.endings = Endings(switched_off)
 
     def wishes(self, settings: Config) -> dict[str, Wish]:
@@ -69,7 +61,6 @@ class Wiring:
         core = self._core
         core.memory.resize(settings.runtime.memory_bytes())
         base = (settings.node, settings.paths, settings.runtime.workers)
-        broker = (settings.mqtt, settings.paths.state)
         queue = (*base, settings.requests)
         workers = partial(Scheduler, "frames", _workers(settings), core.counters)
         wishes = {
@@ -78,23 +69,13 @@ class Wiring:
             "jobs": Wish(queue, partial(self._jobs, settings), order=25),
             **self.stores.wishes(settings),
             "frames": Wish(base, workers, order=20),
-            "mqtt": Wish((*queue, *broker, settings.homeassistant), partial(self._mqtt, settings), order=30),
+            **self._doors.wishes(settings, self.opener(settings).catalogue),
         }
         if counts := counts_wish(core, settings, self._artefacts):
             wishes |= counts | actions_wish(core, settings, self._artefacts)
         if self._prepares:
             given = (core, self._now, self.opener(settings), self._services_changed)
             wishes["preparation"] = Wish(base, partial(preparation, *given), order=12)
-        if settings.http.listen is not None:
-            stores = (*artefacts_key(settings), *uploads_key(settings))
-            wishes["http"] = Wish((*queue, settings.http, *stores), partial(self._http, settings), order=30)
-        if settings.wyoming.listen is not None:
-            heard = partial(wyoming, core, settings, client_names(self._now, self.opener(settings).catalogue))
-            wishes["wyoming"] = Wish((*queue, settings.wyoming), heard, order=30)
-        if settings.mqtt.url == "embedded":
-            kept = settings.requests
-            embedded = (*broker, kept.max_answer_bytes, kept.durability)
-            wishes["broker"] = Wish(embedded, partial(EmbeddedBroker, *embedded), order=0)
         for name, wanted in settings.wanted_services().items():
             make = partial(self._service, settings, name, wanted)
             wishes[f"service/{name}"] = Wish((*base, wanted), make, order=10)
@@ -139,44 +120,6 @@ class Wiring:
     def _jobs(self, settings: Config) -> Unit:
         folder = settings.paths.state / "jobs"
         return JobDesk(folder, self._core.intake(), settings.requests, self._core.counters)
-
-    def _http(self, settings: Config) -> Unit:
-        sources = Sources(
-            version=__version__,
-            intake=self._core.intake(),
-            jobs=self._core.jobs,
-            counts=self._core.counts,
-            events=self._core.events,
-            counters=self._core.counters,
-            table=self._core.table,
-            artefacts=self.stores.artefacts(settings),
-            uploads=self.stores.uploads(settings),
-            upload_limit=ByteLimit(settings.requests.video.max_bytes, "requests.video.max_bytes"),
-            views=self._core.views,
-            status=self.status,
-            names=client_names(self._now, self.opener(settings).catalogue),
-            sound_limit=ByteLimit(settings.requests.sound.max_bytes, "requests.sound.max_bytes"),
-            idle=partial(idle_model, self._core.offers, self.opener(settings).catalogue),
-        )
-        return HttpUnit(settings.http, sources)
-
-    def _mqtt(self, settings: Config) -> Unit:
-        unit = MqttUnit(
-            topics=topics_of(settings),
-            settings=settings.mqtt,
-            intake=self._core.intake(),
-            counters=self._core.counters,
-            state_dir=settings.paths.state,
-            verbs=self._verbs,
-            info=self._core.service_facts,
-            why_not=self._core.why_not,
-            preparing=self._core.preparing,
-            version=__version__,
-            durability=settings.requests.durability,
-            born=birth(self._core.telling, settings, self._verbs),
-        )
-        self._core.telling.repeat(unit)
-        return unit
 
     def _service(self, settings: Config, name: str, wanted: ServiceSettings) -> Unit:
         return ServiceUnit(name, wanted, self.opener(settings), self._core.table, self._services_changed)

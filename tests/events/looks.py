@@ -1,7 +1,7 @@
 """Looks at a stream, by hand: a machine, two clocks, and what comes of them."""
 
 from edged.counts.calendar import Calendar, zone_named
-from edged.events.look import Heard, Look, Moved, Reached, Read, Shown, Still
+from edged.events.look import Look, Moved, Reached, Read, Said, Shown, Still
 from edged.events.machine import Machine
 from edged.events.settings import RuleSettings
 from edged.ops.movements import Crossing, Entered, Left
@@ -56,7 +56,7 @@ class Watched:
         return self.look(Read(service, None if texts == (None,) else texts))
 
     def heard(self, text):
-        return self.look(Heard(text))
+        return self.look(Said(text))
 
     def still(self):
         return self.look(Still())

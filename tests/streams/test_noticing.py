@@ -9,7 +9,7 @@ from edged.contracts.errors import NotUsable
 from edged.contracts.items import AudioClip, LiveClip
 from edged.contracts.message import ModelFacts
 from edged.contracts.services import SERVICES, service
-from edged.events.look import Heard, Read, Shown
+from edged.events.look import Read, Said, Shown
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
 from edged.serving.table import Served
@@ -54,7 +54,7 @@ def test_classes_are_shown_only_those_that_a_rule_wants():
 def test_an_utterance_is_heard_when_it_has_ended_and_only_where_something_was_said():
     said = finding(SPEECH, 2)
     heard = noticed(outcome(SPEECH, said, clip()), ALL)
-    assert isinstance(heard, Heard) and "今天天气很好" in heard.text
+    assert isinstance(heard, Said) and "今天天气很好" in heard.text
     assert noticed(outcome(SPEECH, said, clip(final=False)), ALL) is None
     assert noticed(outcome(SPEECH, finding(SPEECH, 0), clip()), ALL) is None
 
