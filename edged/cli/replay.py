@@ -34,7 +34,9 @@ app = typer.Typer()
 @app.command()
 def replay(
     name: Annotated[str, typer.Argument(metavar="STREAM", help="One of the configuration.")],
-    clip: Annotated[Path, typer.Argument(help="A video, or a recording for a stream that listens.")],
+    clip: Annotated[
+        Path, typer.Argument(metavar="CLIP", help="A video, or a recording for a stream that listens.")
+    ],
     fps: Annotated[
         float | None,
         typer.Option(
