@@ -1,13 +1,21 @@
 """From the settings of a stream to its witness: what it listens for, and why it ends."""
 
+import numpy as np
 import pytest
 
 from edged.config.settings import StreamSettings
+from edged.contracts.message import StreamState
+from edged.contracts.services import service
 from edged.counts.calendar import Calendar, zone_named
 from edged.events.settings import RuleSettings
+from edged.flow.counters import Counters
+from edged.media.frame import PictureFrame
+from edged.streams.message import Outcome
 from edged.streams.noticing import Interest
+from edged.streams.publisher import Outlet
 from edged.streams.unit import StreamUnit
-from edged.wiring.witnesses import Endings, interest_of, machine_of
+from edged.wiring.witnesses import Attention, Endings, interest_of, machine_of
+from tests.answers.examples import finding
 
 SEEN, TEXT, SAID = ({key: "x", "stream": "door"} for key in ("seen", "text", "said"))
 
@@ -71,3 +79,47 @@ def test_a_stream_says_that_it_ends_before_its_source_does():
     )
     unit.stop()
     assert told == ["stopping", "source", "lanes", "stopped"]
+
+
+class Parts:
+    """The counts and the witness of a stream, which remember what they are told."""
+
+    def __init__(self, wanted):
+        self.told = []
+        self.wanted = wanted
+
+    def __getattr__(self, name):
+        return lambda *given: self.told.append((name, *given))
+
+
+@pytest.fixture
+def frame():
+    return PictureFrame(np.zeros((6, 8, 3), np.uint8), 1_795_422_600.0, 7)
+
+
+def test_the_source_and_its_rest_are_told_to_who_wants_to_know(frame):
+    counts, witness = Parts(None), Parts(Interest())
+    attention = Attention(counts, witness, lambda: "disabled")
+    attention.told(StreamState(state="online", fps=5.0, why=""))
+    attention.still(frame)
+    attention.told(StreamState(state="stalled", fps=0.0, why="no frame"))
+    attention.stopping()
+    attention.stopped()
+    assert counts.told == [("unknown",), ("close",)]
+    assert witness.told == [
+        ("reached", "online"),
+        ("still", frame.captured_at),
+        ("reached", "stalled"),
+        ("leave",),
+        ("close", "disabled"),
+    ]
+
+
+def test_outcomes_are_told_only_where_a_rule_wants_them(frame):
+    outlet = Outlet("box", "door", (), Counters())
+    assert Attention().outlet(outlet) is Attention(Parts(None), Parts(Interest())).outlet(outlet) is outlet
+    counts, witness = Parts(None), Parts(Interest(texts=True))
+    result = Outcome(frame, service("ocr"), None, finding("ocr", 1))
+    Attention(counts, witness).outlet(outlet).notice(result)
+    assert witness.told == [("notice", result)]
+    assert counts.told == [("looked", frame.captured_at)]

@@ -1,7 +1,7 @@
 """`edged replay`: a clip through the lines, zones and rules of a stream, without a daemon."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from math import inf
@@ -20,6 +20,7 @@ from edged.config.settings import Config, StreamSettings
 from edged.contracts.errors import ConfigError, NotFound
 from edged.contracts.items import Frame
 from edged.contracts.spelling import hint
+from edged.events.happening import Happening
 from edged.flow.counters import Counters
 from edged.media.chunks import SoundChunk
 from edged.replay import Replay, footage_of, fps_of, needed, pictures_of, sound_of
@@ -34,7 +35,9 @@ app = typer.Typer()
 @app.command()
 def replay(
     name: Annotated[str, typer.Argument(metavar="STREAM", help="One of the configuration.")],
-    clip: Annotated[Path, typer.Argument(help="A video, or a recording for a stream that listens.")],
+    clip: Annotated[
+        Path, typer.Argument(metavar="CLIP", help="A video, or a recording for a stream that listens.")
+    ],
     fps: Annotated[
         float | None,
         typer.Option(
@@ -61,13 +64,10 @@ def replay(
     stream = _stream(name, settings)
     if not clip.is_file():
         raise NotFound(f"there is no file {clip}")
-    calendar = calendar_of(settings)
-    began_at = time.time() if at is None else at.replace(tzinfo=calendar.zone).timestamp()
+    zone = calendar_of(settings).zone
+    began_at = time.time() if at is None else at.replace(tzinfo=zone).timestamp()
     told = ClipReport(name, began_at, as_json)
-    rules, ahead = settings.rules_of(name), Ahead(settings.runtime.concurrency().workers)
-    judge, wanted = machine_of(stream, rules, calendar, {}), interest_of(stream, rules)
-    services = _services(needed(stream, wanted), settings, ahead)
-    played = Replay(name, stream, services, judge=judge, wanted=wanted, began_at=began_at, tell=told.event)
+    played, ahead = _opened(name, settings, began_at, told.event)
     begun = time.monotonic()
     with progress_bars() as report, _items(stream, clip, fps or fps_of(stream), began_at) as (items, seconds):
         for item in ahead.items(items):
@@ -91,6 +91,17 @@ def _stream(name: str, settings: Config) -> StreamSettings:
     if not (stream.lines or stream.zones or settings.rules_of(name)):
         raise ConfigError(f"streams.{name} has no lines, no zones and no rules: nothing would be counted")
     return stream
+
+
+def _opened(
+    name: str, settings: Config, began_at: float, tell: Callable[[Happening], None]
+) -> tuple[Replay, Ahead]:
+    """The stream with its rules, and the services that they need."""
+    stream, rules = settings.streams[name], settings.rules_of(name)
+    judge, wanted = machine_of(stream, rules, calendar_of(settings), {}), interest_of(stream, rules)
+    ahead = Ahead(settings.runtime.concurrency().workers)
+    services = _services(needed(stream, wanted), settings, ahead)
+    return Replay(name, stream, services, judge=judge, wanted=wanted, began_at=began_at, tell=tell), ahead
 
 
 def _services(runs: Sequence[RunSettings], settings: Config, ahead: Ahead) -> ServiceTable:

@@ -35,7 +35,7 @@ class Judge(Protocol):
         """What happens because time passes."""
 
     def close(self, reason: Reason, ticks: float) -> Sequence[Happening]:
-        """The ends of all that goes on."""
+        """The ends of all that goes on; nobody knows any more how the rules are that last."""
 
     def standings(self) -> Mapping[str, Standing]:
         """How each rule is."""
@@ -119,12 +119,12 @@ class Witness:
         self._leaves = True
 
     def close(self, reason: Reason, now: float | None = None) -> None:
-        """The stream has ended, and so has all that goes on; nobody knows any more how its rules are."""
+        """The stream has ended, and so has all that goes on."""
         with self._lock:
             self._is_closed = True
             ticks, _ = self._timing(time.time() if now is None else now)
             self._put((), self._judge.close(reason, ticks))
-            self._scribe.standings({rule: Standing(None, None) for rule in self._judge.standings()})
+            self._scribe.standings(self._judge.standings())
             self._scribe.close()
 
     def _see(self, captured_at: float, what: Moved | Shown | Read | Said | Still | Reached) -> None:

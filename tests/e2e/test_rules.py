@@ -139,6 +139,9 @@ def test_each_kind_of_rule_begins_and_ends(box, ear):
         with urllib.request.urlopen(asked) as answer:
             [newest] = json.load(answer)["events"]
         assert newest["direction"] == "in"
+        with urllib.request.urlopen(f"http://127.0.0.1:{box.http}/api/status") as answer:
+            active = {stream["name"]: stream["active"] for stream in json.load(answer)["streams"]}
+        assert active["away"] == ["blind"]
         daemon.stop()
     begins, ends = paired(ear.events())
     assert {one.text for one in begins.values() if one.rule == "plate"} == {"HH-1234"}

@@ -36,6 +36,7 @@ class Court:
 
     def close(self, reason, ticks):
         self.closed.append((reason, ticks))
+        self.now = {"queue": Standing(None, None)}
         return [Happening("rule", "end", "rule/queue", NOW, 3.0, rule="queue", reason=reason)]
 
     def standings(self):
