@@ -159,6 +159,8 @@ class BoundedConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self._phase is not Phase.REFUSED:
             super().on_message_complete()
+            if not self.pipeline:  # uvicorn stops reading at a large piece: a client that leaves went unseen
+                self.flow.resume_reading()
             self._enter(Phase.IDLE if self.cycle.response_complete else Phase.ANSWER)
 
     def on_response_complete(self) -> None:

@@ -1,8 +1,10 @@
 """A real daemon, Whisper and BGE: asked by OpenAI's package and as Home Assistant does."""
 
 import asyncio
+import io
 import json
 import urllib.request
+import wave
 from contextlib import contextmanager
 
 import numpy as np
@@ -51,10 +53,21 @@ def counted(client):
     return [line for line in lines if line.startswith("edged_requests_total")]
 
 
-async def spoken(port, path, **asked):
+def pcm_of(path):
     with path.open("rb") as file, open_sound(file, SoundLimits()) as sound:
-        samples = np.concatenate(list(sound.pieces))
-    pcm, form = (samples * 32_767).astype("<i2").tobytes(), {"rate": RATE, "width": 2, "channels": 1}
+        return (np.concatenate(list(sound.pieces)) * 32_767).astype("<i2").tobytes()
+
+
+def wav(pcm):
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setparams((1, 2, RATE, 0, "NONE", ""))
+        out.writeframes(pcm)
+    return file.getvalue()
+
+
+async def spoken(port, path, **asked):
+    pcm, form = pcm_of(path), {"rate": RATE, "width": 2, "channels": 1}
     async with AsyncTcpClient("127.0.0.1", port) as client:
         await client.write_event(Transcribe(**asked).event())
         await client.write_event(AudioStart(**form).event())
@@ -105,6 +118,11 @@ def test_real_clients_of_a_real_daemon(tmp_path, pulled, mosquitto, media):
             ('edged_requests_total{code="415",service="transcription"}', "1.0"),
             ('edged_requests_total{code="200",service="text-embedding"}', "3.0"),
         }
+        with pytest.raises(openai.APITimeoutError):  # ten minutes of speech: nobody waits so long for them
+            client.with_options(timeout=5).audio.transcriptions.create(
+                file=("long.wav", wav(pcm_of(media("english.wav")) * 112)), model="whisper-1"
+            )
+        until(lambda: any('code="499",service="transcription"' in line for line in counted(client)))
         until(lambda: info.on(INFO), "the box tells of itself")
         told = {facts["service"] for facts in json.loads(info.on(INFO)[-1].payload)["services"]}
         assert not told & {"transcription", "text-embedding"}, "nobody asks for them over MQTT"

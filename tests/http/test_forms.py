@@ -160,7 +160,8 @@ def test_one_of_a_video_is_read_and_its_video_fetched(name, n, folder, settings)
         steps.read(call)
         steps.open(call)
         try:
-            assert steps.fetch(call)
+            steps.fetch(call)
+            assert call.held
         finally:
             call.close()
 
