@@ -12,7 +12,6 @@ import pytest
 from edged.contracts.message import StreamState
 from edged.homeassistant.announcer import Announcer
 from edged.homeassistant.devices import ShownBox, ShownRule, ShownStream, devices
-from edged.homeassistant.names import readable
 from edged.homeassistant.settings import HomeAssistantSettings
 from tests.broker import until
 from tests.e2e.box import EDGED, Client, running
@@ -196,6 +195,9 @@ def test_fifty_streams_of_odd_names_are_taken_and_taken_back(home, broker, tmp_p
     def ours():
         return home.states().keys() - others
 
+    def switched_on():
+        return [one for one in home.states().values() if one["state"] == "on"]
+
     def say(topic, body):
         client._client.publish(topic, body, qos=1, retain=True).wait_for_publish()
 
@@ -209,7 +211,7 @@ def test_fifty_streams_of_odd_names_are_taken_and_taken_back(home, broker, tmp_p
     state = StreamState(state="offline", fps=0.0, why="").model_dump_json().encode()
     say("edged/shöp 1/availability", b"online")
     say("edged/shöp 1/stream/救命/state", state)
-    until(lambda: home.state(f"switch.shop_1_{readable('救命')}_enabled") == "on", "that one")
+    until(lambda: [one["attributes"]["friendly_name"] for one in switched_on()] == ["shöp 1 救命 Enabled"])
     tell(devices(replace(box, streams=dict.fromkeys(names[:10], replace(full, lines=[]))), ALL))
     until(lambda: len(ours()) == 4 + 10 * (5 + 8 + 4), "those that are left", 240)
     tell([])
