@@ -18,6 +18,7 @@ PARAMETERS = {
     "stream": "Name of a stream in config.yaml.",
     "line": "Name of a line of the stream.",
     "zone": "Name of a zone of the stream.",
+    "rule": "Name of a rule in config.yaml.",
     "request_id": "The request's, percent-escaped.",
     "device": "Id of the box, of a camera or of a microphone, for Home Assistant.",
     "verb": "`reload`, `switch`, `enable`, `disable`, `snapshot`, ...",
@@ -99,6 +100,13 @@ TOPICS = (
         "who is in a zone of a camera",
         retained=True,
     ),
+    Topic(
+        "event",
+        "edged/{node}/stream/{stream}/event",
+        message.EventMessage,
+        "something happened before a stream's camera or microphone",
+    ),
+    Topic("rule", "edged/{node}/rule/{rule}", message.RuleState, "whether a rule holds", retained=True),
     Topic(
         "snapshot",
         "edged/{node}/stream/{stream}/snapshot",

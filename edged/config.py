@@ -17,6 +17,7 @@ from edged.contracts.services import SERVICES, service
 from edged.contracts.settings import FOLDER, Seconds, Settings
 from edged.counts.calendar import zone_named
 from edged.credentials import credentials, environment
+from edged.events.event_settings import EventSettings
 from edged.events.settings import MOST_RULES, RuleSettings
 from edged.homeassistant.settings import HomeAssistantSettings
 from edged.http.settings import HttpSettings
@@ -145,6 +146,8 @@ class Config(Settings):
     """Where videos are kept that requests and cameras leave."""
     uploads: UploadSettings = UploadSettings()
     """Recordings and videos that clients send ahead of their requests: `POST /api/uploads`."""
+    events: EventSettings = EventSettings()
+    """What happens before cameras and microphones, as it is kept."""
     time_zone: str | None = None
     """By which days and hours are counted, such as Europe/Berlin; none: the box's."""
     health_every: Seconds = 30.0

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from edged.contracts.errors import NotReady
 from edged.contracts.message import ServiceFacts
 from edged.contracts.services import SERVICES
+from edged.counts.chronicle import Chronicle
 from edged.counts.desk import CountDesk
+from edged.events.desk import EventDesk
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
-from edged.flow.units import Units
+from edged.flow.units import Units, UnitT
 from edged.requests.jobs import JobDesk
 from edged.requests.queue import RequestQueue
 from edged.runtimes.devices import RuntimeSettings
@@ -60,11 +62,25 @@ class Core:
 
     def counts(self) -> CountDesk:
         """What cameras counted. Raises `NotReady` while nobody counts."""
-        if (counts := self.units.get("counts", CountDesk)) is None:
-            raise NotReady(
-                "nothing is counted: " + self.units.states().get("counts", "no stream has `track`")
-            )
-        return counts
+        return self._counting("counts", CountDesk)
+
+    def events(self) -> EventDesk:
+        """What happens before cameras and microphones. Raises `NotReady` likewise."""
+        return self._counting("events", EventDesk)
+
+    def active_rules(self) -> frozenset[str]:
+        """Names of the rules that hold now."""
+        events = self.units.get("events", EventDesk)
+        return frozenset() if events is None else events.rules.active()
+
+    def chronicle(self) -> Chronicle:
+        """Their file. Raises `NotReady` likewise."""
+        return self._counting("chronicle", Chronicle)
+
+    def _counting(self, name: str, kind: type[UnitT]) -> UnitT:
+        if (unit := self.units.get(name, kind)) is None:
+            raise NotReady("nothing is counted: " + self.units.states().get(name, "no stream has `track`"))
+        return unit
 
     def cancel(self, request_id: str) -> None:
         """Nobody waits for this request any more."""
@@ -78,7 +94,8 @@ class Core:
 
     def queues(self) -> dict[str, int]:
         """Items waiting, by queue; of what goes out over MQTT, by what it is."""
-        units = (self.requests(), self.workers(), self.telling.mqtt())
+        events = self.units.get("events", EventDesk)
+        units = (self.requests(), self.workers(), self.telling.mqtt(), events)
         waiting = (unit.queued() for unit in units if unit is not None)
         return {name: number for queues in waiting for name, number in queues.items()}
 

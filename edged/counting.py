@@ -1,52 +1,77 @@
-"""The counts of the configuration: which unit keeps them, and which lines and zones there are."""
+"""The counts and events of the configuration: which units keep them, and what the broker retains of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
-from edged.config import Config, StreamSettings
+from edged.artefacts.store import ArtefactStore
+from edged.config import Config
 from edged.core import Core
-from edged.counts.book import Kind, PlaceKey
 from edged.counts.calendar import Calendar, box_zone, zone_named
+from edged.counts.chronicle import Chronicle
 from edged.counts.desk import CountDesk
+from edged.events.desk import EventDesk, Surroundings
 from edged.flow.units import Wish
+from edged.mqtt.topics import Topics
+from edged.streams.pictures import EventPictures
+from edged.streams.unit import StreamUnit
 
 
 def counts_key(settings: Config) -> tuple[object, ...]:
-    """What the counts are made of; a stream that counts is made anew with them."""
-    return (settings.paths.state, settings.time_zone)
+    """What counts and events are made of; a stream that has some is made anew with them."""
+    return (settings.node, settings.paths.state, settings.time_zone, settings.events)
 
 
-def counts_wish(core: Core, settings: Config) -> dict[str, Wish]:
-    """The unit, where something is counted, or was: what was told of it must be taken back."""
+def counts_wish(core: Core, settings: Config, store: Callable[[], ArtefactStore]) -> dict[str, Wish]:
+    """The units, where something is counted or happens, or did: what was told must be taken back."""
     path = settings.paths.state / "counts" / "counts.db"
-    if not path.exists() and all(stream.tracked is None for stream in settings.streams.values()):
+    wanted = settings.rules or any(stream.tracked for stream in settings.streams.values())
+    if not (wanted or path.exists()):
         return {}
-    return {"counts": Wish(counts_key(settings), partial(_desk, core, settings, path), order=5)}
+    key = counts_key(settings)
+    return {
+        "chronicle": Wish(settings.paths.state, partial(Chronicle, path, core.counters), order=4),
+        "counts": Wish(key, partial(_counts, core, settings), order=5),
+        "events": Wish(key, partial(_events, core, settings, store), order=6),
+    }
 
 
-def forget_places(core: Core, settings: Config) -> None:
-    """Have the broker forget the lines and zones that are gone; all others it retains."""
-    if (counts := core.units.get("counts", CountDesk)) is not None:
-        core.telling.forget_places(counts.keep_only(_places(settings)))
+def forget_retained(core: Core, settings: Config) -> None:
+    """Have the broker forget the topics of lines, zones and rules that are gone."""
+    if (events := core.units.get("events", EventDesk)) is not None:
+        events.rules.keep_only(settings.rules)  # first: one that is gone must not be told again
+    if (chronicle := core.units.get("chronicle", Chronicle)) is not None:
+        core.telling.forget(chronicle.keep_only([*_retained(settings)]))
 
 
-def _places(settings: Config) -> list[PlaceKey]:
-    """All lines and zones of the configuration."""
-    return [
-        PlaceKey(settings.node, name, kind, place)
-        for name, stream in settings.streams.items()
-        for kind, place in _named(stream)
-    ]
+def _retained(settings: Config) -> Iterator[str]:
+    topics = Topics(settings.node)
+    yield from map(topics.rule, settings.rules)
+    for name, stream in settings.streams.items():
+        yield from (topics.place(name, "line", line) for line in stream.lines)
+        yield from (topics.place(name, "zone", zone) for zone in stream.zones)
 
 
-def _named(stream: StreamSettings) -> Iterator[tuple[Kind, str]]:
-    for line in stream.lines:
-        yield "line", line
-    for zone in stream.zones:
-        yield "zone", zone
+def calendar_of(settings: Config) -> Calendar:
+    """By which days and hours are told."""
+    return Calendar(box_zone() if settings.time_zone is None else zone_named(settings.time_zone))
 
 
-def _desk(core: Core, settings: Config, path: Path) -> CountDesk:
-    zone = box_zone() if settings.time_zone is None else zone_named(settings.time_zone)
-    return CountDesk(path, Calendar(zone), core.counters, core.telling.place)
+def _counts(core: Core, settings: Config) -> CountDesk:
+    return CountDesk(core.chronicle(), calendar_of(settings), core.telling.place)
+
+
+def _events(core: Core, settings: Config, store: Callable[[], ArtefactStore]) -> EventDesk:
+    around = Surroundings(
+        counted=core.counts().entry,
+        channel=core.telling.channel,
+        heard=core.telling.heard,
+        snapshot=EventPictures(core.views, store, core.counters).take,
+        record=partial(_recording, core),
+    )
+    return EventDesk(settings.node, settings.events, core.chronicle(), core.counters, around)
+
+
+def _recording(core: Core, stream: str) -> str | None:
+    """The address of a recording of what a stream shows now; none: it is not recorded."""
+    unit = core.units.get(f"stream/{stream}", StreamUnit)
+    return unit.recordings.of_event() if unit is not None and unit.recordings is not None else None

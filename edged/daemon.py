@@ -72,6 +72,7 @@ class Daemon:
         finally:
             self._systemd.tell("STOPPING=1")
             self.core.table.want(())
+            self.wiring.endings.end()
             self.core.units.reconcile({})
 
     def stop(self, *_: object) -> None:

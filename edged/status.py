@@ -26,7 +26,7 @@ def status(core: Core, settings: Config, off: frozenset[str]) -> Status:
         memory_bytes=pss_of(),
         mqtt=MqttStatus(state=units.get("mqtt", "not started yet")),
         services=list(_services(core, settings, units)),
-        streams=list(_streams(settings, core.telling.states(), off)),
+        streams=list(_streams(settings, core.telling.states(), off, core.active_rules())),
         queues=core.queues(),
         units=units,
         counters=core.counters.counts(),
@@ -83,7 +83,7 @@ def _service(
 
 
 def _streams(
-    settings: Config, states: Mapping[str, StreamState], off: frozenset[str]
+    settings: Config, states: Mapping[str, StreamState], off: frozenset[str], active: frozenset[str]
 ) -> Iterator[StreamStatus]:
     for name, stream in settings.streams.items():
         told = states.get(name, UNKNOWN)
@@ -95,6 +95,7 @@ def _streams(
             recordings=told.recordings,
             services=[run.service for run in stream.run],
             lines=list(stream.lines),
+            active=[rule for rule in settings.rules_of(name) if rule in active],
             listens=stream.listens,
             enabled=name not in off,
         )

@@ -1,6 +1,7 @@
 """From the settings of a stream to the unit that runs it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from edged.artefacts.store import ArtefactStore
@@ -8,10 +9,8 @@ from edged.config import StreamSettings
 from edged.contracts.items import Frame
 from edged.contracts.message import StreamState
 from edged.core import Core
-from edged.counts.stream import StreamCounts
 from edged.serving.scheduler import Scheduler
 from edged.streams.camera import CameraSource
-from edged.streams.counting import Counting
 from edged.streams.feed import Feed
 from edged.streams.gates import NO_MOTION, GateSettings
 from edged.streams.hearing import SoundFeed
@@ -21,33 +20,44 @@ from edged.streams.publisher import Outlet
 from edged.streams.recordings import Recordings, StateBoard
 from edged.streams.supervise import Refusal, Supervisor
 from edged.streams.thrift import Openings
-from edged.streams.tracking import Tracking
 from edged.streams.unit import StreamUnit
+from edged.witnessing import Attention
 
 
 def stream_unit(
-    core: Core, node: str, name: str, stream: StreamSettings, workers: Scheduler, *, store: ArtefactStore
+    core: Core,
+    node: str,
+    name: str,
+    stream: StreamSettings,
+    workers: Scheduler,
+    *,
+    store: ArtefactStore,
+    attention: Attention,
 ) -> StreamUnit:
     """A camera, or what is heard of a source, with the services that it feeds; recordings go to the store."""
     core.telling.opening(name)
     if stream.listens:
-        return _microphone(core, node, name, stream, workers)
-    return _camera(core, node, name, stream, workers, store=store)
+        return _microphone(core, node, name, stream, workers, attention=attention)
+    return _camera(core, node, name, stream, workers, store=store, attention=attention)
 
 
 def _camera(
-    core: Core, node: str, name: str, stream: StreamSettings, workers: Scheduler, *, store: ArtefactStore
+    core: Core,
+    node: str,
+    name: str,
+    stream: StreamSettings,
+    workers: Scheduler,
+    *,
+    store: ArtefactStore,
+    attention: Attention,
 ) -> StreamUnit:
-    counts = core.counts().open(name, [*stream.lines], [*stream.zones]) if stream.tracked else None
     board = StateBoard(partial(core.telling.state, name))
     recordings = (
         Recordings(name, stream.record, store, core.counters, board.put_recordings) if stream.record else None
     )
-    sinks, pictures = core.telling.sinks(stream.events()), (core.telling.snapshot,)
-    record = {} if recordings is None else {"record": recordings.of_event}
-    outlet = Outlet(node, name, sinks, core.counters, pictures, core.views.add(name, stream), **record)
-    feed = Feed(outlet, stream.run, core.table, workers, stream.publish, tracking=_tracking(stream, counts))
-
+    outlet = attention.outlet(_outlet(core, node, name, stream, recordings))
+    tracking = attention.tracking(stream)
+    feed = Feed(outlet, stream.run, core.table, workers, stream.publish, tracking=tracking)
     openings = Openings(_gate(stream), workers.phase(), feed.wants, board.put_decodes)
 
     looked_at = stream
@@ -62,9 +72,9 @@ def _camera(
         name,
         source,
         feed.put,
-        board.put if counts is None else partial(_told, board.put, counts),
+        partial(_told, board.put, attention),
         core.counters,
-        gate=lambda: _telling(openings.gate(), feed),
+        gate=lambda: _telling(openings.gate(), feed, attention),
         stall_s=stream.stall_s,
     )
     kept = None
@@ -73,10 +83,17 @@ def _camera(
 
     def stopped() -> None:
         core.views.remove(name)
-        if counts is not None:
-            counts.close()
+        attention.stopped()
 
-    return StreamUnit(feed, supervisor, stopped, recordings, kept)
+    return StreamUnit(feed, supervisor, stopped, recordings, kept, stopping=attention.stopping)
+
+
+def _outlet(
+    core: Core, node: str, name: str, stream: StreamSettings, recordings: Recordings | None
+) -> Outlet:
+    sinks, pictures = core.telling.sinks(stream.events()), (core.telling.snapshot,)
+    outlet = Outlet(node, name, sinks, core.counters, pictures, core.views.add(name, stream))
+    return outlet if recordings is None else replace(outlet, record=recordings.of_event)
 
 
 def _gate(stream: StreamSettings) -> GateSettings:
@@ -85,25 +102,18 @@ def _gate(stream: StreamSettings) -> GateSettings:
     return stream.gate.model_copy(update={"key_frames_only": False}) if counts else stream.gate
 
 
-def _tracking(stream: StreamSettings, counts: StreamCounts | None) -> Tracking | None:
-    if stream.tracked is None or counts is None:
-        return None
-    return Tracking(stream.tracked.service, counts, Counting(stream, counts), stream.wanted())
-
-
-def _told(tell: Callable[[StreamState], None], counts: StreamCounts, state: StreamState) -> None:
-    """How the stream is; who is in its zones is known only while it shows something."""
+def _told(tell: Callable[[StreamState], None], attention: Attention, state: StreamState) -> None:
     tell(state)
-    if state.state != "online":
-        counts.unknown()
+    attention.told(state)
 
 
-def _telling(refusal: Refusal, feed: Feed) -> Refusal:
-    """The same, and the feed knows when nothing moves."""
+def _telling(refusal: Refusal, feed: Feed, attention: Attention) -> Refusal:
+    """The same, and it is known when nothing moves."""
 
     def refused(frame: Frame) -> str | None:
         if (reason := refusal(frame)) == NO_MOTION:
             feed.still(frame)
+            attention.still(frame)
         return reason
 
     return refused
@@ -124,10 +134,12 @@ def _kept(
     )
 
 
-def _microphone(core: Core, node: str, name: str, stream: StreamSettings, workers: Scheduler) -> StreamUnit:
+def _microphone(
+    core: Core, node: str, name: str, stream: StreamSettings, workers: Scheduler, *, attention: Attention
+) -> StreamUnit:
     outlet = Outlet(node, name, core.telling.sinks(stream.events()), core.counters)
     feed = SoundFeed(
-        outlet,
+        attention.outlet(outlet),
         stream.run,
         core.table,
         workers,
@@ -139,9 +151,9 @@ def _microphone(core: Core, node: str, name: str, stream: StreamSettings, worker
         name,
         partial(SoundSource, name, stream, core.counters),
         feed.put,
-        partial(core.telling.state, name),
+        partial(_told, partial(core.telling.state, name), attention),
         core.counters,
         on_end=feed.end,
         stall_s=stream.stall_s,
     )
-    return StreamUnit(feed, supervisor)
+    return StreamUnit(feed, supervisor, attention.stopped, stopping=attention.stopping)

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable
 from functools import partial
 
 from edged.contracts.message import LineCounts, StreamState, ZoneCounts
-from edged.counts.book import PlaceKey
 from edged.flow.clock import iso_utc
 from edged.flow.units import Units
 from edged.homeassistant.announcer import Announcer, Messages
 from edged.http.server import HttpUnit
+from edged.mqtt.publications import Publications
 from edged.mqtt.unit import MqttUnit
 from edged.streams.publisher import Sink
 
@@ -61,11 +61,20 @@ class Telling:
         if (mqtt := self.mqtt()) is not None:
             mqtt.publications.place(stream, kind, place, said)
 
-    def forget_places(self, gone: Iterable[PlaceKey]) -> None:
-        """These lines and zones are gone."""
+    def forget(self, topics: Iterable[str]) -> None:
+        """The broker shall retain nothing on these any more."""
         if (mqtt := self.mqtt()) is not None:
-            for key in gone:
-                mqtt.publications.forget_place(*key)
+            for topic in topics:
+                mqtt.publications.forget(topic)
+
+    def channel(self) -> Publications | None:
+        """The way of events to the broker, while there is one."""
+        return mqtt.publications if (mqtt := self.mqtt()) is not None else None
+
+    def heard(self) -> None:
+        """There are new events in the book."""
+        if (http := self._units.get("http", HttpUnit)) is not None:
+            http.wake_followers()
 
     def to_home(self, messages: Messages) -> None:
         """Home Assistant shall know this."""

@@ -5,12 +5,13 @@ from functools import partial
 
 from edged import __version__
 from edged.announcing import birth, topics_of
+from edged.artefacts.store import ArtefactStore
 from edged.config import Config, StreamSettings
 from edged.contracts.errors import NotReady
 from edged.contracts.verb import Verb
 from edged.control import OFF
 from edged.core import Core
-from edged.counting import counts_key, counts_wish, forget_places
+from edged.counting import counts_key, counts_wish, forget_retained
 from edged.flow.units import Unit, Wish
 from edged.http.server import HttpUnit
 from edged.http.sources import Sources
@@ -32,6 +33,7 @@ from edged.status import status
 from edged.stores import MadeOf, Stores, artefacts_key, uploads_key
 from edged.stream_units import stream_unit
 from edged.streams.unit import OffStream
+from edged.witnessing import Endings, attention_of
 
 
 class Wiring:
@@ -56,10 +58,12 @@ class Wiring:
         self.stores = Stores(core.counters)
         """Of artefacts and uploads."""
         self._settings: Config | None = None
+        self.endings = Endings(switched_off)
 
     def wishes(self, settings: Config) -> dict[str, Wish]:
         """The units that this configuration asks for. A unit is made anew when what stands first changes."""
         self._settings = settings
+        self.endings.goes_on(settings.streams)
         core = self._core
         core.memory.resize(settings.runtime.memory_bytes())
         base = (settings.node, settings.paths, settings.runtime.workers)
@@ -70,7 +74,7 @@ class Wiring:
             "requests": Wish(queue, partial(self._requests, settings), order=20),
             "demand": Wish(base, partial(self._demand, settings), order=11),
             "jobs": Wish(queue, partial(self._jobs, settings), order=25),
-            **(self.stores.wishes(settings) | counts_wish(core, settings)),
+            **(self.stores.wishes(settings) | counts_wish(core, settings, self._artefacts)),
             "frames": Wish(base, workers, order=20),
             "mqtt": Wish((*queue, *broker, settings.homeassistant), partial(self._mqtt, settings), order=30),
         }
@@ -89,7 +93,7 @@ class Wiring:
             wishes[f"service/{name}"] = Wish((*base, wanted), make, order=10)
         off = self._switched_off()
         for name, stream in settings.streams.items():
-            key, tell = (*base, stream, *_beside(settings, stream)), partial(core.telling.state, name)
+            key, tell = (*base, stream, *_beside(settings, name, stream)), partial(core.telling.state, name)
             on = Wish(key, partial(self._stream, settings, name, stream), order=40)
             wishes[f"stream/{name}"] = (
                 Wish(OFF, partial(OffStream, OFF, tell), order=40) if name in off else on
@@ -111,13 +115,17 @@ class Wiring:
             raise NotReady("no configuration is applied yet")
         return self._settings
 
+    def _artefacts(self) -> ArtefactStore:
+        """Where they are kept now."""
+        return self.stores.artefacts(self._now())
+
     def _requests(self, settings: Config) -> Unit:
         core = self._core
         in_work = InWork(settings.paths.state / "in-work")
         return RequestQueue(
             *(core.table, settings.requests, _workers(settings), core.counters, in_work),
             memory=core.memory,
-            store=lambda: self.stores.artefacts(self._settings or settings),
+            store=self._artefacts,
             uploads=lambda id: self.stores.upload(self._settings or settings, id),
         )
 
@@ -131,6 +139,7 @@ class Wiring:
             intake=self._core.intake(),
             jobs=self._core.jobs,
             counts=self._core.counts,
+            events=self._core.events,
             counters=self._core.counters,
             table=self._core.table,
             artefacts=self.stores.artefacts(settings),
@@ -174,7 +183,8 @@ class Wiring:
             raise NotReady("the workers do not run")
         opened = stream.with_sources(partial(resolve_source, catalogue=self.opener(settings).catalogue))
         store = self.stores.artefacts(settings)
-        return stream_unit(self._core, settings.node, name, opened, workers, store=store)
+        attention = attention_of(self._core, settings, name, opened, partial(self.endings.why, name))
+        return stream_unit(self._core, settings.node, name, opened, workers, store=store, attention=attention)
 
 
 def forget_events(core: Core, settings: Config, off: Collection[str]) -> None:
@@ -183,13 +193,14 @@ def forget_events(core: Core, settings: Config, off: Collection[str]) -> None:
     core.telling.keep_only(
         {(name, service) for name, stream in streams.items() for service in stream.events()}
     )
-    forget_places(core, settings)
+    forget_retained(core, settings)
 
 
-def _beside(settings: Config, stream: StreamSettings) -> tuple[object, ...]:
+def _beside(settings: Config, name: str, stream: StreamSettings) -> tuple[object, ...]:
     """What a stream uses beside its own settings."""
     store = artefacts_key(settings) if stream.record else ()
-    return (*store, *(counts_key(settings) if stream.tracked else ()))
+    rules = settings.rules_of(name)
+    return (*store, rules, *(counts_key(settings) if rules or stream.tracked else ()))
 
 
 def _workers(settings: Config) -> int:

@@ -14,6 +14,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "infer",
         "Answer one request: prints the JSON answer; exit 0 on success, 1 on an error answer.",
     ),
+    "replay": (
+        "replay",
+        "Play a clip through the lines, zones and rules of a stream; prints what happens and the counts.",
+    ),
     "pull": (
         "pull",
         "Fetch weights, check their SHA-256, derive the variants for this machine and measure them.",
@@ -51,6 +55,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "ps": (
         "ps",
         "Show the services that the running daemon has in memory, since when, and how often they were asked.",
+    ),
+    "events": (
+        "events",
+        "List what happened before cameras and microphones; it asks the running daemon.",
     ),
     "bench": (
         "bench",

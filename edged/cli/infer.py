@@ -113,7 +113,7 @@ def _answered(
     wanted = wanted.model_copy(update={k: v for k, v in asked.items() if v is not None})
     counters, serving = Counters(), ServiceTable()
     with ExitStack() as held:
-        serving.put(_opened(known.name, wanted, settings, counters))
+        serving.put(opened(known.name, wanted, settings, counters))
         store = partial(_beside, target, held) if known.makes_video else None
         steps = held.enter_context(Steps(serving, readable(settings.requests, items), counters, store=store))
         report = held.enter_context(progress_bars()) if known.is_job else None
@@ -126,7 +126,7 @@ def _answered(
         return _moved(answer, target) if answer.code == 200 and known.makes_video else answer
 
 
-def _opened(name: str, wanted: ServiceSettings, settings: Config, counters: Counters) -> Served:
+def opened(name: str, wanted: ServiceSettings, settings: Config, counters: Counters) -> Served:
     """By the plugins that the models concern; by all of them where these do not do, to tell what there is."""
     words = {name, wanted.model or name, *wanted.uses.values()}
     try:

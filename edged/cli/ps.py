@@ -1,29 +1,26 @@
 """`edged ps`: what a running daemon has in memory."""
 
-import http.client
-from contextlib import closing
 from typing import Any
 
 import orjson
 import typer
 
 from edged import config as configuration
+from edged.cli.daemon_http import asked
 from edged.cli.options import AsJson, ConfigPath
 from edged.cli.terminal import print_json, table
-from edged.contracts.errors import NotReady
-from edged.http.settings import HttpSettings
 
 app = typer.Typer()
 
 PATIENCE_S = 10.0
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a server listens that listens there
 _COLUMNS = ("service", "model", "state", "stays", "memory", "up", "asked", "last")
 
 
 @app.command()
 def ps(as_json: AsJson = False, *, config: ConfigPath) -> None:
     """Show the services that the running daemon has in memory, since when, and how often they were asked."""
-    told = _asked(configuration.load(config).http)
+    with asked(configuration.load(config).http, "/api/status", patience_s=PATIENCE_S) as answer:
+        told: dict[str, Any] = orjson.loads(answer.read())
     services: list[dict[str, Any]] = told["services"]
     here = [facts for facts in services if facts["up_s"] is not None or facts["state"] == "loading"]
     if as_json:
@@ -31,28 +28,6 @@ def ps(as_json: AsJson = False, *, config: ConfigPath) -> None:
         return
     whole = _size(told["memory_bytes"] or None)
     table(f"services in memory; the daemon holds {whole} in all", _COLUMNS, [_row(facts) for facts in here])
-
-
-def _asked(settings: HttpSettings) -> dict[str, Any]:
-    """What `/api/status` says. Raises `NotReady` when nobody tells them."""
-    address = settings.address
-    if address is None:
-        raise NotReady("HTTP is switched off (`http.listen: null`), so the daemon cannot be asked")
-    headers = {}
-    if settings.token is not None:
-        headers["Authorization"] = f"Bearer {settings.token.get_secret_value()}"
-    host = EVERYWHERE.get(address.host, address.host)
-    try:
-        with closing(http.client.HTTPConnection(host, address.port, timeout=PATIENCE_S)) as connection:
-            connection.request("GET", "/api/status", headers=headers)
-            answer = connection.getresponse()
-            body = answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise NotReady(f"no daemon answers at http://{settings.listen}: {error}; is it running?") from error
-    if answer.status != http.client.OK:
-        raise NotReady(f"the daemon at http://{settings.listen} answers {answer.status}")
-    told: dict[str, Any] = orjson.loads(body)
-    return told
 
 
 def _row(facts: dict[str, Any]) -> tuple[str, ...]:

@@ -325,13 +325,15 @@ class Health(_Message):
     uptime_s: float
     """Seconds since the start."""
     counters: dict[str, dict[str, int]]
-    """By name, then by reason or code, since the start."""
+    """By name, then by reason or code, since the start. `counts_failures`: crossings and events that could
+    not be put down at once; `event_failures`: events that were never sent, and other faults of theirs."""
     latency_ms: dict[str, Latency]
     """By stage."""
     queues: dict[str, int]
-    """Items waiting, by queue. Of those for the broker: `mqtt/answers` (none is dropped), `mqtt/results`
-    (health and progress too; `mqtt.max_waiting_results` at most), `mqtt/snapshots` and `mqtt/states` (the
-    newest a topic), `mqtt/unacknowledged` (sent, but not acknowledged); of the last run: `mqtt/leftovers`."""
+    """Items waiting, by queue. `events`: on disk, for the broker. Of those that are in memory for it:
+    `mqtt/answers` and `mqtt/events` (none is dropped), `mqtt/results` (health and progress too;
+    `mqtt.max_waiting_results` at most), `mqtt/snapshots` and `mqtt/states` (the newest a topic),
+    `mqtt/unacknowledged` (sent, but not acknowledged); of the last run: `mqtt/leftovers`."""
     units: dict[str, str]
     """State of every unit: `running`, or why not."""
     durability: str

@@ -1,4 +1,4 @@
-"""The file of counts: its tables, and what becomes of one that cannot be read: set aside, never deleted."""
+"""The file of counts and events: its tables, and what becomes of one that cannot be read: set aside."""
 
 import logging
 import sqlite3
@@ -26,9 +26,29 @@ CREATE TABLE told (
     node TEXT, stream TEXT, kind TEXT, place TEXT, gone REAL, PRIMARY KEY (node, stream, kind, place)
 ) WITHOUT ROWID;
 """
-_STEPS: Mapping[int, tuple[int, str]] = {0: (1, _FIRST)}
+_SECOND = """
+CREATE TABLE topics (topic TEXT PRIMARY KEY, gone REAL) WITHOUT ROWID;
+INSERT INTO topics
+    SELECT 'edged/' || node || '/stream/' || stream || '/' || kind || '/' || place, gone FROM told;
+DROP TABLE told;
+CREATE TABLE sequences (stream TEXT PRIMARY KEY, next INTEGER) WITHOUT ROWID;
+CREATE TABLE events (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT, stream TEXT, seq INTEGER, phase TEXT, kind TEXT,
+    rule TEXT, at REAL, made REAL, body BLOB, total INTEGER, sent INTEGER);
+CREATE INDEX events_of_stream ON events (stream);
+CREATE INDEX events_of_rule ON events (rule) WHERE rule IS NOT NULL;
+CREATE INDEX events_made ON events (made);
+CREATE INDEX events_total ON events (total);
+CREATE INDEX events_unsent ON events (sent) WHERE sent = 0;
+CREATE TABLE going_on (stream TEXT, key TEXT, body BLOB, at REAL, PRIMARY KEY (stream, key));
+CREATE TABLE actions (
+    row INTEGER PRIMARY KEY, action TEXT, event INTEGER, made REAL, due REAL, tries INTEGER, why TEXT);
+CREATE TABLE rules (rule TEXT PRIMARY KEY, active INTEGER, since REAL, acted REAL) WITHOUT ROWID;
+"""
+"""`total`: bytes of this event and all before it; `sent`: 0 not yet, 1 the broker has it, 2 given up."""
+_STEPS: Mapping[int, tuple[int, str]] = {0: (1, _FIRST), 1: (2, _SECOND)}
 """By `user_version`: the next one and what leads there."""
-VERSION = 1
+VERSION = 2
 
 
 class _Newer(Exception):

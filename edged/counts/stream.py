@@ -69,12 +69,15 @@ class StreamCounts:
 
     def crossed(self, crossings: Sequence[Crossing]) -> None:
         """Somebody crossed lines."""
+        self._clerk.crossed(self.stream, self.passages(crossings))
+
+    def passages(self, crossings: Sequence[Crossing]) -> list[Passage]:
+        """Crossings as they are put down."""
         trusted = self._clerk.trusted()
-        passages = [
+        return [
             Passage(one.line, one.direction, one.class_name, one.track, one.at if trusted else None)
             for one in crossings
         ]
-        self._clerk.crossed(self.stream, passages)
 
     def occupied(self, inside: Inside) -> None:
         """Who is in the zones."""

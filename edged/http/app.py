@@ -17,6 +17,7 @@ from edged.contracts.errors import EdgedError
 from edged.http.artefacts import ArtefactDesk
 from edged.http.counts import CountPages
 from edged.http.drawings import DrawingDesk
+from edged.http.events import EventPages
 from edged.http.failures import on_defect, on_edged_error, on_http_exception
 from edged.http.guard import Guard, Keys, Login
 from edged.http.jobs import JobPages
@@ -53,6 +54,7 @@ class App:
         self._writers = ThreadPoolExecutor(THREADS, "http-uploads")
         self._uploads = UploadDesk(sources.uploads, sources.upload_limit, self._writers)
         self._counts = CountPages(sources.counts, self._in_thread)
+        self.events = EventPages(sources.events, sources.counts, self._in_thread)
         self._feed = feed
         self._live = LivePictures(sources.views, self._encoders)
         self._registry = registry(sources.version, sources.counters, sources.status)
@@ -69,6 +71,7 @@ class App:
         self._predict.close()
         self._jobs.close()
         self._feed.close()
+        self.events.close()
         self._live.close()
 
     def release(self) -> None:
@@ -89,6 +92,7 @@ class App:
             Route("/api/login", login.respond, methods=post),
             Route("/api/status", self._status),
             Route("/api/counts", self._counts.respond),
+            _endless("/api/events", self.events.respond),
             _endless("/api/results", self._feed.respond),
             _endless("/api/streams/{stream}/live", self._live.live),
             Route("/api/streams/{stream}/snapshot", self._live.snapshot),

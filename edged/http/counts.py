@@ -4,7 +4,7 @@ import csv
 import io
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field
 from starlette.requests import Request
@@ -15,6 +15,8 @@ from edged.contracts.errors import BadRequest
 from edged.counts.calendar import Calendar
 from edged.counts.desk import CountDesk
 from edged.counts.history import Asked, History
+
+Default = TypeVar("Default", float, None)
 
 _CSV = "text/csv"
 _KNOWN = frozenset(("stream", "line", "from", "to", "format"))
@@ -96,14 +98,15 @@ def _wants_csv(request: Request) -> bool:
 
 def _asked(request: Request, calendar: Calendar) -> Asked:
     query, now = request.query_params, time.time()
-    begin = _moment(query.get("from"), "from", calendar, calendar.day(now)[0])
-    end = _moment(query.get("to"), "to", calendar, max(now, begin))
+    begin = moment(query.get("from"), "from", calendar, calendar.day(now)[0])
+    end = moment(query.get("to"), "to", calendar, max(now, begin))
     if end < begin:
         raise BadRequest("`to` lies before `from`")
     return Asked(begin, end, query.get("stream") or None, query.get("line") or None)
 
 
-def _moment(text: str | None, name: str, calendar: Calendar, default: float) -> float:
+def moment(text: str | None, name: str, calendar: Calendar, default: Default) -> float | Default:
+    """What a parameter says, seconds since the epoch. Raises `BadRequest`."""
     try:
         return calendar.seconds(text) if text else default
     except (ValueError, OverflowError) as error:

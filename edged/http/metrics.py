@@ -28,6 +28,7 @@ _LABELS: Mapping[str, tuple[str, str]] = {
     "results_suppressed": ("stream", "reason"),
     "snapshots_dropped": ("stream", "reason"),
     "recordings": ("stream", "reason"),
+    "events": ("stream", "event"),
     "reconnects": ("stream", "state"),
     "inference_failed": ("model", "reason"),
 }

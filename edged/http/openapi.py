@@ -11,6 +11,7 @@ from edged.contracts.service import Service
 from edged.contracts.services import SERVICES
 from edged.http.counts import CountsAnswer
 from edged.http.drawings import DrawnAnswer
+from edged.http.events import EventsAnswer
 from edged.http.jobs import JobAnswer
 from edged.http.status import Status
 from edged.http.uploads import UploadAnswer
@@ -87,6 +88,7 @@ def _schemas(served: list[Service]) -> dict[str, Mapping[str, Any]]:
         JobAnswer,
         UploadAnswer,
         CountsAnswer,
+        EventsAnswer,
     )
     schemas: dict[str, Mapping[str, Any]] = {kind.__name__: kind.model_json_schema() for kind in kinds}
     for service in served:
@@ -266,6 +268,7 @@ def _streams() -> dict[str, Any]:
     binary, named = {"type": "string", "format": "binary"}, [_parameter("stream")]
     return {
         "/api/counts": _counts(),
+        "/api/events": _events(),
         "/api/results": _gets(
             "results",
             "stream messages as server-sent events named `result`",
@@ -291,20 +294,36 @@ def _counts() -> dict[str, Any]:
         "to": "likewise, not included; now, unless said",
         "format": "`csv` or `json`; else as `Accept` says",
     }
-    asked = [
-        {"name": name, "in": "query", "description": what, "schema": {"type": "string"}}
-        for name, what in said.items()
-    ]
     path = _gets(
         "counts",
         "who crossed the lines of cameras, by class and local hour",
         "application/json",
         reference("CountsAnswer"),
         *("400", "404", "413", "503"),
-        parameters=asked,
+        parameters=_queries(said),
     )
     path["get"]["responses"]["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
     return path
+
+
+def _events() -> dict[str, Any]:
+    said = {
+        **{name: f"name of a {name}; all, unless said" for name in ("stream", "rule")},
+        "event": "`line`, `zone` or `rule`; all, unless said",
+        **{"from": "ISO 8601, as of /api/counts; all, unless said", "to": "likewise, not included"},
+        **{"after": "those with a greater `number`", "before": "those with a smaller one"},
+        "limit": "the newest so many, at most 1000; 100, unless said",
+    }
+    what, schema = "events of cameras and microphones", reference("EventsAnswer")
+    path = _gets("events", what, "application/json", schema, "400", "503", parameters=_queries(said))
+    events = {"type": "string", "description": "those that come, named `event`, the `number` as their id"}
+    path["get"]["responses"]["200"]["content"]["text/event-stream"] = {"schema": events}
+    return path
+
+
+def _queries(said: Mapping[str, str]) -> list[dict[str, Any]]:
+    text = {"type": "string"}
+    return [{"name": name, "in": "query", "description": it, "schema": text} for name, it in said.items()]
 
 
 def _kserve() -> dict[str, Any]:

@@ -74,6 +74,10 @@ class HttpUnit:
         """A stream message, encoded; never blocks."""
         self._feed.publish(stream, service, body)
 
+    def wake_followers(self) -> None:
+        """There are new events; never blocks."""
+        self._app.events.wake()
+
     def _run(self) -> None:
         asyncio.run(self._server.serve(sockets=self._sockets))
         self._app.release()

@@ -7,6 +7,7 @@ from edged.artefacts.store import ArtefactStore
 from edged.contracts.errors import NotReady
 from edged.contracts.request import Intake
 from edged.counts.desk import CountDesk
+from edged.events.desk import EventDesk
 from edged.flow.counters import Counters
 from edged.http.live import Views
 from edged.http.status import Status
@@ -23,6 +24,11 @@ def _nothing_idle(model: str) -> Outline | None:
 
 def _nothing_counted() -> CountDesk:
     """Where no camera counts."""
+    raise NotReady("nothing is counted")
+
+
+def _nothing_happens() -> EventDesk:
+    """Likewise."""
     raise NotReady("nothing is counted")
 
 
@@ -52,5 +58,7 @@ class Sources:
     """How everything is; may take milliseconds."""
     counts: Callable[[], CountDesk] = _nothing_counted
     """What cameras counted. Raises `NotReady` while nobody counts."""
+    events: Callable[[], EventDesk] = _nothing_happens
+    """What happened. Raises `NotReady` likewise."""
     idle: Callable[[str], Outline | None] = _nothing_idle
     """A model that loads when it is asked for, by its id; may take a second. Raises as `described`."""

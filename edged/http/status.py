@@ -72,6 +72,8 @@ class StreamStatus(_Part):
     """Names of the services that it feeds."""
     lines: list[str] = Field(default_factory=list)
     """Names of its lines, at which who crosses is counted: `GET /api/counts`."""
+    active: list[str] = Field(default_factory=list)
+    """Names of the rules over it that hold now."""
     listens: bool
     """Whether they listen: then it has no picture."""
     enabled: bool

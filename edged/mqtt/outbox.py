@@ -5,7 +5,7 @@ sends later all the same.
 """
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -15,16 +15,20 @@ from edged.mqtt.retained import Retained
 
 SUSPECT = 2
 """A message is suspected when so many connections died while it was on its way."""
+_KEPT = ("answer", "event")
+"""Policies under which nothing is lost."""
 HELD_BYTES = 64_000_000
 """Bodies of waiting answers that stay in memory; the others are read from the journal at their turn."""
 
 
 class _Answers:
-    """All that wait, and the bytes of them that are in memory."""
+    """All that wait, events too, and the bytes of them that are in memory."""
 
     def __init__(self) -> None:
         self._waiting: deque[Outgoing] = deque()
         self._held = 0
+        self.number = Counter[str]()
+        """By policy."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -32,21 +36,25 @@ class _Answers:
     def append(self, message: Outgoing, on_disk: bool) -> None:
         if on_disk and self._held > HELD_BYTES:
             message = replace(message, body=None, answer=None)
-        self._held += len(message.body or b"")
         self._waiting.append(message)
+        self._count(message, 1)
 
     def appendleft(self, message: Outgoing) -> None:
         self._waiting.appendleft(message)
-        self._held += len(message.body or b"")
+        self._count(message, 1)
 
     def popleft(self) -> Outgoing:
         message = self._waiting.popleft()
-        self._held -= len(message.body or b"")
+        self._count(message, -1)
         return message
+
+    def _count(self, message: Outgoing, sign: int) -> None:
+        self._held += sign * len(message.body or b"")
+        self.number[message.policy] += sign
 
 
 class Outbox:
-    """Policies: `state` and `latest` keep the newest a topic, `ring` drops the oldest, `answer` keeps all.
+    """Policies: `state` and `latest` keep the newest a topic, `ring` drops the oldest, the others keep all.
 
     Safe from all threads; no method blocks.
     """
@@ -106,7 +114,7 @@ class Outbox:
                 self._into_ring(Outgoing(topic, b"", "ring", 1, retain=True))
 
     def answer(self, message: Outgoing, on_disk: bool) -> None:
-        """An answer; one that is `on_disk` need not stay in memory."""
+        """An answer, or an event; an answer that is `on_disk` need not stay in memory."""
         with self.changed:
             self._answers.append(message, on_disk)
             self.changed.notify()
@@ -114,8 +122,7 @@ class Outbox:
     def take(self, nothing_flies: bool) -> list[Outgoing]:
         """One message of each kind, so that none starves the others; none when nothing waits.
 
-        Suspects come alone and when nothing else is on its way, after the states: if the connection dies on
-        one, it is known which.
+        Suspects come alone, after the states: if the connection dies on one, it is known which.
         """
         batch: list[Outgoing] = []
         with self.changed:
@@ -124,7 +131,8 @@ class Outbox:
             for newest in (self._states, self._pictures):
                 if newest:
                     batch.append(newest.pop(next(iter(newest))))
-            batch += [queue.popleft() for queue in (self._answers, self._ring) if queue]
+            if not self._suspects:  # else it would overtake them
+                batch += [queue.popleft() for queue in (self._answers, self._ring) if queue]
         return batch
 
     def again(self) -> None:
@@ -141,8 +149,8 @@ class Outbox:
         with self.changed:
             for message in reversed(list(messages)):
                 self._retained.note(message)
-                if message.policy == "answer":
-                    self._counters.count("mqtt_published", "answer sent again")
+                if message.policy in _KEPT:
+                    self._counters.count("mqtt_published", f"{message.policy} sent again")
                 if message.qos == 0:
                     self._counters.count("mqtt_dropped", "the connection broke")
                 elif message.policy == "state":  # sent again anyway
@@ -150,7 +158,7 @@ class Outbox:
                 elif message.deaths >= SUSPECT:
                     self._suspects.appendleft(message)
                 else:
-                    (self._answers if message.policy == "answer" else self._ring).appendleft(message)
+                    (self._answers if message.policy in _KEPT else self._ring).appendleft(message)
 
     def try_alone(self, message: Outgoing) -> None:
         """What connections may have died on, in the place of QoS 0: acknowledged, and one a topic."""
@@ -167,10 +175,11 @@ class Outbox:
 
     def waiting(self) -> dict[str, int]:
         """Messages that wait, by what they are."""
-        suspected = sum(message.policy == "answer" for message in tuple(self._suspects))
+        number = self._answers.number + Counter(message.policy for message in tuple(self._suspects))
         return {
-            "answers": len(self._answers) + suspected,
-            "results": len(self._ring) + len(self._suspects) - suspected,
+            "answers": number.pop("answer", 0),
+            "events": number.pop("event", 0),
+            "results": len(self._ring) + number.total(),
             "snapshots": len(self._pictures),
             "states": len(self._states),
         }

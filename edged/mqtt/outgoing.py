@@ -18,7 +18,7 @@ class Outgoing:
     topic: str
     body: bytes | None
     """None: still in the journal."""
-    policy: Literal["state", "latest", "ring", "answer"] = "ring"
+    policy: Literal["state", "latest", "ring", "answer", "event"] = "ring"
     """What may be lost of it: the method of `Outbox` that took it."""
     qos: int = 0
     """0: lost with the connection, never doubled; 1: sent again until the broker has it."""
@@ -33,6 +33,8 @@ class Outgoing:
     arrived: Callable[[object], bool] | None = None
     """Called when the broker has it, with the connection that it went by. True: what it answers does not
     come again."""
+    settled: Callable[[], None] | None = None
+    """Called when the broker has it, or will never get it."""
     content_type: str = ""
     """Of a body that is not JSON, for MQTT 5."""
     facts: tuple[tuple[str, str], ...] = ()

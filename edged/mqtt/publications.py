@@ -1,10 +1,13 @@
 """What a node publishes of itself and its streams: on which topic, in which form."""
 
+from collections.abc import Callable
+
 import orjson
 from pydantic import BaseModel
 
-from edged.contracts.message import Health, Info, LineCounts, StreamState, ZoneCounts
+from edged.contracts.message import Health, Info, LineCounts, RuleState, StreamState, ZoneCounts
 from edged.mqtt.outbox import Outbox
+from edged.mqtt.outgoing import Outgoing
 from edged.mqtt.topics import Topics
 
 
@@ -40,9 +43,18 @@ class Publications:
         """Retained: what is counted at a line or in a zone."""
         self._outbox.state(self._topics.place(stream, kind, place), _encoded(said))
 
-    def forget_place(self, node: str, stream: str, kind: str, place: str) -> None:
-        """There is no such line or zone any more, whoever told of it under the node's name then."""
-        self._outbox.forget(Topics(node).place(stream, kind, place), anyway=True)
+    def event(self, stream: str, body: bytes, settled: Callable[[], None]) -> None:
+        """Something that happened, encoded; `settled`: the broker has it, or will never take it."""
+        message = Outgoing(self._topics.event(stream), body, "event", 1, settled=settled)
+        self._outbox.answer(message, on_disk=False)
+
+    def rule(self, rule: str, state: RuleState) -> None:
+        """Retained: whether a rule holds."""
+        self._outbox.state(self._topics.rule(rule), _encoded(state))
+
+    def forget(self, topic: str) -> None:
+        """The broker shall retain nothing here any more, whichever run of ours told it so."""
+        self._outbox.forget(topic, anyway=True)
 
     def retained(self, topic: str, body: bytes) -> None:
         """Retained, each of them in its order, though a newer one comes; empty: take back what was."""

@@ -100,6 +100,8 @@ class _Rows:
 
     def done(self, message: Outgoing, *, over: bool = False) -> None:
         """It has arrived, or never will; `over`: nor does what it answers come again."""
+        if message.settled is not None:
+            message.settled()
         if message.row is not None:
             (self._over if over else self._done).append(message.row)
 

@@ -27,7 +27,7 @@ MAX_ID = 600
 
 RESERVED = frozenset(("event", "line", "zone", "rule"))
 """Stand for what happens before cameras: no stream, and no service, may be called so."""
-_TAKEN = frozenset(("availability", "info", "health", "request", "progress", "stream", "control"))
+_TAKEN = frozenset(("availability", "info", "health", "request", "progress", "stream", "control", "rule"))
 """What stands below a node and is not for answers."""
 
 

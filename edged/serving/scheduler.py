@@ -88,6 +88,12 @@ class Scheduler:
             if lane is not None:
                 self._changed.wait_for(lambda: lane.active == 0, timeout=10)
 
+    def work_off(self) -> None:
+        """Do all that waits, in the caller's thread: of one that is never started, as there is no hurry."""
+        for lane in list(self._lanes.values()):
+            while (item := lane.mailbox.take()) is not None:
+                lane.work(item)
+
     def queued(self) -> dict[str, int]:
         """Items waiting, by lane."""
         with self._changed:

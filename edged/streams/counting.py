@@ -1,18 +1,36 @@
-"""From the tracks of a camera to its counts: who crossed its lines, and who is in its zones."""
+"""From the tracks of a camera to what is known of its lines and zones: who crossed, and who is where."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from edged.contracts.items import Frame
-from edged.counts.stream import StreamCounts
-from edged.ops.movements import Crossing, Movements
+from edged.events.look import Moved
+from edged.ops.movements import Movement, Movements
 from edged.ops.tracks import SIGHTINGS, Step
 from edged.streams.places import PlacesSettings, movements_in
+
+
+class Census(Protocol):
+    """Who wants to know who is in the zones, and that somebody looks."""
+
+    def looked(self, at: float) -> None:
+        """A frame that was captured then was looked at, or nothing moved in it."""
+
+    def occupied(self, inside: Mapping[str, Sequence[tuple[str, float]]]) -> None:
+        """By zone, of everyone who is in it: class, and since when."""
+
+    def unknown(self) -> None:
+        """Nobody knows who is in the zones."""
 
 
 class Counting:
     """Of one camera; `see` is called by one thread at a time."""
 
-    def __init__(self, places: PlacesSettings, counts: StreamCounts) -> None:
+    def __init__(self, places: PlacesSettings, census: Census, moved: Callable[[float, Moved], None]) -> None:
+        """`moved` is called with the `captured_at` of each frame, and with what its objects did."""
         self._places = places
-        self._counts = counts
+        self._census = census
+        self._tell = moved
         self._movements: Movements | None = None
         self._looks = 0
         """Since everything began anew."""
@@ -24,16 +42,21 @@ class Counting:
             self._looks = 0
         self._looks += 1
         alive, ended = step.tracks.alive, () if step.is_cut else step.ended
-        moved = self._movements.step(alive, ended, frame.captured_at)
-        if crossings := [one for one in moved if isinstance(one, Crossing)]:
-            self._counts.crossed(crossings)
-        self._counts.looked(frame.captured_at)
-        if self._looks < SIGHTINGS:  # nobody has an id yet
-            self._counts.unknown()
+        movements = self._movements.step(alive, ended, frame.captured_at)
+        moved = self._moved(self._movements, movements, step)
+        self._tell(frame.captured_at, moved)
+        self._census.looked(frame.captured_at)
+        if moved.inside is None:
+            self._census.unknown()
         else:
-            zones = {zone: self._movements.inside(zone) for zone in self._places.zones}
-            self._counts.occupied({zone: sorted(inside.values()) for zone, inside in zones.items()})
+            self._census.occupied({zone: sorted(who.values()) for zone, who in moved.inside.items()})
 
     def still(self, at: float) -> None:
         """Nothing moved in a frame that was captured then: who was there is there."""
-        self._counts.looked(at)
+        self._census.looked(at)
+
+    def _moved(self, known: Movements, movements: Sequence[Movement], step: Step) -> Moved:
+        if self._looks < SIGHTINGS:  # nobody has an id yet
+            return Moved(movements)
+        present = {track.id: track.class_name for track in step.tracks.alive if track.id}
+        return Moved(movements, {zone: known.inside(zone) for zone in self._places.zones}, present)

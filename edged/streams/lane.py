@@ -118,7 +118,8 @@ class Lane(ABC, Generic[ItemT]):
         """The result of one item; none: there is nothing to tell yet. Raises as `Instance.infer`."""
 
     def tell(self, outcome: Outcome) -> None:
-        """To whom the rule lets it."""
+        """To the rules of events, and to whom the one of publishing lets it."""
+        self._to.notice(outcome)
         self._publisher.offer(outcome)
 
     def dropped(self, reason: str) -> None:

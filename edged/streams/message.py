@@ -57,7 +57,11 @@ def _facts(item: Frame | LiveClip) -> dict[str, Any]:
     return {"frame": {"width": item.width, "height": item.height, "seq": item.seq}}
 
 
+def taken_at(item: Frame | LiveClip) -> float:
+    """Seconds since the epoch at which it was captured, a clip wholly."""
+    return item.captured_at + (item.clip.seconds if isinstance(item, LiveClip) else 0.0)
+
+
 def age(item: Frame | LiveClip) -> float:
-    """Seconds since it was captured, a clip wholly."""
-    captured_at = item.captured_at + (item.clip.seconds if isinstance(item, LiveClip) else 0.0)
-    return time.time() - captured_at
+    """Seconds since then."""
+    return time.time() - taken_at(item)

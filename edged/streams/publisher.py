@@ -27,6 +27,10 @@ def _records_nothing() -> None:
     """No recording."""
 
 
+def _nobody_wants(outcome: Outcome) -> None:
+    """No rule is about it."""
+
+
 TAKEN_BACK = ("",)
 """The state when somebody was heard to say something, and in the end had said nothing."""
 
@@ -43,6 +47,8 @@ class Outlet:
     view: LiveView = field(default_factory=LiveView)
     record: Callable[[], str | None] = _records_nothing
     """Records what happens now, and gives the address of the file; none: nothing is recorded."""
+    notice: Callable[[Outcome], None] = _nobody_wants
+    """Called with each outcome, whether it is published or not."""
 
 
 class Publisher:

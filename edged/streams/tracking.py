@@ -77,8 +77,11 @@ class Follower:
         """In a frame taken at that time nothing moved: it was not looked at, and who was there is there."""
         self._still_at = at
 
-    def step(self, frame: Frame, found: Detections, sure: float) -> Step:
-        """The next frame in which a model has found this. `sure`: as of `ops.tracks.follow`."""
+    def step(self, frame: Frame, found: Detections, sure: float) -> Step | None:
+        """The next frame in which a model has found this; none: it comes twice, or after a later one, and
+        tells nothing. `sure`: as of `ops.tracks.follow`."""
+        if self._last is not None and _is_late(self._last, frame):
+            return None
         last, self._last = self._last, frame
         is_other = last is None or _is_other(last, frame)
         if is_other:
@@ -91,6 +94,11 @@ class Follower:
         step = follow(self.tracks, Seen(boxes, scores, found.class_names), frame.captured_at, sure)
         self.tracks = step.tracks
         return replace(step, is_cut=step.is_cut or is_other)
+
+
+def _is_late(last: Frame, frame: Frame) -> bool:
+    """Whether it is no later than the last one, and of the same opening of the source."""
+    return frame.seq <= last.seq and 0 <= last.captured_at - frame.captured_at <= LOST_S
 
 
 def _is_other(last: Frame, frame: Frame) -> bool:
@@ -130,10 +138,11 @@ class TrackedLane(FrameLane):
         sure: float = getattr(options, "score_threshold")  # noqa: B009 - of all services with boxes
         all_of_it = options.model_copy(update={"score_threshold": min(LOW, sure)})
         found: Any = super().infer(item, served, all_of_it, run, priority)
-        step = self._follower.step(item, found, sure)
-        self._tracking.onlooker.see(item, step)
         rows = np.flatnonzero(found.scores >= sure)
-        self._ids = [step.ids[row] for row in rows.tolist()]
+        step = self._follower.step(item, found, sure)
+        if step is not None:
+            self._tracking.onlooker.see(item, step)
+        self._ids = [None if step is None else step.ids[row] for row in rows.tolist()]
         return found.chosen(rows)
 
     def _options_for(self, served: Served) -> Options:

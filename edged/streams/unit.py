@@ -29,14 +29,17 @@ class StreamUnit:
         stopped: Callable[[], None] = nothing,
         recordings: Recordings | None = None,
         kept: Supervisor | None = None,
+        *,
+        stopping: Callable[[], None] = nothing,
     ) -> None:
-        """`stopped` is called when all of it has ended; `kept`: of the source that is only recorded, where
-        the services look at another one."""
+        """`stopping` is called before anything of it ends, and `stopped` when all has; `kept`: of the source
+        that is only recorded, where the services look at another one."""
         self.recordings = recordings
         """None: this stream is not recorded."""
         self._feed = feed
         self._supervisors = [supervisor] if kept is None else [supervisor, kept]
         self._stopped = stopped
+        self._stopping = stopping
 
     def start(self) -> None:
         """Lanes first: a frame must find them."""
@@ -46,6 +49,7 @@ class StreamUnit:
 
     def stop(self) -> None:
         """The source first, then what is still in the lanes."""
+        self._stopping()
         for supervisor in self._supervisors:
             supervisor.stop()
         self._feed.stop()

@@ -108,11 +108,12 @@ def test_whatever_takes_a_configuration_takes_c_for_it():
     given = {
         name: option.opts for name in COMMANDS for option in command(name).params if option.name == "config"
     }
-    looking = {"check", "models", "classes", "services", "service", "gallery"}
+    looking = {"check", "models", "classes", "services", "service", "gallery", "events"}
     doing = {
         "run",
         "ps",
         "infer",
+        "replay",
         "pull",
         "quantize",
         "tune",

@@ -10,8 +10,9 @@ from contextlib import closing
 
 import pytest
 
-from edged.counts.book import CountBook, Passage, PlaceKey
-from edged.counts.layout import VERSION
+from edged.counts.book import CountBook, Passage
+from edged.counts.chronicle import Chronicle, Entry
+from edged.counts.layout import _FIRST, VERSION, open_counts
 from edged.flow.counters import Counters
 
 NOW = 1_795_422_600.0
@@ -19,11 +20,14 @@ KILLED = """
 import sys
 from pathlib import Path
 from edged.counts.book import CountBook, Passage
+from edged.counts.chronicle import Entry, Chronicle
 from edged.flow.counters import Counters
-book = CountBook(Path(sys.argv[1]), Counters())
+chronicle = Chronicle(Path(sys.argv[1]), Counters())
+def counted(passage):
+    return Entry(lambda db: CountBook(db).count("door", [passage]), lambda: None)
 for n in range(10**9):
     both = Passage("a", "in", "cat", n, 1e9 + n), Passage("b", "out", "dog", n, 1e9 + n)
-    book.count([("door", one) for one in both])
+    chronicle.put(*map(counted, both))
     print(n, flush=True)
 """
 
@@ -35,20 +39,18 @@ def path(tmp_path):
 
 @pytest.fixture
 def book(path):
-    with closing(CountBook(path, Counters())) as opened:
-        yield opened
+    with closing(open_counts(path, Counters())) as opened:
+        yield CountBook(opened)
 
 
 def passage(direction="in", at=NOW, line="a", kind="person"):
-    return "door", Passage(line, direction, kind, 1, at)
+    return Passage(line, direction, kind, 1, at)
 
 
 def test_totals_and_times(book):
     book.begin("door", ["a", "b"], NOW - 5)
-    assert (
-        book.count([passage(), passage("out"), passage(at=NOW + 60), passage(kind="cat"), passage(line="b")])
-        == 5
-    )
+    five = passage(), passage("out"), passage(at=NOW + 60), passage(kind="cat"), passage(line="b")
+    book.count("door", five)
     assert book.standing("door", "a").by_class == {"person": {"in": 2, "out": 1}, "cat": {"in": 1, "out": 0}}
     assert book.standing("door", "a").since == NOW - 5
     assert book.within("door", "a", (NOW, NOW + 60)) == {"in": 2, "out": 1}
@@ -57,7 +59,7 @@ def test_totals_and_times(book):
 
 def test_without_a_clock_only_totals_are_counted(book):
     book.begin("door", ["a"], None)
-    book.count([passage(at=None)])
+    book.count("door", [passage(at=None)])
     assert book.standing("door", "a").by_class == {"person": {"in": 1, "out": 0}}
     assert book.within("door", "a", (0, 1e12)) == {"in": 0, "out": 0}
     book.begin("door", ["a"], NOW)
@@ -100,19 +102,58 @@ def test_marks_never_sink(book):
     assert (book.highest("door"), book.highest("yard")) == (1000, 0)
 
 
-def test_what_is_gone_is_named_until_it_is_old(book):
-    a, b = PlaceKey("box", "door", "line", "a"), PlaceKey("box", "door", "zone", "b")
-    assert book.told([a, b], NOW) == []
-    assert book.told([a], NOW) == [b]
-    assert book.told([a], NOW + 86400) == [b], "the broker may have been away"
-    assert book.told([a, b], NOW) == []
-    book.told([a], NOW)
-    assert book.told([a], NOW + 31 * 86400) == []
+def test_what_is_gone_is_named_until_it_is_old(path, monkeypatch):
+    chronicle, now = Chronicle(path, Counters()), [NOW]
+    monkeypatch.setattr("edged.counts.chronicle.time.time", lambda: now[0])
+    assert chronicle.keep_only(["a", "b"]) == []
+    assert chronicle.keep_only(["a"]) == ["b"]
+    now[0] += 86400
+    assert chronicle.keep_only(["a"]) == ["b"], "the broker may have been away"
+    assert chronicle.keep_only(["a", "b"]) == []
+    chronicle.keep_only(["a"])
+    now[0] += 31 * 86400
+    assert chronicle.keep_only(["a"]) == []
+    chronicle.stop()
+
+
+def test_what_cannot_be_written_as_a_whole_is_not_written(path):
+    chronicle, written = Chronicle(path, Counters()), []
+
+    def fails(db):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    counts = Entry(lambda db: CountBook(db).count("door", [passage()]), lambda: written.append("counts"))
+    chronicle.put(counts, Entry(fails, lambda: None))
+    assert chronicle.do(lambda db: CountBook(db).standing("door", "a")).by_class == {}
+    assert written == []
+    assert "disk is full" in chronicle.state(), "it can be read, and not written"
+    chronicle.stop()
+
+
+def test_layout_1_is_taken_over(path):
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(_FIRST + "PRAGMA user_version = 1;")
+        db.execute("INSERT INTO lines VALUES ('door', 'a', 5.0)")
+        db.execute("INSERT INTO totals VALUES ('door', 'a', 'person', 'in', 7)")
+        db.execute("INSERT INTO told VALUES ('box', 'door', 'line', 'a', NULL)")
+        db.execute("INSERT INTO told VALUES ('old', 'door', 'zone', 'b', ?)", (time.time() - 86400,))
+        db.commit()
+    chronicle = Chronicle(path, counters := Counters())
+    standing = chronicle.do(lambda db: CountBook(db).standing("door", "a"))
+    assert (standing.since, standing.by_class) == (5.0, {"person": {"in": 7, "out": 0}})
+    assert set(chronicle.keep_only(["new"])) == {
+        "edged/box/stream/door/line/a",
+        "edged/old/stream/door/zone/b",
+    }
+    chronicle.stop()
+    assert counters.counts() == {}
+    assert not list(path.parent.glob("unread-*"))
 
 
 def test_old_crossings_are_forgotten_and_totals_stay(book):
     book.begin("door", ["a"], NOW)
-    book.count([passage(), passage(at=NOW + 401 * 86400)])
+    book.count("door", [passage(), passage(at=NOW + 401 * 86400)])
     book.tidy(NOW + 401 * 86400)
     assert book.within("door", "a", (0, 1e12)) == {"in": 1, "out": 0}
     assert book.standing("door", "a").by_class["person"]["in"] == 2
@@ -120,16 +161,16 @@ def test_old_crossings_are_forgotten_and_totals_stay(book):
 
 @pytest.mark.parametrize("how", ["no database", "newer"])
 def test_what_cannot_be_read_is_set_aside(path, how):
-    with closing(CountBook(path, Counters())) as book:
-        book.count([passage()])
+    with closing(open_counts(path, Counters())) as db:
+        CountBook(db).count("door", [passage()])
     if how == "newer":
         with closing(sqlite3.connect(path)) as db:
             db.execute(f"PRAGMA user_version = {VERSION + 1}")
     else:
         path.write_bytes(b"garbage" * 1000)
     counters = Counters()
-    with closing(CountBook(path, counters)) as book:
-        assert book.standing("door", "a").by_class == {}
+    with closing(open_counts(path, counters)) as db:
+        assert CountBook(db).standing("door", "a").by_class == {}
     assert len(list(path.parent.glob("unread-*/counts.db"))) == 1
     assert counters.counts()["counts_failures"] == {"set aside": 1}
 
@@ -140,7 +181,7 @@ def test_only_we_may_read_it(path, book):
 
 
 def test_the_day_of_a_busy_line_is_told_quickly(book):
-    book.count([passage(at=NOW + n / 10) for n in range(20_000)])
+    book.count("door", [passage(at=NOW + n / 10) for n in range(20_000)])
     began = time.perf_counter()
     assert book.within("door", "a", (NOW, NOW + 86400))["in"] == 20_000
     assert time.perf_counter() - began < 0.5

@@ -1,45 +1,23 @@
-"""What cameras count, with a real daemon and broker: a square walks over a line, and the daemon is killed."""
+"""What cameras count, and events of it, with a real daemon and broker: a square walks, both are killed."""
 
+import contextlib
 import itertools
 import json
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from contextlib import contextmanager
-from fractions import Fraction
 
-import av
-import numpy as np
 import pytest
 
-from edged.contracts.message import LineCounts, StreamMessage, ZoneCounts
+from edged.contracts.message import EventMessage, LineCounts, StreamMessage, ZoneCounts
 from tests.broker import free_port, until
 from tests.e2e.box import EDGED, Client, running
-from tests.serving import lair
+from tests.mqtt.conftest import Proxy
+from tests.square import SYNCED, settle, write_walk
 
-SQUARE = """
-import numpy as np
-from edged import Detections, Model, PixelFormat, hookimpl
-
-class Square(Model):
-    "Finds what is white."
-    def infer(self, item, options, tools, run):
-        rows, columns = np.nonzero(item.pixels(PixelFormat()).min(axis=2) > 128)
-        boxes = [(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)] if len(rows) > 50 else []
-        n = len(boxes)
-        boxes = np.array(boxes, float).reshape(-1, 4)
-        return Detections(boxes, np.full(n, 0.9), np.zeros(n, int), ["person"])
-
-@hookimpl
-def register_models(register):
-    register(Square, "card.yaml")
-"""
-SYNCED = """
-from edged.flow import clock
-from edged.cli import main
-clock.state = lambda: "synced"  # whoever runs this test may have a clock that nobody set
-main()
-"""
 CONFIG = """
 node: box
 paths: {{models: {0}/models, state: {0}/state, plugins: [{0}/plugins]}}
@@ -57,40 +35,24 @@ streams:
 """
 PLACES = """lines: {middle: {from: [0.1, 0.5], to: [0.9, 0.5]}, aside: {from: [0.0, 0.9], to: [0.1, 0.9]}}
     zones: {whole: {polygon: [[0, 0], [1, 0], [1, 1], [0, 1]]}}"""
+LADDER = "lines: {{{}}}".format(
+    ", ".join(f"at{y}: {{from: [0.1, 0.{y}], to: [0.9, 0.{y}]}}" for y in (30, 40, 50, 60))
+)
+"""Four lines, one below the other."""
+EVENTS = "edged/box/stream/door/event"
 LINE, ASIDE, ZONE = (f"edged/box/stream/door/{at}" for at in ("line/middle", "line/aside", "zone/whole"))
 RESULTS = "edged/box/stream/door/object-detection"
-FRAMES, FPS = 40, 20
-
-
-def write_walk(path):
-    """A square walks down the picture once, and is nowhere for a while at the end; 2 s."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"crf": "10", "g": "5", "bf": "0"})
-        stream.width, stream.height, stream.pix_fmt = 160, 240, "yuv420p"
-        for i in range(FRAMES):
-            picture = np.zeros((240, 160, 3), np.uint8)
-            if i < FRAMES - 8:
-                top = 20 + i * 5
-                picture[top : top + 40, 60:100] = 255
-            frame = av.VideoFrame.from_ndarray(picture, "bgr24")
-            frame.pts, frame.time_base = i, Fraction(1, FPS)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
 
 
 @pytest.fixture
 def box(tmp_path, mosquitto):
     """Starts the daemon, with these places, on the broker; and the broker."""
-    (tmp_path / "plugins" / "square").mkdir(parents=True)
-    (tmp_path / "plugins" / "square" / "plugin.py").write_text(SQUARE)
-    options = {"score_threshold": 0.5, "iou_threshold": 0.5, "max_detections": 10}
-    more = {"id": "square", "service": "object-detection", "options": options, "labels": ["person"]}
-    lair.write_card(tmp_path / "plugins" / "square" / "card.yaml", **more)
+    settle(tmp_path / "plugins" / "square")
     write_walk(tmp_path / "walk.mp4")
     broker, config, http = mosquitto(), tmp_path / "config.yaml", free_port()
 
-    def write(places):
-        config.write_text(CONFIG.format(tmp_path, broker.port, http, places))
+    def write(places, port=broker.port):
+        config.write_text(CONFIG.format(tmp_path, port, http, places))
 
     write(PLACES)
     pulled = subprocess.run(
@@ -99,12 +61,12 @@ def box(tmp_path, mosquitto):
     assert pulled.returncode == 0, pulled.stderr
 
     @contextmanager
-    def start(places=PLACES):
-        write(places)
+    def start(places=PLACES, port=broker.port):
+        write(places, port)
         with running(config, broker.port, "box", edged=[sys.executable, "-c", SYNCED]) as daemon:
             yield daemon
 
-    start.port, start.http = broker.port, http
+    start.port, start.http, start.broker = broker.port, http, broker
     return start
 
 
@@ -157,3 +119,76 @@ def test_each_walk_is_counted_once_and_a_kill_loses_and_doubles_none(box):
     assert not late.on(ASIDE) and not late.on(ZONE)
     late.close()
     client.close()
+
+
+def test_each_crossing_is_an_event_whatever_is_killed(box):
+    """The broker and the daemon are killed in turns, and what is told again says the same."""
+    proxy = Proxy(box.port)
+    client = Client(box.port, EVENTS)
+
+    def told():
+        return [EventMessage.model_validate_json(message.payload) for message in client.on(EVENTS)]
+
+    def more():
+        newest = max((event.seq for event in told()), default=-1)
+        until(lambda: any(event.seq > newest for event in told()), "another event")
+
+    def kill_broker():
+        proxy.refuses = True  # until the test listens again: who is not there misses what is not retained
+        box.broker.kill()
+        client._subscribed.clear()
+        box.broker.start()
+        assert client._subscribed.wait(60)
+        proxy.refuses = False
+
+    for run in range(4):
+        with box(LADDER, int(proxy.url.rpartition(":")[2])) as daemon:
+            for _ in range(3):
+                more()
+                kill_broker()
+            more()
+            if run < 3:
+                daemon.stop(signal.SIGKILL)
+            else:
+                until(lambda: events_of(box)[-1]["seq"] in {event.seq for event in told()})
+                kept = events_of(box)
+                picture = picture_of(box, kept[-1])
+                daemon.stop()
+    heard = told()
+    client.close()
+    proxy.close()
+    numbers = [event.seq for event in heard]
+    assert set(numbers) >= {event["seq"] for event in kept}, "none is missing"
+    assert set(numbers) == set(range(max(numbers) + 1))
+    assert picture.startswith(b"\xff\xd8\xff"), "a JPEG"
+    first = list(dict.fromkeys(numbers))
+    assert first == sorted(first), "in their order"
+    assert len({event.model_dump_json() for event in heard}) == len(first), "what comes again says the same"
+    assert len({event.id for event in heard}) == len(first)
+    print(f"{len(first)} events, {len(heard)} messages")
+    assert {(e.event, e.phase, e.direction, e.class_) for e in heard} == {("line", "once", "in", "person")}
+    late = Client(box.port, "edged/box/stream/door/#")
+    until(lambda: late.on("edged/box/stream/door/line/at30"))
+    assert not late.on(EVENTS), "events are not retained"
+    totals = [counted(late, f"edged/box/stream/door/line/at{y}") for y in (30, 40, 50, 60)]
+    late.close()
+    assert sum(said.in_ for said in totals if said is not None) == len(first), "counts and events agree"
+
+
+def picture_of(box, event):
+    """What was seen then; it is written a little later."""
+    got = []
+
+    def fetched():
+        with contextlib.suppress(urllib.error.HTTPError):  # 409: not yet
+            got.append(urllib.request.urlopen(f"http://127.0.0.1:{box.http}{event['snapshot']}").read())
+        return got
+
+    until(fetched, "its picture")
+    return got[0]
+
+
+def events_of(box):
+    """As HTTP tells them, the oldest first."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{box.http}/api/events?limit=1000") as answer:
+        return json.load(answer)["events"][::-1]

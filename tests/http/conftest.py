@@ -99,7 +99,7 @@ class Box:
         self.table.put(Served(service("object-detection"), FakeInstance(), options))
         self.services = [ServiceStatus(service="object-detection", model="fake", state="running")]
         self.idle = lambda model: None
-        self.counts = no_counts
+        self.counts = self.events = no_counts
         self.unit = None
 
     def sources(self, intake=None, jobs=None):
@@ -116,6 +116,7 @@ class Box:
             status=self.status,
             idle=self.idle,
             counts=self.counts,
+            events=self.events,
         )
 
     def start(self, **settings):

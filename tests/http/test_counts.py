@@ -7,6 +7,7 @@ import json
 import pytest
 
 from edged.counts.calendar import Calendar, zone_named
+from edged.counts.chronicle import Chronicle
 from edged.counts.desk import CountDesk
 from edged.http.counts import CountsAnswer
 from edged.ops.movements import Crossing
@@ -19,7 +20,7 @@ def counting(box, tmp_path, monkeypatch):
     """A box that has counted: two came, one left, in two hours of a day in Berlin."""
     monkeypatch.setattr("edged.flow.clock.state", lambda: "synced")
     calendar = Calendar(zone_named("Europe/Berlin"))
-    desk = CountDesk(tmp_path / "counts.db", calendar, box.counters, lambda *_: None)
+    desk = CountDesk(Chronicle(tmp_path / "counts.db", box.counters), calendar, lambda *_: None)
     desk.start()
     counts = desk.open("door", ["entrance"], [])
     for direction, at in (("in", "T08:10"), ("in", "T08:50"), ("out", "T09:00")):

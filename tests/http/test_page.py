@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -21,6 +22,7 @@ from edged.contracts.image import DetectionOptions, Detections
 from edged.contracts.request import Answer, refusal
 from edged.contracts.services import service
 from edged.counts.calendar import Calendar, zone_named
+from edged.counts.chronicle import Chronicle
 from edged.counts.desk import CountDesk
 from edged.flow.counters import Counters
 from edged.http.page import FOLDER, INDEX
@@ -37,6 +39,7 @@ from edged.serving.table import ServiceTable
 from edged.streams.live import LiveView
 from tests.broker import free_port, until
 from tests.http.browser import complaints, resize
+from tests.http.test_events import Book
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 FOUND = Finding(
@@ -90,7 +93,7 @@ class Box:
         self.jobs = JobDesk(folder, self, RequestSettings(), Counters())
         self.artefacts = ArtefactStore(ArtefactSettings(), folder, Counters())
         self.uploads = ArtefactStore(ArtefactSettings(), folder, Counters(), name="uploads")
-        self.counts = None
+        self.counts = self.events = None
         self._pump = threading.Thread(target=self._film, daemon=True)
         self._ended = threading.Event()
         self.url = f"http://127.0.0.1:{port}/"
@@ -109,6 +112,7 @@ class Box:
             views=self.views,
             status=lambda: self.status,
             counts=lambda: self.counts,
+            events=lambda: self.events,
         )
         return HttpUnit(self._settings, sources)
 
@@ -133,7 +137,9 @@ class Box:
             body = orjson.dumps({"request_id": "r-1", "success": True, **answer})
             job.reply(Answer("r-1", body, 200, draw=self.draw))
 
-    def add_stream(self, name, state="online", why="", services=("object-detection",), lines=()):
+    def add_stream(
+        self, name, state="online", why="", services=("object-detection",), lines=(), *, active=()
+    ):
         listens = any(service.startswith("speech") for service in services)
         stream = StreamStatus(
             name=name,
@@ -142,6 +148,7 @@ class Box:
             why=why,
             services=list(services),
             lines=list(lines),
+            active=list(active),
             listens=listens,
             enabled=True,
         )
@@ -333,7 +340,9 @@ def test_a_stream_is_shown_live(box, shown):
 
 def test_lines_and_who_crossed_them_today(box, shown, tmp_path, monkeypatch):
     monkeypatch.setattr("edged.flow.clock.state", lambda: "synced")
-    box.counts = CountDesk(tmp_path / "counts.db", Calendar(zone_named("UTC")), Counters(), lambda *_: None)
+    box.counts = CountDesk(
+        Chronicle(tmp_path / "counts.db", Counters()), Calendar(zone_named("UTC")), lambda *_: None
+    )
     box.counts.start()
     counts = box.counts.open("door", ["entrance", "<b>exit</b>"], [])
     day, _ = box.counts.calendar.day(time.time())
@@ -348,6 +357,55 @@ def test_lines_and_who_crossed_them_today(box, shown, tmp_path, monkeypatch):
     assert page.texts("#counts tbody tr > *")[4:] == ["door", "<b>exit</b>", "0", "0"]
     assert page.one("#counts").is_displayed()
     box.counts.stop()
+
+
+def test_what_happened_with_picture_and_recording(box, shown, browser, tmp_path, monkeypatch):
+    monkeypatch.setattr("edged.flow.clock.state", lambda: "synced")
+    page = shown()
+    page.sees("#ready", "ready")
+    assert not page.one("#events").is_displayed()
+    book = Book(tmp_path, lambda: None)
+    box.events, box.counts = book.desk, book.counts
+    jpeg = cv2.imencode(".jpg", np.full((90, 160, 3), 90, np.uint8))[1].tobytes()
+    picture, recording = box.artefacts.reserve(".jpg"), box.artefacts.reserve(".mp4")
+    addresses = iter([f"https://elsewhere.example/artefacts/{picture.artefact.id}"])
+    around = replace(
+        book.desk._around,
+        snapshot=lambda _: next(addresses, None),
+        record=lambda _: f"/artefacts/{recording.artefact.id}",
+    )
+    monkeypatch.setattr(book.desk, "_around", around)
+    book.crossed("T08:10", line=HOSTILE)
+    book.queued("T09:00", lasted=90.0)
+    box.add_stream("door")
+    box.status = box.status.model_copy(update={"units": {"events": "running"}})
+    said = ["queue ended after 1 min 30 s", "queue began", f"person crossed {HOSTILE}, in"]
+    until(lambda: page.texts("#events .what") == said)
+    assert page.one("#events").is_displayed()
+    assert page.run("return window.hacked") is None
+    assert [one.is_displayed() for one in page.all("#events .picture")] == [False, False, True]
+    width = "return document.querySelector('#events li:last-child img').naturalWidth"
+    assert page.run(width) == 0, "it is not written yet"
+    with picture.draft() as draft:
+        draft.file.write(jpeg)
+        draft.keep()
+    until(lambda: page.run(width) == 160)
+    links = [link.get_attribute("href") for link in page.all("#events .recording") if link.is_displayed()]
+    assert links == [f"{box.url}artefacts/{recording.artefact.id}"] * 2
+    assert page.texts("#events .from") == ["", "", ""], "there is one stream"
+    book.crossed("T10:00")
+    until(lambda: page.texts("#events .what")[0] == "person crossed a, in")
+    assert len(page.all("#events li")) == 4
+    book.stop()
+
+
+def test_a_stream_shows_which_rules_hold(box, shown):
+    box.add_stream("yard", active=["queue", "<b>loiterer</b>"])
+    page = shown()
+    page.sees(".tile .holds", "queue, <b>loiterer</b>")
+    yard = box.status.streams[-1].model_copy(update={"active": []})
+    box.status = box.status.model_copy(update={"streams": [yard]})
+    until(lambda: not page.one(".tile .holds").is_displayed(), "none holds any more")
 
 
 def test_a_stream_and_a_service_say_why_they_are_down(box, shown):

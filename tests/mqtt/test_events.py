@@ -1,7 +1,10 @@
 """Events and pictures at a real broker: what a newcomer finds, and what comes after a pause."""
 
+from functools import partial
+
 import pytest
 
+from edged.contracts.message import RuleState
 from edged.flow.counters import Counters
 from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.settings import MqttSettings
@@ -9,6 +12,7 @@ from tests.broker import free_port, until
 
 NODE, SERVICE = "shop-1", "object-detection"
 TOPIC = f"edged/{NODE}/stream/door/{SERVICE}"
+HAPPENED = f"edged/{NODE}/stream/door/event"
 SNAPSHOT = f"edged/{NODE}/stream/door/snapshot"
 
 
@@ -160,3 +164,59 @@ def test_results_and_events_have_a_bound(unit, proxy, retain):
         link.publications.result("door", SERVICE, b"%d" % n, retain=retain)
     assert link.queued()["mqtt/results"] == 10
     assert counters.counts()["mqtt_dropped"]["the broker is away or too slow"] == 15
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_what_happens_is_acknowledged_and_not_retained(unit, client, version):
+    link, settled = unit(version=version), []
+    listener = client(HAPPENED)
+    for n in range(3):
+        link.publications.event("door", b"%d" % n, partial(settled.append, n))
+    heard = [listener.next() for _ in range(3)]
+    assert [(m.payload, m.qos, m.retain) for m in heard] == [(b"%d" % n, 1, False) for n in range(3)]
+    until(lambda: settled == [0, 1, 2])
+    assert nothing_but(client(HAPPENED), HAPPENED, b"mine")
+
+
+def test_what_happens_while_the_connection_breaks_comes_in_order(unit, client, proxy):
+    link, settled = unit(url=proxy.url), []
+    listener = client(HAPPENED)
+    proxy.lose_down = True
+    for n in range(3):
+        link.publications.event("door", b"%d" % n, partial(settled.append, n))
+    assert [listener.next().payload for _ in range(3)] == [b"0", b"1", b"2"]
+    assert settled == [], "nobody has acknowledged it"
+    link.publications.event("door", b"3", partial(settled.append, 3))
+    proxy.cut()
+    again = [listener.next().payload for _ in range(4)]
+    while again[-1] != b"3" or len(again) < 4:
+        again.append(listener.next().payload)
+    assert again[-4:] == [b"0", b"1", b"2", b"3"], "twice rather than not at all"
+    until(lambda: settled == [0, 1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("version", "limit"), [("5", "max_packet_size 20000"), ("5", "message_size_limit 20000")]
+)
+def test_what_the_broker_never_takes_does_not_stop_the_others(mosquitto, unit, client, version, limit):
+    narrow, counters, settled = mosquitto(limit), Counters(), []
+    link = unit(url=narrow.url, counters=counters, version=version)
+    listener = client(HAPPENED, port=narrow.port)
+    bodies = [b"1", bytes(30_000), b"3"]
+    for body in bodies:
+        link.publications.event("door", body, partial(settled.append, body))
+    heard = {listener.next().payload}
+    while b"3" not in heard:
+        heard.add(listener.next().payload)
+    assert heard == {b"1", b"3"}
+    until(lambda: sorted(settled) == sorted(bodies))
+
+
+def test_rules_are_retained_until_they_are_gone(unit, client):
+    link, topic = unit(), f"edged/{NODE}/rule/queue"
+    link.publications.rule("queue", RuleState(active=True, since=None))
+    assert link._sender.drained(30)
+    listener = client(topic)
+    assert listener.next().payload == b'{"active":true,"since":null}'
+    link.publications.forget(topic)
+    assert listener.next().payload == b""

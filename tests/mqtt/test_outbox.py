@@ -1,6 +1,7 @@
 """What waits, without a broker: what is kept, what is dropped, in which order it goes."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_each_policy_keeps_what_it_promises(outbox, counters):
         outbox.latest("picture", b"picture %d" % n, "image/jpeg", ())
         outbox.ring("result", b"result %d" % n)
         outbox.answer(answer(n), on_disk=True)
-    assert outbox.waiting() == {"answers": 5, "results": 3, "snapshots": 1, "states": 1}
+    assert outbox.waiting() == {"answers": 5, "events": 0, "results": 3, "snapshots": 1, "states": 1}
     taken = bodies(all_of(outbox))
     assert taken[:4] == [b"state 4", b"picture 4", b"answer 0", b"result 2"], "one of each kind first"
     assert [body for body in taken if b"answer" in body] == [b"answer %d" % n for n in range(5)]
@@ -117,4 +118,22 @@ def test_a_deadly_event_waits_once(outbox):
     (event,) = all_of(outbox)
     outbox.put_back([replace(event, deaths=outbox_module.SUSPECT)])
     outbox.again()
-    assert outbox.waiting() == {"answers": 0, "results": 1, "snapshots": 0, "states": 0}
+    assert outbox.waiting() == {"answers": 0, "events": 0, "results": 1, "snapshots": 0, "states": 0}
+
+
+def test_events_wait_in_order_behind_those_that_are_tried_alone(outbox):
+    settled = []
+    for n in range(4):
+        event = Outgoing("event", b"%d" % n, "event", 1, settled=partial(settled.append, n))
+        outbox.answer(event, on_disk=False)
+    first = all_of(outbox)
+    assert [(m.body, m.qos, m.retain) for m in first] == [(b"%d" % n, 1, False) for n in range(4)]
+    outbox.answer(Outgoing("event", b"4", "event", 1), on_disk=False)
+    outbox.put_back([replace(message, deaths=outbox_module.SUSPECT) for message in first])
+    assert outbox.waiting()["events"] == 5
+    outbox.state("state", b"1")
+    order = []
+    while batch := outbox.take(nothing_flies=True):
+        order += [m.body for m in batch if m.topic == "event"]
+    assert order == [b"0", b"1", b"2", b"3", b"4"]
+    assert outbox.empty() and settled == []

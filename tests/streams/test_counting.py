@@ -9,9 +9,11 @@ from edged.contracts.image import Detections
 from edged.contracts.message import ModelFacts
 from edged.contracts.services import service
 from edged.counts.calendar import Calendar, zone_named
+from edged.counts.chronicle import Chronicle
 from edged.counts.desk import CountDesk
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
+from edged.ops.movements import Crossing
 from edged.serving.table import Served
 from edged.streams.counting import Counting
 from edged.streams.lane import RunSettings
@@ -39,11 +41,12 @@ class Camera:
 
     def __init__(self, desk, told):
         self.told = told
+        self.moved = []
         self.counts = desk.open("door", ["middle", "top"], ["low"])
         facts = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
         instance = SimpleNamespace(infer=self._infer, facts=facts, card=CARD)
         served = Served(service(SERVICE), instance, OPTIONS)
-        tracking = Tracking(SERVICE, self.counts, Counting(PLACES, self.counts), PLACES.wanted())
+        tracking = Tracking(SERVICE, self.counts, Counting(PLACES, self.counts, self._moved), PLACES.wanted())
         outlet = Outlet("box", "door", (), Counters())
         run = RunSettings(service=SERVICE)
         self.lane = TrackedLane(outlet, run, _Table(lambda: served), PublishSettings(), tracking)
@@ -54,6 +57,10 @@ class Camera:
             return Detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int), ["person"])
         box = (100, self.foot - 40, 120, self.foot)
         return Detections(np.array([box], float), np.array([0.9]), np.array([0]), ["person"])
+
+    def _moved(self, at, moved):
+        self.moved.append(moved)
+        self.counts.crossed([one for one in moved.movements if isinstance(one, Crossing)])
 
     def frame(self):
         self.seq, self.at = self.seq + 1, self.at + 0.2
@@ -81,7 +88,7 @@ def camera(tmp_path, monkeypatch):
     monkeypatch.setattr("edged.flow.clock.state", lambda: "synced")
     told = []
     calendar = Calendar(zone_named("UTC"))
-    desk = CountDesk(tmp_path / "counts.db", calendar, Counters(), lambda *one: told.append(one))
+    desk = CountDesk(Chronicle(tmp_path / "counts.db", Counters()), calendar, lambda *one: told.append(one))
     desk.start()
     yield Camera(desk, told)
     desk.stop()

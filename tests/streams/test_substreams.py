@@ -15,6 +15,7 @@ from edged.flow.counters import Counters
 from edged.serving.scheduler import Scheduler
 from edged.stream_units import stream_unit
 from edged.streams.live import LiveView
+from edged.witnessing import Attention
 from tests.broker import until
 from tests.media.cameras_films import write_film
 from tests.streams.cameras import RtspServer, write_stream
@@ -38,7 +39,8 @@ class Running:
             "timeout_s": 1,
         }
         settings = StreamSettings.model_validate({"record": {"before": "1s", "after": "1s"}, **given, **more})
-        self.unit = stream_unit(self.core, "box", "door", settings, self.workers, store=self.store)
+        given = (self.core, "box", "door", settings, self.workers)
+        self.unit = stream_unit(*given, store=self.store, attention=Attention())
         self._view = self.core.views.get("door") or LiveView()
         assert self.unit.recordings
         self.recordings = self.unit.recordings

@@ -3,6 +3,7 @@
 import { Attempt } from "./attempt.js";
 import { showCounts } from "./counts.js";
 import { one, say, showState } from "./dom.js";
+import { showEvents } from "./events.js";
 import { ResultList } from "./results.js";
 import { ask, Gone, Refused, Results } from "./server.js";
 import { showServices } from "./services.js";
@@ -57,6 +58,7 @@ async function show(status, ready) {
   list.offer(status.streams.map((stream) => stream.name));
   showServices(status.services);
   await showCounts(status.streams);
+  await showEvents(status);
   results.open();
   await attempt.show(status);
 }

@@ -91,13 +91,14 @@ class Tile {
   }
 
   /** How the stream is, as the status tells it. */
-  show({ state, fps, why, services, listens }) {
+  show({ state, fps, why, services, active, listens }) {
     const online = state === "online";
     this.listens = listens;
     if (online && this.element.dataset.state !== state) this.picture.reopen();
     this.element.dataset.state = state;
     showState(one(".state", this.element), TONES[state], state);
     say(one(".fps", this.element), online && !listens ? `${Number(fps.toFixed(1))} fps` : "");
+    say(one(".holds", this.element), active.join(", "));
     if (!online) say(one(".why", this.element), why || state);
     else if (this.element.dataset.said === undefined) say(one(".why", this.element), listens ? "listening" : "");
     if (!one("time", this.element).textContent) say(one(".what", this.element), services.join(", "));

@@ -1,0 +1,153 @@
+"""From the settings of a stream and its rules to its witness; and why streams end."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+
+from edged.config import Config, StreamSettings
+from edged.contracts.items import Frame
+from edged.contracts.message import StreamState
+from edged.core import Core
+from edged.counting import calendar_of
+from edged.counts.calendar import Calendar
+from edged.counts.stream import StreamCounts
+from edged.events.happening import Reason
+from edged.events.machine import Machine
+from edged.events.settings import RuleSettings
+from edged.flow import clock
+from edged.streams.counting import Counting
+from edged.streams.message import Outcome, taken_at
+from edged.streams.noticing import Interest
+from edged.streams.publisher import Outlet
+from edged.streams.tracking import Tracking
+from edged.streams.witness import Witness
+
+Rules = Mapping[str, RuleSettings]
+
+
+def may_happen(stream: StreamSettings, rules: Rules) -> bool:
+    """Whether there can be events of a stream; `rules`: those over it."""
+    return bool(rules or stream.lines or any(zone.events for zone in stream.zones.values()))
+
+
+def interest_of(stream: StreamSettings, rules: Rules) -> Interest:
+    """What rules want to know of the services of their stream that follow no objects."""
+    whens = [rule.when for rule in rules.values()]
+    classes = frozenset(when.seen for when in whens if when.seen is not None)
+    return Interest(
+        frozenset() if stream.tracked is not None else classes,
+        texts=any(when.text is not None for when in whens),
+        speech=any(when.said is not None for when in whens),
+    )
+
+
+def machine_of(
+    stream: StreamSettings, rules: Rules, calendar: Calendar, acted: Mapping[str, float]
+) -> Machine:
+    """What judges the looks at a stream. `acted`: as of `Machine`."""
+    zones = [name for name, zone in stream.zones.items() if zone.events]
+    every = {run.service: run.every for run in stream.run if run.every is not None}
+    return Machine(rules, zones, calendar, acted, every)
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Who wants to know what a stream shows, beside those who get its messages: its counts, and its rules."""
+
+    counts: StreamCounts | None = None
+    witness: Witness | None = None
+    why: Callable[[], Reason] = field(default=lambda: "stopped")
+    """Why the stream ends, where it does."""
+
+    def outlet(self, outlet: Outlet) -> Outlet:
+        """That of the stream, which tells the rules of each outcome if one of them wants to know."""
+        if self.witness is None or not self.witness.wanted:
+            return outlet
+        return replace(outlet, notice=self._notice)
+
+    def tracking(self, stream: StreamSettings) -> Tracking | None:
+        """How its objects are followed; none: they are not."""
+        if stream.tracked is None or self.counts is None:
+            return None
+        moved = (lambda at, moved: None) if self.witness is None else self.witness.moved
+        counting = Counting(stream, self.counts, moved)
+        return Tracking(stream.tracked.service, self.counts, counting, stream.wanted())
+
+    def still(self, frame: Frame) -> None:
+        """Nothing moves."""
+        if self.witness is not None:
+            self.witness.still(frame.captured_at)
+
+    def told(self, state: StreamState) -> None:
+        """How the source is; who is in its zones is known only while it shows something."""
+        if self.counts is not None and state.state != "online":
+            self.counts.unknown()
+        if self.witness is not None:
+            self.witness.reached(state.state)
+
+    def stopping(self) -> None:
+        """The stream is about to end."""
+        if self.witness is not None:
+            self.witness.leave()
+
+    def stopped(self) -> None:
+        """It has ended."""
+        if self.witness is not None:
+            self.witness.close(self.why())
+        if self.counts is not None:
+            self.counts.close()
+
+    def _notice(self, outcome: Outcome) -> None:
+        if self.witness is not None:
+            self.witness.notice(outcome)
+        if self.counts is not None:
+            self.counts.looked(taken_at(outcome.item))
+
+
+class Endings:
+    """Knows, of a stream that ends just now, why it does: what was going on before it ends so."""
+
+    def __init__(self, switched_off: Callable[[], Collection[str]]) -> None:
+        """`switched_off` gives the names of streams."""
+        self._switched_off = switched_off
+        self._streams: Collection[str] = ()
+        self._ends = False
+
+    def goes_on(self, streams: Collection[str]) -> None:
+        """Units are about to be made what they should be: these streams there are from now on."""
+        self._streams = streams
+
+    def end(self) -> None:
+        """The daemon ends."""
+        self._ends = True
+
+    def why(self, stream: str) -> Reason:
+        """Why this stream ends."""
+        if self._ends:
+            return "stopped"
+        if stream not in self._streams:
+            return "removed"
+        return "disabled" if stream in self._switched_off() else "reload"
+
+
+def attention_of(
+    core: Core, settings: Config, name: str, stream: StreamSettings, why: Callable[[], Reason]
+) -> Attention:
+    """What a stream needs for its counts and its rules. Raises `NotReady` while nobody keeps them."""
+    counts = (
+        core.counts().open(name, [*stream.lines], [*stream.zones]) if stream.tracked is not None else None
+    )
+    rules = settings.rules_of(name)
+    if not may_happen(stream, rules):
+        return Attention(counts)
+    events = core.events().open(name)
+    machine = machine_of(stream, rules, calendar_of(settings), _in_ticks(events.acted()))
+    witness = Witness(machine, events, interest_of(stream, rules))
+    events.on_tick = witness.tick
+    return Attention(counts, witness, why)
+
+
+def _in_ticks(acted: Mapping[str, float]) -> dict[str, float]:
+    """Moments of the wall clock, by the clock that nobody sets."""
+    now, ticks = time.time(), clock.ticks()
+    return {rule: ticks - max(now - at, 0.0) for rule, at in acted.items()}

@@ -1,0 +1,228 @@
+"""Rules with a real daemon and a real broker, each of which is killed again and again.
+
+A square walks down a picture, stands there and is gone for a while, for ever; models that need no weights
+find it, read it and say that it is light. Each beginning has its end, and none comes twice.
+"""
+
+import itertools
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections import Counter
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+
+from edged.contracts.message import EventMessage, LineCounts, RuleState
+from tests.broker import free_port, until
+from tests.e2e.box import EDGED, Client, running
+from tests.square import MODELS, SYNCED, settle, write_walk
+
+CONFIG = """
+node: box
+paths: {{models: {0}/models, state: {0}/state, plugins: [{0}/plugins]}}
+mqtt: {{url: 'mqtt://127.0.0.1:{1}'}}
+http: {{listen: '127.0.0.1:{2}'}}
+services:
+  object-detection: {{model: square}}
+  ocr: {{model: sign}}
+  scene-classification: {{model: place}}
+streams:
+  door:
+    source: {0}/walk.mp4
+    loop: {4}
+    gate: {{fps: 10}}
+    run: [object-detection, ocr]
+    lines: {{middle: {{from: [0.1, 0.5], to: [0.9, 0.5]}}}}
+    zones: {{low: {{polygon: [[0, 0.6], [1, 0.6], [1, 1], [0, 1]], events: true}}}}
+  view: {{source: {0}/walk.mp4, loop: {4}, gate: {{fps: 4}}, run: [scene-classification]}}
+  away: {{source: 'rtsp://127.0.0.1:1/nobody', run: [scene-classification]}}
+rules:
+{3}
+"""
+RULES = r"""
+  visitor: {when: {line: door/middle, direction: in}}
+  queue: {when: {zone: door/low, count: ">= 1"}, for: 0.2s, end_after: 1s}
+  loiterer: {when: {zone: door/low, stays: 0.5s}, end_after: 1s}
+  anybody: {when: {seen: person, stream: door}, end_after: 1s}
+  plate: {when: {text: "[A-Z]{2}-\\d{3,4}", stream: door}, end_after: 1s}
+  light: {when: {seen: beach, stream: view}, end_after: 1s}
+  blind: {when: {offline: away}, for: 0.5s}
+"""
+LASTING = ("queue", "loiterer", "anybody", "plate", "light")
+KILLS = 3
+
+
+@pytest.fixture
+def box(tmp_path, mosquitto):
+    """Starts the daemon with these rules; and its broker."""
+    settle(tmp_path / "plugins" / "square")
+    write_walk(tmp_path / "walk.mp4", before=4, there=36, gone=90, pace=8)
+    broker, config, http = (
+        mosquitto("persistence true", f"persistence_location {tmp_path}/"),
+        tmp_path / "config.yaml",
+        free_port(),
+    )
+
+    def write(rules=RULES, loop="true"):
+        config.write_text(CONFIG.format(tmp_path, broker.port, http, rules, loop))
+
+    write()
+    pulled = subprocess.run(
+        [*EDGED, "pull", *MODELS, "-c", str(config)], capture_output=True, text=True, check=False
+    )
+    assert pulled.returncode == 0, pulled.stderr
+
+    @contextmanager
+    def start(rules=RULES, loop="true"):
+        write(rules, loop)
+        with running(config, broker.port, "box", edged=[sys.executable, "-c", SYNCED]) as daemon:
+            yield daemon
+
+    return SimpleNamespace(start=start, write=write, broker=broker, config=config, http=http)
+
+
+class Ear(Client):
+    """Hears all events and how the rules are."""
+
+    def __init__(self, port):
+        super().__init__(port, "edged/box/stream/+/event", "edged/box/rule/#", "edged/box/stream/door/line/#")
+
+    def events(self, **wanted):
+        """Those with these fields, in the order in which they came first: each once."""
+        bodies = dict.fromkeys(m.payload for m in list(self.heard) if m.topic.endswith("/event"))
+        events = [EventMessage.model_validate_json(body) for body in bodies]
+        return [one for one in events if all(getattr(one, key) == value for key, value in wanted.items())]
+
+    def rule(self, name):
+        """As it was told last; none: it was not, or is taken back."""
+        told = self.on(f"edged/box/rule/{name}")
+        return RuleState.model_validate_json(told[-1].payload) if told and told[-1].payload else None
+
+
+@pytest.fixture
+def ear(box):
+    made = Ear(box.broker.port)
+    yield made
+    made.close()
+
+
+def paired(events):
+    """Beginnings and their ends, by id; fails where an end has no beginning, or one of them comes twice."""
+    for (id_, phase), number in Counter((one.id, one.phase) for one in events).items():
+        assert number == 1, f"{phase} of {id_} came {number} times with other words"
+    begins = {one.id: one for one in events if one.phase == "begin"}
+    ends = {one.id: one for one in events if one.phase == "end"}
+    assert not ends.keys() - begins.keys(), "an end without a beginning"
+    for id_, end in ends.items():
+        begin = begins[id_]
+        assert (end.rule, end.zone, end.track, end.text) == (begin.rule, begin.zone, begin.track, begin.text)
+        assert end.seq > begin.seq and end.ended_at >= begin.began_at == end.began_at
+    return begins, ends
+
+
+def test_each_kind_of_rule_begins_and_ends(box, ear):
+    with box.start() as daemon:
+        until(
+            lambda: all(len(ear.events(rule=rule, phase="end", reason="over")) >= 2 for rule in LASTING),
+            "two rounds of each",
+        )
+        until(lambda: ear.rule("blind") == RuleState(active=True, since=ear.rule("blind").since), "offline")
+        until(lambda: len(ear.events(rule="visitor", phase="once")) >= 2)
+        assert ear.rule("visitor").active is False
+        until(lambda: ear.rule("queue").active is True)
+        until(lambda: ear.rule("queue").active is False)
+        asked = f"http://127.0.0.1:{box.http}/api/events?rule=visitor&limit=1"
+        with urllib.request.urlopen(asked) as answer:
+            [newest] = json.load(answer)["events"]
+        assert newest["direction"] == "in"
+        with urllib.request.urlopen(f"http://127.0.0.1:{box.http}/api/status") as answer:
+            active = {stream["name"]: stream["active"] for stream in json.load(answer)["streams"]}
+        assert active["away"] == ["blind"]
+        daemon.stop()
+    begins, ends = paired(ear.events())
+    assert {one.text for one in begins.values() if one.rule == "plate"} == {"HH-1234"}
+    assert {one.class_ for one in begins.values() if one.rule == "light"} == {"beach"}
+    assert {one.track for one in begins.values() if one.rule == "loiterer"} <= {
+        one.track for one in begins.values() if one.event == "zone"
+    }
+    for stream in ("door", "view", "away"):
+        seqs = [one.seq for one in ear.events(stream=stream)]
+        assert seqs == list(range(len(seqs))), "in their order, without a gap"
+    assert len(ends) > 2 * len(LASTING)
+    lines = [LineCounts.model_validate_json(m.payload) for m in ear.on("edged/box/stream/door/line/middle")]
+    assert lines[-1].in_ == len(ear.events(event="line"))
+    with box.start():
+        until(lambda: ear.events(rule="blind", reason="stopped"), "what waited for the connection")
+
+
+def test_whatever_is_killed_each_beginning_has_its_end_and_none_comes_twice(box, ear):
+    """The daemon is killed while rules hold, the broker while events are told."""
+    for number in range(KILLS):
+        known = len(ear.events(rule="queue", phase="begin"))
+        with box.start() as daemon:
+            until(lambda: len(ear.events(rule="queue", phase="begin")) > known, "it holds")  # noqa: B023
+            if number % 2:
+                box.broker.kill()
+                box.broker.start()
+                until(lambda: len(ear.events(rule="queue", phase="begin")) > known + 1, "and again")  # noqa: B023
+            daemon.stop(signal.SIGKILL)
+    with box.start() as daemon:
+        until(lambda: ear.events(rule="queue", phase="end", reason="over"), "it goes on")
+        daemon.stop()
+    with box.start("  other: {when: {line: door/middle}}"):
+        until(lambda: ear.rule("queue") is None and ear.on("edged/box/rule/queue"), "the topic is emptied")
+        until(lambda: ear.events(rule="other"), "what waited was sent before")
+        events = ear.events()
+        begins, ends = paired(events)
+        open_ = [one for id_, one in begins.items() if id_ not in ends and one.event == "rule"]
+        assert open_ == []
+    reasons = Counter(one.reason for one in ends.values())
+    assert reasons["killed"] >= KILLS
+    for stream in ("door", "view", "away"):
+        seqs = sorted(one.seq for one in ear.events(stream=stream))
+        assert seqs == list(range(len(seqs))), "none is lost"
+    for before, after in itertools.pairwise(ear.events(rule="blind")):
+        assert (before.phase, after.phase) in {("begin", "end"), ("end", "begin")}
+
+
+def test_reload_removal_and_switching_off_end_what_goes_on(box, ear):
+    holds = '  there: {when: {zone: door/low, count: "< 9"}}\n'
+    with box.start(holds) as daemon:
+        until(lambda: ear.rule("there") and ear.rule("there").active, "it holds")
+        box.write(holds + "  more: {when: {zone: door/low}}\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: len(ear.events(rule="there", phase="begin")) == 2, "it holds again")
+        assert [one.reason for one in ear.events(rule="there", phase="end")] == ["reload"]
+        ear.publish("edged/box/control/disable", b'{"stream": "door"}')
+        until(lambda: len(ear.events(rule="there", phase="end")) == 2)
+        until(lambda: ear.rule("there").active is None, "nobody knows")
+        ear.publish("edged/box/control/enable", b'{"stream": "door"}')
+        until(lambda: len(ear.events(rule="there", phase="begin")) == 3)
+        box.write("  visitor: {when: {line: door/middle}}\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: ear.on("edged/box/rule/there")[-1].payload == b"", "the rule is gone")
+        reasons = [one.reason for one in ear.events(rule="there", phase="end")]
+        assert reasons == ["reload", "disabled", "reload"]
+
+
+def test_replay_counts_as_the_daemon_does(box, ear):
+    with box.start(loop="false"):
+        until(lambda: ear.events(rule="queue", phase="end"), "the clip was played")
+        until(lambda: ear.events(event="zone", phase="end"))
+    live = ear.events(stream="door")
+    command = [sys.executable, "-c", SYNCED, "replay", "door", str(box.config.parent / "walk.mp4")]
+    done = subprocess.run(
+        [*command, "--json", "-c", str(box.config)], capture_output=True, text=True, check=True
+    )
+    *replayed, counts = map(json.loads, done.stdout.splitlines())
+    line = LineCounts.model_validate_json(ear.on("edged/box/stream/door/line/middle")[-1].payload)
+    assert counts["lines"]["middle"]["person"] == {"in": line.in_, "out": line.out} == {"in": 1, "out": 0}
+    told = Counter((one.event, one.rule, one.zone, one.line, one.phase) for one in live)
+    again = Counter(
+        (one["event"], one.get("rule"), one.get("zone"), one.get("line"), one["phase"]) for one in replayed
+    )
+    assert again == told
