@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import fcntl
 import hashlib
 import hmac
 import json
@@ -47,11 +48,13 @@ def python_with_home_assistant(cache: Path) -> Path:
     version, python = found[0]
     folder = cache / f"homeassistant-{version[0]}.{version[1]}"
     own = folder / "bin" / "python"
-    if not (folder / "installed").exists():
-        subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
-        _install(own, "homeassistant")
-        _install(own, *_requirements(folder))
-        (folder / "installed").touch()
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may be at it
+        if not (folder / "installed").exists():
+            subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
+            _install(own, "homeassistant")
+            _install(own, *_requirements(folder))
+            (folder / "installed").touch()
     return own
 
 

@@ -12,13 +12,11 @@ import pytest
 from edged.contracts.message import StreamState
 from edged.homeassistant.announcer import Announcer
 from edged.homeassistant.devices import ShownBox, ShownRule, ShownStream, devices
-from edged.homeassistant.names import readable
 from edged.homeassistant.settings import HomeAssistantSettings
 from tests.broker import until
 from tests.e2e.box import EDGED, Client, running
-from tests.e2e.test_counts import SQUARE, SYNCED, write_walk
 from tests.homeassistant.real import HomeAssistant, python_with_home_assistant
-from tests.serving import lair
+from tests.square import SYNCED, settle, write_walk
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
@@ -27,20 +25,25 @@ node: box
 paths: {{models: {0}/models, state: {0}/state, plugins: [{0}/plugins]}}
 mqtt: {{url: 'mqtt://127.0.0.1:{1}'}}
 http: {{listen: null}}
-services: {{object-detection: {{model: square}}}}
+services: {{object-detection: {{model: square}}, ocr: {{model: sign}}}}
 health_every: 2s
-homeassistant: {{share: [picture]}}
+homeassistant: {{share: [picture, text]}}
+rules:
+  queue: {{when: {{zone: Ladentür/whole, count: ">= 1"}}, end_after: 1s}}
+  visitor: {{when: {{line: Ladentür/middle, direction: in}}}}
+  plate: {{when: {{text: "[A-Z]{{2}}-[0-9]+", stream: Ladentür}}, end_after: 1s}}
+  blind: {{when: {{offline: Ladentür}}, end_after: 1s}}
 streams:
   Ladentür:
     source: {0}/walk.mp4
     loop: true
     gate: {{fps: 10}}
-    run: [object-detection]
+    run: [object-detection, ocr]
     {2}
 """
 LINE = "middle: {from: [0.1, 0.5], to: [0.9, 0.5]}"
 ASIDE = "aside: {from: [0.0, 0.9], to: [0.1, 0.9]}"
-ZONE = "zones: {whole: {polygon: [[0, 0], [1, 0], [1, 1], [0, 1]]}}"
+ZONE = "zones: {whole: {polygon: [[0, 0], [1, 0], [1, 1], [0, 1]], events: true}}"
 PLACES = f"lines: {{{LINE}, {ASIDE}}}\n    {ZONE}"
 OTHER = "\n  Ladentur: {{source: {0}/walk.mp4, run: [object-detection], zones: {{}}}}"
 CAMERA = "box_ladentur"
@@ -48,6 +51,7 @@ COUNT, GONE, WHO = f"sensor.{CAMERA}_middle_in", f"sensor.{CAMERA}_aside_in", f"
 SWITCH, STATE, PICTURE = f"switch.{CAMERA}_enabled", f"sensor.{CAMERA}_state", f"image.{CAMERA}_picture"
 ALL = HomeAssistantSettings(share=("text", "picture", "recording"))
 NODE = "binary_sensor.box_problem"
+QUEUE, BLIND = f"binary_sensor.{CAMERA}_queue", f"binary_sensor.{CAMERA}_blind"
 
 
 @pytest.fixture(scope="module")
@@ -74,21 +78,16 @@ def home(python, broker, tmp_path):
 @pytest.fixture
 def box(tmp_path, broker):
     """Starts the daemon; and writes its configuration anew."""
-    (tmp_path / "plugins" / "square").mkdir(parents=True)
-    (tmp_path / "plugins" / "square" / "plugin.py").write_text(SQUARE)
-    options = {"score_threshold": 0.5, "iou_threshold": 0.5, "max_detections": 10}
-    more = {"id": "square", "service": "object-detection", "options": options, "labels": ["person"]}
-    lair.write_card(tmp_path / "plugins" / "square" / "card.yaml", **more)
-    write_walk(tmp_path / "walk.mp4")
+    settle(tmp_path / "plugins" / "square")
+    write_walk(tmp_path / "walk.mp4", gone=80)
     config = tmp_path / "config.yaml"
 
     def write(places=PLACES, more=""):
         config.write_text((CONFIG + more).format(tmp_path, broker.port, places))
 
     write()
-    pulled = subprocess.run(
-        [*EDGED, "pull", "square", "-c", str(config)], capture_output=True, text=True, check=False
-    )
+    command = [*EDGED, "pull", "square", "sign", "-c", str(config)]
+    pulled = subprocess.run(command, capture_output=True, text=True, check=False)
     assert pulled.returncode == 0, pulled.stderr
 
     @contextmanager
@@ -97,6 +96,11 @@ def box(tmp_path, broker):
             yield daemon
 
     return SimpleNamespace(start=start, write=write)
+
+
+def happened(home, entity):
+    """The type of the last event; none: there was none."""
+    return home.states()[f"event.{CAMERA}_{entity}"]["attributes"]["event_type"]
 
 
 def counts_on(home):
@@ -121,6 +125,12 @@ def test_entities_appear_change_and_go(home, box, broker):
         until(lambda: home.state(WHO) == "1", "somebody is there")
         until(lambda: home.state(NODE) == "off", "the box is well")
         assert home.state(STATE) == "online"
+        until(lambda: home.state(QUEUE) == "on", "somebody waits")
+        until(lambda: home.state(BLIND) == "off", "it is not blind")
+        for entity, types in (("middle", ["in"]), ("whole", ["entered", "left"]), ("visitor", ["happened"])):
+            until(lambda entity=entity, types=types: happened(home, entity) in types, entity)
+        until(lambda: happened(home, "plate") in ("began", "ended"), "a text was read")
+        assert home.states()[f"event.{CAMERA}_plate"]["attributes"]["text"] == "HH-1234"
         parent = home.rendered(f"{{{{ device_attr(device_id('{SWITCH}'), 'via_device_id') }}}}")
         assert parent == home.rendered(f"{{{{ device_id('{NODE}') }}}}")
 
@@ -132,6 +142,7 @@ def test_entities_appear_change_and_go(home, box, broker):
         until(lambda: home.state(SWITCH) == "off", "the switch is off")
         until(lambda: home.state(COUNT) == "unavailable", "what the camera counts is not known")
         assert home.state(STATE) == "offline"
+        until(lambda: home.state(BLIND) == "unknown", "nobody knows of a stream that is off")
         home.call("switch/turn_on", SWITCH)
         until(lambda: home.state(SWITCH) == "on", "the switch is on again")
         counts_on(home)
@@ -196,6 +207,9 @@ def test_fifty_streams_of_odd_names_are_taken_and_taken_back(home, broker, tmp_p
     def ours():
         return home.states().keys() - others
 
+    def switched_on():
+        return [one for one in home.states().values() if one["state"] == "on"]
+
     def say(topic, body):
         client._client.publish(topic, body, qos=1, retain=True).wait_for_publish()
 
@@ -209,7 +223,7 @@ def test_fifty_streams_of_odd_names_are_taken_and_taken_back(home, broker, tmp_p
     state = StreamState(state="offline", fps=0.0, why="").model_dump_json().encode()
     say("edged/shöp 1/availability", b"online")
     say("edged/shöp 1/stream/救命/state", state)
-    until(lambda: home.state(f"switch.shop_1_{readable('救命')}_enabled") == "on", "that one")
+    until(lambda: [one["attributes"]["friendly_name"] for one in switched_on()] == ["shöp 1 救命 Enabled"])
     tell(devices(replace(box, streams=dict.fromkeys(names[:10], replace(full, lines=[]))), ALL))
     until(lambda: len(ours()) == 4 + 10 * (5 + 8 + 4), "those that are left", 240)
     tell([])
