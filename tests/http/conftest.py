@@ -102,7 +102,7 @@ class Box:
         self.services = [ServiceStatus(service="object-detection", model="fake", state="running")]
         self.idle: Callable[[str], Any] = lambda model: None
         self.counts = no_counts
-        self.unit = None
+        self.unit: Any = None
 
     def sources(self, intake=None, jobs=None):
         return Sources(
