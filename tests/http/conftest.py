@@ -104,7 +104,7 @@ class Box:
         self.counts = self.events = no_counts
         self.names = lambda service: ()
         self.sound_limit = ByteLimit(UPLOAD_BYTES, "requests.sound.max_bytes")
-        self.unit = None
+        self.unit: Any = None
 
     def sources(self, intake=None, jobs=None):
         return Sources(
