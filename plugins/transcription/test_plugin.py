@@ -37,6 +37,10 @@ def hear(instance, path, **options):
         ("english.wav", "en", "mother nature"),
         ("man.wav", "en", "by the door"),
         ("hello-world.wav", "zh", "世界"),
+        ("french.wav", "fr", "bonjour"),
+        ("italian.wav", "it", "ciao mondo"),
+        ("japanese.wav", "ja", "こんにちは世界"),
+        ("portuguese.wav", "pt", "salta sobre"),
     ],
 )
 def test_the_language_is_found(transcription, media, name, language, words):
