@@ -84,7 +84,7 @@ def test_it_knows_the_languages_that_are_told(instance_of):
 class Speech(NamedTuple):
     """Hears the number of samples, and a language by it; remembers what was asked."""
 
-    asked: list
+    asked: list[tuple[int, dict[str, object]]]
 
     def infer(self, item, run, **options):
         self.asked.append((len(item.samples), options))

@@ -1,12 +1,12 @@
 """By which names clients may call a model: as it is configured now, looked up anew every other second."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from edged import client_units
 from edged.client_units import client_names
+from edged.config import Config
 from edged.discovery import discover
 from edged.repository.catalogue import Catalogue
 from edged.serving.names import names_of
@@ -42,13 +42,17 @@ def test_the_model_and_what_it_builds_on(catalogue, wanted, names):
 
 
 def test_it_is_looked_up_when_the_configuration_is_another_one(catalogue, monkeypatch):
-    looked = []
-    monkeypatch.setattr(client_units, "names_of", lambda *asked: looked.append(asked) or (str(len(looked)),))
-    now = SimpleNamespace(services={})
+    looked, now = [], Config()
+
+    def look(*asked):
+        looked.append(asked)
+        return (str(len(looked)),)
+
+    monkeypatch.setattr(client_units, "names_of", look)
     names = client_names(lambda: now, catalogue)
     assert [names("transcription"), names("transcription")] == [("1",), ("1",)]
     assert names("text-embedding") == ("2",)
-    now.services = {}
+    now = Config(services={"transcription": ServiceSettings()})
     assert names("transcription") == ("3",)
     monkeypatch.setattr(client_units, "FRESH_S", -1.0)
     assert names("transcription") == ("4",)
