@@ -37,6 +37,10 @@ def hear(instance, path, **options):
         ("english.wav", "en", "mother nature"),
         ("man.wav", "en", "by the door"),
         ("hello-world.wav", "zh", "世界"),
+        ("french.wav", "fr", "bonjour"),
+        ("italian.wav", "it", "ciao mondo"),
+        ("japanese.wav", "ja", "こんにちは世界"),
+        ("portuguese.wav", "pt", "salta sobre"),
     ],
 )
 def test_the_language_is_found(transcription, media, name, language, words):
@@ -80,7 +84,7 @@ def test_it_knows_the_languages_that_are_told(instance_of):
 class Speech(NamedTuple):
     """Hears the number of samples, and a language by it; remembers what was asked."""
 
-    asked: list
+    asked: list[tuple[int, dict[str, object]]]
 
     def infer(self, item, run, **options):
         self.asked.append((len(item.samples), options))

@@ -215,8 +215,8 @@ def test_so_many_come_in_at_a_time(asked, box, oracle):
 @pytest.mark.parametrize("size", [3, 1_000_000])
 def test_who_leaves_is_heard_no_longer(asked, box, oracle, size):
     oracle.free.clear()
-    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
-    body = head + b"a" * size + b"\r\n--x--\r\n"
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    body = part + b"a" * size + b"\r\n--x--\r\n"
     head = f"POST {COMES} HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
     with socket.create_connection(("127.0.0.1", box.unit.port), 30) as sock:
         sock.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)

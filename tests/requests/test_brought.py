@@ -12,7 +12,7 @@ import pytest
 from edged.contracts.errors import QueueFull
 from edged.contracts.message import ModelFacts
 from edged.contracts.parts import VoiceActivity
-from edged.contracts.request import RequestJob
+from edged.contracts.request import Answer, RequestJob
 from edged.contracts.services import INNER
 from edged.contracts.transcription import Passages, SpokenPassage, TranscriptionOptions
 from edged.flow.counters import Counters
@@ -88,7 +88,7 @@ def sound(seconds):
 
 
 def submit(queue, file, service="transcription", inner=True, **fields):
-    answers = []
+    answers: list[Answer] = []
     job = RequestJob(
         *(service, orjson.dumps(fields), time.monotonic(), answers.append), inner=inner, recording=file
     )

@@ -1,15 +1,15 @@
 """By which names clients may call a model: as it is configured now, looked up anew every other second."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from edged import client_units
+from edged.config.settings import Config
 from edged.discovery import discover
 from edged.repository.catalogue import Catalogue
 from edged.serving.names import names_of
 from edged.serving.unit import ServiceSettings
+from edged.wiring import clients
 from edged.wiring.clients import client_names
 
 PLUGINS = Path(__file__).parent.parent.parent / "plugins"
@@ -42,15 +42,19 @@ def test_the_model_and_what_it_builds_on(catalogue, wanted, names):
 
 
 def test_it_is_looked_up_when_the_configuration_is_another_one(catalogue, monkeypatch):
-    looked = []
-    monkeypatch.setattr(client_units, "names_of", lambda *asked: looked.append(asked) or (str(len(looked)),))
-    now = SimpleNamespace(services={})
+    looked, now = [], Config()
+
+    def look(*asked):
+        looked.append(asked)
+        return (str(len(looked)),)
+
+    monkeypatch.setattr(clients, "names_of", look)
     names = client_names(lambda: now, catalogue)
     assert [names("transcription"), names("transcription")] == [("1",), ("1",)]
     assert names("text-embedding") == ("2",)
-    now.services = {}
+    now = Config(services={"transcription": ServiceSettings()})
     assert names("transcription") == ("3",)
-    monkeypatch.setattr(client_units, "FRESH_S", -1.0)
+    monkeypatch.setattr(clients, "FRESH_S", -1.0)
     assert names("transcription") == ("4",)
     assert [asked[0] for asked in looked] == [
         "transcription",
