@@ -96,6 +96,13 @@ class StreamSettings(PlacesSettings, CameraSettings):
         named = (run for run in self.run if wanted in (True, run.service) and finds_objects(run.service))
         return next(named, None)
 
+    @property
+    def intervals(self) -> dict[str, float]:
+        """Seconds from one result to the next at least, by service that does not look at every frame."""
+        gate = 1 / self.gate.fps if self.gate.fps is not None else 0.0
+        found = {run.service: max(run.every or 0.0, gate) for run in self.run}
+        return {name: seconds for name, seconds in found.items() if seconds}
+
     def events(self) -> frozenset[str]:
         """The services of which only changes are published."""
         return frozenset(run.service for run in self.run if (run.publish or self.publish).on == "change")

@@ -89,8 +89,9 @@ def _trail(tree: Any, loc: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
             (inside,) = tree.values()
             if isinstance(inside, dict) and part in inside:
                 tree = inside  # a short form: `{object-detection: {every: 2s}}`
-        if not (part in tree if isinstance(tree, dict) else isinstance(tree, list) and isinstance(part, int)):
-            return  # pydantic goes on with the members of a union
+        known = tree if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ()
+        if part not in known:
+            return  # pydantic goes on with the members of a union, or what is told is missing
         yield tree, part
         tree = tree[part]
 
@@ -106,7 +107,7 @@ def _known_keys(model: type[BaseModel], loc: Sequence[Any]) -> Sequence[str]:
         found = inside
         if get_origin(annotation) in (Mapping, tuple):
             next(parts, None)  # its keys are the user's
-    return tuple(found.model_fields)
+    return tuple(field.alias or name for name, field in found.model_fields.items())
 
 
 def _settings_in(annotation: Any) -> type[BaseModel] | None:

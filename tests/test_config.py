@@ -385,6 +385,8 @@ LINE = "from: [0.2, 0.8], to: [0.7, 0.8]"
         ("lines: {a: {from: [0.2, 0.8], to: [0.2, 0.8]}}", "lines.a: .*the same point; a line needs two"),
         ("lines: {a: {from: [0.2, 1.8], to: [0.2, 0.8]}}", "lines.a.from.1: .*less than or equal to 1"),
         ("lines: {a: {from: [0.2, 0.1]}}", "lines.a.to: "),
+        ("lines: {a: {from: [0.2], to: [0.1, 0.1]}}", "lines.a.from.1: this key is missing"),
+        (f"lines: {{a: {{{LINE}, form: [0, 0]}}}}", "lines.a.form: .*did you mean from"),
         (f"lines: {{a/b: {{{LINE}}}}}", "lines.a/b: a name is one level"),
         (f"lines: {{a: {{{LINE}, anchor: head}}}}", "lines.a.anchor: .*'foot' or 'centre'"),
         (

@@ -13,6 +13,7 @@ from edged.contracts.message import StreamState
 from edged.control import OFF
 from edged.core import Core
 from edged.daemon import Daemon
+from edged.events.happening import Standing
 from edged.flow.counters import Counters
 from edged.http.server import HttpUnit
 from edged.http.settings import HttpSettings
@@ -117,6 +118,27 @@ def test_a_line_that_left_the_configuration_is_taken_back(tmp_path, mosquitto, l
         path.write_text(text)
         daemon.reload()
         until(lambda: all(listener.on(f"{TOPIC}/{at}")[-1].payload == b"" for at in ("line/a", "zone/z")))
+
+
+def test_a_rule_is_told_after_a_restart_and_taken_back_when_it_is_gone(tmp_path, mosquitto, listen):
+    broker, path, topic = mosquitto(), tmp_path / "config.yaml", "edged/box/rule/queue"
+    text = CONFIG.format(folder=tmp_path, port=broker.port, on="every")
+    path.write_text(f"{text}rules: {{queue: {{when: {{offline: door}}}}}}\n")
+    listener = Client(broker.port, topic)
+    said = lambda: [json.loads(m.payload or b"0") for m in listener.on(topic)]  # noqa: E731
+    with running(path) as daemon:
+        daemon.core.events().rules.put("queue", Standing(True, 5.0))
+        until(lambda: said()[-1:] == [{"active": True, "since": "1970-01-01T00:00:05.000000Z"}])
+    with running(path) as daemon:
+        until(lambda: said()[-1] == {"active": None, "since": None}, "nobody knows any more")
+        path.write_text(text)
+        daemon.reload()
+        until(lambda: said()[-1] == 0)
+    path.write_text(text)
+    with running(path) as daemon:
+        until(lambda: daemon.core.events().queued() == {"events": 0})
+        assert said()[-1] == 0
+    listener.close()
 
 
 def test_what_waits_for_a_broker_that_is_away_is_seen_in_health_and_metrics(tmp_path):

@@ -12,7 +12,7 @@ _ISA = "OV_CPU_MAX_ISA"
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class Computer:
     """The box as this process may use it."""
 
     cpu: str
@@ -25,11 +25,11 @@ class Machine:
     """Instructions that OpenVINO was told to do without; none: it was told nothing."""
 
 
-def machine() -> Machine:
+def machine() -> Computer:
     """This one."""
     of_cpu = (device for device in devices() if device.name == "cpu")
     known = {precision for device in of_cpu for precision in device.capabilities}
-    return Machine(
+    return Computer(
         _cpu(), usable_cores(), usable_memory(), tuple(sorted(known)), os.environ.get(_ISA) or None
     )
 

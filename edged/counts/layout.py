@@ -37,6 +37,7 @@ CREATE TABLE events (
     rule TEXT, at REAL, made REAL, body BLOB, total INTEGER, sent INTEGER);
 CREATE INDEX events_of_stream ON events (stream);
 CREATE INDEX events_of_rule ON events (rule) WHERE rule IS NOT NULL;
+CREATE INDEX events_made ON events (made);
 CREATE INDEX events_total ON events (total);
 CREATE INDEX events_unsent ON events (sent) WHERE sent = 0;
 CREATE TABLE going_on (stream TEXT, key TEXT, body BLOB, at REAL, PRIMARY KEY (stream, key));

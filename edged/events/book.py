@@ -98,7 +98,7 @@ class EventBook:
     def tidy(self, settings: EventSettings, now: float | None) -> int:
         """Forget what is old or too much. How many were given up that the broker never had."""
         surplus = (self._newest("total") or 0) - settings.max_bytes
-        given_up = self._changed("DELETE FROM events WHERE total <= ? AND sent = 0", surplus)
+        given_up = self._changed("DELETE FROM events WHERE total <= ? AND +sent = 0", surplus)
         self._db.execute("DELETE FROM events WHERE total <= ?", (surplus,))
         if now is not None:
             given_up += self._changed(

@@ -1,10 +1,11 @@
 """Whether a rule holds, by what is known: pure functions of a scene."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from edged.events.scene import Part, Scene, View
+from edged.events.scene import Newest, Occupant, Part, Scene
 from edged.events.settings import RuleSettings, comparison, finder
 
 LONGEST_KEY = 200
@@ -23,7 +24,7 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Holding:
     """True, false or unknown, for each of the things that may hold at the same time."""
 
     hits: Mapping[str, About]
@@ -32,9 +33,9 @@ class Verdict:
     """Whether all else does not hold; else nobody knows."""
 
 
-NO = Verdict({}, True)
-NOBODY_KNOWS = Verdict({}, False)
-YES = Verdict({"": About()}, True)
+NO = Holding({}, True)
+NOBODY_KNOWS = Holding({}, False)
+YES = Holding({"": About()}, True)
 
 
 class Condition(Protocol):
@@ -45,7 +46,7 @@ class Condition(Protocol):
     needs_looks: bool
     """Whether only a look shows that it holds, and no mere time that goes by."""
 
-    def __call__(self, scene: Scene, ticks: float) -> Verdict:
+    def __call__(self, scene: Scene, ticks: float) -> Holding:
         """How it is at a time."""
 
     def lasts(self, scene: Scene, least: float) -> float:
@@ -70,7 +71,7 @@ class CountCondition(_Followed):
     zone: str = ""
     is_met: Callable[[int], bool] = bool
 
-    def __call__(self, scene: Scene, ticks: float) -> Verdict:
+    def __call__(self, scene: Scene, ticks: float) -> Holding:
         """Unknown while nobody knows who is in the zones."""
         inside = scene.inside(ticks)
         if inside is None:
@@ -84,17 +85,25 @@ class StayCondition(_Followed):
 
     zone: str = ""
     stays: float = 0.0
+    _last: tuple[Mapping[int, Occupant], float, Holding] = ({}, math.inf, NO)
+    """Of whom it was asked last, when the next of them has stayed, and how it is until then."""
 
-    def __call__(self, scene: Scene, ticks: float) -> Verdict:
+    def __call__(self, scene: Scene, ticks: float) -> Holding:
         """By number of the track with which they came."""
         if scene.inside(ticks) is None:
             return NOBODY_KNOWS
-        hits = {
-            str(one.track): About(one.class_name, one.track, since=one.since + self.stays)
-            for one in scene.zones[self.zone].now.values()
-            if ticks - one.since >= self.stays
-        }
-        return Verdict(hits, True) if hits else NO
+        there, (of, until, holding) = scene.zones[self.zone].now, self._last
+        if there is not of or ticks >= until:
+            stayed = {one: one.since + self.stays for one in there.values()}
+            hits = {
+                str(one.track): About(one.class_name, one.track, since=since)
+                for one, since in stayed.items()
+                if since <= ticks
+            }
+            until = min((since for since in stayed.values() if since > ticks), default=math.inf)
+            holding = Holding(hits, True)
+            self._last = there, until, holding
+        return holding
 
 
 @dataclass
@@ -105,7 +114,7 @@ class SeenCondition:
     needs_looks = True
     parts: frozenset[Part] = frozenset(("moved", "shown"))
 
-    def __call__(self, scene: Scene, ticks: float) -> Verdict:
+    def __call__(self, scene: Scene, ticks: float) -> Holding:
         """Unknown where no service says yes, and one does not know."""
         if scene.follows:
             moved = scene.moved.now(ticks)
@@ -116,7 +125,7 @@ class SeenCondition:
             shown = [view.now(ticks) for view in scene.shown.values()]
             is_there = any(classes and self.class_name in classes for classes in shown)
             is_complete = bool(shown) and None not in shown
-        return Verdict({"": About(self.class_name)}, True) if is_there else Verdict({}, is_complete)
+        return Holding({"": About(self.class_name)}, True) if is_there else Holding({}, is_complete)
 
     def lasts(self, scene: Scene, least: float) -> float:
         """Of the slowest of those that show something."""
@@ -133,7 +142,7 @@ class TextCondition:
     _found: dict[str, tuple[tuple[str, ...], Mapping[str, About]]] = field(default_factory=dict)
     """By service: what was searched last, and what was found in it."""
 
-    def __call__(self, scene: Scene, ticks: float) -> Verdict:
+    def __call__(self, scene: Scene, ticks: float) -> Holding:
         """By what is found."""
         hits: dict[str, About] = {}
         is_complete = bool(scene.read)
@@ -142,7 +151,7 @@ class TextCondition:
                 is_complete = False
             else:
                 hits.update(self._hits(service, texts))
-        return Verdict(hits, is_complete)
+        return Holding(hits, is_complete)
 
     def lasts(self, scene: Scene, least: float) -> float:
         """Of the slowest of those that read."""
@@ -164,7 +173,7 @@ class OfflineCondition:
     needs_looks = False
     parts: frozenset[Part] = frozenset(("reached",))
 
-    def __call__(self, scene: Scene, ticks: float) -> Verdict:
+    def __call__(self, scene: Scene, ticks: float) -> Holding:
         """Unknown until the source was tried."""
         if scene.state is None:
             return NOBODY_KNOWS
@@ -189,5 +198,5 @@ def condition_of(rule: RuleSettings) -> Condition:
     return OfflineCondition()
 
 
-def _slowest(views: Iterable[View[Any]], least: float) -> float:
+def _slowest(views: Iterable[Newest[Any]], least: float) -> float:
     return max((view.lasts(least) for view in views), default=least)

@@ -26,6 +26,9 @@ class RuleBoard:
     def put(self, rule: str, standing: Standing) -> None:
         """How a rule is."""
         with self._chronicle.lock:  # who tells later knows later
+            known = self._standings.get(rule, standing)
+            if standing.active is False is known.active and standing.since is None:
+                standing = known  # an earlier run knows when it was last
             if self._standings.get(rule) != standing:
                 self._standings[rule] = standing
                 self._chronicle.do(lambda db: EventBook(db).stand(rule, standing))

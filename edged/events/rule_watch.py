@@ -3,10 +3,10 @@
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 
 from edged.counts.calendar import Calendar
-from edged.events.conditions import NO, NOBODY_KNOWS, About, Verdict, condition_of
+from edged.events.conditions import NO, NOBODY_KNOWS, About, Holding, condition_of
 from edged.events.episode import Episode, Waits, When
 from edged.events.happening import Happening, Phase, Reason, Standing
 from edged.events.look import Heard, Look, Moved
@@ -47,13 +47,12 @@ def hours(rule: RuleSettings, calendar: Calendar) -> Callable[[float | None], bo
         return lambda at: True
     first, last = (time.rjust(5, "0") for time in rule.between)
 
-    def within(at: float | None) -> bool | None:
-        if at is None:
-            return None
-        clock = calendar.clock(at)
+    @lru_cache(maxsize=2)
+    def within(minute: int) -> bool:
+        clock = calendar.clock(minute * 60)
         return first <= clock < last if first < last else clock >= first or clock < last
 
-    return within
+    return lambda at: None if at is None else within(int(at // 60))
 
 
 class RuleWatch:
@@ -97,7 +96,7 @@ class RuleWatch:
         going_on = ((key, episode) for key, episode in episodes.items() if episode.is_on)
         return [self._ended(key, episode, reason, ticks) for key, episode in going_on]
 
-    def _verdict(self, scene: Scene, when: When) -> Verdict:
+    def _verdict(self, scene: Scene, when: When) -> Holding:
         is_time = self._hours(when.at)
         if is_time:
             return self._holds(scene, when.ticks)
@@ -107,7 +106,7 @@ class RuleWatch:
         gap = self._holds.lasts(scene, GAP_S)
         return Waits(self._rule.wait, gap, max(self._rule.end_after, gap))
 
-    def _open(self, verdict: Verdict, when: When) -> None:
+    def _open(self, verdict: Holding, when: When) -> None:
         for key, about in verdict.hits.items():
             if key not in self._episodes and len(self._episodes) < MOST_EPISODES:
                 began = when.ticks if about.since is None else about.since
@@ -154,7 +153,7 @@ class RuleWatch:
             actions=self._alarm.actions(phase, episode.is_loud),
         )
 
-    def _stand(self, scene: Scene, verdict: Verdict, when: When, told: list[Happening]) -> None:
+    def _stand(self, scene: Scene, verdict: Holding, when: When, told: list[Happening]) -> None:
         going_on = [episode for episode in self._episodes.values() if episode.is_on]
         active = True if going_on else self._idle(scene, verdict, when)
         if active == self.standing.active:
@@ -166,7 +165,7 @@ class RuleWatch:
             since = told[-1].began_at + (told[-1].lasted or 0.0)
         self.standing = Standing(active, since)
 
-    def _idle(self, scene: Scene, verdict: Verdict, when: When) -> bool | None:
+    def _idle(self, scene: Scene, verdict: Holding, when: When) -> bool | None:
         """Of a rule that is not active."""
         if verdict.is_complete or verdict.hits:
             return False

@@ -23,7 +23,7 @@ Part = Literal["moved", "shown", "read", "reached"]
 
 
 @dataclass(slots=True)
-class View(Generic[T]):
+class Newest(Generic[T]):
     """The newest result of one service."""
 
     every: float = 0.0
@@ -34,6 +34,8 @@ class View(Generic[T]):
     _seen_at: float = 0.0
     """Ticks up to which it stands: of the newest result, or of a later picture in which nothing moved."""
     _intervals: deque[float] = field(default_factory=lambda: deque(maxlen=_INTERVALS))
+    _middle: float = 0.0
+    """Of the intervals."""
 
     def put(self, value: T | None, ticks: float) -> bool:
         """A result, none where the service failed; false: it is late, or comes twice."""
@@ -42,6 +44,7 @@ class View(Generic[T]):
                 return False
             if self._seen_at == self._result_at:  # else the pictures between were not looked at
                 self._intervals.append(ticks - self._result_at)
+                self._middle = sorted(self._intervals)[len(self._intervals) // 2]
         self._value, self._result_at, self._seen_at = value, ticks, ticks
         return True
 
@@ -60,11 +63,10 @@ class View(Generic[T]):
 
     def lasts(self, least: float) -> float:
         """Three results, or so many seconds where that is more."""
-        middle = sorted(self._intervals)[len(self._intervals) // 2] if self._intervals else 0.0
-        return max(least, RESULTS * max(self.every, middle))
+        return max(least, RESULTS * self.every, RESULTS * self._middle)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Occupant:
     """Somebody who is in a zone."""
 
@@ -81,7 +83,8 @@ class Occupants:
     """Who is in one zone, by the number of the track now."""
 
     def __init__(self) -> None:
-        self.now: dict[int, Occupant] = {}
+        self.now: Mapping[int, Occupant] = {}
+        """The same object as long as nobody comes or goes."""
         self._came: dict[int, float] = {}
         """When each came in, `captured_at`: an heir has the time of the one that was lost."""
         self._known_at: float | None = None
@@ -93,6 +96,9 @@ class Occupants:
             self._known_at = ticks
         if inside is None:
             return
+        self._known_at, known = ticks, self._known_at
+        if inside.keys() == self.now.keys():
+            return
         gone = {number: since for number, since in self._came.items() if number not in inside}
         found: dict[int, Occupant] = {}
         for number, (class_name, since) in inside.items():
@@ -103,11 +109,10 @@ class Occupants:
                     occupant = self.now[heir_of]
                     occupant.number = number
                 else:
-                    occupant = Occupant(number, number, class_name, _since(since, ticks, at, self._known_at))
+                    occupant = Occupant(number, number, class_name, _since(since, ticks, at, known))
             found[number] = occupant
         self.now = found
         self._came = {number: since for number, (_, since) in inside.items()}
-        self._known_at = ticks
 
 
 def _since(since: float, ticks: float, at: float | None, known: float) -> float:
@@ -125,13 +130,13 @@ class Scene:
         self.zones = zones
         self.state: Literal["online", "stalled", "offline"] | None = None
         """Of the source; none: not known yet."""
-        self.moved: View[Moved] = View()
+        self.moved: Newest[Moved] = Newest()
         self.follows = False
         """Whether objects are followed: a `Moved` has come."""
         self.classes: frozenset[str] = frozenset()
         """Of those who are followed, where that is known."""
-        self.shown: dict[str, View[frozenset[str]]] = {}
-        self.read: dict[str, View[tuple[str, ...]]] = {}
+        self.shown: dict[str, Newest[frozenset[str]]] = {}
+        self.read: dict[str, Newest[tuple[str, ...]]] = {}
         self._every = every
         self._lost_at = -math.inf
         """Ticks: what was captured before is of a source that is gone."""
@@ -177,10 +182,10 @@ class Scene:
             occupants.put(None if moved.inside is None else moved.inside.get(name, {}), ticks, at)
         return True
 
-    def _view(self, views: dict[str, View[T]], service: str) -> View[T]:
-        return views.setdefault(service, View(self._every.get(service, 0.0)))
+    def _view(self, views: dict[str, Newest[T]], service: str) -> Newest[T]:
+        return views.setdefault(service, Newest(self._every.get(service, 0.0)))
 
-    def _views(self) -> Iterator[View[Moved] | View[frozenset[str]] | View[tuple[str, ...]]]:
+    def _views(self) -> Iterator[Newest[Moved] | Newest[frozenset[str]] | Newest[tuple[str, ...]]]:
         yield self.moved
         yield from self.shown.values()
         yield from self.read.values()

@@ -1,10 +1,12 @@
 """What cameras count, and events of it, with a real daemon and broker: a square walks, both are killed."""
 
+import contextlib
 import itertools
 import json
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from fractions import Fraction
@@ -197,6 +199,7 @@ def test_each_crossing_is_an_event_whatever_is_killed(box):
             else:
                 until(lambda: events_of(box)[-1]["seq"] in {event.seq for event in told()})
                 kept = events_of(box)
+                picture = picture_of(box, kept[-1])
                 daemon.stop()
     heard = told()
     client.close()
@@ -204,6 +207,7 @@ def test_each_crossing_is_an_event_whatever_is_killed(box):
     numbers = [event.seq for event in heard]
     assert set(numbers) >= {event["seq"] for event in kept}, "none is missing"
     assert set(numbers) == set(range(max(numbers) + 1))
+    assert picture.startswith(b"\xff\xd8\xff"), "a JPEG"
     first = list(dict.fromkeys(numbers))
     assert first == sorted(first), "in their order"
     assert len({event.model_dump_json() for event in heard}) == len(first), "what comes again says the same"
@@ -216,6 +220,19 @@ def test_each_crossing_is_an_event_whatever_is_killed(box):
     totals = [counted(late, f"edged/box/stream/door/line/at{y}") for y in (30, 40, 50, 60)]
     late.close()
     assert sum(said.in_ for said in totals if said is not None) == len(first), "counts and events agree"
+
+
+def picture_of(box, event):
+    """What was seen then; it is written a little later."""
+    got = []
+
+    def fetched():
+        with contextlib.suppress(urllib.error.HTTPError):  # 409: not yet
+            got.append(urllib.request.urlopen(f"http://127.0.0.1:{box.http}{event['snapshot']}").read())
+        return got
+
+    until(fetched, "its picture")
+    return got[0]
 
 
 def events_of(box):

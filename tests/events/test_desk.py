@@ -299,6 +299,25 @@ def test_ends_of_the_killed_wait_for_a_full_disk_and_stay_first(tmp_path, monkey
         ]
 
 
+def test_a_disk_that_is_full_for_a_while_loses_and_doubles_none(tmp_path):
+    with running(tmp_path, broker := Broker()) as box:
+        box.counts.open("door", ["a"], [])
+        door = box.desk.open("door")
+        door.put([PASSAGE], [once()])
+        pages = box.chronicle._db.execute("PRAGMA page_count").fetchone()[0]
+        box.chronicle._db.execute(f"PRAGMA max_page_count = {pages + 2}")
+        for n in range(100):
+            door.put([PASSAGE], [once(NOW + n)])
+        assert "disk is full" in box.chronicle.state()
+        full_at = box.told[-1].in_
+        assert full_at < 101
+        box.chronicle._db.execute("PRAGMA max_page_count = 100000")
+        until(lambda: len(broker.heard) == 101)
+        assert [one.seq for one in broker.heard] == list(range(101))
+        assert box.told[-1].in_ == 101
+        assert box.chronicle.state() == "running"
+
+
 def test_rules_are_told_on_change_after_a_reconnect_and_after_a_kill(tmp_path):
     broker = Broker()
     killed = Box(tmp_path, broker).start()
@@ -317,6 +336,8 @@ def test_rules_are_told_on_change_after_a_reconnect_and_after_a_kill(tmp_path):
         until(lambda: len(later.rules) == 2)
         assert ("queue", None, None) in later.rules, "nobody knows whether it still holds"
         assert ("visitor", False, "2026-11-23T08:30:00.000000Z") in later.rules
+        box.desk.open("door").standings({"visitor": Standing(False, None), "queue": Standing(False, None)})
+        assert later.rules[2:] == [("queue", False, None)], "when the last visitor came is known"
         box.desk.rules.keep_only(["visitor"])
         box.broker = last = Broker()
         until(lambda: last.rules)

@@ -3,6 +3,7 @@
 import pytest
 
 from edged.counts.calendar import Calendar, zone_named
+from edged.events.scene import Newest
 from tests.events.looks import NOON, Watched, entered, left, phases
 
 QUEUE = {"when": {"zone": "door/till", "count": ">= 2"}}
@@ -82,9 +83,9 @@ def test_an_heir_goes_on_with_the_stay_and_the_visit_of_the_one_that_was_lost():
     assert door.during(4, lambda: door.moved({17: NOON})) == []
     assert phases(door.during(2, lambda: door.moved({18: NOON}))) == [("rule/loiterer/17", "begin")]
     assert door.during(2, lambda: door.moved({19: NOON})) == []
-    gone = [left(19, door.at, NOON)]
+    gone = [left(19, door.at - 1.5, NOON)]
     (end,) = door.later(0.2).moved(movements=gone)
-    assert (end.key, end.lasted) == ("zone/till/17", pytest.approx(8))
+    assert (end.key, end.lasted) == ("zone/till/17", pytest.approx(6.5))
 
 
 def test_two_who_came_together_are_two():
@@ -92,6 +93,14 @@ def test_two_who_came_together_are_two():
     assert len(door.moved(1, 2)) == 2
     assert door.later(0.2).moved({1: NOON, 3: NOON}) == []
     assert [one.key for one in door.later(0.2).moved({3: NOON})] == ["zone/till/1"]
+
+
+def test_two_who_are_lost_together_have_an_heir_each():
+    door = Watched(zones=["till"])
+    door.moved(1, 2)
+    assert door.later(0.2).moved({3: NOON, 4: NOON}) == []
+    assert len(door.later(0.2).moved({3: NOON})) == 1
+    assert len(door.later(0.2).moved()) == 1
 
 
 def test_a_step_of_the_clock_makes_nobody_stay():
@@ -221,6 +230,42 @@ def test_gaps_are_forgiven_while_a_rule_waits():
     assert [one.began_at for one in told] == [NOON + 0.2]
 
 
+def test_time_that_goes_by_begins_nothing_that_must_be_seen():
+    door = Watched(queue={**QUEUE, "for": 2})
+    door.moved(1, 2)
+    assert door.during(4, lambda: None, every=1) == []
+    assert phases(door.later(0.2).moved(1, 2)) == [("rule/queue", "begin")]
+    gone = Watched(queue={**QUEUE, "for": 2})
+    gone.moved(1, 2)
+    assert gone.during(2, lambda: None, every=1) == gone.during(4, gone.moved) == []
+
+
+def test_a_service_that_fails_knows_nothing():
+    hall = Watched(
+        park={"when": {"seen": "park", "stream": "hall"}}, sea={"when": {"seen": "sea", "stream": "hall"}}
+    )
+    hall.shown("park")
+    told = hall.during(59, lambda: hall.shown(None), every=1)
+    assert (told, hall.active("park"), hall.active("sea")) == ([], True, None)
+    assert [one.reason for one in hall.during(2, lambda: hall.shown(None), every=1)] == ["unknown"]
+    gate = Watched(plate=PLATE)
+    gate.read("KA-123")
+    assert gate.during(30, lambda: gate.read(None), every=1) == []
+    assert gate.active("plate") is True
+
+
+def test_a_short_failure_while_it_is_over_does_not_keep_it_going():
+    door = Watched(queue=QUEUE)
+    door.moved(1, 2)
+    looks = iter([door.moved, door.cut] * 100)
+
+    def see():
+        next(looks)()
+
+    (end,) = door.during(8, see)
+    assert (end.reason, end.lasted) == ("over", pytest.approx(0.2))
+
+
 def test_longer_gaps_are_not():
     door = Watched(queue={**QUEUE, "for": 10})
     door.during(9, lambda: door.moved(1, 2))
@@ -257,7 +302,7 @@ def test_how_often_a_service_looks_may_be_said():
 def test_what_nobody_knows_for_a_minute_has_ended():
     door = Watched(queue=QUEUE)
     door.during(10, lambda: door.moved(1, 2))
-    door.reached("offline")
+    door.later(0.5).reached("offline")
     told = door.during(59, lambda: None, every=1)
     assert (told, door.active("queue")) == ([], True)
     (end,) = door.during(2, lambda: None, every=1)
@@ -295,6 +340,31 @@ def test_a_camera_that_turns_leaves_a_rule_as_it_is():
     assert door.during(3, door.cut) == []
     assert door.active("queue") is True
     assert door.during(9, lambda: door.moved(3, 4)) == []
+
+
+def test_a_camera_that_turns_hides_whom_it_saw():
+    yard = Watched(nightly=SEEN)
+    yard.moved(1)
+    assert yard.during(30, yard.cut) == []
+    assert yard.active("nightly") is True
+
+
+def test_looks_without_ticks_are_enough():
+    door = Watched(queue=QUEUE)
+    door.moved(1, 2)
+    end, begin = door.later(100).moved(1, 2)
+    assert (end.reason, begin.phase) == ("unknown", "begin")
+
+
+def test_a_camera_at_rest_is_not_slow():
+    newest = Newest()
+    for ticks in (0.0, 20.0, 40.0):
+        newest.put("anything", ticks)
+        newest.still(ticks + 19)
+    assert newest.lasts(2.0) == 2.0
+    newest.put("anything", 60.0)
+    newest.put("anything", 61.0)
+    assert newest.lasts(2.0) == 3.0
 
 
 def test_a_picture_in_which_nothing_moves_is_as_the_last_one():
@@ -383,6 +453,7 @@ def test_who_goes_through_a_zone_between_two_looks_was_in_it():
     door = Watched(zones=["till"])
     told = door.moved(movements=[entered(3, NOON), left(3, NOON, NOON)])
     assert [(one.phase, one.lasted) for one in told] == [("begin", None), ("end", 0)]
+    assert door.moved(movements=[entered(3, NOON), left(3, NOON, NOON)]) == [], "it comes twice"
     assert door.close() == []
 
 
