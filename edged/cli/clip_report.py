@@ -5,7 +5,7 @@ from typing import Any
 
 from edged.cli.terminal import print_json, say, table
 from edged.events.happening import Happening
-from edged.streams.tally import Tally
+from edged.streams.tally import Tally, ZoneTally
 
 _UNTOLD = ("key", "began_at", "actions")
 
@@ -27,7 +27,7 @@ class ClipReport:
     def counts(self, tally: Tally) -> None:
         """What was counted."""
         if self._as_json:
-            lines, zones = tally.lines, {name: asdict(zone) for name, zone in tally.zones.items()}
+            lines, zones = tally.lines, {name: _rounded(zone) for name, zone in tally.zones.items()}
             print_json({"stream": self._stream, "lines": lines, "zones": zones}, indent=False)
             return
         ways = [
@@ -44,6 +44,10 @@ class ClipReport:
         if stays:
             columns = ("zone", "entered", "left", "most at a time", "longest stay")
             table(f"zones of {self._stream}", columns, stays)
+
+
+def _rounded(zone: ZoneTally) -> dict[str, Any]:
+    return {**asdict(zone), "longest_s": round(zone.longest_s, 2)}
 
 
 def _clock(seconds: float) -> str:

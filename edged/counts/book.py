@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from edged.ops.movements import Direction
+from edged.ops.movements import Crossing, Direction
 
 KEPT_S = 400 * 86400.0
 """Seconds for which single crossings and gaps are kept; totals stay."""
@@ -24,6 +24,11 @@ class Passage:
     track: int
     at: float | None
     """Seconds since the epoch; none: the clock was not set, so it counts in the total alone."""
+
+    @staticmethod
+    def of(one: Crossing, is_set: bool) -> "Passage":
+        """`is_set`: whether the clock is."""
+        return Passage(one.line, one.direction, one.class_name, one.track, one.at if is_set else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class CountDesk:
 
     def open(self, stream: str, lines: Sequence[str], zones: Sequence[str]) -> StreamCounts:
         """A stream begins to count."""
-        clerk = Clerk(self._do, self._crossed, self._tell_zones, self._closed, trusted)
+        clerk = Clerk(self._do, self._tell_zones, self._closed, trusted)
         counts = StreamCounts(stream, lines, zones, clerk)
         with self._lock:
             self._streams[stream] = counts
@@ -75,9 +75,6 @@ class CountDesk:
     def history(self, asked: Asked) -> History:
         """What was counted. Raises as `history.history`."""
         return history(self._chronicle.path, self.calendar, asked)
-
-    def _crossed(self, stream: str, passages: Sequence[Passage]) -> None:
-        self._chronicle.put(self.entry(stream, passages))
 
     def _closed(self, counts: StreamCounts) -> None:
         with self._lock:

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from edged.counts.book import CountBook, Passage
-from edged.ops.movements import Crossing
+from edged.counts.book import CountBook
 
 RESERVED_IDS = 1000
 """So many ids are put down at a time; after a kill those that were not given are left out."""
@@ -30,8 +29,6 @@ class Clerk:
 
     do: Callable[[Callable[[CountBook], Any]], Any]
     """Something with the book; none where it fails, which is counted and logged."""
-    crossed: Callable[[str, Sequence[Passage]], None]
-    """Somebody crossed lines of a stream."""
     changed: Callable[[str], None]
     """Other people are in the zones of a stream."""
     closed: Callable[["StreamCounts"], None]
@@ -66,18 +63,6 @@ class StreamCounts:
         if highest > self._promised:
             self._promised = mark = highest + RESERVED_IDS
             self._clerk.do(lambda book: book.raise_mark(self.stream, mark))
-
-    def crossed(self, crossings: Sequence[Crossing]) -> None:
-        """Somebody crossed lines."""
-        self._clerk.crossed(self.stream, self.passages(crossings))
-
-    def passages(self, crossings: Sequence[Crossing]) -> list[Passage]:
-        """Crossings as they are put down."""
-        trusted = self._clerk.trusted()
-        return [
-            Passage(one.line, one.direction, one.class_name, one.track, one.at if trusted else None)
-            for one in crossings
-        ]
 
     def occupied(self, inside: Inside) -> None:
         """Who is in the zones."""

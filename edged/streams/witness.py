@@ -134,7 +134,7 @@ class Witness:
             ticks, at = self._timing(captured_at)
             happenings = self._judge.step(Look(ticks, at, what))
             crossings = what.movements if isinstance(what, Moved) else ()
-            passages = [_passage(one, at) for one in crossings if isinstance(one, Crossing)]
+            passages = [Passage.of(one, at is not None) for one in crossings if isinstance(one, Crossing)]
             self._put(passages, happenings)
             if happenings or isinstance(what, Reached):
                 self._tell()
@@ -148,8 +148,3 @@ class Witness:
         if (standings := dict(self._judge.standings())) != self._told:
             self._told = standings
             self._scribe.standings(standings)
-
-
-def _passage(one: Crossing, at: float | None) -> Passage:
-    """What is counted of a crossing; `at` is none while nobody has set the clock."""
-    return Passage(one.line, one.direction, one.class_name, one.track, None if at is None else one.at)

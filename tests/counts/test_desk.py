@@ -15,6 +15,7 @@ from edged.counts.history import Asked
 from edged.flow.counters import Counters
 from edged.ops.movements import Crossing
 from tests.broker import until
+from tests.counts.crossings import cross
 
 
 class Teller:
@@ -27,6 +28,9 @@ class Teller:
         tell = lambda *heard: self.told.append(heard)  # noqa: E731
         self.chronicle = Chronicle(folder / "counts" / "counts.db", self.counters)
         self.desk = CountDesk(self.chronicle, calendar, tell)
+
+    def cross(self, *crossings):
+        cross(self.chronicle, self.desk, "door", *crossings)
 
     def of(self, place):
         return [heard[3] for heard in self.told if heard[2] == place]
@@ -57,8 +61,8 @@ def crossing(direction="in", line="a", at=None):
 
 def test_a_crossing_is_told_once_it_is_on_disk(tmp_path):
     with telling(tmp_path) as teller:
-        counts = teller.desk.open("door", ["a"], [])
-        counts.crossed([crossing(), crossing("out")])
+        teller.desk.open("door", ["a"], [])
+        teller.cross(crossing(), crossing("out"))
         last = teller.of("a")[-1]
         assert (last.in_, last.out, last.today.in_, last.hour.out) == (1, 1, 1, 1)
         assert last.by_class["person"].in_ == 1
@@ -71,7 +75,8 @@ def test_a_crossing_is_told_once_it_is_on_disk(tmp_path):
 def test_under_a_clock_that_nobody_set_totals_only(tmp_path, synced):
     synced.append("unsynced")
     with telling(tmp_path) as teller:
-        teller.desk.open("door", ["a"], []).crossed([crossing()])
+        teller.desk.open("door", ["a"], [])
+        teller.cross(crossing())
         last = teller.of("a")[-1]
         assert (last.in_, last.since, last.today, last.hour) == (1, None, None, None)
         synced.append("synced")
@@ -81,7 +86,8 @@ def test_under_a_clock_that_nobody_set_totals_only(tmp_path, synced):
 def test_today_and_hour_are_told_anew_when_they_end(tmp_path, monkeypatch):
     with telling(tmp_path) as teller:
         midnight = teller.desk.calendar.day(time.time())[1]
-        teller.desk.open("door", ["a"], []).crossed([crossing(at=midnight - 60)])
+        teller.desk.open("door", ["a"], [])
+        teller.cross(crossing(at=midnight - 60))
         assert teller.of("a")[-1].today.in_ in (0, 1)
     monkeypatch.setattr(desk, "EVERY_S", 3600)  # so that nothing but the boundary tells
     offset = midnight - 0.5 - time.time()
@@ -108,9 +114,9 @@ def test_what_a_full_disk_refused_is_counted_later_and_once(tmp_path, monkeypatc
 
     monkeypatch.setattr(book.CountBook, "count", count)
     with telling(tmp_path) as teller:
-        counts = teller.desk.open("door", ["a"], [])
-        counts.crossed([crossing()])
-        counts.crossed([crossing(), crossing("out")])
+        teller.desk.open("door", ["a"], [])
+        teller.cross(crossing())
+        teller.cross(crossing(), crossing("out"))
         assert teller.of("a")[-1].in_ == 0, "what is told follows from the disk"
         assert "disk is full" in teller.chronicle.state()
         full[0] = False
@@ -123,7 +129,7 @@ def test_a_disk_that_cannot_be_written_at_the_start(tmp_path):
     (tmp_path / "counts").write_text("no folder")
     with telling(tmp_path) as teller:
         counts = teller.desk.open("door", ["a"], [])
-        counts.crossed([crossing()])
+        teller.cross(crossing())
         counts.promise(3)
         assert "counts and events cannot be written" in teller.chronicle.state()
         (tmp_path / "counts").unlink()
@@ -193,10 +199,10 @@ def test_gaps_say_when_nobody_looked(tmp_path):
 
 def test_history_by_local_hour(tmp_path):
     with telling(tmp_path, zone="Asia/Kathmandu") as teller:
-        counts = teller.desk.open("door", ["a", "b"], [])
+        teller.desk.open("door", ["a", "b"], [])
         begin = teller.desk.calendar.seconds("2026-07-01T08:00")
-        counts.crossed([crossing(at=begin), crossing(at=begin + 3599), crossing("out", at=begin + 3600)])
-        counts.crossed([crossing(line="b", at=begin - 1)])
+        teller.cross(crossing(at=begin), crossing(at=begin + 3599), crossing("out", at=begin + 3600))
+        teller.cross(crossing(line="b", at=begin - 1))
         found = teller.desk.history(Asked(begin, begin + 7200))
         assert [(r.at, r.line, r.came, r.left) for r in found.rows] == [
             (begin, "a", 2, 0),

@@ -11,6 +11,7 @@ from edged.counts.chronicle import Chronicle
 from edged.counts.desk import CountDesk
 from edged.http.counts import CountsAnswer
 from edged.ops.movements import Crossing
+from tests.counts.crossings import cross
 
 TOKEN = "a-token-of-sixteen-characters"
 
@@ -20,11 +21,13 @@ def counting(box, tmp_path, monkeypatch):
     """A box that has counted: two came, one left, in two hours of a day in Berlin."""
     monkeypatch.setattr("edged.flow.clock.state", lambda: "synced")
     calendar = Calendar(zone_named("Europe/Berlin"))
-    desk = CountDesk(Chronicle(tmp_path / "counts.db", box.counters), calendar, lambda *_: None)
+    chronicle = Chronicle(tmp_path / "counts.db", box.counters)
+    desk = CountDesk(chronicle, calendar, lambda *_: None)
     desk.start()
     counts = desk.open("door", ["entrance"], [])
     for direction, at in (("in", "T08:10"), ("in", "T08:50"), ("out", "T09:00")):
-        counts.crossed([Crossing("entrance", direction, 1, "person", calendar.seconds(f"2026-11-26{at}"))])
+        one = Crossing("entrance", direction, 1, "person", calendar.seconds(f"2026-11-26{at}"))
+        cross(chronicle, desk, "door", one)
     counts.looked(calendar.seconds("2026-11-26T09:00"))
     counts.looked(calendar.seconds("2026-11-26T09:05"))
     box.counts = lambda: desk

@@ -38,6 +38,7 @@ from edged.requests.settings import RequestSettings
 from edged.serving.table import ServiceTable
 from edged.streams.live import LiveView
 from tests.broker import free_port, until
+from tests.counts.crossings import cross
 from tests.http.browser import complaints, resize
 from tests.http.test_events import Book
 
@@ -351,14 +352,13 @@ def test_actions_and_why_they_fail(box, shown):
 
 def test_lines_and_who_crossed_them_today(box, shown, tmp_path, monkeypatch):
     monkeypatch.setattr("edged.flow.clock.state", lambda: "synced")
-    box.counts = CountDesk(
-        Chronicle(tmp_path / "counts.db", Counters()), Calendar(zone_named("UTC")), lambda *_: None
-    )
+    chronicle = Chronicle(tmp_path / "counts.db", Counters())
+    box.counts = CountDesk(chronicle, Calendar(zone_named("UTC")), lambda *_: None)
     box.counts.start()
-    counts = box.counts.open("door", ["entrance", "<b>exit</b>"], [])
+    box.counts.open("door", ["entrance", "<b>exit</b>"], [])
     day, _ = box.counts.calendar.day(time.time())
     for direction, at in (("in", day), ("in", day), ("out", day), ("in", day - 1)):
-        counts.crossed([Crossing("entrance", direction, 1, "person", at)])
+        cross(chronicle, box.counts, "door", Crossing("entrance", direction, 1, "person", at))
     box.add_stream("yard")
     page = shown()
     page.sees(".tile .name", "yard")

@@ -21,6 +21,7 @@ from edged.streams.places import PlacesSettings
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
 from edged.streams.tracking import TrackedLane, Tracking
+from tests.counts.crossings import cross
 from tests.streams.lanes import _Table
 from tests.streams.test_tracking import CARD, OPTIONS
 
@@ -39,7 +40,8 @@ SERVICE = "object-detection"
 class Camera:
     """Sees one person, where it is told: how far down the picture of 200 x 400, or turned."""
 
-    def __init__(self, desk, told):
+    def __init__(self, chronicle, desk, told):
+        self.chronicle, self.desk = chronicle, desk
         self.told = told
         self.moved = []
         self.counts = desk.open("door", ["middle", "top"], ["low"])
@@ -60,7 +62,8 @@ class Camera:
 
     def _moved(self, at, moved):
         self.moved.append(moved)
-        self.counts.crossed([one for one in moved.movements if isinstance(one, Crossing)])
+        crossings = [one for one in moved.movements if isinstance(one, Crossing)]
+        cross(self.chronicle, self.desk, "door", *crossings)
 
     def frame(self):
         self.seq, self.at = self.seq + 1, self.at + 0.2
@@ -88,9 +91,10 @@ def camera(tmp_path, monkeypatch):
     monkeypatch.setattr("edged.flow.clock.state", lambda: "synced")
     told = []
     calendar = Calendar(zone_named("UTC"))
-    desk = CountDesk(Chronicle(tmp_path / "counts.db", Counters()), calendar, lambda *one: told.append(one))
+    chronicle = Chronicle(tmp_path / "counts.db", Counters())
+    desk = CountDesk(chronicle, calendar, lambda *one: told.append(one))
     desk.start()
-    yield Camera(desk, told)
+    yield Camera(chronicle, desk, told)
     desk.stop()
 
 
