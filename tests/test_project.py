@@ -65,7 +65,10 @@ def locked(name):
 
 @pytest.mark.parametrize(
     ("lock", "extras"),
-    [("run.lock", ("broker", "gpu", "quantize")), ("dev.lock", ("broker", "gpu", "quantize", "s3", "dev"))],
+    [
+        ("run.lock", ("broker", "gpu", "quantize")),
+        ("dev.lock", ("broker", "bulk", "gpu", "quantize", "s3", "dev")),
+    ],
 )
 def test_the_lock_is_in_step_with_pyproject(lock, extras):
     have = locked(lock)
@@ -107,7 +110,7 @@ def imported(*folders, tests):
 
 def test_exactly_what_is_imported_is_a_dependency():
     used = set(imported("edged", "plugins", tests=False)) - {frozenset({"edged"})}
-    wanted = set(direct("broker", "gpu", "quantize"))
+    wanted = set(direct("broker", "bulk", "gpu", "quantize"))
     assert [owners for owners in used if not owners & wanted] == []
     assert [name for name in wanted - PLUGGED_IN if not any(name in owners for owners in used)] == []
 
@@ -115,7 +118,9 @@ def test_exactly_what_is_imported_is_a_dependency():
 def test_what_tests_import_is_a_dependency_of_development():
     used = set(imported("edged", "plugins", "tests", "docs", tests=True)) - {frozenset({"edged"})}
     assert [
-        owners for owners in used if not owners & set(direct("broker", "gpu", "quantize", "s3", "dev"))
+        owners
+        for owners in used
+        if not owners & set(direct("broker", "bulk", "gpu", "quantize", "s3", "dev"))
     ] == []
 
 

@@ -14,6 +14,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "infer",
         "Answer one request: prints the JSON answer; exit 0 on success, 1 on an error answer.",
     ),
+    "bulk": (
+        "bulk",
+        "Answer many items: one row each with its URL, its answer or its error. What is done stays done.",
+    ),
     "pull": (
         "pull",
         "Fetch weights, check their SHA-256, derive the variants for this machine and measure them.",

@@ -1,0 +1,146 @@
+"""Parts answered by Ray Data: an actor a worker, on all machines of a cluster.
+
+Ray gives parts to actors, never more than these can take, starts others for those that die, and gives what
+they had to somebody else. A part that comes a second time is found done, or leaves the same file again.
+"""
+
+import logging
+import os
+import pickle
+import socket
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from edged.bulk.answering import Tally, Told, Worker
+from edged.bulk.parts import Part
+from edged.bulk.question import Question
+from edged.bulk.results import Results
+from edged.contracts.errors import ConfigError, EdgedError, NotReady
+from edged.log import set_up
+from edged.runtimes.devices import Concurrency
+
+LOCAL = "local"
+"""The address of a Ray that is started here, and ends with the command."""
+_RETRIES = 5
+"""Of a part whose worker died; one that kills so many is to blame itself."""
+_STORE_BYTES = 100_000_000
+"""Of a Ray of ours: only names and numbers go through it."""
+_QUIET = {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of what becomes of CUDA_VISIBLE_DEVICES
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",  # and it reports to its makers
+}
+
+
+def answer_on_ray(
+    question: Question,
+    results: Results,
+    todo: Sequence[Part],
+    told: Told,
+    *,
+    address: str,
+    workers: int | None,
+) -> None:
+    """Answer them all; `workers`: at most, none: as many as the cluster has cores for.
+
+    Raises `ConfigError` where Ray is not installed or not to be had, `NotReady` where a worker cannot open
+    the model, `EdgedError` when Ray gives up.
+    """
+    with _connected(address, question) as ray:
+        most = workers or _room(ray, question.concurrency.threads)
+        done = ray.data.from_items(
+            [{"part": pickle.dumps(part)} for part in todo], override_num_blocks=len(todo)
+        )
+        done = done.map_batches(
+            _actor(question, results),
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=most, max_size=most),
+            num_cpus=question.concurrency.threads,
+            max_restarts=-1,
+            max_task_retries=_RETRIES,
+        )
+        try:
+            for batch in done.iter_batches(batch_size=None, prefetch_batches=0):
+                for answered, failed, trouble in zip(*(batch[key] for key in _KEYS), strict=True):
+                    if trouble:
+                        raise NotReady(str(trouble))
+                    told(int(answered), int(failed))
+        except ray.exceptions.RayError as error:
+            why = str(error).strip().splitlines()[-1]
+            raise EdgedError(f"Ray gave up ({why}); the same command goes on where it stopped") from error
+
+
+_KEYS = ("answered", "failed", "trouble")
+
+
+def _actor(question: Question, results: Results) -> type:
+    """What lives on the machines: a class that brings what it needs, and asks for no object that may be lost."""
+
+    class Answering:
+        def __init__(self) -> None:
+            set_up()
+            self._worker: Worker | None = None
+            self._trouble = ""
+            try:
+                threads = question.concurrency.threads
+                share = max(1, (os.cpu_count() or 1) // threads)
+                self._worker = Worker(question, results, Concurrency(1, threads), share)
+            except EdgedError as error:  # told once, and not tried for ever
+                self._trouble = f"{socket.gethostname()}: {error}"
+
+        def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
+            total = Tally()
+            for packed in batch["part"]:
+                if self._worker is not None:
+                    total += _answered(self._worker, results, pickle.loads(packed))  # noqa: S301 - our own
+            return {"answered": [total.answered], "failed": [total.failed], "trouble": [self._trouble]}
+
+    return Answering
+
+
+def _answered(worker: Worker, results: Results, part: Part) -> Tally:
+    """By this worker, unless somebody did it who could not tell any more."""
+    if results.has(part.name):
+        good = [is_good for _, is_good in results.outcomes(part.name)]
+        return Tally(sum(good), len(good) - sum(good))
+    return worker.answer(part)
+
+
+def _room(ray: Any, threads: int) -> int:
+    """Workers that the cluster has cores for."""
+    alive = (node for node in ray.nodes() if node["Alive"])
+    return max(1, sum(int(node["Resources"].get("CPU", 0) // threads) for node in alive))
+
+
+@contextmanager
+def _connected(address: str, question: Question) -> Iterator[Any]:
+    """Ray, quiet, until the end of the block."""
+    os.environ.update({key: value for key, value in _QUIET.items() if key not in os.environ})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its own old ways
+        try:
+            import ray  # noqa: PLC0415 - takes seconds, and may be missing
+            import ray.data  # noqa: PLC0415
+        except ImportError:
+            raise ConfigError("--ray wants Ray: pip install 'edged[bulk]'") from None
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        cores = question.concurrency.workers * question.concurrency.threads
+        own = {"num_cpus": cores, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
+        try:
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                **own if address == LOCAL else {},
+            )
+        except (ConnectionError, ValueError) as error:
+            raise ConfigError(f"there is no Ray at {address}: {error}") from error
+        try:
+            context = ray.data.DataContext.get_current()
+            context.enable_progress_bars = context.print_on_execution_start = False
+            yield ray
+        finally:
+            ray.shutdown()
