@@ -14,7 +14,7 @@ from edged.media.policy import scheme_of
 
 
 def pieces(given: Sequence[str], media: Media, column: str | None, results: str) -> list[Piece]:
-    """All items, each once, in the order of what is given and then of their names; not what lies in `results`.
+    """All items, each once, in the order of what is given and then of their names, but those in `results`.
 
     Raises `NotFound` for what leads to nothing, `BadRequest` for Parquet without a column, `StoreFailed`, and
     what `column_pieces` does.

@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 import socket
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,8 +24,6 @@ from edged.runtimes.devices import Concurrency
 
 LOCAL = "local"
 """The address of a Ray that is started here, and ends with the command."""
-_RETRIES = 5
-"""Of a part whose worker died; one that kills so many is to blame itself."""
 _STORE_BYTES = 100_000_000
 """Of a Ray of ours: only names and numbers go through it."""
 _QUIET = {
@@ -59,8 +58,6 @@ def answer_on_ray(
             batch_size=1,
             compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=most, max_size=most),
             num_cpus=question.concurrency.threads,
-            max_restarts=-1,
-            max_task_retries=_RETRIES,
         )
         try:
             for batch in done.iter_batches(batch_size=None, prefetch_batches=0):
@@ -77,7 +74,7 @@ _KEYS = ("answered", "failed", "trouble")
 
 
 def _actor(question: Question, results: Results) -> type:
-    """What lives on the machines: a class that brings what it needs, and asks for no object that may be lost."""
+    """What lives on the machines: a class with all that it needs, for objects may be lost."""
 
     class Answering:
         def __init__(self) -> None:
@@ -116,6 +113,20 @@ def _room(ray: Any, threads: int) -> int:
 
 
 @contextmanager
+def _hushed() -> Iterator[None]:
+    """Nothing reaches stderr: Ray's C++ says there that it was told to say nothing."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+@contextmanager
 def _connected(address: str, question: Question) -> Iterator[Any]:
     """Ray, quiet, until the end of the block."""
     os.environ.update({key: value for key, value in _QUIET.items() if key not in os.environ})
@@ -126,16 +137,18 @@ def _connected(address: str, question: Question) -> Iterator[Any]:
             import ray.data  # noqa: PLC0415
         except ImportError:
             raise ConfigError("--ray wants Ray: pip install 'edged[bulk]'") from None
+        warnings.simplefilter("ignore")  # it has put a filter of its own before ours
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         cores = question.concurrency.workers * question.concurrency.threads
         own = {"num_cpus": cores, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
         try:
-            ray.init(
-                address=address,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                **own if address == LOCAL else {},
-            )
+            with _hushed():
+                ray.init(
+                    address=address,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    **own if address == LOCAL else {},
+                )
         except (ConnectionError, ValueError) as error:
             raise ConfigError(f"there is no Ray at {address}: {error}") from error
         try:

@@ -101,7 +101,7 @@ class Results:
                 file.write(asked)
         elif orjson.loads(before) != orjson.loads(asked):
             raise ConfigError(
-                f"{self._to} holds answers to another question, which {ABOUT} in it tells: name another folder"
+                f"{self._to} has answers to another question, which {ABOUT} in it tells: name another folder"
             )
 
     def names(self) -> set[str]:
