@@ -1,4 +1,4 @@
-"""A worker: one instance of the model, which answers parts; whichever thread or machine it lives on."""
+"""A worker: one instance of the model, which answers batches; whichever thread or machine it lives on."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,8 +6,8 @@ from typing import NamedTuple, Self
 
 import orjson
 
-from edged.bulk.parts import Part
-from edged.bulk.question import Question
+from edged.bulk.batches import Batch
+from edged.bulk.question import BulkQuestion
 from edged.bulk.reading import Load, loads
 from edged.bulk.results import Error, Result, Results
 from edged.contracts.errors import EdgedError
@@ -25,7 +25,7 @@ Told = Callable[[int, int], None]
 
 
 class Tally(NamedTuple):
-    """Items of a part, or of all."""
+    """Items of a batch, or of all."""
 
     answered: int = 0
     failed: int = 0
@@ -42,7 +42,7 @@ class Worker:
     """Safe from all threads. Raises as `open_service` when it is made."""
 
     def __init__(
-        self, question: Question, results: Results, concurrency: Concurrency, share: int = 1
+        self, question: BulkQuestion, results: Results, concurrency: Concurrency, share: int = 1
     ) -> None:
         """`share`: so many workers have the memory of this machine together."""
         settings, counters, table = question.settings, Counters(), ServiceTable()
@@ -59,8 +59,8 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self._steps.close()
 
-    def answer(self, part: Part, told: Told = nobody) -> Tally:
-        """Answer a part and leave its file. Raises what `told` raises, and as `Results.write`."""
+    def answer(self, batch: Batch, told: Told = nobody) -> Tally:
+        """Answer a batch and leave its file. Raises what `told` raises, and as `Results.write`."""
         tally = Tally()
 
         def counted(answered: int, failed: int) -> None:
@@ -68,11 +68,11 @@ class Worker:
             tally += Tally(answered, failed)
             told(answered, failed)
 
-        self._results.write(part.name, self._rows(part, counted))
+        self._results.write(batch.name, self._rows(batch, counted))
         return tally
 
-    def _rows(self, part: Part, told: Told) -> Iterator[Result]:
-        for piece, load in loads(part, self._question):
+    def _rows(self, batch: Batch, told: Told) -> Iterator[Result]:
+        for piece, load in loads(batch, self._question):
             answer, error = self._answered(piece.id, load)
             facts = self._served.instance.facts
             yield Result(url=piece.url, answer=answer, error=error, model=facts.name, variant=facts.variant)

@@ -73,10 +73,10 @@ def _files(given: str) -> Iterator[tuple[str, int]]:
 def _matching(system: Any, within: str) -> Iterable[tuple[str, dict[str, Any]]]:
     """Files below a folder, or that a pattern means; hidden ones, and those that begin with `_`, are none."""
     try:
-        if has_magic(within):
-            found = system.glob(within, detail=True)
-        elif system.isdir(within):
+        if system.isdir(within):  # whatever its name looks like
             found = system.find(within, detail=True)
+        elif has_magic(within):
+            found = system.glob(within, detail=True)
         else:
             found = {within: system.info(within)}
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """Parts answered by Ray Data: an actor a worker, on all machines of a cluster.
 
-Ray gives parts to actors, never more than these can take, starts others for those that die, and gives what
-they had to somebody else. A part that comes a second time is found done, or leaves the same file again.
+Ray gives batches to actors, never more than these can take, starts others for those that die, and gives what
+they had to somebody else. A batch that comes a second time is found done, or leaves the same file again.
 """
 
 import logging
@@ -11,12 +11,13 @@ import socket
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import Any
 
 from edged.bulk.answering import Tally, Told, Worker
-from edged.bulk.parts import Part
-from edged.bulk.question import Question
+from edged.bulk.batches import Batch
+from edged.bulk.question import BulkQuestion
 from edged.bulk.results import Results
 from edged.contracts.errors import ConfigError, EdgedError, NotReady
 from edged.log import set_up
@@ -26,6 +27,7 @@ LOCAL = "local"
 """The address of a Ray that is started here, and ends with the command."""
 _STORE_BYTES = 100_000_000
 """Of a Ray of ours: only names and numbers go through it."""
+_CONNECT_S = 10.0
 _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of what becomes of CUDA_VISIBLE_DEVICES
     "RAY_BACKEND_LOG_LEVEL": "fatal",
@@ -35,9 +37,9 @@ _QUIET = {
 
 
 def answer_on_ray(
-    question: Question,
+    question: BulkQuestion,
     results: Results,
-    todo: Sequence[Part],
+    todo: Sequence[Batch],
     told: Told,
     *,
     address: str,
@@ -51,7 +53,7 @@ def answer_on_ray(
     with _connected(address, question) as ray:
         most = workers or _room(ray, question.concurrency.threads)
         done = ray.data.from_items(
-            [{"part": pickle.dumps(part)} for part in todo], override_num_blocks=len(todo)
+            [{"batch": pickle.dumps(batch)} for batch in todo], override_num_blocks=len(todo)
         )
         done = done.map_batches(
             _actor(question, results),
@@ -60,8 +62,8 @@ def answer_on_ray(
             num_cpus=question.concurrency.threads,
         )
         try:
-            for batch in done.iter_batches(batch_size=None, prefetch_batches=0):
-                for answered, failed, trouble in zip(*(batch[key] for key in _KEYS), strict=True):
+            for rows in done.iter_batches(batch_size=None, prefetch_batches=0):
+                for answered, failed, trouble in zip(*(rows[key] for key in _KEYS), strict=True):
                     if trouble:
                         raise NotReady(str(trouble))
                     told(int(answered), int(failed))
@@ -73,7 +75,7 @@ def answer_on_ray(
 _KEYS = ("answered", "failed", "trouble")
 
 
-def _actor(question: Question, results: Results) -> type:
+def _actor(question: BulkQuestion, results: Results) -> type:
     """What lives on the machines: a class with all that it needs, for objects may be lost."""
 
     class Answering:
@@ -88,9 +90,9 @@ def _actor(question: Question, results: Results) -> type:
             except EdgedError as error:  # told once, and not tried for ever
                 self._trouble = f"{socket.gethostname()}: {error}"
 
-        def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
+        def __call__(self, given: dict[str, Any]) -> dict[str, list[Any]]:
             total = Tally()
-            for packed in batch["part"]:
+            for packed in given["batch"]:
                 if self._worker is not None:
                     total += _answered(self._worker, results, pickle.loads(packed))  # noqa: S301 - our own
             return {"answered": [total.answered], "failed": [total.failed], "trouble": [self._trouble]}
@@ -98,12 +100,12 @@ def _actor(question: Question, results: Results) -> type:
     return Answering
 
 
-def _answered(worker: Worker, results: Results, part: Part) -> Tally:
+def _answered(worker: Worker, results: Results, batch: Batch) -> Tally:
     """By this worker, unless somebody did it who could not tell any more."""
-    if results.has(part.name):
-        good = [is_good for _, is_good in results.outcomes(part.name)]
+    if results.has(batch.name):
+        good = [is_good for _, is_good in results.outcomes(batch.name)]
         return Tally(sum(good), len(good) - sum(good))
-    return worker.answer(part)
+    return worker.answer(batch)
 
 
 def _room(ray: Any, threads: int) -> int:
@@ -112,25 +114,47 @@ def _room(ray: Any, threads: int) -> int:
     return max(1, sum(int(node["Resources"].get("CPU", 0) // threads) for node in alive))
 
 
+def _check_port(address: str) -> None:
+    """Ray itself waits for minutes. Raises `ConfigError` where nobody listens."""
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_S).close()
+    except OSError as error:
+        raise ConfigError(f"there is no Ray at {address}: {error}") from error
+
+
 @contextmanager
 def _hushed() -> Iterator[None]:
     """Nothing reaches stderr: Ray's C++ says there that it was told to say nothing."""
     sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    with Path(os.devnull).open("w") as nowhere, os.fdopen(os.dup(2), "w") as kept:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept.fileno(), 2)
+
+
+def _joined(ray: Any, address: str, cores: int) -> None:
+    """Be of that cluster, or of one that is started here. Raises `ConfigError`."""
+    own = {"num_cpus": cores, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
+    more = own if address == LOCAL else {}
+    _check_port(address)
     try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        with _hushed():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **more)
+    except (ConnectionError, ValueError) as error:
+        raise ConfigError(f"there is no Ray at {address}: {error}") from error
 
 
 @contextmanager
-def _connected(address: str, question: Question) -> Iterator[Any]:
+def _connected(address: str, question: BulkQuestion) -> Iterator[Any]:
     """Ray, quiet, until the end of the block."""
     os.environ.update({key: value for key, value in _QUIET.items() if key not in os.environ})
-    with warnings.catch_warnings():
+    # it prints pages of a machine that is lost, though it was told to print no logs
+    with warnings.catch_warnings(), Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
         warnings.simplefilter("ignore")  # of its own old ways
         try:
             import ray  # noqa: PLC0415 - takes seconds, and may be missing
@@ -139,18 +163,7 @@ def _connected(address: str, question: Question) -> Iterator[Any]:
             raise ConfigError("--ray wants Ray: pip install 'edged[bulk]'") from None
         warnings.simplefilter("ignore")  # it has put a filter of its own before ours
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        cores = question.concurrency.workers * question.concurrency.threads
-        own = {"num_cpus": cores, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
-        try:
-            with _hushed():
-                ray.init(
-                    address=address,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    **own if address == LOCAL else {},
-                )
-        except (ConnectionError, ValueError) as error:
-            raise ConfigError(f"there is no Ray at {address}: {error}") from error
+        _joined(ray, address, question.concurrency.workers * question.concurrency.threads)
         try:
             context = ray.data.DataContext.get_current()
             context.enable_progress_bars = context.print_on_execution_start = False

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import IO, Any
 
-from edged.bulk.piece import Piece, Row, local_path
+from edged.bulk.piece import Cell, Piece, local_path
 from edged.contracts.errors import ConfigError, NotMedia
 
 _AT_A_TIME = 16
@@ -66,10 +66,10 @@ def _named(value: str) -> str:
 
 
 def _cell(url: str, number: int, group: int, size: int) -> Piece:
-    return Piece(f"{url}#row={number}", size, row=Row(url, number, group))
+    return Piece(f"{url}#row={number}", size, row=Cell(url, number, group))
 
 
-def cells(file: IO[bytes], column: str, rows: Sequence[Row]) -> Iterator[bytes | str | None]:
+def cells(file: IO[bytes], column: str, rows: Sequence[Cell]) -> Iterator[bytes | str | None]:
     """What stands in these rows, which are of one file and in order; a few are in memory at a time."""
     table = _opened(file, rows[0].file)
     counts = [table.metadata.row_group(group).num_rows for group in range(table.num_row_groups)]

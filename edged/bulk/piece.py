@@ -9,7 +9,7 @@ from edged.media.policy import scheme_of
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Cell:
     """A cell of a Parquet file."""
 
     file: str
@@ -17,7 +17,7 @@ class Row:
     number: int
     """From 0, in the file."""
     group: int
-    """Row group, from 0."""
+    """Cell group, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Piece:
     """Bytes, as far as they are known."""
     text: str | None = None
     """The item itself, where it is a line of a file."""
-    row: Row | None = None
+    row: Cell | None = None
     """Where it is, unless `url` says so."""
 
     @property

@@ -19,7 +19,7 @@ _ASKED = ("model", "precision", "uses", "options", "pai_spelling")
 
 
 @dataclass(frozen=True)
-class Question:
+class BulkQuestion:
     """It travels to every worker, without the secrets of the configuration."""
 
     name: str

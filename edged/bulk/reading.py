@@ -1,4 +1,4 @@
-"""The items of a part, one after another; what is far is fetched a little ahead, never more."""
+"""The items of a batch, one after another; what is far is fetched a little ahead, never more."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -6,10 +6,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from io import BytesIO
 
+from edged.bulk.batches import Batch
 from edged.bulk.parquet import cells
-from edged.bulk.parts import Part
 from edged.bulk.piece import Piece, local_path
-from edged.bulk.question import Question
+from edged.bulk.question import BulkQuestion
 from edged.bulk.stores import brought, opened
 from edged.contracts.errors import EdgedError, NotMedia
 from edged.contracts.service import Media
@@ -22,14 +22,14 @@ _AHEAD = 8
 """Items that are fetched at a time by each worker, in memory up to 4 MB each."""
 
 
-def loads(part: Part, question: Question) -> Iterator[tuple[Piece, Load]]:
+def loads(batch: Batch, question: BulkQuestion) -> Iterator[tuple[Piece, Load]]:
     """Each item, in order, with what gives it."""
-    if part.pieces[0].row is not None:
-        yield from _rows(part, question)
+    if batch.pieces[0].row is not None:
+        yield from _rows(batch, question)
         return
     with ThreadPoolExecutor(_AHEAD, "fetch") as pool:
         ahead: deque[tuple[Piece, Load | Future[Fetched]]] = deque()
-        for piece in part.pieces:
+        for piece in batch.pieces:
             load = _load(piece, question)
             is_near = piece.text is not None or local_path(piece.url) is not None
             ahead.append((piece, load if is_near else pool.submit(load)))  # type: ignore[arg-type]
@@ -44,16 +44,16 @@ def _next(ahead: "deque[tuple[Piece, Load | Future[Fetched]]]") -> tuple[Piece, 
     return piece, load.result if isinstance(load, Future) else load
 
 
-def _load(piece: Piece, question: Question) -> Load:
+def _load(piece: Piece, question: BulkQuestion) -> Load:
     requests, media = question.settings.requests, question.service.media
     if media == "text":
         return partial(_given, piece.text, media)
     return partial(brought, piece.url, byte_limit(media, requests), requests.fetch)
 
 
-def _rows(part: Part, question: Question) -> Iterator[tuple[Piece, Load]]:
-    rows = [piece.row for piece in part.pieces if piece.row is not None]
-    left = iter(part.pieces)
+def _rows(batch: Batch, question: BulkQuestion) -> Iterator[tuple[Piece, Load]]:
+    rows = [piece.row for piece in batch.pieces if piece.row is not None]
+    left = iter(batch.pieces)
     why: EdgedError = NotMedia("the row is not there any more")
     try:
         with opened(rows[0].file) as file:

@@ -1,9 +1,9 @@
-"""Where the answers go: a folder, or a prefix of a store, with one file a part, whole or not there at all."""
+"""Where the answers go: a folder, or a prefix of a store, one file a batch, whole or not there at all."""
 
 import fcntl
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, TypedDict, cast
@@ -12,7 +12,7 @@ import orjson
 
 from edged.bulk.parquet import ParquetRows, has_parquet, parquet_outcomes
 from edged.bulk.piece import local_path
-from edged.bulk.question import Format, Question
+from edged.bulk.question import BulkQuestion, Format
 from edged.bulk.stores import file_system, opened, told
 from edged.contracts.errors import ConfigError, NotFound
 
@@ -62,7 +62,7 @@ class Results:
         self._form = form
 
     @contextmanager
-    def taken(self, question: Question) -> Iterator[None]:
+    def taken(self, question: BulkQuestion) -> Iterator[None]:
         """For one run at a time, as far as it is a local folder, and for one question for ever.
 
         Raises `ConfigError` where another one was asked, or another run is at work, and as `told`.
@@ -105,7 +105,7 @@ class Results:
             )
 
     def names(self) -> set[str]:
-        """Of the parts that are there."""
+        """Of the batches that are there."""
         with told(self._to):
             system, within = file_system(self._to)
             system.invalidate_cache()
@@ -118,14 +118,14 @@ class Results:
             }
 
     def has(self, name: str) -> bool:
-        """Whether that part is there."""
+        """Whether that batch is there."""
         with told(self._to):
             system, within = file_system(f"{self._to}/{name}.{self._form}")
             system.invalidate_cache()
             return bool(system.exists(within))
 
     def outcomes(self, name: str) -> list[tuple[str, bool]]:
-        """The URLs of a part, and whether they have an answer. Raises `ConfigError` for a damaged file."""
+        """The URLs of a batch, and whether they have an answer. Raises `ConfigError` for a damaged file."""
         url = f"{self._to}/{name}.{self._form}"
         with opened(url) as file:
             if self._form == "parquet":
@@ -137,12 +137,11 @@ class Results:
             return [(row["url"], row["error"] is None) for row in rows]
 
     def write(self, name: str, rows: Iterable[Result]) -> None:
-        """A part; it is there when the last row is. Raises as `told`, and what `rows` raises."""
-        with self._whole(f"{name}.{self._form}") as file:
-            writer = ParquetRows(file) if self._form == "parquet" else JsonRows(file)
+        """A batch; it is there when the last row is. Raises as `told`, and what `rows` raises."""
+        form = ParquetRows if self._form == "parquet" else JsonRows
+        with self._whole(f"{name}.{self._form}") as file, closing(form(file)) as writer:
             for some in _by_size(rows):
                 writer.write(some)
-            writer.close()
 
     @contextmanager
     def _whole(self, name: str) -> Iterator[IO[bytes]]:

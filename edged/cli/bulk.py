@@ -1,4 +1,4 @@
-"""`edged bulk`: many items in, a file of answers a part out, on this machine or on a Ray cluster."""
+"""`edged bulk`: many items in, a file of answers a batch out, on this machine or on a Ray cluster."""
 
 import signal
 import time
@@ -11,10 +11,10 @@ import typer
 
 from edged import config as configuration
 from edged.bulk.answering import Tally
+from edged.bulk.batches import Batch, batches
 from edged.bulk.here import answer_here
 from edged.bulk.listing import pieces
-from edged.bulk.parts import Part, parts
-from edged.bulk.question import Format, Question, bare
+from edged.bulk.question import BulkQuestion, Format, bare
 from edged.bulk.results import Results, form_of
 from edged.cli.options import ConfigPath
 from edged.cli.terminal import progress_bars, say, table
@@ -23,6 +23,10 @@ from edged.contracts.services import service
 from edged.runtimes.devices import share_out, usable_cores
 
 app = typer.Typer()
+
+_Model = Annotated[str | None, typer.Option(help="Id of the model; else as configured.")]
+_Precision = Annotated[str | None, typer.Option(help="f32, bf16 or int8; else as configured.")]
+_Device = Annotated[str | None, typer.Option(help="One of `edged devices`; else as configured.")]
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,9 @@ def bulk(
     workers: Annotated[
         int | None, typer.Option(min=1, max=4096, help="At a time; else as many as there are cores for.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Id of the model; else as configured.")] = None,
-    precision: Annotated[str | None, typer.Option(help="f32, bf16 or int8; else as configured.")] = None,
-    device: Annotated[str | None, typer.Option(help="One of `edged devices`; else as configured.")] = None,
+    model: _Model = None,
+    precision: _Precision = None,
+    device: _Device = None,
     option: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="A field of each request; several may be given."),
@@ -77,13 +81,13 @@ def bulk(
 
     A run that was ended goes on with the same command. Exit status 1 when not one item got an answer.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no part is left half done
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no batch is left half done
     settings = configuration.load(config)
     asked = {"model": model, "precision": precision, "device": device}
     wanted = settings.service(service(name).name)
     wanted = wanted.model_copy(update={key: value for key, value in asked.items() if value is not None})
     concurrency = share_out(usable_cores(), settings.runtime.workers if workers is None or ray else workers)
-    question = Question(
+    question = BulkQuestion(
         *(name, wanted, _fields(option or []), bare(settings, name, wanted)), concurrency, column
     )
     question.check()
@@ -104,11 +108,11 @@ def _fields(given: Sequence[str]) -> dict[str, Any]:
     return fields
 
 
-def _answer(question: Question, given: Sequence[str], results: Results, way: _Way) -> None:
+def _answer(question: BulkQuestion, given: Sequence[str], results: Results, way: _Way) -> None:
     with results.taken(question):
         done = {url: good for name in results.names() for url, good in results.outcomes(name)}
         found = pieces(given, question.service.media, question.column, results.url)
-        todo = parts(found, question.service.media, done, question.identity)
+        todo = batches(found, question.service.media, done, question.identity)
         before = [done[piece.url] for piece in found if piece.url in done]
         began = time.monotonic()
         tally = _worked(question, results, todo, way) if todo else Tally()
@@ -119,8 +123,8 @@ def _answer(question: Question, given: Sequence[str], results: Results, way: _Wa
         raise typer.Exit(1)
 
 
-def _worked(question: Question, results: Results, todo: Sequence[Part], way: _Way) -> Tally:
-    tally, total = Tally(), sum(len(part.pieces) for part in todo)
+def _worked(question: BulkQuestion, results: Results, todo: Sequence[Batch], way: _Way) -> Tally:
+    tally, total = Tally(), sum(len(batch.pieces) for batch in todo)
     with progress_bars(rate="items/s") as report:
 
         def told(answered: int, failed: int) -> None:
@@ -138,11 +142,11 @@ def _worked(question: Question, results: Results, todo: Sequence[Part], way: _Wa
     return tally
 
 
-def _check_there(results: Results, todo: Sequence[Part]) -> None:
-    missing = {part.name for part in todo} - results.names()
+def _check_there(results: Results, todo: Sequence[Batch]) -> None:
+    missing = {batch.name for batch in todo} - results.names()
     if missing:
         raise StoreFailed(
-            f"{len(missing)} of {len(todo)} parts are not there: do all machines of the cluster share that "
+            f"{len(missing)} of {len(todo)} files are not there: do all machines of the cluster share that "
             "folder? The same command asks for the rest"
         )
 

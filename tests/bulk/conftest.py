@@ -32,7 +32,7 @@ class Ran(NamedTuple):
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory) -> Path:
     """Its configuration, with both models installed."""
-    root = tmp_path_factory.mktemp("shop")
+    root: Path = tmp_path_factory.mktemp("shop")
     for name in SERVICES:
         new_plugin(f"my-{name}", name, root / "plugins", root / "models", root / "state")
     models = discover([root / "plugins"], entry_points=False).models
@@ -80,9 +80,8 @@ def rows(folder: Path) -> list[dict[str, Any]]:
     """All that a run left, by URL."""
     tables = [pyarrow.parquet.read_table(path).to_pylist() for path in folder.glob("part-*.parquet")]
     found = [{**row, "answer": row["answer"] and orjson.loads(row["answer"])} for t in tables for row in t]
-    found += [
-        orjson.loads(line) for path in folder.glob("part-*.jsonl") for line in path.read_bytes().splitlines()
-    ]
+    lines = [line for path in folder.glob("part-*.jsonl") for line in path.read_bytes().splitlines()]
+    found += map(orjson.loads, lines)
     return sorted(found, key=lambda row: row["url"])
 
 

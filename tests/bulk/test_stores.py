@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 from moto.server import ThreadedMotoServer
 
-from edged.contracts.errors import StoreFailed
+from edged.contracts.errors import NotFound
 from tests.bulk.conftest import colour_of, picture
 
 NAME = "image-classification"
@@ -67,5 +67,5 @@ def test_from_a_bucket_to_a_bucket_and_no_item_twice(bulk, bucket):
 
 def test_a_store_that_is_not_there_is_told(bulk, bucket, tmp_path):
     ran = bulk(NAME, "s3://shop/2026/*.png", "--to", "s3://nobodys/out")
-    assert isinstance(ran.error, StoreFailed)
+    assert isinstance(ran.error, NotFound)
     assert "s3://nobodys/out" in str(ran.error)

@@ -43,7 +43,7 @@ def test_a_column_of_bytes_in_row_groups(bulk, tmp_path, struct):
     found = {row["url"]: row for row in rows(tmp_path / "out")}
     seen = classes([found[f"{path.as_uri()}#row={number}"] for number in range(100)])
     assert seen == [None if number == 7 else colour_of(number) for number in range(100)]
-    # a part that is lost is done again, and the others are not
+    # a batch that is lost is done again, and the others are not
     lost = min((tmp_path / "out").glob("part-*"))
     before = rows(tmp_path / "out")
     lost.unlink()

@@ -113,6 +113,7 @@ def test_whatever_takes_a_configuration_takes_c_for_it():
         "run",
         "ps",
         "infer",
+        "bulk",
         "pull",
         "quantize",
         "tune",
