@@ -1,4 +1,4 @@
-"""A shop with two models that are made here: a classifier of red, green and blue, and one of texts."""
+"""A shop with models that are made here: a classifier of red, green and blue, one of texts, one of videos."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.opened import pulled
 
 COLOURS = {"red": (0, 0, 255), "green": (0, 255, 0), "blue": (255, 0, 0)}
 """BGR."""
-SERVICES = ("image-classification", "text-vectorization")
+SERVICES = ("image-classification", "text-vectorization", "video-classification")
 
 
 class Ran(NamedTuple):
@@ -31,7 +31,7 @@ class Ran(NamedTuple):
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory) -> Path:
-    """Its configuration, with both models installed."""
+    """Its configuration, with all of them installed."""
     root: Path = tmp_path_factory.mktemp("shop")
     for name in SERVICES:
         new_plugin(f"my-{name}", name, root / "plugins", root / "models", root / "state")
