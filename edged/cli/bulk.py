@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from edged.bulk.question import BulkQuestion, Format, bare
 from edged.bulk.results import Results, form_of
 from edged.cli.options import ConfigPath
 from edged.cli.terminal import progress_bars, say, table
+from edged.config import Config
 from edged.contracts.errors import BadRequest, StoreFailed
 from edged.contracts.services import service
 from edged.runtimes.devices import share_out, usable_cores
@@ -31,10 +32,11 @@ _Device = Annotated[str | None, typer.Option(help="One of `edged devices`; else 
 
 @dataclass(frozen=True)
 class _Way:
-    """By whom it is answered."""
+    """By whom it is answered, and in which column the items are."""
 
     ray: str | None
     workers: int | None
+    column: str | None
 
 
 @app.command()
@@ -82,16 +84,21 @@ def bulk(
     A run that was ended goes on with the same command. Exit status 1 when not one item got an answer.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no batch is left half done
-    settings = configuration.load(config)
     asked = {"model": model, "precision": precision, "device": device}
+    way = _Way(ray, workers, column)
+    question = _question(name, configuration.load(config), asked, _fields(option or []), way)
+    question.check()
+    _answer(question, given, Results(to, form_of(to, form)), way)
+
+
+def _question(
+    name: str, settings: Config, asked: Mapping[str, str | None], fields: Mapping[str, Any], way: _Way
+) -> BulkQuestion:
     wanted = settings.service(service(name).name)
     wanted = wanted.model_copy(update={key: value for key, value in asked.items() if value is not None})
-    concurrency = share_out(usable_cores(), settings.runtime.workers if workers is None or ray else workers)
-    question = BulkQuestion(
-        *(name, wanted, _fields(option or []), bare(settings, name, wanted)), concurrency, column
-    )
-    question.check()
-    _answer(question, given, Results(to, form_of(to, form)), _Way(ray, workers))
+    of_one = way.workers if way.workers is not None and way.ray is None else settings.runtime.workers
+    concurrency = share_out(usable_cores(), of_one)
+    return BulkQuestion(name, wanted, fields, bare(settings, name, wanted), concurrency, way.column)
 
 
 def _fields(given: Sequence[str]) -> dict[str, Any]:

@@ -84,6 +84,7 @@ def main() -> None:
     parser.add_argument("--model", default="efficientnet-lite0-int8")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=("plain loop", "here", "Ray"), action="append")
     given = parser.parse_args()
     wanted = ServiceSettings(model=given.model)
     settings = bare(Config(paths=PathSettings(models=given.models)), NAME, wanted)
@@ -103,7 +104,7 @@ def main() -> None:
         folder.mkdir()
         jpegs(folder, given.count)
         for turn in range(given.rounds):
-            for way, workers, answer in ways:
+            for way, workers, answer in (one for one in ways if one[0] in (given.only or one)):
                 question = replace(alone, concurrency=Concurrency(workers, 1))
                 before = time.process_time()
                 start, rate = answer(question, folder, Path(scratch, f"{way}-{workers}-{turn}"))
