@@ -9,6 +9,7 @@ from edged.children.child import Child
 from edged.children.talk import Desk
 from edged.children.terms import Terms, Work
 from edged.config.settings import Config
+from edged.contracts.errors import ConfigError, NotReady, RepositoryError, VariantError
 from edged.discovery import Plugins, discover
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
@@ -17,9 +18,11 @@ from edged.repository.opener import Opener, Start
 from edged.repository.puller import Puller
 from edged.repository.sessions import Watch, unwatched
 from edged.repository.variants import Preference
-from edged.runtimes.devices import GPU
+from edged.runtimes.devices import GPU, Concurrency
 from edged.runtimes.remote import PROCESSES
 from edged.runtimes.slot import DeviceSlot
+from edged.serving.table import Served
+from edged.serving.unit import ServiceSettings, open_service
 from edged.serving.workshops import Make
 
 PACKAGED = Path(__file__).parent / "_plugins"
@@ -53,11 +56,13 @@ def make_opener(
     watch: Watch = unwatched,
     plugins: Plugins | None = None,
     memory: Budget | None = None,
+    *,
+    concurrency: Concurrency | None = None,
 ) -> Opener:
     """What opens the models, with one slot a device. `watch`: as of `SharedSessions`; `plugins`: other ones
     than those of `open_plugins`; `memory`: what decoding and processes share with whatever else, none: what
-    the configuration allows."""
-    concurrency = settings.runtime.concurrency()
+    the configuration allows; so `concurrency`."""
+    concurrency = concurrency or settings.runtime.concurrency()
     slots: dict[str, DeviceSlot] = {}
 
     def slot_for(device: str) -> DeviceSlot:
@@ -118,6 +123,28 @@ def make_workshops(settings: Config, memory: Budget) -> Make:
         return Child(f"the workshop of {model}", work, terms)
 
     return make
+
+
+def open_alone(
+    name: str,
+    wanted: ServiceSettings,
+    settings: Config,
+    counters: Counters,
+    concurrency: Concurrency | None = None,
+) -> Served:
+    """Open one service and nothing else, soon; `concurrency`: as of `make_opener`. Raises as `open_service`.
+
+    By the plugins that the models concern; by all of them where these do not do, to tell what there is.
+    """
+    words = {name, wanted.model or name, *wanted.uses.values()}
+    try:
+        plugins = open_plugins(settings, words=words)
+        opener = make_opener(settings, counters, plugins=plugins, concurrency=concurrency)
+        return open_service(name, wanted, opener)
+    except VariantError:
+        raise
+    except (ConfigError, RepositoryError, NotReady):
+        return open_service(name, wanted, make_opener(settings, counters, concurrency=concurrency))
 
 
 def make_puller(settings: Config) -> Puller:

@@ -15,7 +15,7 @@ Install one, or name it: make setup PYTHON=/path/to/python3.12"
         say "making .venv with $("$python" --version)"
         make_venv
     fi
-    say "installing the locked packages; the first time about 300 MB travel"
+    say "installing the locked packages; the first time about 450 MB travel"
     install_locked packaging/dev.lock
     .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
     touch .venv/.installed # what make compares with the lock

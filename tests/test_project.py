@@ -67,7 +67,7 @@ def locked(name):
 
 @pytest.mark.parametrize(
     ("lock", "extras"),
-    [("run.lock", USED), ("dev.lock", (*USED, "s3", "dev"))],
+    [("run.lock", USED), ("dev.lock", (*USED, "bulk", "s3", "dev"))],
 )
 def test_the_lock_is_in_step_with_pyproject(lock, extras):
     have = locked(lock)
@@ -109,14 +109,14 @@ def imported(*folders, tests):
 
 def test_exactly_what_is_imported_is_a_dependency():
     used = set(imported("edged", "plugins", tests=False)) - {frozenset({"edged"})}
-    wanted = set(direct(*USED))
+    wanted = set(direct(*USED, "bulk"))
     assert [owners for owners in used if not owners & wanted] == []
     assert [name for name in wanted - PLUGGED_IN if not any(name in owners for owners in used)] == []
 
 
 def test_what_tests_import_is_a_dependency_of_development():
     used = set(imported("edged", "plugins", "tests", "docs", tests=True)) - {frozenset({"edged"})}
-    assert [owners for owners in used if not owners & set(direct(*USED, "s3", "dev"))] == []
+    assert [owners for owners in used if not owners & set(direct(*USED, "bulk", "s3", "dev"))] == []
 
 
 def test_the_systemd_unit_runs_a_command_that_exists():

@@ -18,6 +18,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "replay",
         "Play a clip through the lines, zones and rules of a stream; prints what happens and the counts.",
     ),
+    "bulk": (
+        "bulk",
+        "Answer many items: one row each with its URL, its answer or its error. What is done stays done.",
+    ),
     "pull": (
         "pull",
         "Fetch weights, check their SHA-256, derive the variants for this machine and measure them.",

@@ -18,16 +18,11 @@ from edged.cli.items import readable, request_of
 from edged.cli.options import ConfigPath
 from edged.cli.terminal import print_json, progress_bars, say
 from edged.config import reading
-from edged.config.settings import Config
 from edged.contracts.errors import (
     BadRequest,
-    ConfigError,
     EdgedError,
     NotFound,
-    NotReady,
-    RepositoryError,
     StoreFailed,
-    VariantError,
 )
 from edged.contracts.items import Pixels
 from edged.contracts.request import Answer, RequestJob, refusal
@@ -35,10 +30,9 @@ from edged.contracts.service import Service
 from edged.contracts.services import service
 from edged.flow.counters import Counters
 from edged.media.picture import encode_jpeg, encode_png
-from edged.opening import make_opener, open_plugins
+from edged.opening import open_alone
 from edged.requests.steps import Steps
-from edged.serving.table import Served, ServiceTable
-from edged.serving.unit import ServiceSettings, open_service
+from edged.serving.table import ServiceTable
 
 app = typer.Typer()
 
@@ -113,7 +107,7 @@ def _answered(
     wanted = wanted.model_copy(update={k: v for k, v in asked.items() if v is not None})
     counters, serving = Counters(), ServiceTable()
     with ExitStack() as held:
-        serving.put(opened(known.name, wanted, settings, counters))
+        serving.put(open_alone(known.name, wanted, settings, counters))
         store = partial(_beside, target, held) if known.makes_video else None
         steps = held.enter_context(Steps(serving, readable(settings.requests, items), counters, store=store))
         report = held.enter_context(progress_bars()) if known.is_job else None
@@ -124,18 +118,6 @@ def _answered(
         )
         answer = steps.all_at_once(job)
         return _moved(answer, target) if answer.code == 200 and known.makes_video else answer
-
-
-def opened(name: str, wanted: ServiceSettings, settings: Config, counters: Counters) -> Served:
-    """By the plugins that the models concern; by all of them where these do not do, to tell what there is."""
-    words = {name, wanted.model or name, *wanted.uses.values()}
-    try:
-        plugins = open_plugins(settings, words=words)
-        return open_service(name, wanted, make_opener(settings, counters, plugins=plugins))
-    except VariantError:
-        raise
-    except (ConfigError, RepositoryError, NotReady):
-        return open_service(name, wanted, make_opener(settings, counters))
 
 
 def _beside(target: Path, held: ExitStack) -> ArtefactStore:

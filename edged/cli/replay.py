@@ -12,7 +12,6 @@ import typer
 
 from edged.ahead import Ahead
 from edged.cli.clip_report import ClipReport
-from edged.cli.infer import opened
 from edged.cli.options import AsJson, ConfigPath
 from edged.cli.terminal import progress_bars, say
 from edged.config import reading
@@ -23,6 +22,7 @@ from edged.contracts.spelling import hint
 from edged.events.happening import Happening
 from edged.flow.counters import Counters
 from edged.media.chunks import SoundChunk
+from edged.opening import open_alone
 from edged.replay import Replay, footage_of, fps_of, needed, pictures_of, sound_of
 from edged.serving.table import ServiceTable
 from edged.streams.lane import RunSettings
@@ -108,7 +108,7 @@ def _services(runs: Sequence[RunSettings], settings: Config, ahead: Ahead) -> Se
     """These services, opened. What looks at each picture begins before its turn."""
     found = ServiceTable()
     for run in runs:
-        served = opened(run.service, settings.service(run.service), settings, Counters())
+        served = open_alone(run.service, settings.service(run.service), settings, Counters())
         found.put(served if run.every or served.service.media != "picture" else ahead.served(served))
     return found
 

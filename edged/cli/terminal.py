@@ -83,18 +83,28 @@ def print_json(value: Any, indent: bool = True) -> None:
 
 
 @contextmanager
-def progress_bars() -> Iterator[Report]:
-    """A bar for each task that reports; the bars stay when they are done."""
+def progress_bars(rate: str = "") -> Iterator[Report]:
+    """A bar for each task that reports; the bars stay when they are done. `rate`: show how many of these."""
     from rich.progress import (  # noqa: PLC0415 - few commands take long
         BarColumn,
         Progress,
+        ProgressColumn,
+        Task,
         TaskID,
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text  # noqa: PLC0415
+
+    class RateColumn(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:.1f} {rate}" if rate and speed else "")
 
     columns = (TextColumn("{task.description:28}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+    with Progress(
+        *columns, *([RateColumn()] if rate else []), TimeRemainingColumn(), console=console
+    ) as progress:
         tasks: dict[str, TaskID] = {}
 
         def report(task: str, done: int, total: int) -> None:

@@ -78,9 +78,9 @@ def fetch(
     if scheme == UPLOAD and uploads is not None:
         return _bounded(uploads(url[len(UPLOAD) + 1 :]), limit)
     if scheme in ("http", "https"):
-        return _spooled(download(url, settings, until), limit)
+        return spooled(download(url, settings, until), limit)
     check_scheme(scheme, settings)
-    return _spooled(_stored(url, until), limit)
+    return spooled(_stored(url, until), limit)
 
 
 def _local(file: IO[bytes]) -> Fetched:
@@ -94,7 +94,8 @@ def _bounded(found: Fetched, limit: ByteLimit) -> Fetched:
     return found
 
 
-def _spooled(chunks: Generator[bytes], limit: ByteLimit) -> Fetched:
+def spooled(chunks: Generator[bytes], limit: ByteLimit) -> Fetched:
+    """Keep what comes, in memory or in a temporary file. Raises `TooLarge`, and what the chunks do."""
     size = 0
     with ExitStack() as opened:
         opened.callback(chunks.close)

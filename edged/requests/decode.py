@@ -13,6 +13,7 @@ from edged.contracts.image import ImageInput
 from edged.contracts.items import Frame, FramePair, Item, PixelFormat, TextPair
 from edged.contracts.media import UrlInput
 from edged.contracts.pairs import PairInput, ProductInput
+from edged.contracts.service import Media
 from edged.contracts.speech import SoundInput
 from edged.contracts.text import MOST_TOKENS, TextInput, TextToEmbed
 from edged.contracts.transcription import BroughtSound
@@ -42,11 +43,20 @@ def wanted_of(request: BaseModel, settings: RequestSettings) -> Wanted | None:
     given = getattr(request, "input", None)
     if not isinstance(given, UrlInput):
         return None
-    if isinstance(request, SoundInput):
-        return Wanted(given.url, ByteLimit(settings.sound.max_bytes, "requests.sound.max_bytes"))
-    if isinstance(request, VideoInput):
-        return Wanted(given.url, ByteLimit(settings.video.max_bytes, "requests.video.max_bytes"))
-    return Wanted(given.url, ByteLimit(settings.picture.max_bytes, "requests.picture.max_bytes"))
+    media: Media = "picture"
+    if isinstance(request, SoundInput | VideoInput):
+        media = "recording" if isinstance(request, SoundInput) else "video"
+    return Wanted(given.url, byte_limit(media, settings))
+
+
+def byte_limit(media: Media, settings: RequestSettings) -> ByteLimit:
+    """How many bytes of it are fetched."""
+    match media:
+        case "recording":
+            return ByteLimit(settings.sound.max_bytes, "requests.sound.max_bytes")
+        case "video":
+            return ByteLimit(settings.video.max_bytes, "requests.video.max_bytes")
+    return ByteLimit(settings.picture.max_bytes, "requests.picture.max_bytes")
 
 
 def fetched(

@@ -114,6 +114,7 @@ def test_whatever_takes_a_configuration_takes_c_for_it():
         "ps",
         "infer",
         "replay",
+        "bulk",
         "pull",
         "quantize",
         "tune",

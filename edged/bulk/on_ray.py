@@ -1,0 +1,172 @@
+"""Parts answered by Ray Data: an actor a worker, on all machines of a cluster.
+
+Ray gives batches to actors, never more than these can take, starts others for those that die, and gives what
+they had to somebody else. A batch that comes a second time is found done, or leaves the same file again.
+"""
+
+import logging
+import os
+import pickle
+import socket
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from edged.bulk.answering import Tally, Told, Worker
+from edged.bulk.batches import Batch
+from edged.bulk.question import BulkQuestion
+from edged.bulk.results import Results
+from edged.contracts.errors import ConfigError, EdgedError, NotReady
+from edged.log import set_up
+from edged.runtimes.devices import Concurrency
+
+LOCAL = "local"
+"""The address of a Ray that is started here, and ends with the command."""
+_STORE_BYTES = 100_000_000
+"""Of a Ray of ours: only names and numbers go through it."""
+_CONNECT_S = 10.0
+_QUIET = {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of what becomes of CUDA_VISIBLE_DEVICES
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",  # and it reports to its makers
+}
+
+
+def answer_on_ray(
+    question: BulkQuestion,
+    results: Results,
+    todo: Sequence[Batch],
+    told: Told,
+    *,
+    address: str,
+    workers: int | None,
+) -> None:
+    """Answer them all; `workers`: at most, none: as many as the cluster has cores for.
+
+    Raises `ConfigError` where Ray is not installed or not to be had, `NotReady` where a worker cannot open
+    the model, `EdgedError` when Ray gives up.
+    """
+    with _connected(address, question) as ray:
+        most = workers or _room(ray, question.concurrency.threads)
+        done = ray.data.from_items(
+            [{"batch": pickle.dumps(batch)} for batch in todo], override_num_blocks=len(todo)
+        )
+        done = done.map_batches(
+            _actor(question, results),
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=most, max_size=most),
+            num_cpus=question.concurrency.threads,
+        )
+        try:
+            for rows in done.iter_batches(batch_size=None, prefetch_batches=0):
+                for answered, failed, trouble in zip(*(rows[key] for key in _KEYS), strict=True):
+                    if trouble:
+                        raise NotReady(str(trouble))
+                    told(int(answered), int(failed))
+        except ray.exceptions.RayError as error:
+            why = str(error).strip().splitlines()[-1]
+            raise EdgedError(f"Ray gave up ({why}); the same command goes on where it stopped") from error
+
+
+_KEYS = ("answered", "failed", "trouble")
+
+
+def _actor(question: BulkQuestion, results: Results) -> type:
+    """What lives on the machines: a class with all that it needs, for objects may be lost."""
+
+    class Answering:
+        def __init__(self) -> None:
+            set_up()
+            self._worker: Worker | None = None
+            self._trouble = ""
+            try:
+                threads = question.concurrency.threads
+                share = max(1, (os.cpu_count() or 1) // threads)
+                self._worker = Worker(question, results, Concurrency(1, threads), share)
+            except EdgedError as error:  # told once, and not tried for ever
+                self._trouble = f"{socket.gethostname()}: {error}"
+
+        def __call__(self, given: dict[str, Any]) -> dict[str, list[Any]]:
+            total = Tally()
+            for packed in given["batch"]:
+                if self._worker is not None:
+                    total += _answered(self._worker, results, pickle.loads(packed))  # noqa: S301 - our own
+            return {"answered": [total.answered], "failed": [total.failed], "trouble": [self._trouble]}
+
+    return Answering
+
+
+def _answered(worker: Worker, results: Results, batch: Batch) -> Tally:
+    """By this worker, unless somebody did it who could not tell any more."""
+    if results.has(batch.name):
+        good = [is_good for _, is_good in results.outcomes(batch.name)]
+        return Tally(sum(good), len(good) - sum(good))
+    return worker.answer(batch)
+
+
+def _room(ray: Any, threads: int) -> int:
+    """Workers that the cluster has cores for."""
+    alive = (node for node in ray.nodes() if node["Alive"])
+    return max(1, sum(int(node["Resources"].get("CPU", 0) // threads) for node in alive))
+
+
+def _check_port(address: str) -> None:
+    """Ray itself waits for minutes. Raises `ConfigError` where nobody listens."""
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_S).close()
+    except OSError as error:
+        raise ConfigError(f"there is no Ray at {address}: {error}") from error
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Nothing reaches stderr: Ray's C++ says there that it was told to say nothing."""
+    sys.stderr.flush()
+    with Path(os.devnull).open("w") as nowhere, os.fdopen(os.dup(2), "w") as kept:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept.fileno(), 2)
+
+
+def _joined(ray: Any, address: str, cores: int) -> None:
+    """Be of that cluster, or of one that is started here. Raises `ConfigError`."""
+    own = {"num_cpus": cores, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
+    more = own if address == LOCAL else {}
+    _check_port(address)
+    try:
+        with _hushed():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **more)
+    except (ConnectionError, ValueError) as error:
+        raise ConfigError(f"there is no Ray at {address}: {error}") from error
+
+
+@contextmanager
+def _connected(address: str, question: BulkQuestion) -> Iterator[Any]:
+    """Ray, quiet, until the end of the block."""
+    os.environ.update({key: value for key, value in _QUIET.items() if key not in os.environ})
+    # it prints pages of a machine that is lost, though it was told to print no logs
+    with warnings.catch_warnings(), Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        warnings.simplefilter("ignore")  # of its own old ways
+        try:
+            import ray  # noqa: PLC0415 - takes seconds, and may be missing
+            import ray.data  # noqa: PLC0415
+        except ImportError:
+            raise ConfigError("--ray wants Ray: pip install 'edged[bulk]'") from None
+        warnings.simplefilter("ignore")  # it has put a filter of its own before ours
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        _joined(ray, address, question.concurrency.workers * question.concurrency.threads)
+        try:
+            context = ray.data.DataContext.get_current()
+            context.enable_progress_bars = context.print_on_execution_start = False
+            yield ray
+        finally:
+            ray.shutdown()

@@ -1,0 +1,202 @@
+"""Where the answers go: a folder, or a prefix of a store, one file a batch, whole or not there at all."""
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, TypedDict, cast
+
+import orjson
+
+from edged.bulk.parquet import ParquetRows, has_parquet, parquet_outcomes
+from edged.bulk.piece import local_path
+from edged.bulk.question import BulkQuestion, Format
+from edged.bulk.stores import file_system, opened, told
+from edged.contracts.errors import ConfigError, NotFound
+
+ABOUT = "_question.json"
+"""What was asked; readers of Parquet folders pass over names that begin so."""
+_BYTES = 16_000_000
+"""Of answers that are in memory until they are written."""
+
+
+class Error(TypedDict):
+    """Why an item has no answer."""
+
+    code: int
+    message: str
+
+
+class Result(TypedDict):
+    """A row of the results."""
+
+    url: str
+    answer: bytes | None
+    """JSON of the service's contract; none where there is an error."""
+    error: Error | None
+    model: str | None
+    variant: str | None
+
+
+def form_of(to: str, wanted: Format | None) -> Format:
+    """As it is wished, else by the ending of the target, else Parquet where it can be written."""
+    bare = to.rstrip("/")
+    if wanted is not None:
+        return wanted
+    if bare.endswith((".jsonl", ".ndjson")):
+        return "jsonl"
+    return "parquet" if bare.endswith(".parquet") or has_parquet() else "jsonl"
+
+
+class Results:
+    """Of one target. Cheap to make, on whichever machine; nothing is kept open."""
+
+    def __init__(self, to: str, form: Format) -> None:
+        folder = local_path(to)
+        self._folder = None if folder is None else folder.absolute()
+        self._to = to.rstrip("/") if folder is None else str(self._folder)
+        self.url = self._to if self._folder is None else self._folder.as_uri()
+        """Of the folder, or the prefix."""
+        self._form = form
+
+    @contextmanager
+    def taken(self, question: BulkQuestion) -> Iterator[None]:
+        """For one run at a time, as far as it is a local folder, and for one question for ever.
+
+        Raises `ConfigError` where another one was asked, or another run is at work, and as `told`.
+        """
+        asked = orjson.dumps({**question.identity, "format": self._form}, option=orjson.OPT_INDENT_2)
+        with told(self._to):
+            if self._folder is not None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+        with self._locked():
+            self._check(asked)
+            yield
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        if self._folder is None:
+            yield
+            return
+        handle = os.open(self._folder, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConfigError(f"another run writes to {self._to}: wait for it, or end it") from None
+            for left in self._folder.glob(".part-*"):  # of a run that was killed
+                left.unlink(missing_ok=True)
+            yield
+        finally:
+            os.close(handle)
+
+    def _check(self, asked: bytes) -> None:
+        before = None
+        with suppress(NotFound), opened(f"{self._to}/{ABOUT}") as file:
+            before = file.read()
+        if before is None:
+            with self._whole(ABOUT) as file:
+                file.write(asked)
+        elif orjson.loads(before) != orjson.loads(asked):
+            raise ConfigError(
+                f"{self._to} has answers to another question, which {ABOUT} in it tells: name another folder"
+            )
+
+    def names(self) -> set[str]:
+        """Of the batches that are there."""
+        with told(self._to):
+            system, within = file_system(self._to)
+            system.invalidate_cache()
+            found = (path.rpartition("/")[2] for path in system.ls(within, detail=False))
+            ending = f".{self._form}"
+            return {
+                name.removesuffix(ending)
+                for name in found
+                if name.startswith("part-") and name.endswith(ending)
+            }
+
+    def has(self, name: str) -> bool:
+        """Whether that batch is there."""
+        with told(self._to):
+            system, within = file_system(f"{self._to}/{name}.{self._form}")
+            system.invalidate_cache()
+            return bool(system.exists(within))
+
+    def outcomes(self, name: str) -> list[tuple[str, bool]]:
+        """The URLs of a batch, and whether they have an answer. Raises `ConfigError` for a damaged file."""
+        url = f"{self._to}/{name}.{self._form}"
+        with opened(url) as file:
+            if self._form == "parquet":
+                return list(parquet_outcomes(file, url))
+            try:
+                rows = [orjson.loads(line) for line in file]
+            except orjson.JSONDecodeError as error:
+                raise ConfigError(f"{url} is damaged: remove it, and its items are asked again") from error
+            return [(row["url"], row["error"] is None) for row in rows]
+
+    def write(self, name: str, rows: Iterable[Result]) -> None:
+        """A batch; it is there when the last row is. Raises as `told`, and what `rows` raises."""
+        form = ParquetRows if self._form == "parquet" else JsonRows
+        with self._whole(f"{name}.{self._form}") as file, closing(form(file)) as writer:
+            for some in _by_size(rows):
+                writer.write(some)
+
+    @contextmanager
+    def _whole(self, name: str) -> Iterator[IO[bytes]]:
+        """A file that gets its name at the end of the block, in place of one that has it."""
+        with (
+            told(f"{self._to}/{name}"),
+            NamedTemporaryFile(dir=self._folder, prefix=".part-", delete=False) as file,
+        ):
+            draft = Path(file.name)
+            try:
+                yield cast(IO[bytes], file)
+                file.close()
+                self._publish(draft, name)
+            finally:
+                draft.unlink(missing_ok=True)
+
+    def _publish(self, draft: Path, name: str) -> None:
+        if self._folder is not None:
+            draft.chmod(0o666 & ~_umask())
+            draft.replace(Path(self._to, name))
+            return
+        system, within = file_system(self._to)
+        system.put_file(str(draft), f"{within}/{name}")
+
+
+class JsonRows:
+    """Writes rows of answers as lines of JSON; the answer stands in them as it is."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, rows: Sequence[Result]) -> None:
+        """A line each."""
+        for row in rows:
+            answer = None if row["answer"] is None else orjson.Fragment(row["answer"])
+            self._file.write(orjson.dumps({**row, "answer": answer}, option=orjson.OPT_APPEND_NEWLINE))
+
+    def close(self) -> None:
+        """Nothing is left to write."""
+
+
+def _by_size(rows: Iterable[Result]) -> Iterator[list[Result]]:
+    some: list[Result] = []
+    size = 0
+    for row in rows:
+        some.append(row)
+        size += len(row["answer"] or b"")
+        if size > _BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

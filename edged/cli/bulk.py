@@ -1,0 +1,166 @@
+"""`edged bulk`: many items in, a file of answers a batch out, on this machine or on a Ray cluster."""
+
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from edged.bulk.answering import Tally
+from edged.bulk.batches import Batch, batches
+from edged.bulk.here import answer_here
+from edged.bulk.listing import pieces
+from edged.bulk.question import BulkQuestion, Format, bare
+from edged.bulk.results import Results, form_of
+from edged.cli.options import ConfigPath
+from edged.cli.terminal import progress_bars, say, table
+from edged.config import reading
+from edged.config.settings import Config
+from edged.contracts.errors import BadRequest, StoreFailed
+from edged.contracts.services import service
+from edged.runtimes.devices import share_out, usable_cores
+
+app = typer.Typer()
+
+_Model = Annotated[str | None, typer.Option(help="Id of the model; else as configured.")]
+_Precision = Annotated[str | None, typer.Option(help="f32, bf16 or int8; else as configured.")]
+_Device = Annotated[str | None, typer.Option(help="One of `edged devices`; else as configured.")]
+
+
+@dataclass(frozen=True)
+class _Way:
+    """By whom it is answered, and in which column the items are."""
+
+    ray: str | None
+    workers: int | None
+    column: str | None
+
+
+@app.command()
+def bulk(
+    name: Annotated[str, typer.Argument(metavar="SERVICE", help="One of `edged services`.")],
+    given: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ITEMS...",
+            help="URLs, globs or folders of any store that fsspec knows, or paths; quote globs. Of texts "
+            "each line is an item.",
+        ),
+    ],
+    to: Annotated[
+        str, typer.Option(help="Folder or prefix of the answers, such as results/ or s3://shop/out.")
+    ],
+    column: Annotated[
+        str | None, typer.Option(help="ITEMS are Parquet: the column of URLs, of bytes, or of texts.")
+    ] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="Of the answers; else by the ending of --to, else Parquet."),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|local|ADDRESS", help="Answer on this Ray cluster; `local`: one of its own."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=4096, help="At a time; else as many as there are cores for.")
+    ] = None,
+    model: _Model = None,
+    precision: _Precision = None,
+    device: _Device = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A field of each request; several may be given."),
+    ] = None,
+    *,
+    config: ConfigPath,
+) -> None:
+    """Answer many items: one row each with its URL, its answer or its error. What is done stays done.
+
+    A run that was ended goes on with the same command. Exit status 1 when not one item got an answer.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no batch is left half done
+    asked = {"model": model, "precision": precision, "device": device}
+    way = _Way(ray, workers, column)
+    question = _question(name, reading.load(config), asked, _fields(option or []), way)
+    question.check()
+    _answer(question, given, Results(to, form_of(to, form)), way)
+
+
+def _question(
+    name: str, settings: Config, asked: Mapping[str, str | None], fields: Mapping[str, Any], way: _Way
+) -> BulkQuestion:
+    wanted = settings.service(service(name).name)
+    wanted = wanted.model_copy(update={key: value for key, value in asked.items() if value is not None})
+    of_one = way.workers if way.workers is not None and way.ray is None else settings.runtime.workers
+    concurrency = share_out(usable_cores(), of_one)
+    return BulkQuestion(name, wanted, fields, bare(settings, name, wanted), concurrency, way.column)
+
+
+def _fields(given: Sequence[str]) -> dict[str, Any]:
+    """Values are JSON where they can be, else texts."""
+    fields: dict[str, Any] = {}
+    for one in given:
+        name, is_there, value = one.partition("=")
+        if not is_there or not name:
+            raise BadRequest(f"--option wants NAME=VALUE, and not {one!r}")
+        try:
+            fields[name] = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            fields[name] = value
+    return fields
+
+
+def _answer(question: BulkQuestion, given: Sequence[str], results: Results, way: _Way) -> None:
+    with results.taken(question):
+        done = {url: good for name in results.names() for url, good in results.outcomes(name)}
+        found = pieces(given, question.service.media, question.column, results.url)
+        todo = batches(found, question.service.media, done, question.identity)
+        before = [done[piece.url] for piece in found if piece.url in done]
+        began = time.monotonic()
+        tally = _worked(question, results, todo, way) if todo else Tally()
+        _check_there(results, todo)
+        seconds = time.monotonic() - began
+    _tell(tally, before, seconds)
+    if not tally.answered and not any(before):
+        raise typer.Exit(1)
+
+
+def _worked(question: BulkQuestion, results: Results, todo: Sequence[Batch], way: _Way) -> Tally:
+    tally, total = Tally(), sum(len(batch.pieces) for batch in todo)
+    with progress_bars(rate="items/s") as report:
+
+        def told(answered: int, failed: int) -> None:
+            nonlocal tally
+            tally += Tally(answered, failed)
+            report(question.name, sum(tally), total)
+
+        report(question.name, 0, total)
+        if way.ray is None:
+            answer_here(question, results, todo, told)
+        else:
+            from edged.bulk.on_ray import answer_on_ray  # noqa: PLC0415 - who does without needs none of it
+
+            answer_on_ray(question, results, todo, told, address=way.ray, workers=way.workers)
+    return tally
+
+
+def _check_there(results: Results, todo: Sequence[Batch]) -> None:
+    missing = {batch.name for batch in todo} - results.names()
+    if missing:
+        raise StoreFailed(
+            f"{len(missing)} of {len(todo)} files are not there: do all machines of the cluster share that "
+            "folder? The same command asks for the rest"
+        )
+
+
+def _tell(tally: Tally, before: Sequence[bool], seconds: float) -> None:
+    rate = f"{sum(tally) / seconds:.1f}" if sum(tally) else ""
+    row = (sum(tally) + len(before), len(before), tally.answered, tally.failed, f"{seconds:.1f}", rate)
+    table("items", ("all", "done before", "answered", "failed", "seconds", "items/s"), [row])
+    if tally.failed:
+        say("the column `error` of the answers says why those failed", "yellow")

@@ -1,0 +1,77 @@
+"""`edged bulk --ray`: real clusters of several nodes on this machine."""
+
+import threading
+import time
+import warnings
+
+import pytest
+
+from tests.bulk.conftest import classes, colour_of, pictures, rows
+
+NAME = "image-classification"
+COUNT = 2000
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """A head without cores for work, and two nodes of one core each; other Rays are not looked for."""
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from ray.cluster_utils import Cluster
+
+        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        nodes = [made.add_node(num_cpus=1) for _ in range(2)]
+        yield made, nodes
+        made.shutdown()
+
+
+def test_a_node_is_killed_half_way_and_every_item_is_there_once(bulk, cluster, tmp_path):
+    made, nodes = cluster
+    folder, to = pictures(tmp_path / "pictures", COUNT), tmp_path / "out"
+    (folder / "bad.png").write_bytes(b"no picture")
+    killed = threading.Event()
+
+    def kill() -> None:
+        until = time.monotonic() + 120
+        while len(list(to.glob("part-*"))) < 20 and time.monotonic() < until:
+            time.sleep(0.01)
+        if len(list(to.glob("part-*"))) < 60:
+            made.remove_node(nodes[0], allow_graceful=False)
+            killed.set()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    ran = bulk(NAME, folder, "--to", to, "--ray", made.address)
+    killer.join()
+    assert killed.is_set(), "it was killed while there was work"
+    assert (ran.code, ran.error) == (0, None), ran.said
+    *good, bad = rows(to)
+    assert classes(good) == [colour_of(number) for number in range(COUNT)]
+    assert len({row["url"] for row in good}) == COUNT
+    assert bad["error"]["code"] == 415
+    assert f"{COUNT + 1}  0            {COUNT}      1" in ran.said
+
+
+def test_ray_is_started_here_and_says_nothing(bulk, tmp_path, capfd):
+    folder = pictures(tmp_path / "pictures", 100)
+    assert bulk(NAME, folder, "--to", tmp_path / "here").code == 0
+    capfd.readouterr()
+    ran = bulk(NAME, folder, "--to", tmp_path / "there", "--ray", "local")
+    assert (ran.code, ran.error) == (0, None)
+    assert rows(tmp_path / "there") == rows(tmp_path / "here"), "the same rows, from wherever"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_workers_lack_is_told_once(bulk, shop, tmp_path):
+    folder = pictures(tmp_path / "pictures", 100)
+    ran = bulk(NAME, folder, "--to", tmp_path / "out", "--ray", "local", "--model", "no-such")
+    assert "no-such" in str(ran.error)
+    assert rows(tmp_path / "out") == []
+
+
+def test_no_cluster_is_told(bulk, tmp_path):
+    folder = pictures(tmp_path / "pictures", 1)
+    ran = bulk(NAME, folder, "--to", tmp_path / "out", "--ray", "127.0.0.1:1")
+    assert "there is no Ray at 127.0.0.1:1" in str(ran.error)
