@@ -84,26 +84,24 @@ def test_200_nodes_are_shown_those_first_that_need_attention(mosquitto, look, ve
 def test_watching_sees_a_node_go(mosquitto, tmp_path):
     port = mosquitto().port
     seen: list[Any] = []
-    with crowd_at(port, 5) as crowd:
-        with subprocess.Popen(
+    with (
+        crowd_at(port, 5) as crowd,
+        subprocess.Popen(
             [*EDGED, "fleet", "--url", f"mqtt://127.0.0.1:{port}", "--wait", "300ms", "--watch", "--json"],
             stdout=subprocess.PIPE,
             env=ENVIRONMENT,
             cwd=tmp_path,
-        ) as process:
-            reader = threading.Thread(
-                target=lambda: seen.extend(map(json.loads, process.stdout)), daemon=True
-            )
-            reader.start()
-            until(lambda: seen, "a first picture")
-            assert [row["standing"] for row in seen[0]] == ["fine"] * 5
-            crowd.cut("box-0003")
-            until(
-                lambda: (seen[-1][0]["node"], seen[-1][0]["standing"]) == ("box-0003", "down"), "it is down"
-            )
-            process.terminate()
-            process.wait(30)
-            reader.join(30)
+        ) as process,
+    ):
+        reader = threading.Thread(target=lambda: seen.extend(map(json.loads, process.stdout)), daemon=True)
+        reader.start()
+        until(lambda: seen, "a first picture")
+        assert [row["standing"] for row in seen[0]] == ["fine"] * 5
+        crowd.cut("box-0003")
+        until(lambda: (seen[-1][0]["node"], seen[-1][0]["standing"]) == ("box-0003", "down"), "it is down")
+        process.terminate()
+        process.wait(30)
+        reader.join(30)
 
 
 def test_it_goes_by_tls_with_a_password_as_the_daemon_does(tmp_path, mosquitto, look):
