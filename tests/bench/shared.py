@@ -1,8 +1,8 @@
 """Requests to `edged/any`, shared by two, four and eight daemons on one machine, at a real mosquitto.
 
 `python -m tests.bench.shared [--daemons 1 2 4 8] [--requests 2000] [--json]`. The model takes no time, so
-this is what the protocol and the daemons cost. Each number of daemons twice: undisturbed, and with one that is
-killed (SIGKILL) half way; the customer asks again what was not answered within two seconds.
+this is what the protocol and the daemons cost. Each number of daemons twice: undisturbed, and with one that
+is killed (SIGKILL) half way; the customer asks again what was not answered within two seconds.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Requests to `edged/any` that several daemons share: how many a second, whose, and what a killed one costs."""
+"""Requests to `edged/any` that several daemons share: how many a second, whose, what a killed one costs."""
 
 import signal
 import threading
@@ -115,8 +115,8 @@ class Outcome:
     lost: int = 0
     """Never answered."""
     twice: int = 0
-    """Answered twice: by another daemon and, after its start, by the killed one; or by the killed one before and
-    after, where the broker had not acknowledged the answer."""
+    """Answered twice: by another daemon and, after its start, by the killed one; or by the killed one before
+    and after, where the broker had not acknowledged the answer."""
 
 
 @contextmanager
