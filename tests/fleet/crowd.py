@@ -24,6 +24,8 @@ class Crowd:
     def __init__(self, port: int, count: int, streams: int = 2) -> None:
         self.names = [f"box-{number:04d}" for number in range(count)]
         self.cameras = [f"camera-{number}" for number in range(streams)]
+        self.well = stream()
+        """State of all of them, at first."""
         self.acknowledged = 0
         """Messages that the broker has."""
         self._port = port
@@ -51,7 +53,7 @@ class Crowd:
         """Availability, info, health and states of streams; so many messages."""
         sent = 0
         for name in self.names if names is None else names:
-            for topic, payload in told(name, **dict.fromkeys(self.cameras, stream())):
+            for topic, payload in told(name, **dict.fromkeys(self.cameras, self.well)):
                 self._clients[name].publish(topic, payload, 1, retain=True)
                 sent += 1
         return sent

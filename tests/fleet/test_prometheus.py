@@ -15,6 +15,7 @@ import yaml
 from tests.broker import free_port, until
 from tests.e2e.box import running
 from tests.fleet.light import SERVICE, configured, request, settle
+from tests.media.videos import film, shades
 
 PACKAGING = Path(__file__).parent.parent.parent / "packaging"
 RULES = PACKAGING / "prometheus" / "edged.rules.yaml"
@@ -33,7 +34,7 @@ OUR_NAME = re.compile(r"\b(?:edged|process)_\w+")
 SELECTOR = re.compile(r"\b(?:edged_\w+|process_\w+|up)(?:\{[^}]*\})?")
 STREAMS = """
 streams:
-  door: {{source: '{0}/door', loop: true, gate: {{fps: 1}}, run: [image-classification]}}
+  door: {{source: '{0}/door.mp4', loop: true, gate: {{fps: 2}}, run: [image-classification]}}
   yard: {{source: 'rtsp://127.0.0.1:{1}/none', run: [image-classification]}}
 """
 SCRAPE = """
@@ -100,8 +101,7 @@ def prometheus(tmp_path_factory, module_mosquitto):
     """Has scraped a daemon with a camera, one that is dead, and requests of which some failed."""
     folder, port = tmp_path_factory.mktemp("scraped"), free_port()
     settle(folder)
-    (folder / "door").mkdir()
-    shutil.copy(Path(__file__).parent.parent.parent / "docs" / "page.png", folder / "door" / "a.png")
+    (folder / "door.mp4").write_bytes(film(shades(50), rate=10))
     path = configured(folder, "box", module_mosquitto.port, port, STREAMS.format(folder, free_port()))
     with running(path, module_mosquitto.port, "box") as daemon, Prometheus(folder, port) as made:
         until(lambda: daemon.said("subscribe to:"), "the daemon is ready", 120)
