@@ -165,11 +165,11 @@ def _slowest(health: Health | None) -> str | None:
 
 def _concerns(told: Told, down: list[StreamRow]) -> Iterator[tuple[Standing, str]]:
     """What is wrong, and how bad that is. Of a node that is down the rest is past."""
-    if told.availability == "offline":
-        yield "down", "it is not connected to the broker"
-        return
     if told.availability is None:
         yield "failing", "it never told whether it is there"
+    elif told.availability != "online":
+        yield "down", "it is not connected to the broker"
+        return
     yield from (("failing", f"its {what} cannot be read: {why}") for what, why in told.unread.items())
     yield from (
         ("failing", f"stream {one.stream} is {one.state}{f': {one.why}' if one.why else ''}") for one in down

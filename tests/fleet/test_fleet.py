@@ -121,11 +121,13 @@ def test_it_goes_by_tls_with_a_password_as_the_daemon_does(tmp_path, mosquitto, 
     assert "hush" not in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_not_there_is_said_once(look):
     said = look({"url": f"mqtt://127.0.0.1:{free_port()}"}, code=1).stderr
     assert said.count("cannot reach the broker") == 1
 
 
+@pytest.mark.slow
 def test_options_that_are_wrong_are_said(look):
     assert "--wait" in look({}, "--wait", "long", code=2).stderr
     assert "--url: want" in look({}, "--url", "http://x", code=2).stderr

@@ -17,6 +17,8 @@ from tests.e2e.box import running
 from tests.fleet.light import SERVICE, configured, request, settle
 from tests.media.videos import film, shades
 
+pytestmark = pytest.mark.slow
+
 PACKAGING = Path(__file__).parent.parent.parent / "packaging"
 RULES = PACKAGING / "prometheus" / "edged.rules.yaml"
 DASHBOARD = json.loads((PACKAGING / "grafana" / "edged.json").read_text("utf-8"))
