@@ -77,7 +77,7 @@ TOPICS = (
         content_type="text/plain",
     ),
     Topic("info", "edged/{node}/info", message.Info, "what this box is and serves", retained=True),
-    Topic("health", "edged/{node}/health", message.Health, "how the daemon is"),
+    Topic("health", "edged/{node}/health", message.Health, "how the daemon is", retained=True),
     Topic("progress", "edged/{node}/progress/{request_id}", message.Progress, "how far long work is"),
     Topic(
         "streamState",

@@ -106,7 +106,7 @@ class Daemon:
 
     def health(self) -> Health:
         """How the daemon is."""
-        return health(self.config.node, self.core)
+        return health(self.config.node, self.config.paths.state, self.core)
 
     def _reload_as_told(self, _: object) -> str:
         """The verb `reload`."""

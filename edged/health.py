@@ -1,8 +1,10 @@
 """Is the daemon well? For people and machines over MQTT, and for systemd's watchdog."""
 
 import os
+import shutil
 import socket
 import time
+from pathlib import Path
 
 from edged.contracts.message import Health, Latency
 from edged.core import Core
@@ -10,8 +12,8 @@ from edged.flow import clock
 from edged.flow.units import Units
 
 
-def health(node: str, core: Core) -> Health:
-    """The message on `edged/<node>/health`."""
+def health(node: str, state: Path, core: Core) -> Health:
+    """The message on `edged/<node>/health`; `state`: the folder of the state."""
     return Health(
         node=node,
         uptime_s=round(time.monotonic() - core.started_at, 1),
@@ -25,7 +27,16 @@ def health(node: str, core: Core) -> Health:
         durability=core.kept(),
         clock=clock.state(),
         preparing=core.preparing(),
+        disk_free_bytes=_free(state),
+        at=clock.iso_utc(time.time()) if clock.state() != "unsynced" else None,
     )
+
+
+def _free(folder: Path) -> int | None:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:  # nothing is written yet, or it is on a disk that is gone
+        return None
 
 
 class Systemd:

@@ -1,16 +1,16 @@
 #!/bin/sh
 # What the tests need beside Python: a broker, an RTSP server, a browser (which also brings a GPU in software),
-# Vulkan's loader, a sound server with microphones, and libfaketime, by which the clock steps. Installs it where
-# that is allowed, else names it. Tests that need npm are left out, with the reason, where it is missing.
+# Vulkan's loader, a sound server with microphones, libfaketime, by which the clock steps, and Prometheus. Installs it
+# where that is allowed, else names it. Tests that need npm are left out, with the reason, where it is missing.
 # Of these, a box with a microphone needs libportaudio2, and libasound2-plugins where PulseAudio is.
 #
 # `long`: also what `make test-long` needs to make a Debian below a folder, and install the package there.
 #
 # On a desktop with PipeWire, PulseAudio would take its place: there it is not installed, and its tests are left out.
 #
-# Debian starts a broker with the package, on port 1883. The tests start their own on other ports, and a box
-# that had no broker should not get one from running tests: a policy-rc.d, there only while apt-get runs,
-# keeps it from being started. One that is there already is left alone.
+# Debian starts a broker with the package, on port 1883, and Prometheus on 9090. The tests start their own on other
+# ports, and a box that had none should not get one from running tests: a policy-rc.d, there only while apt-get
+# runs, keeps them from being started. One that is there already is left alone.
 set -eu
 cd "$(dirname "$0")/.."
 . packaging/apt.sh
@@ -23,6 +23,7 @@ gstreamer1.0-plugins-bad"
 main() {
     wanted=
     has mosquitto || wanted="$wanted mosquitto"
+    has prometheus || wanted="$wanted prometheus"
     has openssl || wanted="$wanted openssl"
     { has chromium && has chromedriver; } || wanted="$wanted chromium chromium-driver"
     ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || wanted="$wanted libfaketime"
@@ -41,6 +42,10 @@ then make test again."
     case $wanted in *mosquitto*)
         say "mosquitto is installed and was not started; as a service it starts with the next boot, unless:" \
             "sudo systemctl disable mosquitto"
+        ;;
+    esac
+    case $wanted in *prometheus*)
+        say "prometheus is installed and was not started; likewise: sudo systemctl disable prometheus"
         ;;
     esac
 }

@@ -33,7 +33,7 @@ FLOORS = (
     {"hookspecs", "cards", "narrowing", "discovery", "serving"},
     {"requests", "streams"},
     {"mqtt", "http", "wyoming", "jsonl"},
-    {"homeassistant"},
+    {"homeassistant", "fleet"},
     {"config"},
     {"core", "telling", "health", "status", "control", "opening"},
     {"testing", "scaffold", "tenants", "replay", "ahead"},

@@ -64,6 +64,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "ps",
         "Show the services that the running daemon has in memory, since when, and how often they were asked.",
     ),
+    "fleet": (
+        "fleet",
+        "Show all nodes at the broker, as they tell of themselves; those first that need attention.",
+    ),
     "events": (
         "events",
         "List what happened before cameras and microphones; it asks the running daemon.",

@@ -210,7 +210,7 @@ class Latency(Published):
 
 
 class Health(Published):
-    """How the daemon is: every `health_every` seconds."""
+    """How the daemon is: every `health_every` seconds; the last one is retained."""
 
     node: str
     """Name of the box."""
@@ -235,6 +235,10 @@ class Health(Published):
     """`unsynced`: nobody has set this box's clock since it started; `unknown`: the system does not tell."""
     preparing: dict[str, str] = Field(default_factory=dict)
     """What is made in the background for models that serve already: as in `info`."""
+    disk_free_bytes: int | None = None
+    """That the daemon could still write where its state lies; null: the system does not tell."""
+    at: str | None = None
+    """UTC, ISO 8601 with microseconds: when this was told; null: nobody had set the box's clock."""
 
 
 class Progress(Published):

@@ -74,6 +74,12 @@ class EdgedCollector(Collector):
             [((s.name,), float(s.state == "online")) for s in status.streams],
         )
         yield _gauge(
+            "edged_stream_enabled",
+            "0 while a stream is switched off.",
+            ("stream",),
+            [((s.name,), float(s.enabled)) for s in status.streams],
+        )
+        yield _gauge(
             "edged_stream_fps",
             "Frames decoded a second.",
             ("stream",),

@@ -70,7 +70,7 @@ class Attempt:
         self._tell_granted = granted
         self._changed = changed
         self._short_lives = short_lives
-        self._subscriptions = Subscriptions(topics)
+        self._subscriptions = Subscriptions(topics, looks_back=member.looks_back)
         self._socket: Any = None
         self._client: paho.Client | None = None
 

@@ -1,10 +1,11 @@
 """As whom a node connects: once as itself, once as one of its fleet."""
 
+import secrets
 from dataclasses import dataclass
 
 from edged.mqtt.broker import embedded_versions
 from edged.mqtt.settings import EMBEDDED, MqttSettings, Version
-from edged.mqtt.topics import Topics
+from edged.mqtt.topics import FLEET, Topics
 
 SESSION_S = 3600
 """Seconds for which the broker keeps requests for a box that is away."""
@@ -27,6 +28,9 @@ class Membership:
     """In order of preference."""
     will: str | None = None
     """Topic on which the broker says `offline` for us, retained."""
+    looks_back: bool = False
+    """Wants what is retained, and nothing twice: with QoS 0. A broker holds back or drops what exceeds its
+    window and queue of QoS 1; QoS 0 waits in the socket."""
 
 
 def as_itself(topics: Topics, settings: MqttSettings, heard: tuple[str, ...]) -> Membership:
@@ -52,6 +56,18 @@ def as_one_of_the_fleet(topics: Topics) -> Membership:
         keepalive=SHARED_KEEPALIVE_S,
         session_s=0,
         versions=("5",),
+    )
+
+
+def as_lookout(settings: MqttSettings) -> Membership:
+    """Somebody who reads what all nodes tell, and whom no node and no other lookout is in the way of."""
+    return Membership(
+        client_id=f"edged-fleet-{secrets.token_hex(4)}",
+        topics=FLEET,
+        keepalive=int(settings.keepalive),
+        session_s=0,
+        versions=_versions(settings),
+        looks_back=True,
     )
 
 

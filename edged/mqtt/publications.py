@@ -65,8 +65,8 @@ class Publications:
             self._outbox.forget(topic, anyway=True)
 
     def health(self, health: Health) -> None:
-        """How the daemon is."""
-        self._outbox.ring(self._topics.health, _encoded(health))
+        """How the daemon is; retained, so that who comes later need not wait for the next."""
+        self._outbox.ring(self._topics.health, _encoded(health), qos=1, retain=True)
 
     def info(self, info: Info) -> None:
         """Retained: what the node is and serves."""

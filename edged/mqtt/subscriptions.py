@@ -14,9 +14,10 @@ _FAILURE = 0x80
 class Subscriptions:
     """Safe from all threads: services come and go in theirs, the broker answers in paho's."""
 
-    def __init__(self, wanted: Callable[[], tuple[str, ...]]) -> None:
-        """`wanted` gives the filters that are wanted now."""
+    def __init__(self, wanted: Callable[[], tuple[str, ...]], *, looks_back: bool = False) -> None:
+        """`wanted` gives the filters that are wanted now; `looks_back`: as in `Membership`."""
         self._wanted = wanted
+        self._looks_back = looks_back
         self._lock = threading.Lock()
         self._filters: tuple[str, ...] = ()
         """What we asked for."""
@@ -31,7 +32,7 @@ class Subscriptions:
             new = tuple(topic for topic in wanted if topic not in self._filters)
             gone = [topic for topic in self._filters if topic not in wanted]
             self._filters = wanted
-            if new and (number := client.subscribe(_with_options(new, speaks_5))[1]) is not None:
+            if new and (number := client.subscribe(self._with_options(new, speaks_5))[1]) is not None:
                 self._asked[number] = new
             if gone:
                 client.unsubscribe(gone)
@@ -48,8 +49,13 @@ class Subscriptions:
         """Filters that the broker refused, with its reasons."""
         return [f"{topic} ({why})" for topic, why in self._refused.items()]
 
-
-def _with_options(filters: tuple[str, ...], speaks_5: bool) -> Any:
-    """With QoS 1; what is retained was said to others."""
-    options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
-    return [(topic, options if speaks_5 else 1) for topic in filters]
+    def _with_options(self, filters: tuple[str, ...], speaks_5: bool) -> Any:
+        """With QoS 1, for a node, to which what is retained was not said."""
+        qos = 0 if self._looks_back else 1
+        handling = (
+            SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
+            if self._looks_back
+            else SubscribeOptions.RETAIN_DO_NOT_SEND
+        )
+        options = SubscribeOptions(qos=qos, retainHandling=handling)
+        return [(topic, options if speaks_5 else qos) for topic in filters]

@@ -27,6 +27,8 @@ MAX_ID = 600
 
 RESERVED = frozenset(("event", "line", "zone", "rule"))
 """Stand for what happens before cameras: no stream, and no service, may be called so."""
+FLEET = tuple(f"{PREFIX}/+/{told}" for told in ("availability", "info", "health", "stream/+/state"))
+"""Filters of what all nodes tell of themselves, retained."""
 _TAKEN = frozenset(("availability", "info", "health", "request", "progress", "stream", "control", "rule"))
 """What stands below a node and is not for answers."""
 
@@ -51,7 +53,7 @@ class Topics:
 
     @property
     def health(self) -> str:
-        """Counters and latency, every 30 s."""
+        """Retained: counters and latency, every 30 s."""
         return self._own("health")
 
     @property
@@ -133,6 +135,16 @@ class Topics:
 
     def _own(self, *levels: str) -> str:
         return "/".join((PREFIX, self.node, *levels))
+
+
+def told_by(topic: str) -> tuple[str, str, str] | None:
+    """Of a topic of `FLEET`: the node, what it tells, and of which stream (empty: none); else none."""
+    match topic.split("/"):
+        case [prefix, node, ("availability" | "info" | "health") as what] if prefix == PREFIX:
+            return node, what, ""
+        case [prefix, node, "stream", stream, "state"] if prefix == PREFIX:
+            return node, "state", stream
+    return None
 
 
 def as_level(text: str) -> str:

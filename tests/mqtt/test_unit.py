@@ -309,6 +309,9 @@ def test_results_and_health_are_published_under_their_topics(unit, client):
         )
     )
     assert customer.json()["queues"] == {"requests": 0}
+    late = client(f"edged/{NODE}/health").next()
+    assert late.retain
+    assert orjson.loads(late.payload)["queues"] == {"requests": 0}
 
 
 def test_our_own_messages_never_come_back(unit, client):

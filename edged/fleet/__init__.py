@@ -1,0 +1,1 @@
+"""All nodes at a broker, as they tell of themselves."""
