@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+from functools import cache
 from netrc import NetrcParseError, netrc
 from urllib.parse import unquote, urlsplit
 
@@ -44,9 +45,15 @@ def _of_netrc(host: str) -> str | None:
     except FileNotFoundError:
         return None
     except NetrcParseError as error:  # its text may hold a password
-        log.warning("%s is not used: line %s cannot be understood", path, error.lineno)
+        _warn(path, f"line {error.lineno} cannot be understood")
         return None
     except (OSError, ValueError) as error:
-        log.warning("%s is not used: %s", path, getattr(error, "strerror", None) or type(error).__name__)
+        _warn(path, getattr(error, "strerror", None) or type(error).__name__)
         return None
     return f"{found[0]}:{found[2]}" if found else None
+
+
+@cache
+def _warn(path: str, why: str) -> None:
+    """Once is enough: there are many requests."""
+    log.warning("%s is not used: %s", path, why)
