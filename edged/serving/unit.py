@@ -98,7 +98,7 @@ def open_service(name: str, wanted: ServiceSettings, opener: Opener) -> Served:
     model = model or catalogue.preferred(name, uses)
     card = catalogue.card(model)
     if not uses and not catalogue.installed(model):  # one command for all of it, whatever is missed first
-        raise NotReady(f"{model} is not installed, or not all that it uses; run `edged pull {model}`")
+        raise NotReady(f"{model} is not installed; run `edged pull {model}`")
     options = merged(known, card.options, wanted.options, f"services.{name}.options")
     instance: AnyInstance
     if _isolated(wanted, card):

@@ -4,7 +4,6 @@ import hashlib
 import logging
 import os
 import random
-from collections import namedtuple
 from types import SimpleNamespace
 
 import pytest
@@ -396,7 +395,7 @@ def test_what_is_no_file_is_told_and_not_kept(hosts, refused, pull, case, size):
 @pytest.fixture
 def waits(monkeypatch):
     """Seconds that a request was put off."""
-    found = []
+    found: list[float] = []
     monkeypatch.setattr(web, "time", SimpleNamespace(sleep=found.append))
     return found
 
@@ -452,12 +451,11 @@ def test_a_drip_is_broken_off_and_gone_on_with(hosts, pull, refused, twice, monk
 
 
 def test_a_disk_without_room_is_told_before_anything_travels(hosts, pull, folder, monkeypatch):
-    free = namedtuple("Usage", "total used free")(10**9, 10**9, 50_000)
-    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: free)
+    nearly_full = SimpleNamespace(free=50_000)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: nearly_full)
     with pytest.raises(RepositoryError, match=r"disk is full.*wants 1 MB more and 0 MB are free: free some"):
         pull()
     assert not [name for name in left(folder) if not name.endswith(".mark")]
-    monkeypatch.undo()
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")  # noqa: PTH110
