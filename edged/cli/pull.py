@@ -172,6 +172,9 @@ class _Pulls:
         try:
             with progress_bars() as report:
                 self._puller.pull(name, report, self._folder, first=self._first)
+        except KeyboardInterrupt:
+            say(f"{name}: stopped; run `edged pull {name}` again: it goes on from there", "red")
+            raise
         finally:
             hand_over(self._models)
         if self._first:

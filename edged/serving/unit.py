@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from edged.contracts.card import ModelCard
-from edged.contracts.errors import ConfigError, EdgedError
+from edged.contracts.errors import ConfigError, EdgedError, NotReady
 from edged.contracts.message import ModelFacts
 from edged.contracts.services import any_service
 from edged.contracts.settings import Settings
@@ -97,6 +97,8 @@ def open_service(name: str, wanted: ServiceSettings, opener: Opener) -> Served:
     model, uses = named(name, wanted, catalogue)
     model = model or catalogue.preferred(name, uses)
     card = catalogue.card(model)
+    if not uses and not catalogue.installed(model):  # one command for all of it, whatever is missed first
+        raise NotReady(f"{model} is not installed; run `edged pull {model}`")
     options = merged(known, card.options, wanted.options, f"services.{name}.options")
     instance: AnyInstance
     if _isolated(wanted, card):

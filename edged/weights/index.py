@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,7 +22,9 @@ from packaging.utils import (
 )
 
 from edged.contracts.errors import OriginError
-from edged.weights.web import Web, shown
+from edged.weights.pools import has_certificates
+from edged.weights.refusals import shown
+from edged.weights.web import Web
 
 MAX_PAGE = 50_000_000
 """Bytes of an index page; those of old packages have thousands of files."""
@@ -85,7 +86,7 @@ def pip_settings() -> PipSettings:
             said = json.loads(done.stdout)
         except (OSError, subprocess.SubprocessError, ValueError):
             continue  # has no pip
-        cert = said["cert"] or (None if _system_has_certificates() else said["bundle"])
+        cert = said["cert"] or (None if has_certificates() else said["bundle"])
         return PipSettings(tuple(said["indexes"]), cert, said["proxy"], said["timeout"])
     if not (first := os.environ.get("PIP_INDEX_URL")):
         raise OriginError(f"pip is not installed, so its package index is not known: {_MEND}")
@@ -99,12 +100,6 @@ def _pythons() -> Iterator[str | None]:
     yield getattr(sys, "_base_executable", None)
     yield shutil.which("python3")
     yield "/usr/bin/python3"
-
-
-def _system_has_certificates() -> bool:
-    """Bare containers have none; pip then uses its own."""
-    paths = ssl.get_default_verify_paths()
-    return bool(paths.cafile) or (paths.capath is not None and any(Path(paths.capath).iterdir()))
 
 
 def archives(web: Web, settings: PipSettings, requirement: str) -> list[Archive]:

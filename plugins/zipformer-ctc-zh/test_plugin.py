@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from edged import AudioClip, CardError, RecognitionOptions, SpeechChunk, Tools, UtteranceModel
 from edged.cards import load_card
@@ -15,6 +15,7 @@ from edged.ops.audio import kaldi_fbank
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import open_session
 from edged.testing import FakeRun, FakeSession, chunks_of, conformance, stepped
+from tests.standins import feeds
 
 HERE = Path(__file__).parent
 CARD = load_card(HERE / "card.yaml")
@@ -32,52 +33,8 @@ def model():
 @pytest.fixture
 def published(tmp_path):
     """Two caches and the count: `log_probs` say the number of the feed, as token, modulo five."""
-    f, i = TensorProto.FLOAT, TensorProto.INT64
-    nodes = [
-        helper.make_node("Add", ["cached_key_0", "one"], ["new_cached_key_0"]),
-        helper.make_node("Sub", ["embed_states", "one"], ["new_embed_states"]),
-        helper.make_node("Add", ["processed_lens", "step"], ["new_processed_lens"]),
-        helper.make_node("ReduceMax", ["new_cached_key_0"], ["feed"], keepdims=0),
-        helper.make_node("Mod", ["feed", "five"], ["token"], fmod=1),
-        helper.make_node("Sub", ["ids", "token"], ["far"]),
-        helper.make_node("Abs", ["far"], ["farther"]),
-        helper.make_node("Neg", ["farther"], ["scores"]),
-        helper.make_node("ReduceMean", ["x"], ["mean"], axes=[2], keepdims=1),
-        helper.make_node("Mul", ["mean", "nothing"], ["zeros"]),
-        helper.make_node("Slice", ["zeros", "from", "to", "axis"], ["eight"]),
-        helper.make_node("Add", ["eight", "scores"], ["log_probs"]),
-    ]
-    constants = {
-        "one": np.float32(1),
-        "five": np.float32(5),
-        "nothing": np.float32(0),
-        "step": np.array([32]),
-        "ids": np.arange(5, dtype=np.float32).reshape(1, 1, 5),
-        "from": np.array([0]),
-        "to": np.array([8]),
-        "axis": np.array([1]),
-    }
-    inputs = {
-        "x": (f, ["N", 45, 80]),
-        "cached_key_0": (f, [3, "N", 4]),
-        "embed_states": (f, ["N", 2, 5]),
-        "processed_lens": (i, ["N"]),
-    }
-    outputs = {
-        "log_probs": (f, ["N", 8, 5]),
-        "new_cached_key_0": (f, [3, "N", 4]),
-        "new_embed_states": (f, ["N", 2, 5]),
-        "new_processed_lens": (i, ["N"]),
-    }
-    graph = helper.make_graph(
-        nodes,
-        "small",
-        [helper.make_tensor_value_info(name, *spec) for name, spec in inputs.items()],
-        [helper.make_tensor_value_info(name, *spec) for name, spec in outputs.items()],
-        [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
-    )
     path = tmp_path / "model.int8.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
+    feeds(path)
     return path
 
 
