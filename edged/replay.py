@@ -5,7 +5,7 @@ is told.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,15 +89,18 @@ class Replay:
         *,
         judge: Judge,
         wanted: Interest,
+        classes: Mapping[str, Collection[str]],
         began_at: float,
         tell: Callable[[Happening], None],
     ) -> None:
-        """`judge` and `wanted`: of the stream's rules; `began_at`: when the clip did, seconds since the
+        """`judge` and `wanted`: of the stream's rules; `classes`: that are wanted of the service that is
+        followed, by place in the configuration; `began_at`: when the clip did, seconds since the
         epoch; `tell` is called with what happens, as it comes."""
         self.counters = Counters()
         self.tally = Tally(stream, tell)
         self._witness = Witness(judge, self.tally, wanted, lambda at: (at - began_at, at))
         self._workers = Scheduler("replay", 0, self.counters)
+        self._classes = classes
         outlet = Outlet("replay", name, (), self.counters, notice=self._witness.notice)
         given = (outlet, needed(stream, wanted), table, self._workers)
         self._put: Callable[[Any], None]
@@ -141,7 +144,7 @@ class Replay:
         if stream.tracked is None:
             return None
         counting = Counting(stream, self.tally, self._moved)
-        return Tracking(stream.tracked.service, self.tally, counting, stream.wanted())
+        return Tracking(stream.tracked.service, self.tally, counting, self._classes)
 
     def _moved(self, captured_at: float, moved: Moved) -> None:
         self.tally.moved(captured_at, moved)

@@ -144,7 +144,7 @@ streams.back.publish.onn: this key is unknown; did you mean on?
 streams.back.run.0: face-similarity compares two pictures
 streams.back.run.1: no service is called 'objct-detection'; did you mean object-detection
 streams.side.source: Input should be a valid string
-streams.side.run: Input should be a valid tuple
+streams.side.run: wants a list
 streams.roof.publish.snapshots: this key is unknown; did you mean snapshot?
 streams.roof.run.0: ocr wants pictures, and the source is a microphone
 """
@@ -248,10 +248,13 @@ def test_a_variable_that_is_missing_is_told_once(tmp_path):
     ("text", "says"),
     [
         ("a: b: c", "mapping values"),
-        ("- 1", "dictionary"),
+        ("- 1", "wants keys with values, as {key: value}; there are node, paths"),
         ("streams: {}\nstreams: {}", "stands twice"),
         ("node: ${EDGED_NO_SUCH}", "node: the environment has no variable EDGED_NO_SUCH"),
-        ("health_every: soon", "health_every"),
+        ("health_every: soon", "health_every: a duration is a number of seconds, or written as 500ms, 30s"),
+        ("health_every: yes", "health_every: a duration is"),
+        ("homeassistant: please", "homeassistant: wants keys with values, as {key: value}; there are prefix"),
+        ("rules: {a: {when: {zone: b/c, count: >= 4}}}", "cannot start any token; quote the value"),
     ],
 )
 def test_other_faults(tmp_path, text, says):
@@ -387,6 +390,13 @@ LINE = "from: [0.2, 0.8], to: [0.7, 0.8]"
         ("lines: {a: {from: [0.2, 0.8], to: [0.2, 0.8]}}", "lines.a: .*the same point; a line needs two"),
         ("lines: {a: {from: [0.2, 1.8], to: [0.2, 0.8]}}", "lines.a.from.1: .*less than or equal to 1"),
         ("lines: {a: {from: [0.2, 0.1]}}", "lines.a.to: "),
+        ("lines: {a: {}}", "lines.a.from: this key is missing"),
+        (
+            "lines: {a: {from: [0.2, 1.8], to: [640, 0.8]}}",
+            "lines.a.from.1: (?s:.*)lines.a.to.0: .*to 1",
+        ),
+        ("lines: {a: [0, 0, 1, 1]}", "lines.a: wants keys with values.*there are classes, anchor, from, to"),
+        ("zones: {z: {polygon: all}}", r"zones.z.polygon: wants a list, as \[a, b\]"),
         ("lines: {a: {from: [0.2], to: [0.1, 0.1]}}", "lines.a.from.1: this key is missing"),
         (f"lines: {{a: {{{LINE}, form: [0, 0]}}}}", "lines.a.form: .*did you mean from"),
         (f"lines: {{a/b: {{{LINE}}}}}", "lines.a/b: a name is one level"),

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from edged.actions.rate import Rate, rate
 from edged.contracts.errors import EdgedError
-from edged.contracts.settings import FromFolder, Seconds, Secret, Settings
+from edged.contracts.settings import LACKING, FromFolder, Seconds, Secret, Settings
 from edged.media.dial import tls_context
 from edged.media.policy import MAX_URL, web_place
 
@@ -94,8 +95,11 @@ class ActionSettings(Settings):
 
     @model_validator(mode="after")
     def _goes_one_way(self) -> Self:
-        if (self.notify is None) == (self.webhook is None):
-            raise ValueError("give either `notify`, a URL of apprise, or `webhook`, one of http or https")
+        either = "give either `notify`, a URL of apprise, or `webhook`, one of http or https"
+        if self.notify is None and self.webhook is None:
+            raise PydanticCustomError(LACKING, either)
+        if self.notify is not None and self.webhook is not None:
+            raise ValueError(either)
         if self.webhook is None and (self.headers or self.ca):
             raise ValueError("`headers` and `ca` are for webhooks")
         return self

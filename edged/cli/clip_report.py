@@ -7,7 +7,7 @@ from edged.cli.terminal import print_json, say, table
 from edged.events.happening import Happening
 from edged.streams.tally import Tally, ZoneTally
 
-_UNTOLD = ("key", "began_at", "actions")
+_UNTOLD = ("key", "began_at", "actions", "at_end")
 
 
 class ClipReport:

@@ -27,7 +27,7 @@ from edged.replay import Replay, footage_of, fps_of, needed, pictures_of, sound_
 from edged.serving.table import ServiceTable
 from edged.streams.lane import RunSettings
 from edged.wiring.counts import calendar_of
-from edged.wiring.witnesses import interest_of, machine_of
+from edged.wiring.witnesses import classes_of, interest_of, machine_of
 
 app = typer.Typer()
 
@@ -101,7 +101,17 @@ def _opened(
     judge, wanted = machine_of(stream, rules, calendar_of(settings), {}), interest_of(stream, rules)
     ahead = Ahead(settings.runtime.concurrency().workers)
     services = _services(needed(stream, wanted), settings, ahead)
-    return Replay(name, stream, services, judge=judge, wanted=wanted, began_at=began_at, tell=tell), ahead
+    played = Replay(
+        name,
+        stream,
+        services,
+        judge=judge,
+        wanted=wanted,
+        classes=classes_of(name, stream, rules),
+        began_at=began_at,
+        tell=tell,
+    )
+    return played, ahead
 
 
 def _services(runs: Sequence[RunSettings], settings: Config, ahead: Ahead) -> ServiceTable:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from edged.contracts.settings import LACKING, MISSING, UNKNOWN, meant, worded
+from edged.contracts.settings import LACKING, MISSING, NO_KEYS, UNKNOWN, meant, worded
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -35,9 +35,9 @@ class _Fault:
 
     @property
     def holder(self) -> dict[Any, Any]:
-        """Of what is missing."""
+        """Of what is missing; an empty one where another fault has taken it away."""
         container, key = self.trail[-1]
-        found: dict[Any, Any] = container[key]
+        found: dict[Any, Any] = container[key] if not isinstance(container, dict) else container.get(key, {})
         return found
 
 
@@ -77,9 +77,10 @@ def mended(
 
 def _fault(model: type[BaseModel], tree: object, details: ErrorDetails) -> _Fault:
     loc = details["loc"]
-    known = _known_keys(model, loc[:-1]) if details["type"] == UNKNOWN else ()
+    holder = {UNKNOWN: loc[:-1], NO_KEYS: loc}.get(details["type"])
+    known = _known_keys(model, holder) if holder is not None else ()
     key = loc[-1] if loc else None
-    close = meant(str(key), known)
+    close = meant(str(key), known) if details["type"] == UNKNOWN else None
     return _Fault(details["type"], key, worded(details, known), close, list(_trail(tree, loc)))
 
 

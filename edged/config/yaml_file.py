@@ -55,7 +55,8 @@ def _yaml_fault(error: yaml.YAMLError) -> str:
         return "is no YAML"
     mark = error.problem_mark
     problem = _QUOTED.sub(_sign, error.problem or "is no YAML")
-    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+    hint = "; quote the value" if "cannot start any token" in problem else ""
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}{hint}"
 
 
 def _sign(found: re.Match[str]) -> str:

@@ -20,8 +20,8 @@ from edged.contracts.spelling import close, hint
 
 FOLDER = "folder"
 """Key of pydantic's validation context: the folder at which relative paths start."""
-UNKNOWN, MISSING = "extra_forbidden", "missing"
-"""What pydantic calls a key that there is not, and one that must be there."""
+UNKNOWN, MISSING, NO_KEYS = "extra_forbidden", "missing", "model_type"
+"""What pydantic calls a key that there is not, one that must be there, and a value where keys are wanted."""
 LACKING = "lacking"
 """What a value is called that is wrong only for what is not there: that may be faulty, and told by itself."""
 _LIKENESS = 0.6
@@ -32,9 +32,11 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0
 
 
 def seconds(value: object) -> object:
-    """`2s`, `500ms`, `1m`, `1h`, `7d` or a number as seconds; all else is left for pydantic to refuse."""
+    """`2s`, `500ms`, `1m`, `1h`, `7d` or a number as seconds; lists and the like are left for pydantic."""
     if isinstance(value, str) and (found := _DURATION.fullmatch(value.strip())):
         return float(found[1]) * _UNITS[found[2]]
+    if isinstance(value, str | bool):  # YAML 1.1 reads `yes` as true, which counts as 1
+        raise ValueError("a duration is a number of seconds, or written as 500ms, 30s, 5m, 1h, 7d")
     return value
 
 
@@ -68,11 +70,16 @@ def meant(key: str, known: Collection[str]) -> str | None:
 
 
 def worded(fault: ErrorDetails, known: Collection[str]) -> str:
-    """A fault that pydantic found, in our words; `known`: for an unknown key those that there are."""
+    """A fault that pydantic found, in our words; `known`: the keys that there are, where one is unknown or
+    none is given."""
     match fault["type"]:
         case "extra_forbidden":
             there_are = f"there are {', '.join(known) or 'none'}"
             return f"this key is unknown; {hint(str(fault['loc'][-1]), known, there_are, _LIKENESS)}"
         case "missing":
             return "this key is missing"
+        case "model_type":
+            return f"wants keys with values, as {{key: value}}; there are {', '.join(known)}"
+        case "tuple_type" | "list_type":
+            return "wants a list, as [a, b]"
     return fault["msg"].removeprefix("Value error, ")

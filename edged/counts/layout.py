@@ -45,10 +45,12 @@ CREATE TABLE actions (
     row INTEGER PRIMARY KEY, action TEXT, event INTEGER, made REAL, due REAL, tries INTEGER, why TEXT);
 CREATE TABLE rules (rule TEXT PRIMARY KEY, active INTEGER, since REAL, acted REAL) WITHOUT ROWID;
 """
-"""`total`: bytes of this event and all before it; `sent`: 0 not yet, 1 the broker has it, 2 given up."""
-_STEPS: Mapping[int, tuple[int, str]] = {0: (1, _FIRST), 1: (2, _SECOND)}
+_THIRD = "ALTER TABLE going_on ADD COLUMN actions TEXT NOT NULL DEFAULT '[]';"
+"""`total`: bytes of this event and all before it; `sent`: 0 not yet, 1 the broker has it, 2 given up.
+Of what goes on `actions`: what is done when it ends, should this run be killed."""
+_STEPS: Mapping[int, tuple[int, str]] = {0: (1, _FIRST), 1: (2, _SECOND), 2: (3, _THIRD)}
 """By `user_version`: the next one and what leads there."""
-VERSION = 2
+VERSION = 3
 
 
 class _Newer(Exception):

@@ -28,6 +28,8 @@ class Noted:
     at: float | None
     """Seconds since the epoch: when it began, or of an end when it ended; none: unknown."""
     actions: tuple[str, ...] = ()
+    at_end: tuple[str, ...] = ()
+    """As of the happening."""
 
 
 class Unsent(NamedTuple):
@@ -55,8 +57,8 @@ class EventBook:
             (*row, noted.at, now, body, total),
         )
         if message.phase == "begin":
-            begun = (message.stream, noted.key, body, noted.at)
-            self._db.execute("INSERT OR REPLACE INTO going_on VALUES (?, ?, ?, ?)", begun)
+            begun = (message.stream, noted.key, body, noted.at, orjson.dumps(noted.at_end).decode())
+            self._db.execute("INSERT OR REPLACE INTO going_on VALUES (?, ?, ?, ?, ?)", begun)
         elif message.phase == "end":
             self._db.execute("DELETE FROM going_on WHERE stream = ? AND key = ?", (message.stream, noted.key))
         for action in noted.actions:
@@ -69,10 +71,13 @@ class EventBook:
                 (message.rule, now),
             )
 
-    def going_on(self) -> list[tuple[str, EventMessage, float | None]]:
-        """What began and has not ended: key, beginning, and since when, seconds since the epoch."""
-        rows = self._db.execute("SELECT key, body, at FROM going_on ORDER BY rowid").fetchall()
-        return [(key, EventMessage.model_validate_json(body), at) for key, body, at in rows]
+    def going_on(self) -> list[Noted]:
+        """The beginnings of what has not ended."""
+        rows = self._db.execute("SELECT key, body, at, actions FROM going_on ORDER BY rowid").fetchall()
+        return [
+            Noted(EventMessage.model_validate_json(body), key, at, at_end=tuple(orjson.loads(actions)))
+            for key, body, at, actions in rows
+        ]
 
     def newest(self) -> int:
         """Number of the newest event; 0: there is none."""

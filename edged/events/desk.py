@@ -140,10 +140,11 @@ class EventDesk:
     def _end_left(self, db: sqlite3.Connection) -> None:
         """What began in an earlier run has ended with it, when its stream was looked at last."""
         book, counts = EventBook(db), CountBook(db)
-        for key, begin, began_at in book.going_on():
-            looked_at = counts.looked_at(begin.stream)
-            at = None if began_at is None else max(began_at, looked_at or began_at)
-            book.put(Noted(ended(begin, at, "killed"), key, at), time.time() if trusted() else None)
+        for begun in book.going_on():
+            looked_at = counts.looked_at(begun.message.stream)
+            at = None if begun.at is None else max(begun.at, looked_at or begun.at)
+            end = Noted(ended(begun.message, at, "killed"), begun.key, at, begun.at_end)
+            book.put(end, time.time() if trusted() else None)
 
     def _run(self) -> None:
         tick_at = tidy_at = time.monotonic()

@@ -34,6 +34,8 @@ class Happening:
     """Of an end."""
     actions: tuple[str, ...] = ()
     """What is to be done; none where the rule's `cool_down` says so."""
+    at_end: tuple[str, ...] = ()
+    """Of a beginning: what is to be done when it ends, should nobody be there any more to say so."""
 
 
 @dataclass(frozen=True, slots=True)

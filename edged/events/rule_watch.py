@@ -151,6 +151,7 @@ class RuleWatch:
             text=about.text,
             reason=reason,
             actions=self._alarm.actions(phase, episode.is_loud),
+            at_end=self._alarm.actions("end", episode.is_loud) if phase == "begin" else (),
         )
 
     def _stand(self, scene: Scene, verdict: Holding, when: When, told: list[Happening]) -> None:

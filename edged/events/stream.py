@@ -99,7 +99,7 @@ class StreamEvents:
         )
         if one.phase == "begin":
             self._begun[one.key] = message, one.began_at
-        return Noted(message, one.key, one.began_at, one.actions)
+        return Noted(message, one.key, one.began_at, one.actions, one.at_end)
 
     def _end(self, one: Happening) -> Noted | None:
         if (begun := self._begun.pop(one.key, None)) is None:

@@ -35,7 +35,8 @@ FARTHEST, NEAREST_SIZES, FARTHEST_SIZES, FARTHEST_NEW = 3.5, 0.5, 1.1, 2.0
 """Between a predicted place and a box that is still the same object: in standard deviations, but in sizes of
 the box not less than the second and not more than the third, or the fourth where its speed is not known."""
 FARTHEST_UNSURE = 0.35
-"""The same of a box of little score, in sizes: where somebody was, a table looks a little like a person."""
+"""The same of a box of little score, in sizes: where somebody was, a table looks a little like a person.
+One of another class is no match at all: the wall that a detector takes for a laptop would be that person."""
 GROWTH = 1.1
 """As a logarithm: of one object no box is larger or smaller by more, in width or height."""
 OTHER_CLASS = 0.5
@@ -228,8 +229,9 @@ def _costs(known: _Predicted, alive: Sequence[Track], seen: Seen, sure: float) -
     costs: Floats = apart / 2 + 1 - overlap + growth + OTHER_CLASS * names
     sizes_off = [FARTHEST_SIZES if track.sightings > SIGHTINGS else FARTHEST_NEW for track in alive]
     reach = (FARTHEST * np.sqrt(known.doubt[0] + UNSURE_PLACE**2)).clip(NEAREST_SIZES, sizes_off)
-    reaches = np.where(seen.scores >= sure, reach[:, None], FARTHEST_UNSURE)
-    costs[(apart > reaches) | (growth > GROWTH)] = np.inf
+    is_sure = seen.scores >= sure
+    reaches = np.where(is_sure, reach[:, None], FARTHEST_UNSURE)
+    costs[(apart > reaches) | (growth > GROWTH) | (names & ~is_sure)] = np.inf
     return costs
 
 

@@ -2,15 +2,17 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Generic, TypeVar
 
 from pydantic import Field, model_validator
 
 from edged.answers.finding import Finding, class_fault
+from edged.answers.kinds import KINDS
 from edged.contracts.errors import Cancelled, EdgedError, RequestError
 from edged.contracts.items import Frame, LiveClip
 from edged.contracts.model import Options
+from edged.contracts.services import service
 from edged.contracts.settings import Seconds, Settings
 from edged.contracts.slot import Priority
 from edged.flow.mailbox import Mailbox
@@ -147,7 +149,16 @@ class Lane(ABC, Generic[ItemT]):
             where = f"streams.{self._to.stream}"
             patch = {**served.service.on_streams, **self._patch}
             self._known = served, served.options_with(patch, where)
-            names = served.instance.card.class_names() if self._classes else ()
-            if fault := class_fault(served.service, self._classes, names):
-                log.warning("%s.publish.classes: %s", where, fault)
+            self._warn(served, {f"{where}.publish.classes": self._classes, **self._wanted()})
         return self._known[1]
+
+    def _wanted(self) -> Mapping[str, Collection[str]]:
+        """Classes that others want of its service, by place in the configuration."""
+        return self._to.classes if KINDS[service(self.service).result].only is not None else {}
+
+    def _warn(self, served: Served, wanted: Mapping[str, Collection[str]]) -> None:
+        """Says of a model which of these classes it does not know."""
+        names = served.instance.card.class_names() if any(wanted.values()) else ()
+        for place, classes in wanted.items():
+            if fault := class_fault(served.service, classes, names):
+                log.warning("%s: %s", place, fault)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from edged.answers.drawing import jpeg_of
@@ -49,6 +49,8 @@ class Outlet:
     """Records what happens now, and gives the address of the file; none: nothing is recorded."""
     notice: Callable[[Outcome], None] = _nobody_wants
     """Called with each outcome, whether it is published or not."""
+    classes: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """What rules want to see, by place in the configuration, of the stream's only service with classes."""
 
 
 class Publisher:

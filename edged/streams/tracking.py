@@ -1,13 +1,11 @@
 """What a camera's service sees, followed from frame to frame."""
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from edged.answers.finding import class_fault
 from edged.contracts.errors import EdgedError
 from edged.contracts.image import Detections
 from edged.contracts.items import Frame
@@ -21,8 +19,6 @@ from edged.streams.lane import RunSettings
 from edged.streams.message import Outcome
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
-
-log = logging.getLogger(__name__)
 
 LOW = 0.1
 """The model is asked for all that has such a score: it may be somebody who was seen better before."""
@@ -61,7 +57,7 @@ class Tracking:
     ids: Ids
     onlooker: Onlooker
     classes: Mapping[str, Collection[str]] = field(default_factory=dict)
-    """Those that are wanted, by key of the stream's configuration."""
+    """Those that are wanted, by place in the configuration."""
 
 
 class Follower:
@@ -145,14 +141,9 @@ class TrackedLane(FrameLane):
         self._ids = [None if step is None else step.ids[row] for row in rows.tolist()]
         return found.chosen(rows)
 
-    def _options_for(self, served: Served) -> Options:
-        """Says once of each model which classes of lines and zones it does not know."""
-        if self._known is None or self._known[0] is not served:
-            names = served.instance.card.class_names()
-            for key, wanted in self._tracking.classes.items():
-                if fault := class_fault(served.service, wanted, names):
-                    log.warning("streams.%s.%s.classes: %s", self._to.stream, key, fault)
-        return super()._options_for(served)
+    def _wanted(self) -> Mapping[str, Collection[str]]:
+        """Of lines, zones and rules."""
+        return self._tracking.classes
 
     def tell(self, outcome: Outcome) -> None:
         """With the ids of its objects."""

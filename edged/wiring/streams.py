@@ -55,7 +55,7 @@ def _camera(
     recordings = (
         Recordings(name, stream.record, store, core.counters, board.put_recordings) if stream.record else None
     )
-    outlet = attention.outlet(_outlet(core, node, name, stream, recordings))
+    outlet = attention.outlet(_outlet(core, node, name, stream, recordings), stream.run)
     tracking = attention.tracking(stream)
     feed = Feed(outlet, stream.run, core.table, workers, stream.publish, tracking=tracking)
     openings = Openings(_gate(stream), workers.phase(), feed.wants, board.put_decodes)

@@ -1,12 +1,14 @@
 """From the settings of a stream and its rules to its witness; and why streams end."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from edged.answers.kinds import KINDS
 from edged.config.settings import Config, StreamSettings
 from edged.contracts.items import Frame
 from edged.contracts.message import StreamState
+from edged.contracts.services import service
 from edged.core import Core
 from edged.counts.calendar import Calendar
 from edged.counts.stream import StreamCounts
@@ -15,6 +17,7 @@ from edged.events.machine import Machine
 from edged.events.settings import RuleSettings
 from edged.flow import clock
 from edged.streams.counting import Counting
+from edged.streams.lane import RunSettings
 from edged.streams.message import Outcome, taken_at
 from edged.streams.noticing import Interest
 from edged.streams.publisher import Outlet
@@ -41,13 +44,19 @@ def interest_of(stream: StreamSettings, rules: Rules) -> Interest:
     )
 
 
+def classes_of(name: str, stream: StreamSettings, rules: Rules) -> dict[str, Collection[str]]:
+    """The classes that lines, zones and rules of a stream want, by place in the configuration."""
+    counted = {f"streams.{name}.{key}.classes": classes for key, classes in stream.wanted().items()}
+    seen = {f"rules.{rule}.when.seen": [at.when.seen] for rule, at in rules.items() if at.when.seen}
+    return {**counted, **seen}
+
+
 def machine_of(
     stream: StreamSettings, rules: Rules, calendar: Calendar, acted: Mapping[str, float]
 ) -> Machine:
     """What judges the looks at a stream. `acted`: as of `Machine`."""
     zones = [name for name, zone in stream.zones.items() if zone.events]
-    every = {run.service: run.every for run in stream.run if run.every is not None}
-    return Machine(rules, zones, calendar, acted, every)
+    return Machine(rules, zones, calendar, acted, stream.intervals)
 
 
 @dataclass(frozen=True)
@@ -58,12 +67,17 @@ class Attention:
     witness: Witness | None = None
     why: Callable[[], Reason] = field(default=lambda: "stopped")
     """Why the stream ends, where it does."""
+    classes: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """That are wanted, by place in the configuration."""
 
-    def outlet(self, outlet: Outlet) -> Outlet:
-        """That of the stream, which tells the rules of each outcome if one of them wants to know."""
+    def outlet(self, outlet: Outlet, runs: Sequence[RunSettings] = ()) -> Outlet:
+        """That of the stream, which tells the rules of each outcome if one of them wants to know. `runs`: its
+        services."""
         if self.witness is None or not self.witness.wanted:
             return outlet
-        return replace(outlet, notice=self._notice)
+        shown = [run for run in runs if KINDS[service(run.service).result].only is not None]
+        # of several services each may know some of the classes
+        return replace(outlet, notice=self._notice, classes=self.classes if len(shown) == 1 else {})
 
     def tracking(self, stream: StreamSettings) -> Tracking | None:
         """How its objects are followed; none: they are not."""
@@ -71,7 +85,7 @@ class Attention:
             return None
         moved = (lambda at, moved: None) if self.witness is None else self.witness.moved
         counting = Counting(stream, self.counts, moved)
-        return Tracking(stream.tracked.service, self.counts, counting, stream.wanted())
+        return Tracking(stream.tracked.service, self.counts, counting, self.classes)
 
     def still(self, frame: Frame) -> None:
         """Nothing moves."""
@@ -138,13 +152,14 @@ def attention_of(
         core.counts().open(name, [*stream.lines], [*stream.zones]) if stream.tracked is not None else None
     )
     rules = settings.rules_of(name)
+    classes = classes_of(name, stream, rules)
     if not may_happen(stream, rules):
-        return Attention(counts)
+        return Attention(counts, classes=classes)
     events = core.events().open(name)
     machine = machine_of(stream, rules, calendar_of(settings), _in_ticks(events.acted()))
     witness = Witness(machine, events, interest_of(stream, rules))
     events.on_tick = witness.tick
-    return Attention(counts, witness, why)
+    return Attention(counts, witness, why, classes)
 
 
 def _in_ticks(acted: Mapping[str, float]) -> dict[str, float]:

@@ -52,6 +52,7 @@ def told(tmp_path, action, monkeypatch=None):
 def test_what_is_wrong_is_said_without_the_secret(tmp_path, action, says):
     settings, faults = told(tmp_path, action)
     assert says in faults
+    assert says.startswith("actions.one: ") or "one: give" not in faults, "it is given, and faulty"
     assert MARK not in faults + repr(settings)
 
 

@@ -275,6 +275,18 @@ def test_what_a_killed_run_left_open_ended_when_it_was_looked_at_last(tmp_path):
     assert sorted(phases.values()) == [["begin"], *[["begin", "end"]] * 3]
 
 
+def test_who_was_told_that_it_began_is_told_that_the_killed_ended(tmp_path):
+    killed = Box(tmp_path).start()
+    door = killed.desk.open("door")
+    door.put([], [begin(actions=("phone",), at_end=("phone", "desk")), begin("rule/other")])
+    killed.kill()
+    with running(tmp_path, broker := Broker()) as box:
+        until(lambda: len(broker.heard) == 4)
+        due = box.chronicle.do(lambda db: db.execute("SELECT action, event FROM actions").fetchall())
+    assert due == [("phone", 1), ("phone", 3), ("desk", 3)]
+    assert (broker.heard[2].id, broker.heard[2].phase) == (broker.heard[0].id, "end")
+
+
 def test_ends_of_the_killed_wait_for_a_full_disk_and_stay_first(tmp_path, monkeypatch):
     killed = Box(tmp_path).start()
     killed.desk.open("door").put([], [begin()])

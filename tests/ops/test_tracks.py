@@ -69,6 +69,15 @@ def test_a_low_score_continues_a_track_and_begins_none():
     assert len(tracks.alive) == 1
 
 
+def test_a_low_score_of_another_class_continues_nothing():
+    """Where a person went out of the picture the wall was a laptop, a little, for as long as nobody came."""
+    wall = seen(box(100), score=0.25, name="laptop")
+    steps = [(0.0, seen(box(100))), (0.2, seen(box(100))), *((0.4 + t / 5, wall) for t in range(12))]
+    tracks, ids = walk(Tracks(), steps)
+    assert ids[2:] == [[None]] * 12
+    assert not tracks.alive
+
+
 def test_who_is_hidden_comes_back_with_the_same_id():
     def at(t):
         return t, seen(box(100 + 150 * t))

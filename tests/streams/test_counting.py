@@ -48,7 +48,8 @@ class Camera:
         facts = ModelFacts(name="fake", variant="onnxruntime-f32", device="cpu")
         instance = SimpleNamespace(infer=self._infer, facts=facts, card=CARD)
         served = Served(service(SERVICE), instance, OPTIONS)
-        tracking = Tracking(SERVICE, self.counts, Counting(PLACES, self.counts, self._moved), PLACES.wanted())
+        wanted = {"streams.door.lines.top.classes": ["person", "cow"], "rules.barn.when.seen": ["horse"]}
+        tracking = Tracking(SERVICE, self.counts, Counting(PLACES, self.counts, self._moved), wanted)
         outlet = Outlet("box", "door", (), Counters())
         run = RunSettings(service=SERVICE)
         self.lane = TrackedLane(outlet, run, _Table(lambda: served), PublishSettings(), tracking)
@@ -157,6 +158,7 @@ def test_who_comes_in_late_and_twice(camera):
 
 def test_classes_that_the_model_does_not_know_are_said_once(camera, caplog):
     camera.see(60, 70, 80)
-    said = [record.getMessage() for record in caplog.records if "classes" in record.getMessage()]
-    assert len(said) == 1
+    said = [record.getMessage() for record in caplog.records if "class" in record.getMessage()]
+    assert len(said) == 2
     assert said[0].startswith("streams.door.lines.top.classes: the model knows no class 'cow'")
+    assert said[1].startswith("rules.barn.when.seen: the model knows no class 'horse'")

@@ -64,7 +64,7 @@ class Scene:
             RunSettings(service=SERVICE),
             _Table(lambda: served),
             PublishSettings(),
-            Tracking(SERVICE, self.tally, counting, STREAM.wanted()),
+            Tracking(SERVICE, self.tally, counting),
         )
         self.seq, self.at, self.size, self.feet = 0, BEGAN, (400, 1000), ()
 

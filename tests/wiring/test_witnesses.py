@@ -7,14 +7,16 @@ from edged.config.settings import StreamSettings
 from edged.contracts.message import StreamState
 from edged.contracts.services import service
 from edged.counts.calendar import Calendar, zone_named
+from edged.events.look import Look, Read
 from edged.events.settings import RuleSettings
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
+from edged.streams.gates import GateSettings
 from edged.streams.message import Outcome
 from edged.streams.noticing import Interest
 from edged.streams.publisher import Outlet
 from edged.streams.unit import StreamUnit
-from edged.wiring.witnesses import Attention, Endings, interest_of, machine_of
+from edged.wiring.witnesses import Attention, Endings, classes_of, interest_of, machine_of
 from tests.answers.examples import finding
 
 SEEN, TEXT, SAID = ({key: "x", "stream": "door"} for key in ("seen", "text", "said"))
@@ -46,6 +48,41 @@ def test_services_are_listened_to_only_where_a_rule_wants_it(run, whens, wanted)
 def test_what_is_seen_is_told_by_the_tracks_where_there_are_some():
     tracked = stream("object-detection").model_copy(update={"track": True})
     assert interest_of(tracked, rules(SEEN)) == Interest()
+
+
+@pytest.mark.parametrize(
+    ("run", "warned"),
+    [
+        (("scene-classification",), True),
+        (("scene-classification", "ocr"), True),
+        (("scene-classification", "image-classification"), False),  # each may know some
+    ],
+)
+def test_a_class_that_is_seen_is_known_by_the_only_service_that_has_some(run, warned):
+    camera = stream(*run)
+    classes = classes_of("door", camera, rules(SEEN, TEXT))
+    assert classes == {"rules.0.when.seen": ["x"]}
+    attention = Attention(None, Parts(Interest(frozenset("x"))), classes=classes)
+    outlet = attention.outlet(Outlet("box", "door", (), Counters()), camera.run)
+    assert outlet.classes == (classes if warned else {})
+
+
+def test_places_and_rules_want_classes():
+    line = {"from": [0, 0], "to": [1, 1], "classes": ["cat"]}
+    camera = StreamSettings.model_validate({"source": "x", "run": ["object-detection"], "lines": {"a": line}})
+    wanted = {"streams.door.lines.a.classes": ("cat",), "rules.0.when.seen": ["x"]}
+    assert classes_of("door", camera, rules(SEEN)) == wanted
+
+
+def test_a_slow_gate_makes_results_as_seldom_as_a_slow_service():
+    """A rule over what is read once in ten seconds knows for thirty what was read last, from the first on."""
+    camera = stream("ocr").model_copy(update={"gate": GateSettings(fps=0.1)})
+    machine = machine_of(camera, rules(TEXT), Calendar(zone_named("UTC")), {})
+    machine.step(Look(0.0, 0.0, Read("ocr", ("nothing",))))
+    machine.tick(20.0, 20.0)
+    assert machine.standings()["0"].active is False
+    machine.tick(31.0, 31.0)
+    assert machine.standings()["0"].active is None
 
 
 def test_a_machine_knows_all_rules_of_its_stream():
