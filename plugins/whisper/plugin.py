@@ -3,13 +3,14 @@
 One class for the cards of all its sizes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from edged import (
     AudioClip,
@@ -29,7 +30,7 @@ from edged import (
 from edged.ops.audio import slaney_mel
 
 from . import graph
-from .decode import Limits, Memory, search
+from .decode import Begun, Limits, Memory, Search, search, search_together
 from .vocabulary import Vocabulary
 
 STATES = 50
@@ -59,6 +60,10 @@ class HearingParameters(Parameters):
     """Times in a row after which what is repeated is a loop."""
     silence: float
     """Probability of silence, 0 to 1, above which an unlikely text is not believed."""
+    together: int = Field(ge=1)
+    """Clips that are written together, at most."""
+    together_seconds: float
+    """Seconds of the longest input of those, the silence behind it included: each takes as much memory."""
     unlikely: float
     """Mean logarithm of the tokens' probabilities below which a text is unlikely."""
 
@@ -88,43 +93,88 @@ class Whisper(Model[AudioClip, HearingOptions, Heard]):
         if options.task == "states":
             return Heard(states=_voiced(states[0], item))
         run.check()
-        cross = tools.sessions["memory"].run({"states": states})
         vocabulary: Vocabulary = tools.resources["vocabulary"]
-        memory = Memory(tools.sessions["decoder"], cross, self._parameters.room)
+        memory = self._memory(states, tools)
         if options.task == "language":
             return Heard(languages=vocabulary.spoken(memory.put([[vocabulary.start]])))
-        return Heard(self._text(item, options, vocabulary, memory, run))
+        clip = self._begun(item, memory, options, vocabulary)
+        search(memory, clip.scores, clip.search, run)
+        return self._read(clip, vocabulary)
+
+    def infer_all(
+        self, items: Sequence[AudioClip], options: HearingOptions, tools: Tools, run: Run
+    ) -> list[Heard]:
+        """What is said in the clips that are not too long is written word by word together; hypotheses of a beam
+        are company enough."""
+        parameters, vocabulary = self._parameters, tools.resources["vocabulary"]
+        states = int(parameters.together_seconds * STATES)
+        together = [i for i, item in enumerate(items) if self._seconds(item) <= parameters.together_seconds]
+        if options.task != "text" or options.beam > 1 or len(together) < 2:
+            together = []
+        begun: dict[int, Begun] = {}
+
+        def begin() -> Iterator[Begun]:
+            for i in together:
+                run.check()
+                found = self._states(items[i], tools.sessions["encoder"])
+                run.check()
+                begun[i] = self._begun(items[i], self._memory(found, tools), options, vocabulary)
+                yield begun[i]
+
+        search_together(begin(), tools.sessions["decoder"], parameters.together, states, run)
+        return [
+            self._read(begun[i], vocabulary) if i in begun else self.infer(item, options, tools, run)
+            for i, item in enumerate(items)
+        ]
+
+    def _seconds(self, item: AudioClip) -> float:
+        """Of the input: the clip with silence behind it."""
+        parameters = self._parameters
+        wanted = max(item.seconds + parameters.margin, parameters.shortest)
+        return min(ceil(wanted / parameters.step) * parameters.step, parameters.longest)
 
     def _states(self, item: AudioClip, encoder: Session) -> NDArray[np.float32]:
         """[1, t, d]; only as long as the clip, not the half minute that the network was trained on."""
-        parameters = self._parameters
-        wanted = max(item.seconds + parameters.margin, parameters.shortest)
-        seconds = min(ceil(wanted / parameters.step) * parameters.step, parameters.longest)
-        samples = np.zeros(int(seconds * STATES) * item.rate // STATES, np.float32)
+        samples = np.zeros(int(self._seconds(item) * STATES) * item.rate // STATES, np.float32)
         heard = item.samples[: len(samples)]
         samples[: len(heard)] = heard
         mels = slaney_mel(samples, rate=item.rate)
         scaled = (np.maximum(mels, mels.max() - 8) + 4) / 4
         return encoder.run({"mels": np.ascontiguousarray(scaled.T)[None]})["states"]
 
-    def _text(
-        self, item: AudioClip, options: HearingOptions, vocabulary: Vocabulary, memory: Memory, run: Run
-    ) -> str:
-        parameters = self._parameters
-        prompt = vocabulary.prompt(parameters.prompts.get(options.language, ""))
+    def _memory(self, states: NDArray[np.float32], tools: Tools) -> Memory:
+        cross = tools.sessions["memory"].run({"states": states})
+        return Memory(tools.sessions["decoder"], cross, self._parameters.room)
+
+    def _begun(
+        self, item: AudioClip, memory: Memory, options: HearingOptions, vocabulary: Vocabulary
+    ) -> Begun:
+        """A clip after its prompt."""
+        prompt = vocabulary.prompt(self._parameters.prompts.get(options.language, ""))
         silent = vocabulary.silent(memory.put([[*prompt, vocabulary.start]]))
         scores = memory.put([vocabulary.task(options.language)])
-        limits = Limits(
+        return Begun(
+            memory, scores, Search(options.beam, self._limits(item, options, vocabulary, memory)), silent
+        )
+
+    def _read(self, clip: Begun, vocabulary: Vocabulary) -> Heard:
+        """Nothing, where what was found is unlikely and silence is likely."""
+        found = clip.search.found
+        if clip.silent > self._parameters.silence and found.mean < self._parameters.unlikely:
+            return Heard()
+        return Heard(vocabulary.text(found.tokens))
+
+    def _limits(
+        self, item: AudioClip, options: HearingOptions, vocabulary: Vocabulary, memory: Memory
+    ) -> Limits:
+        parameters = self._parameters
+        return Limits(
             tokens=min(parameters.room - memory.length, 8 + int(item.seconds * parameters.tokens_per_second)),
             repeats=parameters.repeats,
             never=vocabulary.never(options.language),
             not_first=vocabulary.not_first,
             end=vocabulary.end,
         )
-        found = search(memory, scores, options.beam, limits, run)
-        if silent > parameters.silence and found.mean < parameters.unlikely:
-            return ""
-        return vocabulary.text(found.tokens)
 
 
 def _voiced(states: NDArray[np.float32], item: AudioClip) -> NDArray[np.float32]:
