@@ -1,7 +1,7 @@
 """The plugin contract: what the host asks of a model, and what it gives to it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -139,6 +139,12 @@ class Model(Opened, Generic[ItemT, OptionsT, ResultT]):
 
         Called in a worker thread; does no I/O. Raise `NotUsable` when the item cannot be worked with.
         """
+
+    def infer_all(
+        self, items: Sequence[ItemT], options: OptionsT, tools: Tools, run: Run
+    ) -> Sequence[ResultT]:
+        """The results of several items, in their order; for a model that does better with several."""
+        return [self.infer(item, options, tools, run) for item in items]
 
 
 class SinglePassModel(Model[ItemT, OptionsT, ResultT], Generic[ItemT, ContextT, OptionsT, ResultT]):

@@ -1,6 +1,6 @@
 """From scores to tokens: the memory of what was written, and beam searches with their guards, together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,92 +13,55 @@ Scores = NDArray[np.float32]
 
 
 class Memory:
-    """Keys and values of the tokens of all hypotheses of a clip: room for all, written where they belong."""
+    """Keys and values of what was heard and written, a row each hypothesis: of one clip, or one of each clip.
 
-    def __init__(self, session: Session, cross: Tensors, room: int) -> None:
-        """`cross`: keys and values of the clip, as the graph `memory` gives them."""
-        self.cross = cross
-        self.past = _rooms(cross, 1, room)
-        self.length = 0
+    There is room for all tokens; they are written where they belong.
+    """
+
+    def __init__(self, session: Session, cross: Tensors, heard: Sequence[int], room: int) -> None:
+        """`cross`: keys and values of the clips, as `remembered` gives them; `heard`: how many of each."""
         self._session = session
-        self._heard = np.array([cross["cross_keys.0"].shape[3]])
+        self._heard = np.array(heard)
+        self._cross = cross
+        self._past = {
+            name.replace("cross_", "past_"): np.zeros((*array.shape[:3], room), np.float32)
+            for name, array in cross.items()
+        }
+        self.length = 0
 
     def put(self, tokens: Sequence[Sequence[int]]) -> Scores:
         """[b, n] more tokens; the scores of what follows."""
         fed = {"tokens": np.array(tokens), "start": np.array([self.length]), "heard": self._heard}
-        outputs = self._session.run({**fed, **self.past, **self.cross})
+        outputs = self._session.run({**fed, **self._past, **self._cross})
         end = self.length + len(tokens[0])
-        for name, array in self.past.items():
+        for name, array in self._past.items():
             array[..., self.length : end] = outputs[name.removeprefix("past_")]
         self.length = end
         return outputs["scores"]
 
     def choose(self, rows: Sequence[int]) -> None:
-        """Go on with these hypotheses, in this order."""
-        if list(rows) != list(range(len(self.past["past_keys.0"]))):
-            self.past = {name: array[list(rows)] for name, array in self.past.items()}
+        """Go on with these hypotheses, in this order. All of a single clip share what was heard."""
+        chosen = list(rows)
+        if chosen == list(range(len(self._past["past_keys.0"]))):
+            return
+        self._past = {name: array[chosen] for name, array in self._past.items()}
+        if len(self._heard) > 1:
+            self._cross = {name: array[chosen] for name, array in self._cross.items()}
+            self._heard = self._heard[chosen]
 
 
-class Rows:
-    """What is remembered of several clips, a row each: the sound, and one hypothesis.
-
-    The rows in use are the first ones, so what is fed is never copied; their sound is filled up to one length, for
-    a runtime keeps memory for each length that it has met.
-    """
-
-    def __init__(self, session: Session, count: int, length: int) -> None:
-        """`count`: rows, at most; `length`: states of the longest sound."""
-        self._session = session
-        self._count = count
-        self._length = length
-        self._arrays: dict[str, NDArray[np.float32]] = {}
-        self._heard = np.zeros(count, np.int64)
-        self._starts = np.zeros(count, np.int64)
-        self._used = 0
-
-    def join(self, memory: Memory) -> None:
-        """One more row: a clip after its prompt."""
-        row, length = self._used, memory.length
-        heard = memory.cross["cross_keys.0"].shape[3]
-        if not self._arrays:
-            room = memory.past["past_keys.0"].shape[3]
-            self._arrays = {
-                name: np.zeros((self._count, *array.shape[1:3], self._length), np.float32)
-                for name, array in memory.cross.items()
-            } | _rooms(memory.cross, self._count, room)
-        for name, array in memory.cross.items():
-            self._arrays[name][row, ..., :heard] = array
-        for name, array in memory.past.items():
-            self._arrays[name][row, ..., :length] = array[0, ..., :length]
-        self._heard[row], self._starts[row] = heard, length
-        self._used += 1
-
-    def leave(self, row: int) -> None:
-        """The last row takes the place of this one."""
-        self._used -= 1
-        for array in (*self._arrays.values(), self._heard, self._starts):
-            array[row] = array[self._used]
-
-    def put(self, tokens: Sequence[int]) -> Scores:
-        """One more token for each row; the scores of what follows."""
-        used = self._used
-        fed = {"tokens": np.array(tokens)[:, None], "start": self._starts[:used], "heard": self._heard[:used]}
-        outputs = self._session.run({**fed, **{name: array[:used] for name, array in self._arrays.items()}})
-        for name, array in self._arrays.items():
-            if name.startswith("past_"):
-                new = outputs[name.removeprefix("past_")]
-                for row, start in enumerate(self._starts[:used].tolist()):
-                    array[row, ..., start] = new[row, ..., 0]
-        self._starts[:used] += 1
-        return outputs["scores"]
-
-
-def _rooms(cross: Tensors, count: int, room: int) -> dict[str, NDArray[np.float32]]:
-    """Room for the keys and values of tokens, in every layer that has those of sound."""
-    return {
-        name.replace("cross_", "past_"): np.zeros((count, *array.shape[1:3], room), np.float32)
-        for name, array in cross.items()
-    }
+def remembered(states: Sequence[NDArray[np.float32]], memory: Session) -> Tensors:
+    """Keys and values of clips, [clips, h, 64, t], filled up to the longest; of the `states` [1, t, d] of each."""
+    if len(states) == 1:
+        return memory.run({"states": states[0]})
+    longest = max(one.shape[1] for one in states)
+    cross: dict[str, NDArray[np.float32]] = {}
+    for row, one in enumerate(states):
+        for name, array in memory.run({"states": one}).items():
+            if not row:
+                cross[name] = np.zeros((len(states), *array.shape[1:3], longest), np.float32)
+            cross[name][row, ..., : array.shape[3]] = array
+    return cross
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,53 +143,25 @@ class Search:
         return ways if self._left else []
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Begun:
-    """A clip after its prompt."""
+def search(memory: Memory, scores: Scores, searches: Sequence[Search], run: Run) -> None:
+    """Write what was said in each clip, all word by word together, after `scores` [clips, vocabulary].
 
-    memory: Memory
-    scores: Scores
-    """[1, vocabulary]: of its first token."""
-    search: Search
-    silent: float
-    """Probability that nobody speaks."""
-
-
-def search(memory: Memory, scores: Scores, one: Search, run: Run) -> None:
-    """Write what was said in a clip, after `scores` [1, vocabulary]."""
-    run.check()
-    while ways := one.grow(scores):
-        memory.choose([row for row, _ in ways])
-        scores = memory.put([[token] for _, token in ways])
-        run.check()
-
-
-def search_together(clips: Iterator[Begun], session: Session, count: int, length: int, run: Run) -> None:
-    """Write what was said in many clips, greedily and `count` at a time; who is done makes room for the next.
-
-    `clips` is asked for one when there is room for it; `length`: states of the longest.
+    A clip that is done leaves the memory.
     """
-    rows = Rows(session, count, length)
-    going: list[Search] = []
-    words: list[int] = []
-    while True:
-        while len(going) < count and (clip := next(clips, None)) is not None:
-            if ways := clip.search.grow(clip.scores):
-                rows.join(clip.memory)
-                going.append(clip.search)
-                words.append(ways[0][1])
-        if not going:
-            return
+    going = list(searches)
+    while going:
         run.check()
-        scores = rows.put(words)
-        for row in reversed(range(len(going))):  # who leaves is replaced by one that was looked at
-            if ways := going[row].grow(scores[row : row + 1]):
-                words[row] = ways[0][1]
-            else:
-                rows.leave(row)
-                for kept in (going, words):
-                    kept[row] = kept[-1]
-                    kept.pop()
+        rows, tokens, first = list[int](), list[list[int]](), 0
+        for one in going:
+            width = one.width
+            for row, token in one.grow(scores[first : first + width]):
+                rows.append(first + row)
+                tokens.append([token])
+            first += width
+        going = [one for one in going if one.width]
+        if going:
+            memory.choose(rows)
+            scores = memory.put(tokens)
 
 
 def best(alive: Sequence[Hypothesis], scores: Scores, count: int) -> list[tuple[int, int, float]]:

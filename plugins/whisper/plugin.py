@@ -3,7 +3,7 @@
 One class for the cards of all its sizes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from edged import (
     Parameters,
     Register,
     Run,
-    Session,
     Shape,
     Tools,
     hookimpl,
@@ -30,7 +29,7 @@ from edged import (
 from edged.ops.audio import slaney_mel
 
 from . import graph
-from .decode import Begun, Limits, Memory, Search, search, search_together
+from .decode import Limits, Memory, Search, remembered, search
 from .vocabulary import Vocabulary
 
 STATES = 50
@@ -63,7 +62,7 @@ class HearingParameters(Parameters):
     together: int = Field(ge=1)
     """Clips that are written together, at most."""
     together_seconds: float
-    """Seconds of the longest input of those, the silence behind it included: each takes as much memory."""
+    """Seconds of their inputs, each as long as the longest: memory."""
     unlikely: float
     """Mean logarithm of the tokens' probabilities below which a text is unlikely."""
 
@@ -89,43 +88,26 @@ class Whisper(Model[AudioClip, HearingOptions, Heard]):
         return Vocabulary.load(path, self._parameters.unwritten)
 
     def infer(self, item: AudioClip, options: HearingOptions, tools: Tools, run: Run) -> Heard:
-        states = self._states(item, tools.sessions["encoder"])
+        if options.task == "text":
+            return self._read([item], options, tools, run)[0]
+        states = self._states(item, tools)
         if options.task == "states":
             return Heard(states=_voiced(states[0], item))
         run.check()
         vocabulary: Vocabulary = tools.resources["vocabulary"]
-        memory = self._memory(states, tools)
-        if options.task == "language":
-            return Heard(languages=vocabulary.spoken(memory.put([[vocabulary.start]])))
-        clip = self._begun(item, memory, options, vocabulary)
-        search(memory, clip.scores, clip.search, run)
-        return self._read(clip, vocabulary)
+        scores = self._memory([states], tools).put([[vocabulary.start]])
+        return Heard(languages=vocabulary.spoken(scores))
 
     def infer_all(
         self, items: Sequence[AudioClip], options: HearingOptions, tools: Tools, run: Run
     ) -> list[Heard]:
-        """What is said in the clips that are not too long is written word by word together; hypotheses of a beam
-        are company enough."""
-        parameters, vocabulary = self._parameters, tools.resources["vocabulary"]
-        states = int(parameters.together_seconds * STATES)
-        together = [i for i, item in enumerate(items) if self._seconds(item) <= parameters.together_seconds]
-        if options.task != "text" or options.beam > 1 or len(together) < 2:
-            together = []
-        begun: dict[int, Begun] = {}
-
-        def begin() -> Iterator[Begun]:
-            for i in together:
-                run.check()
-                found = self._states(items[i], tools.sessions["encoder"])
-                run.check()
-                begun[i] = self._begun(items[i], self._memory(found, tools), options, vocabulary)
-                yield begun[i]
-
-        search_together(begin(), tools.sessions["decoder"], parameters.together, states, run)
-        return [
-            self._read(begun[i], vocabulary) if i in begun else self.infer(item, options, tools, run)
-            for i, item in enumerate(items)
-        ]
+        """What is said in several clips is written together; the hypotheses of a beam are company enough."""
+        if options.task != "text" or options.beam > 1:
+            return super().infer_all(items, options, tools, run)
+        heard: dict[int, Heard] = {}
+        for batch in batches([self._seconds(item) for item in items], self._parameters):
+            heard |= zip(batch, self._read([items[i] for i in batch], options, tools, run), strict=True)
+        return [heard[i] for i in range(len(items))]
 
     def _seconds(self, item: AudioClip) -> float:
         """Of the input: the clip with silence behind it."""
@@ -133,36 +115,44 @@ class Whisper(Model[AudioClip, HearingOptions, Heard]):
         wanted = max(item.seconds + parameters.margin, parameters.shortest)
         return min(ceil(wanted / parameters.step) * parameters.step, parameters.longest)
 
-    def _states(self, item: AudioClip, encoder: Session) -> NDArray[np.float32]:
+    def _states(self, item: AudioClip, tools: Tools) -> NDArray[np.float32]:
         """[1, t, d]; only as long as the clip, not the half minute that the network was trained on."""
         samples = np.zeros(int(self._seconds(item) * STATES) * item.rate // STATES, np.float32)
         heard = item.samples[: len(samples)]
         samples[: len(heard)] = heard
         mels = slaney_mel(samples, rate=item.rate)
         scaled = (np.maximum(mels, mels.max() - 8) + 4) / 4
-        return encoder.run({"mels": np.ascontiguousarray(scaled.T)[None]})["states"]
+        return tools.sessions["encoder"].run({"mels": np.ascontiguousarray(scaled.T)[None]})["states"]
 
-    def _memory(self, states: NDArray[np.float32], tools: Tools) -> Memory:
-        cross = tools.sessions["memory"].run({"states": states})
-        return Memory(tools.sessions["decoder"], cross, self._parameters.room)
+    def _memory(self, states: Sequence[NDArray[np.float32]], tools: Tools) -> Memory:
+        cross = remembered(states, tools.sessions["memory"])
+        heard = [one.shape[1] for one in states]
+        return Memory(tools.sessions["decoder"], cross, heard, self._parameters.room)
 
-    def _begun(
-        self, item: AudioClip, memory: Memory, options: HearingOptions, vocabulary: Vocabulary
-    ) -> Begun:
-        """A clip after its prompt."""
-        prompt = vocabulary.prompt(self._parameters.prompts.get(options.language, ""))
-        silent = vocabulary.silent(memory.put([[*prompt, vocabulary.start]]))
-        scores = memory.put([vocabulary.task(options.language)])
-        return Begun(
-            memory, scores, Search(options.beam, self._limits(item, options, vocabulary, memory)), silent
-        )
-
-    def _read(self, clip: Begun, vocabulary: Vocabulary) -> Heard:
-        """Nothing, where what was found is unlikely and silence is likely."""
-        found = clip.search.found
-        if clip.silent > self._parameters.silence and found.mean < self._parameters.unlikely:
-            return Heard()
-        return Heard(vocabulary.text(found.tokens))
+    def _read(
+        self, items: Sequence[AudioClip], options: HearingOptions, tools: Tools, run: Run
+    ) -> list[Heard]:
+        """What is said in clips; nothing, where what was found is unlikely and silence is likely."""
+        states = []
+        for item in items:
+            states.append(self._states(item, tools))
+            run.check()
+        vocabulary: Vocabulary = tools.resources["vocabulary"]
+        memory, parameters = self._memory(states, tools), self._parameters
+        prompt = vocabulary.prompt(parameters.prompts.get(options.language, ""))
+        silent = vocabulary.silent(memory.put([[*prompt, vocabulary.start]] * len(items)))
+        scores = memory.put([vocabulary.task(options.language)] * len(items))
+        searches = [Search(options.beam, self._limits(item, options, vocabulary, memory)) for item in items]
+        search(memory, scores, searches, run)
+        found = [one.found for one in searches]
+        doubted = [
+            likely > parameters.silence and one.mean < parameters.unlikely
+            for one, likely in zip(found, silent, strict=True)
+        ]
+        return [
+            Heard("" if doubt else vocabulary.text(one.tokens))
+            for one, doubt in zip(found, doubted, strict=True)
+        ]
 
     def _limits(
         self, item: AudioClip, options: HearingOptions, vocabulary: Vocabulary, memory: Memory
@@ -175,6 +165,17 @@ class Whisper(Model[AudioClip, HearingOptions, Heard]):
             not_first=vocabulary.not_first,
             end=vocabulary.end,
         )
+
+
+def batches(seconds: Sequence[float], parameters: HearingParameters) -> list[list[int]]:
+    """Which clips are written together, of the seconds of their inputs: those of about one length."""
+    found: list[list[int]] = []
+    for i in sorted(range(len(seconds)), key=lambda i: -seconds[i]):
+        room = min(parameters.together, parameters.together_seconds // seconds[found[-1][0]]) if found else 0
+        if not found or len(found[-1]) >= room:
+            found.append([])
+        found[-1].append(i)
+    return found
 
 
 def _voiced(states: NDArray[np.float32], item: AudioClip) -> NDArray[np.float32]:
