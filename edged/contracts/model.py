@@ -79,6 +79,9 @@ class Part(Protocol):
         The given ones are taken at their word: they are not validated. Raises as `Model.infer` does.
         """
 
+    def infer_all(self, items: Sequence[Any], run: Run, **options: Any) -> list[Any]:
+        """The results of several items, in their order; together, where the model can. Else as `infer`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
@@ -133,6 +136,9 @@ class Opened(ABC):  # noqa: B024 - what is abstract stands in those that are mad
 class Model(Opened, Generic[ItemT, OptionsT, ResultT]):
     """Weights plus pre- and post-processing that fulfil a service."""
 
+    together: int = 1
+    """So many items, or clips of a recording, are handed to its `infer_all`; of 1 each goes to `infer`."""
+
     @abstractmethod
     def infer(self, item: ItemT, options: OptionsT, tools: Tools, run: Run) -> ResultT:
         """Turn one item into one result.
@@ -140,10 +146,8 @@ class Model(Opened, Generic[ItemT, OptionsT, ResultT]):
         Called in a worker thread; does no I/O. Raise `NotUsable` when the item cannot be worked with.
         """
 
-    def infer_all(
-        self, items: Sequence[ItemT], options: OptionsT, tools: Tools, run: Run
-    ) -> Sequence[ResultT]:
-        """The results of several items, in their order; for a model that does better with several."""
+    def infer_all(self, items: Sequence[ItemT], options: OptionsT, tools: Tools, run: Run) -> list[ResultT]:
+        """The results of several items, in their order: for a model that does better with several."""
         return [self.infer(item, options, tools, run) for item in items]
 
 

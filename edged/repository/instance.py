@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -79,6 +80,11 @@ class UsedModel:
         chosen = self._options.model_copy(update=options) if options else self._options
         return self._instance.infer(item, chosen, run, self._priority)
 
+    def infer_all(self, items: Sequence[Any], run: Run, **options: Any) -> list[Any]:
+        """The results of several items, in their order."""
+        chosen = self._options.model_copy(update=options) if options else self._options
+        return self._instance.infer_all(items, chosen, run, self._priority)
+
     def start(self) -> Any:
         """The state before the first chunk of a stream."""
         return self._instance.start(self._options)
@@ -122,6 +128,7 @@ class Instance:
         """As what the model asks a frame for, where it can be told before; then it need not be finer."""
         self.steps = isinstance(model, StreamModel)
         self.frame_rate = model.frame_rate if isinstance(model, StreamModel) else None
+        self.together = model.together if isinstance(model, Model) else 1
         self._counters = counters
         self._logged_at = 0.0
         # no bound method: an instance that held itself would stay in memory until the next full collection
@@ -129,7 +136,7 @@ class Instance:
         id_ = model.card.id
         self._stages = {name: f"{name}/{id_}" for name in ("preprocess", "inference", "postprocess", "whole")}
         self._failed = f"inference_failed/{id_}"
-        observe = self._observed("inference")
+        observe = partial(counters.observe, self._stages["inference"])
         self._tools = {one: _tools_at(one, tools, model, slot, observe) for one in Priority}
 
     def infer(self, item: Any, options: Options, run: Run, priority: Priority) -> Any:
@@ -139,6 +146,13 @@ class Instance:
         `InferenceError`.
         """
         return self._guarded(lambda: self._infer(self, item, options, self._tools[priority], run))
+
+    def infer_all(self, items: Sequence[Any], options: Options, run: Run, priority: Priority) -> list[Any]:
+        """The results of several items, in their order; together, where the model can. Raises as `infer`."""
+        model, tools = self.model, self._tools[priority]
+        if not isinstance(model, Model) or self.together == 1:
+            return [self.infer(one, options, run, priority) for one in items]
+        return list(self._guarded(lambda: model.infer_all(items, options, tools, run)))
 
     def used(self, name: str, priority: Priority) -> Part:
         """A model that this one uses, by its name in the card."""
@@ -221,10 +235,6 @@ class Instance:
         if isinstance(model, Model):
             return model.infer(item, options, tools, run)
         return model.step(item, model.start(options), options, tools, run)[0]  # one item is a whole stream
-
-    def _observed(self, stage: str) -> Callable[[float], None]:
-        counters, name = self._counters, self._stages[stage]
-        return lambda seconds: counters.observe(name, seconds)
 
     def _report(self, error: Exception) -> None:
         self._counters.count(self._failed, type(error).__name__)

@@ -51,7 +51,7 @@ class Memory:
 
 
 def remembered(states: Sequence[NDArray[np.float32]], memory: Session) -> Tensors:
-    """Keys and values of clips, [clips, h, 64, t], filled up to the longest; of the `states` [1, t, d] of each."""
+    """Keys and values of clips, [clips, h, 64, t], filled up to the longest, of the `states` [1, t, d]."""
     if len(states) == 1:
         return memory.run({"states": states[0]})
     longest = max(one.shape[1] for one in states)

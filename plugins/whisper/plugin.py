@@ -73,6 +73,7 @@ class Whisper(Model[AudioClip, HearingOptions, Heard]):
     def __init__(self, card: ModelCard) -> None:
         super().__init__(card)
         self._parameters = card.parameters_as(HearingParameters)
+        self.together = self._parameters.together
 
     def shapes(self, graph: str) -> Mapping[str, Shape]:
         rank = {"scores": 2, "states": 3}  # of the others, keys and values: 4
