@@ -66,7 +66,7 @@ class UsedModel:
     """An instance as another model asks it. Implements `contracts.model.Part`."""
 
     def __init__(self, instance: "Instance", priority: Priority = Priority.JOB) -> None:
-        self.card, self.facts = instance.card, instance.facts
+        self.card, self.facts, self.together = instance.card, instance.facts, instance.together
         self._instance = instance
         self._priority = priority
         self._options = card_options(instance.card)
@@ -128,7 +128,7 @@ class Instance:
         """As what the model asks a frame for, where it can be told before; then it need not be finer."""
         self.steps = isinstance(model, StreamModel)
         self.frame_rate = model.frame_rate if isinstance(model, StreamModel) else None
-        self.together = model.together if isinstance(model, Model) else 1
+        self.together = _together(model, tools)
         self._counters = counters
         self._logged_at = 0.0
         # no bound method: an instance that held itself would stay in memory until the next full collection
@@ -251,6 +251,12 @@ def _only_picture(model: AnyModel) -> PixelFormat | None:
     if not isinstance(model, SinglePassModel) or len(pictures) != 1 or None in pictures[0].size:
         return None
     return pictures[0].format
+
+
+def _together(model: AnyModel, tools: Tools) -> int:
+    """Items that are handed to it at a time: one, where it asks other models and each of them takes one."""
+    used = [one.together for one in tools.models.values() if isinstance(one, UsedModel)]
+    return model.together if isinstance(model, Model) and max(used, default=2) > 1 else 1
 
 
 def _is_plain(model: AnyModel) -> bool:

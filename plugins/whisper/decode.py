@@ -50,16 +50,18 @@ class Memory:
             self._heard = self._heard[chosen]
 
 
-def remembered(states: Sequence[NDArray[np.float32]], memory: Session) -> Tensors:
-    """Keys and values of clips, [clips, h, 64, t], filled up to the longest, of the `states` [1, t, d]."""
+def remembered(states: Sequence[NDArray[np.float32]], memory: Session, length: int) -> Tensors:
+    """Keys and values of clips, [clips, h, 64, t], of the `states` [1, t, d] of each.
+
+    `length`: to which several are filled up.
+    """
     if len(states) == 1:
         return memory.run({"states": states[0]})
-    longest = max(one.shape[1] for one in states)
     cross: dict[str, NDArray[np.float32]] = {}
     for row, one in enumerate(states):
         for name, array in memory.run({"states": one}).items():
             if not row:
-                cross[name] = np.zeros((len(states), *array.shape[1:3], longest), np.float32)
+                cross[name] = np.zeros((len(states), *array.shape[1:3], length), np.float32)
             cross[name][row, ..., : array.shape[3]] = array
     return cross
 

@@ -63,6 +63,8 @@ class HearingParameters(Parameters):
     """Clips that are written together, at most."""
     together_seconds: float
     """Seconds of their inputs, each as long as the longest: memory."""
+    together_step: float
+    """Seconds: what is heard of them is filled up to a multiple, for the reason of `step`."""
     unlikely: float
     """Mean logarithm of the tokens' probabilities below which a text is unlikely."""
 
@@ -126,9 +128,11 @@ class Whisper(Model[AudioClip, HearingOptions, Heard]):
         return tools.sessions["encoder"].run({"mels": np.ascontiguousarray(scaled.T)[None]})["states"]
 
     def _memory(self, states: Sequence[NDArray[np.float32]], tools: Tools) -> Memory:
-        cross = remembered(states, tools.sessions["memory"])
-        heard = [one.shape[1] for one in states]
-        return Memory(tools.sessions["decoder"], cross, heard, self._parameters.room)
+        parameters, heard = self._parameters, [one.shape[1] for one in states]
+        step = int(parameters.together_step * STATES)
+        length = min(ceil(max(heard) / step) * step, int(parameters.longest * STATES))
+        cross = remembered(states, tools.sessions["memory"], length)
+        return Memory(tools.sessions["decoder"], cross, heard, parameters.room)
 
     def _read(
         self, items: Sequence[AudioClip], options: HearingOptions, tools: Tools, run: Run
