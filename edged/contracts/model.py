@@ -1,7 +1,7 @@
 """The plugin contract: what the host asks of a model, and what it gives to it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -79,6 +79,9 @@ class Part(Protocol):
         The given ones are taken at their word: they are not validated. Raises as `Model.infer` does.
         """
 
+    def infer_all(self, items: Sequence[Any], run: Run, **options: Any) -> list[Any]:
+        """The results of several items, in their order; together, where the model can. Else as `infer`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
@@ -133,12 +136,19 @@ class Opened(ABC):  # noqa: B024 - what is abstract stands in those that are mad
 class Model(Opened, Generic[ItemT, OptionsT, ResultT]):
     """Weights plus pre- and post-processing that fulfil a service."""
 
+    together: int = 1
+    """So many items, or clips of a recording, are handed to its `infer_all`; of 1 each goes to `infer`."""
+
     @abstractmethod
     def infer(self, item: ItemT, options: OptionsT, tools: Tools, run: Run) -> ResultT:
         """Turn one item into one result.
 
         Called in a worker thread; does no I/O. Raise `NotUsable` when the item cannot be worked with.
         """
+
+    def infer_all(self, items: Sequence[ItemT], options: OptionsT, tools: Tools, run: Run) -> list[ResultT]:
+        """The results of several items, in their order: for a model that does better with several."""
+        return [self.infer(item, options, tools, run) for item in items]
 
 
 class SinglePassModel(Model[ItemT, OptionsT, ResultT], Generic[ItemT, ContextT, OptionsT, ResultT]):

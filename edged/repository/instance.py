@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -67,7 +67,7 @@ class UsedModel:
     """An instance as another model asks it. Implements `contracts.model.Part`."""
 
     def __init__(self, instance: "Instance", priority: Priority = Priority.JOB) -> None:
-        self.card, self.facts = instance.card, instance.facts
+        self.card, self.facts, self.together = instance.card, instance.facts, instance.together
         self._instance = instance
         self._priority = priority
         self._options = card_options(instance.card)
@@ -80,6 +80,11 @@ class UsedModel:
         """One result for one item, with the card's options but for those that are given."""
         chosen = self._options.model_copy(update=options) if options else self._options
         return self._instance.infer(item, chosen, run, self._priority)
+
+    def infer_all(self, items: Sequence[Any], run: Run, **options: Any) -> list[Any]:
+        """The results of several items, in their order."""
+        chosen = self._options.model_copy(update=options) if options else self._options
+        return self._instance.infer_all(items, chosen, run, self._priority)
 
     def start(self) -> Any:
         """The state before the first chunk of a stream."""
@@ -124,6 +129,7 @@ class Instance:
         """As what the model asks a frame for, where it can be told before; then it need not be finer."""
         self.steps = isinstance(model, StreamModel)
         self.frame_rate = model.frame_rate if isinstance(model, StreamModel) else None
+        self.together = _together(model, tools)
         self._counters = counters
         self._logged_at = 0.0
         # no bound method: an instance that held itself would stay in memory until the next full collection
@@ -131,7 +137,7 @@ class Instance:
         id_ = model.card.id
         self._stages = {name: f"{name}/{id_}" for name in ("preprocess", "inference", "postprocess", "whole")}
         self._failed = f"inference_failed/{id_}"
-        self._slot, self._observe = slot, self._observed("inference")
+        self._slot, self._observe = slot, partial(counters.observe, self._stages["inference"])
         self._tools = {one: _tools_at(one, tools, model, slot, self._observe) for one in Priority}
 
     def infer(self, item: Any, options: Options, run: Run, priority: Priority) -> Any:
@@ -146,6 +152,13 @@ class Instance:
         """One run of a graph of the card, past the model's code. Raises `InferenceError`."""
         session = SlottedSession(self.tools.sessions[graph], self._slot, priority, self._observe)
         return self._guarded(lambda: finite(session.run(inputs), graph, self.card.id))
+
+    def infer_all(self, items: Sequence[Any], options: Options, run: Run, priority: Priority) -> list[Any]:
+        """The results of several items, in their order; together, where the model can. Raises as `infer`."""
+        model, tools = self.model, self._tools[priority]
+        if not isinstance(model, Model) or self.together == 1:
+            return [self.infer(one, options, run, priority) for one in items]
+        return list(self._guarded(lambda: model.infer_all(items, options, tools, run)))
 
     def used(self, name: str, priority: Priority) -> Part:
         """A model that this one uses, by its name in the card."""
@@ -229,10 +242,6 @@ class Instance:
             return model.infer(item, options, tools, run)
         return model.step(item, model.start(options), options, tools, run)[0]  # one item is a whole stream
 
-    def _observed(self, stage: str) -> Callable[[float], None]:
-        counters, name = self._counters, self._stages[stage]
-        return lambda seconds: counters.observe(name, seconds)
-
     def _report(self, error: Exception) -> None:
         self._counters.count(self._failed, type(error).__name__)
         now = time.monotonic()
@@ -248,6 +257,12 @@ def _only_picture(model: AnyModel) -> PixelFormat | None:
     if not isinstance(model, SinglePassModel) or len(pictures) != 1 or None in pictures[0].size:
         return None
     return pictures[0].format
+
+
+def _together(model: AnyModel, tools: Tools) -> int:
+    """Items that are handed to it at a time: one, where it asks other models and each of them takes one."""
+    used = [one.together for one in tools.models.values() if isinstance(one, UsedModel)]
+    return model.together if isinstance(model, Model) and max(used, default=2) > 1 else 1
 
 
 def _is_plain(model: AnyModel) -> bool:

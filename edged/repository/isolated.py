@@ -115,6 +115,7 @@ class IsolatedInstance:
         self.hears_utterances = report.hears_utterances
         self.steps = report.steps
         self.frame_rate = report.frame_rate
+        self.together = 1
         self.signatures = {
             name: Signature(ports.inputs, ports.outputs) for name, ports in report.graphs.items()
         }
@@ -130,6 +131,10 @@ class IsolatedInstance:
         tree = {"verb": "run", "graph": graph, "inputs": fed, "priority": int(priority)}
         found = self._said(Message(tree, arrays), (), run, Mapping[str, NDArray[Any]], "tensors")[0]
         return cast("Tensors", found)
+
+    def infer_all(self, items: Sequence[Any], options: Options, run: Run, priority: Priority) -> list[Any]:
+        """As `Instance.infer_all`, one by one: a call holds one item."""
+        return [self.infer(one, options, run, priority) for one in items]
 
     def used(self, name: str, priority: Priority) -> Part:
         """As `Instance.used`, of those that the host asks; they are open in this process."""

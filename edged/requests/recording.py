@@ -1,10 +1,11 @@
 """A recording's way: decoded piece by piece, cut at pauses, heard clip by clip, joined to one answer.
 
-Nothing but the clip in work is held, however long the recording is.
+However long the recording is, only clips in work are held: one, or as many as the model hears together.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import IO, Any
 
 import numpy as np
@@ -53,11 +54,12 @@ def found_in(
     results: list[tuple[int, Any]] = []
     try:
         with decoders.open_sound(recording.file, limits, recording.play_duration_us, run.check) as sound:
-            for clip in clips(sound, voice, CutRules(), run):
+            for group in groups(clips(sound, voice, CutRules(), run), served.instance.together):
                 run.check()
-                results.append((clip.start_us, served.instance.infer(clip, options, run, Priority.JOB)))
+                found = served.instance.infer_all(group, options, run, Priority.JOB)
+                results += zip([clip.start_us for clip in group], found, strict=True)
                 if sound.seconds:
-                    run.progress(min(1.0, (clip.start_us / 1e6 + clip.seconds) / sound.seconds))
+                    run.progress(min(1.0, (group[-1].start_us / 1e6 + group[-1].seconds) / sound.seconds))
     except (NotMedia, NotUsable, TooLarge) as error:
         named = "input.url" in str(error)
         raise error if named else type(error)(f"the media of the field `input.url` {error}") from error
@@ -72,6 +74,12 @@ def clips(sound: Sound, voice: Part, rules: CutRules, run: Run) -> Iterator[Audi
         yield from cutter.put(piece, meter.probabilities(piece, run))
     if (last := cutter.rest()) is not None:
         yield last
+
+
+def groups(clips: Iterator[AudioClip], count: int) -> Iterator[list[AudioClip]]:
+    """So many at a time, as they come; the last are fewer."""
+    while group := list(islice(clips, count)):
+        yield group
 
 
 def _whole_windows(pieces: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:

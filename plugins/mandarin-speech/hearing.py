@@ -1,6 +1,6 @@
 """What is said in a stretch of sound, as the model `speech` hears it."""
 
-from edged import AudioClip, Parameters, Part, Run
+from edged import AudioClip, Heard, Parameters, Part, Run
 from edged.ops.clips import voiced_parts
 from edged.ops.mandarin import Level, sentences, simplified, within
 
@@ -31,9 +31,13 @@ def parts_of(clip: AudioClip, parameters: SpeechParameters) -> list[AudioClip]:
 
 
 def said(part: AudioClip, speech: Part, beam: int, level: Level, run: Run) -> tuple[str, ...]:
-    """The sentences of a stretch, in simplified characters of the vocabulary."""
+    """The sentences of a stretch."""
     run.check()
-    heard = speech.infer(part, run, task="text", language="zh", beam=beam)
+    return written(speech.infer(part, run, task="text", language="zh", beam=beam), level)
+
+
+def written(heard: Heard, level: Level) -> tuple[str, ...]:
+    """The sentences of what was heard, in simplified characters of the vocabulary."""
     return tuple(within(text, level) for text in sentences(simplified(heard.text)))
 
 

@@ -1,5 +1,8 @@
 """Mandarin: what is said, and whether it is Mandarin, by the model `speech` that understands speech."""
 
+from collections.abc import Sequence
+from itertools import islice
+
 from edged import (
     AudioClip,
     DetectionThreshold,
@@ -14,8 +17,15 @@ from edged import (
     hookimpl,
 )
 
-from .hearing import RecognitionParameters, SpeechParameters, parts_of, text_of
+from .hearing import RecognitionParameters, SpeechParameters, parts_of, written
 from .live import MandarinLive
+
+
+class TogetherParameters(RecognitionParameters):
+    """What is written of recordings."""
+
+    together: int
+    """Clips whose stretches are heard together."""
 
 
 class MandarinRecognition(Model[AudioClip, RecognitionOptions, Transcript]):
@@ -23,10 +33,26 @@ class MandarinRecognition(Model[AudioClip, RecognitionOptions, Transcript]):
 
     def __init__(self, card: ModelCard) -> None:
         super().__init__(card)
-        self._parameters = card.parameters_as(RecognitionParameters)
+        self._parameters = card.parameters_as(TogetherParameters)
+        self.together = self._parameters.together
 
     def infer(self, item: AudioClip, options: RecognitionOptions, tools: Tools, run: Run) -> Transcript:
-        return Transcript(text_of(item, self._parameters, tools.models["speech"], options.beam, run))
+        return self.infer_all([item], options, tools, run)[0]
+
+    def infer_all(
+        self, items: Sequence[AudioClip], options: RecognitionOptions, tools: Tools, run: Run
+    ) -> list[Transcript]:
+        run.check()
+        stretches = [parts_of(item, self._parameters) for item in items]
+        every = [part for parts in stretches for part in parts]
+        heard = iter(
+            tools.models["speech"].infer_all(every, run, task="text", language="zh", beam=options.beam)
+        )
+        level = self._parameters.level
+        return [
+            Transcript(tuple(text for one in islice(heard, len(parts)) for text in written(one, level)))
+            for parts in stretches
+        ]
 
 
 class DetectionParameters(SpeechParameters):

@@ -104,6 +104,9 @@ class Speech:
         self.heard.append((item, options))
         return Heard(self.text)
 
+    def infer_all(self, items, run, **options):
+        return [self.infer(item, run, **options) for item in items]
+
 
 def said(card, text, clip, speech=None):
     model, speech = discover([HERE.parent], entry_points=False).models[card], speech or Speech(text)
@@ -124,6 +127,21 @@ def test_only_where_somebody_speaks_is_heard():
     assert first.voiced == ((0, second), (second + half, 2 * second))
     assert first.samples[0] == second
     assert (last.start_us, last.seconds, last.voiced) == (11_000_000, 1.0, ((0, second),))
+
+
+def test_the_stretches_of_several_clips_are_heard_together_and_each_gets_its_own():
+    class Numbered(Speech):
+        def infer_all(self, items, run, **options):
+            self.heard += [(item, options) for item in items]
+            return [Heard("一二三四五"[number]) for number in range(len(items))]
+
+    pauses = ((0, RATE), (3 * RATE, 4 * RATE)), (), ((0, RATE),)
+    clips = [AudioClip(np.zeros(5 * RATE, np.float32), RATE, 0, voiced) for voiced in pauses]
+    model = discover([HERE.parent], entry_points=False).models["mandarin-recognition"]
+    assert isinstance(model, Model)
+    tools = Tools({}, {}, {"speech": Numbered("")})
+    found = model.infer_all(clips, GREEDY, tools, FakeRun())
+    assert [one.texts for one in found] == [("一", "二"), (), ("三",)]
 
 
 def test_half_a_minute_is_heard_in_parts():

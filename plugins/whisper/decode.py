@@ -1,4 +1,4 @@
-"""From scores to tokens: the memory of what was written, and a beam search with its guard."""
+"""From scores to tokens: the memory of what was written, and beam searches with their guards, together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,36 +13,57 @@ Scores = NDArray[np.float32]
 
 
 class Memory:
-    """Keys and values of the tokens of all hypotheses: room for all of them, written where they belong."""
+    """Keys and values of what was heard and written, a row each hypothesis: of one clip, or one of each clip.
 
-    def __init__(self, session: Session, cross: Tensors, room: int) -> None:
-        """`cross`: keys and values of the clip, as the graph `memory` gives them."""
+    There is room for all tokens; they are written where they belong.
+    """
+
+    def __init__(self, session: Session, cross: Tensors, heard: Sequence[int], room: int) -> None:
+        """`cross`: keys and values of the clips, as `remembered` gives them; `heard`: how many of each."""
         self._session = session
+        self._heard = np.array(heard)
         self._cross = cross
-        self._layers = len(cross) // 2
-        self._past: dict[str, NDArray[np.float32]] = {}
-        for i in range(self._layers):
-            shape = (*cross[f"cross_keys.{i}"].shape[:3], room)
-            self._past[f"past_keys.{i}"] = np.zeros(shape, np.float32)
-            self._past[f"past_values.{i}"] = np.zeros(shape, np.float32)
+        self._past = {
+            name.replace("cross_", "past_"): np.zeros((*array.shape[:3], room), np.float32)
+            for name, array in cross.items()
+        }
         self.length = 0
 
     def put(self, tokens: Sequence[Sequence[int]]) -> Scores:
         """[b, n] more tokens; the scores of what follows."""
-        outputs = self._session.run(
-            {"tokens": np.array(tokens), "start": np.array([self.length]), **self._past, **self._cross}
-        )
+        fed = {"tokens": np.array(tokens), "start": np.array([self.length]), "heard": self._heard}
+        outputs = self._session.run({**fed, **self._past, **self._cross})
         end = self.length + len(tokens[0])
-        for i in range(self._layers):
-            self._past[f"past_keys.{i}"][..., self.length : end] = outputs[f"keys.{i}"]
-            self._past[f"past_values.{i}"][..., self.length : end] = outputs[f"values.{i}"]
+        for name, array in self._past.items():
+            array[..., self.length : end] = outputs[name.removeprefix("past_")]
         self.length = end
         return outputs["scores"]
 
     def choose(self, rows: Sequence[int]) -> None:
-        """Go on with these hypotheses, in this order."""
-        if list(rows) != list(range(len(self._past["past_keys.0"]))):
-            self._past = {name: array[list(rows)] for name, array in self._past.items()}
+        """Go on with these hypotheses, in this order. All of a single clip share what was heard."""
+        chosen = list(rows)
+        if chosen == list(range(len(self._past["past_keys.0"]))):
+            return
+        self._past = {name: array[chosen] for name, array in self._past.items()}
+        if len(self._heard) > 1:
+            self._cross = {name: array[chosen] for name, array in self._cross.items()}
+            self._heard = self._heard[chosen]
+
+
+def remembered(states: Sequence[NDArray[np.float32]], memory: Session, length: int) -> Tensors:
+    """Keys and values of clips, [clips, h, 64, t], of the `states` [1, t, d] of each.
+
+    `length`: to which several are filled up.
+    """
+    if len(states) == 1:
+        return memory.run({"states": states[0]})
+    cross: dict[str, NDArray[np.float32]] = {}
+    for row, one in enumerate(states):
+        for name, array in memory.run({"states": one}).items():
+            if not row:
+                cross[name] = np.zeros((len(states), *array.shape[1:3], length), np.float32)
+            cross[name][row, ..., : array.shape[3]] = array
+    return cross
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,43 +96,90 @@ class Hypothesis:
         return self.score / (len(self.tokens) + 1)
 
 
-def search(memory: Memory, scores: Scores, beam: int, limits: Limits, run: Run) -> Hypothesis:
-    """The likeliest text after `scores` [1, vocabulary]; with a beam of 1 the likeliest token each time.
+class Search:
+    """The likeliest text of one clip, word for word; with a beam of 1 the likeliest token each time.
 
     Who begins to repeat himself is done, and what is repeated is written once.
     """
-    alive, done = [Hypothesis()], list[Hypothesis]()
-    for count in range(limits.tokens + 1):
-        run.check()
+
+    def __init__(self, beam: int, limits: Limits) -> None:
+        self._beam = beam
+        self._limits = limits
+        self._alive, self._done = [Hypothesis()], list[Hypothesis]()
+        self._left = limits.tokens + 1
+
+    @property
+    def found(self) -> Hypothesis:
+        """The best so far."""
+        return max(self._done or self._alive, key=lambda one: one.mean)
+
+    @property
+    def width(self) -> int:
+        """Hypotheses that are followed; 0: it is over."""
+        return len(self._alive) if self._left else 0
+
+    def grow(self, scores: Scores) -> list[tuple[int, int]]:
+        """How to go on after the scores [width, vocabulary]: rows of them with their next token."""
+        limits = self._limits
         scores[:, limits.never] = -np.inf
-        if not count:
+        if self._left > limits.tokens:
             scores[:, limits.not_first] = -np.inf
-        going, rows = list[Hypothesis](), list[int]()
-        for row, token, score in best(alive, log_softmax(scores), 2 * beam):
-            if len(going) == beam:
+        going, ways = list[Hypothesis](), list[tuple[int, int]]()
+        for row, token, score in best(self._alive, scores, 2 * self._beam):
+            if len(going) == self._beam:
                 break
             if token == limits.end:
-                done.append(Hypothesis(alive[row].tokens, score))
+                self._done.append(Hypothesis(self._alive[row].tokens, score))
                 continue
-            grown = Hypothesis((*alive[row].tokens, token), score)
+            grown = Hypothesis((*self._alive[row].tokens, token), score)
             if period(grown.tokens, limits.repeats):
-                done.append(Hypothesis(once(grown.tokens, limits.repeats), score))
+                self._done.append(Hypothesis(once(grown.tokens, limits.repeats), score))
             else:
                 going.append(grown)
-                rows.append(row)
-        if len(done) >= beam or not going:
-            break
-        memory.choose(rows)
-        alive, scores = going, memory.put([[one.tokens[-1]] for one in going])
-    return max(done or alive, key=lambda one: one.mean)
+                ways.append((row, token))
+        self._left -= 1
+        if len(self._done) >= self._beam or not going:
+            self._left = 0
+            return []
+        self._alive = going
+        return ways if self._left else []
 
 
-def best(alive: Sequence[Hypothesis], shares: Scores, count: int) -> list[tuple[int, int, float]]:
-    """The likeliest ways to go on, best first: row of the hypothesis, next token, score of both."""
-    sums = (shares + np.array([[one.score] for one in alive])).ravel()
-    places = np.argpartition(-sums, count)[:count]
-    places = places[np.argsort(-sums[places], kind="stable")]
-    return [(*divmod(place, shares.shape[1]), float(sums[place])) for place in places.tolist()]
+def search(memory: Memory, scores: Scores, searches: Sequence[Search], run: Run) -> None:
+    """Write what was said in each clip, all word by word together, after `scores` [clips, vocabulary].
+
+    A clip that is done leaves the memory.
+    """
+    going = list(searches)
+    while going:
+        run.check()
+        rows, tokens, first = list[int](), list[list[int]](), 0
+        for one in going:
+            width = one.width
+            for row, token in one.grow(scores[first : first + width]):
+                rows.append(first + row)
+                tokens.append([token])
+            first += width
+        going = [one for one in going if one.width]
+        if going:
+            memory.choose(rows)
+            scores = memory.put(tokens)
+
+
+def best(alive: Sequence[Hypothesis], scores: Scores, count: int) -> list[tuple[int, int, float]]:
+    """The likeliest ways to go on, best first: row of the hypothesis, next token, score of both.
+
+    Takes them out of `scores`: a few are found sooner so than by any order of all of them.
+    """
+    ways: list[tuple[int, int, float]] = []
+    for row, (one, own) in enumerate(zip(alive, scores, strict=True)):
+        most = own.max()
+        whole = float(most + np.log(np.exp(own - most).sum()))
+        for _ in range(count):
+            token = int(own.argmax())
+            ways.append((row, token, one.score + float(own[token]) - whole))
+            own[token] = -np.inf
+    return sorted(ways, key=lambda way: -way[2])[:count]
 
 
 def period(tokens: tuple[int, ...], repeats: int) -> int:
@@ -130,10 +198,3 @@ def once(tokens: tuple[int, ...], repeats: int) -> tuple[int, ...]:
     while length and tokens[-2 * length : -length] == tokens[-length:]:
         tokens = tokens[:-length]
     return tokens
-
-
-def log_softmax(scores: Scores) -> Scores:
-    """Along the last axis."""
-    shifted = scores - scores.max(axis=-1, keepdims=True)
-    logarithms: Scores = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return logarithms

@@ -24,6 +24,8 @@ from edged.builders import NOWHERE, Quantized, TransformerBuilder
 WIDTH = 64
 """Of an attention head, in every Whisper."""
 DECODER = "model/decoder/"
+MOST_PLACES = 1500
+"""That a row may have, of tokens or of sound: half a minute has so many states."""
 
 
 def encoder(path: Path) -> Any:
@@ -62,18 +64,21 @@ def memory(path: Path) -> Any:
 
 
 def decoder(path: Path) -> Any:
-    """`tokens` [b, n] at the positions from `start` [1] on to `scores` [b, vocabulary] of what follows.
+    """`tokens` [b, n] at the positions from `start` [s] on to `scores` [b, vocabulary] of what follows.
 
     `past_keys.<layer>` and `past_values.<layer>` [b, h, 64, room] hold `start` tokens; the rest is not looked
     at. `keys.<layer>` and `values.<layer>` [b, h, 64, n] are what the new tokens add to them.
+    `cross_keys.<layer>` and `cross_values.<layer>` [c, h, 64, t] hold `heard` [c] states of the sound. s and
+    c are 1, what is the same for all rows, or b.
     """
     net = Network(path, DECODER)
-    inputs: dict[str, Sequence[int | str]] = {"tokens": ["b", "n"], "start": [1]}
+    inputs: dict[str, Sequence[int | str]] = {"tokens": ["b", "n"], "start": ["s"], "heard": ["c"]}
     outputs: dict[str, Sequence[int | str]] = {"scores": ["b", "vocabulary"]}
     count = net.length("tokens", 1)
     value = net.node("Add", net.embedded("embed_tokens", "tokens"), net.positions("start", count))
     room = net.length("past_keys.0", 3)
-    unused, later = net.unused(room), net.later(count)
+    unused, later = net.behind("start", room), net.later(count)
+    silent = net.behind("heard", net.length("cross_keys.0", 3))
     for i in range(net.layers):
         layer = f"layers.{i}."
         normal = net.norm(layer + "self_attn_layer_norm", value)
@@ -94,16 +99,16 @@ def decoder(path: Path) -> Any:
         )
         value = net.node("Add", value, net.linear(layer + "self_attn.out_proj", net.flat(seen)))
         query = net.query(layer + "encoder_attn.q_proj", net.norm(layer + "encoder_attn_layer_norm", value))
-        scores = net.node("MatMul", query, f"cross_keys.{i}")
+        scores = net.node("Add", net.node("MatMul", query, f"cross_keys.{i}"), silent)
         seen = net.seen(net.node("Softmax", scores, axis=-1), f"cross_values.{i}")
         value = net.node("Add", value, net.linear(layer + "encoder_attn.out_proj", net.flat(seen)))
         value = net.feed_forward(layer, value)
         inputs |= dict.fromkeys((f"past_keys.{i}", f"past_values.{i}"), ("b", net.count, WIDTH, "room"))
-        inputs |= dict.fromkeys((f"cross_keys.{i}", f"cross_values.{i}"), (1, net.count, WIDTH, "t"))
+        inputs |= dict.fromkeys((f"cross_keys.{i}", f"cross_values.{i}"), ("c", net.count, WIDTH, "t"))
         outputs |= dict.fromkeys((keys, values), ("b", net.count, WIDTH, "n"))
     last = net.node("Gather", value, np.array(-1), axis=1)
     net.node("Gemm", net.norm("layer_norm", last), net.weight("embed_tokens"), transB=1, name="scores")
-    return net.build(inputs, outputs, integers=("tokens", "start"))
+    return net.build(inputs, outputs, integers=("tokens", "start", "heard"))
 
 
 class Network(TransformerBuilder):
@@ -139,14 +144,15 @@ class Network(TransformerBuilder):
         return self.node("Add", value, self.linear(layer + "fc2", inner))
 
     def positions(self, start: str, count: str) -> str:
-        """The vectors of so many positions."""
-        end = self.node("Add", start, count)
-        return self.slice(self.array("embed_positions.weight"), end, axis=0, start=start)
+        """[s, n, d]: the vectors of so many positions from `start` [s] on."""
+        first = self.node("Unsqueeze", start, np.array([1]))
+        places = self.node("Add", first, self.slice(np.arange(MOST_PLACES), count, axis=0))
+        return self.node("Gather", self.array("embed_positions.weight"), places, axis=0)
 
-    def unused(self, room: str) -> str:
-        """[room]: what hides the places from `start` on."""
-        places = np.arange(len(self.array("embed_positions.weight")))
-        used = self.node("Less", self.slice(places, room, axis=0), "start")
+    def behind(self, end: str, length: str) -> str:
+        """[s, 1, 1, length]: what hides the places from `end` [s] on."""
+        first = self.node("Unsqueeze", end, np.array([1, 2, 3]))
+        used = self.node("Less", self.slice(np.arange(MOST_PLACES), length, axis=0), first)
         return self.node("Where", used, np.array(0, np.float32), NOWHERE)
 
     def later(self, count: str) -> str:

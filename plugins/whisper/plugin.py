@@ -3,13 +3,14 @@
 One class for the cards of all its sizes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from edged import (
     AudioClip,
@@ -21,7 +22,6 @@ from edged import (
     Parameters,
     Register,
     Run,
-    Session,
     Shape,
     Tools,
     hookimpl,
@@ -29,13 +29,17 @@ from edged import (
 from edged.ops.audio import slaney_mel
 
 from . import graph
-from .decode import Limits, Memory, search
+from .decode import Limits, Memory, Search, remembered, search
 from .vocabulary import Vocabulary
 
 AUTO = "auto"
 """In the place of a language: the likeliest."""
 STATES = 50
 """Of a second, of the encoder."""
+
+
+WRITTEN = ("text", "english")
+"""Tasks of which a text comes: as it was said, and translated."""
 
 
 class HearingParameters(Parameters):
@@ -61,6 +65,12 @@ class HearingParameters(Parameters):
     """Times in a row after which what is repeated is a loop."""
     silence: float
     """Probability of silence, 0 to 1, above which an unlikely text is not believed."""
+    together: int = Field(ge=1)
+    """Clips that are written together, at most."""
+    together_seconds: float
+    """Seconds of their inputs, each as long as the longest: memory."""
+    together_step: float
+    """Seconds: what is heard of them is filled up to a multiple, for the reason of `step`."""
     unlikely: float
     """Mean logarithm of the tokens' probabilities below which a text is unlikely."""
 
@@ -71,6 +81,7 @@ class Whisper(Model[AudioClip, HearingOptions, Heard]):
     def __init__(self, card: ModelCard) -> None:
         super().__init__(card)
         self._parameters = card.parameters_as(HearingParameters)
+        self.together = self._parameters.together
 
     def shapes(self, graph: str) -> Mapping[str, Shape]:
         rank = {"scores": 2, "states": 3}  # of the others, keys and values: 4
@@ -86,53 +97,111 @@ class Whisper(Model[AudioClip, HearingOptions, Heard]):
         return Vocabulary.load(path, self._parameters.unwritten)
 
     def infer(self, item: AudioClip, options: HearingOptions, tools: Tools, run: Run) -> Heard:
-        states = self._states(item, tools.sessions["encoder"])
+        if options.task in WRITTEN:
+            return self._read([item], options, tools, run)[0]
+        states = self._states(item, tools)
         if options.task == "states":
             return Heard(states=_voiced(states[0], item))
         run.check()
-        cross = tools.sessions["memory"].run({"states": states})
         vocabulary: Vocabulary = tools.resources["vocabulary"]
-        memory = Memory(tools.sessions["decoder"], cross, self._parameters.room)
-        if options.task == "language" or options.language == AUTO:
-            languages = vocabulary.spoken(memory.put([[vocabulary.start]]))
-            if options.task == "language":
-                return Heard(languages=languages)
-            options = options.model_copy(update={"language": max(languages, key=lambda one: languages[one])})
-            memory = Memory(tools.sessions["decoder"], cross, self._parameters.room)
-        return self._text(item, options, vocabulary, memory, run)
+        scores = self._memory([states], tools).put([[vocabulary.start]])
+        return Heard(languages=vocabulary.spoken(scores))
 
-    def _states(self, item: AudioClip, encoder: Session) -> NDArray[np.float32]:
-        """[1, t, d]; only as long as the clip, not the half minute that the network was trained on."""
+    def infer_all(
+        self, items: Sequence[AudioClip], options: HearingOptions, tools: Tools, run: Run
+    ) -> list[Heard]:
+        """What is said in several clips is written together; the hypotheses of a beam are company enough, and
+        clips of unknown languages begin with another token each."""
+        if options.task not in WRITTEN or options.beam > 1 or options.language == AUTO:
+            return super().infer_all(items, options, tools, run)
+        heard: dict[int, Heard] = {}
+        for batch in batches([self._seconds(item) for item in items], self._parameters):
+            heard |= zip(batch, self._read([items[i] for i in batch], options, tools, run), strict=True)
+        return [heard[i] for i in range(len(items))]
+
+    def _seconds(self, item: AudioClip) -> float:
+        """Of the input: the clip with silence behind it."""
         parameters = self._parameters
         wanted = max(item.seconds + parameters.margin, parameters.shortest)
-        seconds = min(ceil(wanted / parameters.step) * parameters.step, parameters.longest)
-        samples = np.zeros(int(seconds * STATES) * item.rate // STATES, np.float32)
+        return min(ceil(wanted / parameters.step) * parameters.step, parameters.longest)
+
+    def _states(self, item: AudioClip, tools: Tools) -> NDArray[np.float32]:
+        """[1, t, d]; only as long as the clip, not the half minute that the network was trained on."""
+        samples = np.zeros(int(self._seconds(item) * STATES) * item.rate // STATES, np.float32)
         heard = item.samples[: len(samples)]
         samples[: len(heard)] = heard
         mels = slaney_mel(samples, rate=item.rate)
         scaled = (np.maximum(mels, mels.max() - 8) + 4) / 4
-        return encoder.run({"mels": np.ascontiguousarray(scaled.T)[None]})["states"]
+        return tools.sessions["encoder"].run({"mels": np.ascontiguousarray(scaled.T)[None]})["states"]
 
-    def _text(
-        self, item: AudioClip, options: HearingOptions, vocabulary: Vocabulary, memory: Memory, run: Run
-    ) -> Heard:
-        parameters, english = self._parameters, options.task == "english"
-        written = "en" if english else options.language
-        prompt = vocabulary.prompt(options.prompt or parameters.prompts.get(written, ""))
-        prompt = [*prompt[:1], *prompt[1:][-(parameters.room // 3) :]]
-        silent = vocabulary.silent(memory.put([[*prompt, vocabulary.start]]))
-        scores = memory.put([vocabulary.task(options.language, english=english)])
-        limits = Limits(
+    def _memory(self, states: Sequence[NDArray[np.float32]], tools: Tools) -> Memory:
+        parameters, heard = self._parameters, [one.shape[1] for one in states]
+        step = int(parameters.together_step * STATES)
+        length = min(ceil(max(heard) / step) * step, int(parameters.longest * STATES))
+        cross = remembered(states, tools.sessions["memory"], length)
+        return Memory(tools.sessions["decoder"], cross, heard, parameters.room)
+
+    def _read(
+        self, items: Sequence[AudioClip], options: HearingOptions, tools: Tools, run: Run
+    ) -> list[Heard]:
+        """What is said in clips; nothing, where what was found is unlikely and silence is likely."""
+        states = []
+        for item in items:
+            states.append(self._states(item, tools))
+            run.check()
+        vocabulary: Vocabulary = tools.resources["vocabulary"]
+        if options.language == AUTO:  # of one clip: each has its own
+            languages = vocabulary.spoken(self._memory(states, tools).put([[vocabulary.start]]))
+            options = options.model_copy(update={"language": max(languages, key=lambda one: languages[one])})
+        memory, parameters = self._memory(states, tools), self._parameters
+        silent = vocabulary.silent(memory.put([self._start(options, vocabulary)] * len(items)))
+        task = vocabulary.task(options.language, english=options.task == "english")
+        scores = memory.put([task] * len(items))
+        searches = [Search(options.beam, self._limits(item, options, vocabulary, memory)) for item in items]
+        search(memory, scores, searches, run)
+        found = [one.found for one in searches]
+        doubted = [
+            likely > parameters.silence and one.mean < parameters.unlikely
+            for one, likely in zip(found, silent, strict=True)
+        ]
+        return [
+            Heard("" if doubt else vocabulary.text(one.tokens), options.language, one.mean, likely)
+            for one, doubt, likely in zip(found, doubted, silent, strict=True)
+        ]
+
+    def _start(self, options: HearingOptions, vocabulary: Vocabulary) -> list[int]:
+        """Tokens of what is said to have been written before, and that something is written now."""
+        parameters = self._parameters
+        prompt = vocabulary.prompt(options.prompt or parameters.prompts.get(_written(options), ""))
+        return [*prompt[:1], *prompt[1:][-(parameters.room // 3) :], vocabulary.start]
+
+    def _limits(
+        self, item: AudioClip, options: HearingOptions, vocabulary: Vocabulary, memory: Memory
+    ) -> Limits:
+        parameters = self._parameters
+        return Limits(
             tokens=min(parameters.room - memory.length, 8 + int(item.seconds * parameters.tokens_per_second)),
             repeats=parameters.repeats,
-            never=vocabulary.never(written),
+            never=vocabulary.never(_written(options)),
             not_first=vocabulary.not_first,
             end=vocabulary.end,
         )
-        found = search(memory, scores, options.beam, limits, run)
-        unlikely = silent > parameters.silence and found.mean < parameters.unlikely
-        text = "" if unlikely else vocabulary.text(found.tokens)
-        return Heard(text, options.language, found.mean, silent)
+
+
+def batches(seconds: Sequence[float], parameters: HearingParameters) -> list[list[int]]:
+    """Which clips are written together, of the seconds of their inputs: those of about one length."""
+    found: list[list[int]] = []
+    for i in sorted(range(len(seconds)), key=lambda i: -seconds[i]):
+        room = min(parameters.together, parameters.together_seconds // seconds[found[-1][0]]) if found else 0
+        if not found or len(found[-1]) >= room:
+            found.append([])
+        found[-1].append(i)
+    return found
+
+
+def _written(options: HearingOptions) -> str:
+    """The language of the text."""
+    return "en" if options.task == "english" else options.language
 
 
 def _voiced(states: NDArray[np.float32], item: AudioClip) -> NDArray[np.float32]:

@@ -1,6 +1,7 @@
 """Whisper base and tiny in both runtimes; the guards of the search with scores that are made up."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,43 @@ def test_it_writes_what_is_said(base, media, beam):
     assert "mother nature" in text
 
 
+def test_several_clips_say_together_what_each_says_alone(base, tiny, media):
+    """Of different lengths, more than a batch holds, one of them silent; in the order in which they came."""
+    names = ("mandarin", "hello-world", "counting", "english", "thousand", "woman")
+    clips = [*(sound(media(f"{name}.wav")) for name in names), AudioClip(np.zeros(RATE, np.float32), RATE, 0)]
+    for instance in (base, tiny):
+        together = instance.infer_all(clips, TEXT, FakeRun(), Priority.JOB)
+        assert [heard.text for heard in together] == [hear(instance, clip).text for clip in clips]
+        languages = instance.infer_all(
+            clips[:2], TEXT.model_copy(update={"task": "language"}), FakeRun(), Priority.JOB
+        )
+        assert [max(heard.languages, key=heard.languages.get) for heard in languages] == ["zh", "zh"]
+
+
+def test_half_minutes_are_written_together_too(tiny, media):
+    samples = np.tile(sound(media("counting.wav")).samples, 12)[: 29 * RATE]
+    clips = [AudioClip(samples[: seconds * RATE], RATE, 0) for seconds in (29, 25)]
+    together = tiny.infer_all(clips, TEXT, FakeRun(), Priority.JOB)
+    assert [heard.text for heard in together] == [hear(tiny, clip).text for clip in clips]
+
+
+def test_a_batch_is_written_in_fewer_steps_and_none_is_larger_than_the_card_says(base, media):
+    clip, steps = sound(media("counting.wav")), []
+
+    class Counted:
+        def run(self, inputs):
+            steps.append(len(inputs["tokens"]))
+            return base.tools.sessions["decoder"].run(inputs)
+
+    tools = replace(base.tools, sessions={**base.tools.sessions, "decoder": Counted()})
+    base.model.infer(clip, TEXT, tools, FakeRun())
+    alone = len(steps)
+    assert set(steps) == {1}
+    steps.clear()
+    base.model.infer_all([clip] * 5, TEXT, tools, FakeRun())
+    assert steps == [4] * alone + [1] * alone
+
+
 def test_numbers_are_written_as_they_are_spoken(base, media):
     assert hear(base, sound(media("counting.wav"))).text.startswith("一二三四五六七")
 
@@ -110,8 +148,12 @@ def test_it_can_be_cancelled_between_words(tiny, media):
             if self.count > 3:
                 raise Cancelled("stop")
 
+    clip = sound(media("mandarin.wav"))
     with pytest.raises(Cancelled):
-        tiny.infer(sound(media("mandarin.wav")), TEXT, Stopped(), Priority.REQUEST)
+        tiny.infer(clip, TEXT, Stopped(), Priority.REQUEST)
+    with pytest.raises(Cancelled):
+        tiny.infer_all([clip, clip], TEXT, stopped := Stopped(), Priority.JOB)
+    assert stopped.count == 4
 
 
 @pytest.fixture(scope="module")
@@ -170,12 +212,14 @@ def test_the_graphs_are_those_that_were_published(opened, published, mels, first
         for kind in ("keys", "values")
         for i in range(4)
     }
-    decoder.run({"tokens": tokens[:, :first], "start": np.array([0]), **past, **cross})
-    found = decoder.run({"tokens": tokens[:, :3], "start": np.array([0]), **past, **cross})
+    some = {"tokens": tokens[:, :first], "start": np.array([0]), "heard": np.array([first])}
+    decoder.run({**some, **past, **cross})
+    heard = {"heard": np.array([states.shape[1]])}
+    found = decoder.run({"tokens": tokens[:, :3], "start": np.array([0]), **heard, **past, **cross})
     for i in range(4):
         past[f"past_keys.{i}"][..., :3] = found[f"keys.{i}"]
         past[f"past_values.{i}"][..., :3] = found[f"values.{i}"]
-    found = decoder.run({"tokens": tokens[:, 3:], "start": np.array([3]), **past, **cross})
+    found = decoder.run({"tokens": tokens[:, 3:], "start": np.array([3]), **heard, **past, **cross})
     assert found["scores"].argmax() == scores.argmax()
     assert cosine(found["scores"], scores) > 0.99
 
@@ -206,7 +250,7 @@ class Told:
 
     def __init__(self, table):
         self.table = table
-        self.rows = [()]
+        self.rows = list[tuple[int, ...]]([()])
         self.calls = 0
 
     def scores(self):
@@ -231,14 +275,33 @@ def one(*likely):
 
 def searched(decode, table, *, beam=1, tokens=50, repeats=3, never=(), not_first=()):
     limits = decode.Limits(tokens, repeats, np.array(never, int), np.array(not_first, int), END)
-    memory = Told(table)
-    return decode.search(memory, memory.scores(), beam, limits, FakeRun()), memory
+    memory, search = Told(table), decode.Search(beam, limits)
+    decode.search(memory, memory.scores(), [search], FakeRun())
+    return search.found, memory
 
 
 def test_greedy_takes_the_likeliest_and_stops_at_the_end(decode):
     found, memory = searched(decode, {(): one(3, 4), (3,): one(5), (3, 5): one(END)})
     assert found.tokens == (3, 5)
     assert memory.calls == 2
+
+
+def test_clips_that_are_written_together_do_not_disturb_each_other(decode):
+    """Who is done leaves, and who stays keeps his own words, whatever the width of the others."""
+    limits = decode.Limits(50, 3, np.array([], int), np.array([], int), END)
+    memory, searches = Told({}), [decode.Search(beam, limits) for beam in (1, 2, 1)]
+    memory.rows = [(0,), (1,), (2,)]
+    memory.table = {
+        (0,): one(3),
+        (1,): one(3, 4),
+        (1, 3): np.zeros(10),
+        (1, 4): one(6),
+        (2,): one(5),
+        (2, 5): one(6),
+        (2, 5, 6): one(7),
+    }
+    decode.search(memory, memory.scores(), searches, FakeRun())
+    assert [search.found.tokens for search in searches] == [(3,), (4, 6), (5, 6, 7)]
 
 
 def test_a_beam_finds_what_greedy_misses(decode):

@@ -76,9 +76,10 @@ class Vocabulary:
         shares = softmax(scores[0, list(self._languages.values())])
         return dict(zip(self._languages, shares.tolist(), strict=True))
 
-    def silent(self, scores: NDArray[np.float32]) -> float:
-        """Probability that nobody speaks, of the same."""
-        return float(softmax(scores[0])[self._silence])
+    def silent(self, scores: NDArray[np.float32]) -> list[float]:
+        """Probability of each row of the same that nobody speaks."""
+        shares: list[float] = softmax(scores)[:, self._silence].tolist()
+        return shares
 
     def _special(self, name: str) -> int:
         token = self._tokenizer.token_to_id(f"<|{name}|>")

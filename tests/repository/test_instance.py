@@ -12,7 +12,7 @@ from edged.contracts.message import ModelFacts
 from edged.contracts.model import Model, Options, Prepared, SinglePassModel, Tools
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
-from edged.repository.instance import Instance
+from edged.repository.instance import Instance, UsedModel
 from edged.repository.shared import Shared
 from edged.testing import FakeRun
 from tests.graphs import card, write_graph
@@ -58,6 +58,17 @@ class Loop(Model):
         return item
 
 
+class Both(Loop):
+    """Takes two at a time."""
+
+    together = 2
+
+    def infer_all(self, items, options, tools, run):
+        if None in items:
+            raise ValueError("none")
+        return [(item, len(items)) for item in items]
+
+
 class Faulty(Plain):
     """Fails as its item says."""
 
@@ -93,6 +104,25 @@ def test_each_stage_is_timed(build):
         "postprocess/small",
         "whole/small",
     }
+
+
+def test_several_items_go_together_to_a_model_that_takes_them_and_one_by_one_to_others(build):
+    several = [1, 2, 3], Options(), FakeRun(), Priority.JOB
+    alone, counters = build(Plain, Recorder())
+    assert (alone.together, alone.infer_all(*several)) == (1, [2, 3, 4])
+    assert counters.percentiles()["whole/small"]
+    both, counters = build(Both, Recorder())
+    assert (both.together, both.infer_all(*several)) == (2, [(1, 3), (2, 3), (3, 3)])
+    assert UsedModel(both).together == 2
+    with pytest.raises(InferenceError, match="small failed on this item: ValueError: none"):
+        both.infer_all([None], Options(), FakeRun(), Priority.JOB)
+
+
+def test_who_asks_others_takes_several_where_one_of_them_does(build, tmp_path):
+    of, session = card(write_graph(tmp_path / "asks.onnx")), Recorder()
+    for kind, expected in ((Plain, 1), (Both, 2)):
+        tools = Tools({"main": session}, {}, {"part": UsedModel(build(kind, session)[0])})
+        assert Instance(Both(of), tools, FACTS, session, Counters()).together == expected
 
 
 @pytest.mark.parametrize("priority", list(Priority))

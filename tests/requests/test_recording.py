@@ -4,10 +4,12 @@ import time
 import wave
 from itertools import pairwise
 
+import numpy as np
 import orjson
 import pytest
 from jsonschema import Draft202012Validator
 
+from edged.contracts.items import AudioClip
 from edged.contracts.request import RequestJob
 from edged.contracts.services import card_options, service
 from edged.flow.budget import Budget
@@ -15,6 +17,7 @@ from edged.flow.counters import Counters
 from edged.media.policy import FetchSettings
 from edged.media.sound import RATE, SoundLimits
 from edged.requests.queue import RequestQueue
+from edged.requests.recording import groups
 from edged.requests.settings import RequestSettings
 from edged.requests.steps import Steps
 from edged.runtimes.devices import RuntimeSettings
@@ -82,6 +85,12 @@ def test_a_long_recording_is_heard_clip_by_clip(ask, tmp_path):
     assert set(answer.values()) == {'{"class":"No"}\n'}
     assert reports == sorted(reports)
     assert reports[-1] == pytest.approx(1)
+
+
+def test_clips_are_handed_over_as_many_at_a_time_as_the_model_takes():
+    clips = [AudioClip(np.zeros(1, np.float32), RATE, start) for start in range(5)]
+    assert [[clip.start_us for clip in group] for group in groups(iter(clips), 2)] == [[0, 1], [2, 3], [4]]
+    assert list(groups(iter(()), 2)) == []
 
 
 @pytest.mark.parametrize("given", [25_000_000, "25000000", "025000000"])
