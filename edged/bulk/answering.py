@@ -24,14 +24,14 @@ Told = Callable[[int, int], None]
 """Hears of items that have an answer, and of those that failed, since it was called last."""
 
 
-class Tally(NamedTuple):
+class Reckoning(NamedTuple):
     """Items of a batch, or of all."""
 
     answered: int = 0
     failed: int = 0
 
-    def __add__(self, other: "Tally") -> "Tally":  # type: ignore[override]
-        return Tally(self.answered + other.answered, self.failed + other.failed)
+    def __add__(self, other: "Reckoning") -> "Reckoning":  # type: ignore[override]
+        return Reckoning(self.answered + other.answered, self.failed + other.failed)
 
 
 def nobody(answered: int, failed: int) -> None:
@@ -59,13 +59,13 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self._steps.close()
 
-    def answer(self, batch: Batch, told: Told = nobody) -> Tally:
+    def answer(self, batch: Batch, told: Told = nobody) -> Reckoning:
         """Answer a batch and leave its file. Raises what `told` raises, and as `Results.write`."""
-        tally = Tally()
+        tally = Reckoning()
 
         def counted(answered: int, failed: int) -> None:
             nonlocal tally
-            tally += Tally(answered, failed)
+            tally += Reckoning(answered, failed)
             told(answered, failed)
 
         self._results.write(batch.name, self._rows(batch, counted))

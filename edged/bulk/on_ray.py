@@ -15,7 +15,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from edged.bulk.answering import Tally, Told, Worker
+from edged.bulk.answering import Reckoning, Told, Worker
 from edged.bulk.batches import Batch
 from edged.bulk.question import BulkQuestion
 from edged.bulk.results import Results
@@ -91,7 +91,7 @@ def _actor(question: BulkQuestion, results: Results) -> type:
                 self._trouble = f"{socket.gethostname()}: {error}"
 
         def __call__(self, given: dict[str, Any]) -> dict[str, list[Any]]:
-            total = Tally()
+            total = Reckoning()
             for packed in given["batch"]:
                 if self._worker is not None:
                     total += _answered(self._worker, results, pickle.loads(packed))  # noqa: S301 - our own
@@ -100,11 +100,11 @@ def _actor(question: BulkQuestion, results: Results) -> type:
     return Answering
 
 
-def _answered(worker: Worker, results: Results, batch: Batch) -> Tally:
+def _answered(worker: Worker, results: Results, batch: Batch) -> Reckoning:
     """By this worker, unless somebody did it who could not tell any more."""
     if results.has(batch.name):
         good = [is_good for _, is_good in results.outcomes(batch.name)]
-        return Tally(sum(good), len(good) - sum(good))
+        return Reckoning(sum(good), len(good) - sum(good))
     return worker.answer(batch)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from edged.bulk.answering import Tally
+from edged.bulk.answering import Reckoning
 from edged.bulk.batches import Batch, batches
 from edged.bulk.here import answer_here
 from edged.bulk.listing import pieces
@@ -122,7 +122,7 @@ def _answer(question: BulkQuestion, given: Sequence[str], results: Results, way:
         todo = batches(found, question.service.media, done, question.identity)
         before = [done[piece.url] for piece in found if piece.url in done]
         began = time.monotonic()
-        tally = _worked(question, results, todo, way) if todo else Tally()
+        tally = _worked(question, results, todo, way) if todo else Reckoning()
         _check_there(results, todo)
         seconds = time.monotonic() - began
     _tell(tally, before, seconds)
@@ -130,13 +130,13 @@ def _answer(question: BulkQuestion, given: Sequence[str], results: Results, way:
         raise typer.Exit(1)
 
 
-def _worked(question: BulkQuestion, results: Results, todo: Sequence[Batch], way: _Way) -> Tally:
-    tally, total = Tally(), sum(len(batch.pieces) for batch in todo)
+def _worked(question: BulkQuestion, results: Results, todo: Sequence[Batch], way: _Way) -> Reckoning:
+    tally, total = Reckoning(), sum(len(batch.pieces) for batch in todo)
     with progress_bars(rate="items/s") as report:
 
         def told(answered: int, failed: int) -> None:
             nonlocal tally
-            tally += Tally(answered, failed)
+            tally += Reckoning(answered, failed)
             report(question.name, sum(tally), total)
 
         report(question.name, 0, total)
@@ -158,7 +158,7 @@ def _check_there(results: Results, todo: Sequence[Batch]) -> None:
         )
 
 
-def _tell(tally: Tally, before: Sequence[bool], seconds: float) -> None:
+def _tell(tally: Reckoning, before: Sequence[bool], seconds: float) -> None:
     rate = f"{sum(tally) / seconds:.1f}" if sum(tally) else ""
     row = (sum(tally) + len(before), len(before), tally.answered, tally.failed, f"{seconds:.1f}", rate)
     table("items", ("all", "done before", "answered", "failed", "seconds", "items/s"), [row])

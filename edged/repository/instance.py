@@ -128,6 +128,8 @@ class Instance:
         """As they were opened: the sessions without slot and timing."""
         self.picture = _only_picture(model)
         """As what the model asks a frame for, where it can be told before; then it need not be finer."""
+        self.hears_utterances = isinstance(model, UtteranceModel)
+        """Whether it can be stepped while somebody speaks."""
         self.steps = isinstance(model, StreamModel)
         self.frame_rate = model.frame_rate if isinstance(model, StreamModel) else None
         self.together = _together(model, tools)
@@ -174,11 +176,6 @@ class Instance:
     def why_spared(self) -> str:
         """Why the CPU does what a device should; empty when it does not."""
         return next((why for one in _spared(self.tools) if (why := one.why_not())), "")
-
-    @property
-    def hears_utterances(self) -> bool:
-        """Whether it can be stepped while somebody speaks."""
-        return isinstance(self.model, UtteranceModel)
 
     def uses(self, name: str) -> bool:
         """Whether there is a used model of that name."""

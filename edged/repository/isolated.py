@@ -116,9 +116,8 @@ class IsolatedInstance:
         self.steps = report.steps
         self.frame_rate = report.frame_rate
         self.together = 1
-        self.signatures = {
-            name: Signature(ports.inputs, ports.outputs) for name, ports in report.graphs.items()
-        }
+        graphs = report.graphs.items()
+        self.signatures = {name: Signature(ports.inputs, ports.outputs) for name, ports in graphs}
 
     def infer(self, item: Any, options: Options, run: Run, priority: Priority) -> Any:
         """As `Instance.infer`."""
