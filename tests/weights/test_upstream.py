@@ -11,6 +11,7 @@ import pytest
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import OriginError, RepositoryError
 from edged.weights import origins, transfer, web
+from edged.weights.index import PipSettings
 from edged.weights.logins import login
 from edged.weights.store import WeightStore
 from edged.weights.web import Web
@@ -31,6 +32,7 @@ from tests.weights.hosts import (
 FILE = random.Random(3).randbytes(600_000)
 SIZE = len(FILE)
 NAME = "net.onnx"
+OWN_WEB = origins._web
 PATH = f"/maker/net/resolve/main/{NAME}"
 HUB, OTHER = f"https://huggingface.co{PATH}", f"https://media.githubusercontent.com{PATH}"
 
@@ -524,3 +526,11 @@ def test_a_certificate_of_a_proxy(tunnel, refused, monkeypatch, tmp_path):
     for gone in (tmp_path / "gone.pem", tmp_path):
         monkeypatch.setenv("SSL_CERT_FILE", str(gone))
         assert f"{gone}, which SSL_CERT_FILE names" in refused()
+
+
+def test_where_the_system_has_no_certificates_pips_are_taken(pull, authority, monkeypatch, twice):
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.setattr(origins, "has_certificates", lambda: False)
+    monkeypatch.setattr(origins, "pip_settings", lambda: PipSettings((), cert=str(authority.ca)))
+    monkeypatch.setattr(origins, "_web", OWN_WEB)
+    assert pull() == FILE
