@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -70,12 +71,29 @@ def everything_heard(port, user, password):
 
 
 def processes_of(pid):
-    """Arguments of the daemon and of its children, and the environment of the children."""
+    """Arguments of the daemon and of its children, and the environment of the children.
+
+    A thread or a child may end while it is looked at; the daemon may not.
+    """
     yield (Path("/proc") / str(pid) / "cmdline").read_bytes()
     for task in (Path("/proc") / str(pid) / "task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield (Path("/proc") / child / "environ").read_bytes()
-            yield from processes_of(int(child))
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for child in (task / "children").read_text().split():
+                with suppress(FileNotFoundError, ProcessLookupError):
+                    yield (Path("/proc") / child / "environ").read_bytes()
+                    yield from processes_of(int(child))
+
+
+def test_threads_that_end_meanwhile_are_passed_over(tmp_path, monkeypatch):
+    kept = Path.read_text
+
+    def ended(self, *given):
+        if self.name == "children" and self.parent.name == str(threading.get_native_id()):
+            raise ProcessLookupError(3, "No such process")
+        return kept(self, *given)
+
+    monkeypatch.setattr(Path, "read_text", ended)
+    assert len([*processes_of(os.getpid())]) == 1
 
 
 def leaks(folder, *exempt):

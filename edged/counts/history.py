@@ -69,7 +69,9 @@ def history(path: Path, calendar: Calendar, asked: Asked) -> History:
     try:
         with closing(read_only(path)) as db:
             if not db.execute(_KNOWN, who).fetchone()[0] and (asked.stream or asked.line):
-                raise NotFound(f"nothing is counted at stream {asked.stream!r}, line {asked.line!r}")
+                named = {"stream": asked.stream, "line": asked.line}
+                at = ", ".join(f"{kind} {name!r}" for kind, name in named.items() if name)
+                raise NotFound(f"nothing is counted at {at}")
             counted = db.execute(_COUNTED, (*times, *who, MOST_ROWS + 1)).fetchall()
             gaps = db.execute(_GAPS, (*times, *who[:2], MOST_ROWS + 1)).fetchall()
     except sqlite3.Error as error:

@@ -32,19 +32,22 @@ def open_folder(source: str, options: VideoOptions, stop: threading.Event) -> It
 
     The folder is read at the start of each round: with `loop` a new picture is shown in the next round.
     What is no picture, or has gone meanwhile, is passed over and told to `options.damaged`. Raises
-    `SourceError` when a round shows nothing at all.
+    `SourceError` when a round shows nothing at all. `seq` begins anew in each round, as that of a video does,
+    for nobody walks from the last picture into the first; but not where there is one, which others replace.
     """
-    folder, seq, pace = _path(source), 0, Pace()
+    folder, seq, shown, pace = _path(source), 0, 0, Pace()
     for _ in itertools.count() if options.loop else range(1):
-        before = seq
+        before = shown
         for path in _pictures(folder):
-            if stop.wait(pace.delay(seq / options.pictures_a_second) if options.real_time else 0):
+            if stop.wait(pace.delay(shown / options.pictures_a_second) if options.real_time else 0):
                 return
             if (frame := _frame(path, seq, options)) is not None:
                 yield frame
-                seq += 1
-        if seq == before:
+                seq, shown = seq + 1, shown + 1
+        if shown == before:
             raise SourceError(f"{folder} holds no picture that can be decoded")
+        if shown > before + 1:
+            seq = 0
 
 
 def _path(source: str) -> Path:

@@ -1,6 +1,7 @@
 """Actions of a real daemon: what an earlier run left is delivered, told in health, and no secret with it."""
 
 import json
+import socket
 import urllib.request
 
 import pytest
@@ -43,10 +44,10 @@ def test_a_daemon_delivers_and_tells_no_secret(tmp_path):
         for _ in range(3):
             left.happen("desk", "phone", "dead")
     config = tmp_path / "config.yaml"
-    with Desk() as desk, Desk() as phone:
-        config.write_text(
-            CONFIG.format(port=port, http=http, desk=desk.url, phone=phone.port, dead=free_port(), mark=MARK)
-        )
+    with Desk() as desk, Desk() as phone, socket.socket() as dead:
+        dead.bind(("127.0.0.1", 0))  # nobody else takes the port, and nobody listens at it
+        given = {"desk": desk.url, "phone": phone.port, "dead": dead.getsockname()[1]}
+        config.write_text(CONFIG.format(port=port, http=http, mark=MARK, **given))
         with running(config, port, "box", *["--verbose"]) as daemon:
             client, heard = everything_heard(port, "me", "secret-of-the-broker")
             until(lambda: len(desk.took) >= 3 and len(phone.took) >= 3, "all that waited")

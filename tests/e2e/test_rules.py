@@ -189,6 +189,21 @@ def test_whatever_is_killed_each_beginning_has_its_end_and_none_comes_twice(box,
         assert (before.phase, after.phase) in {("begin", "end"), ("end", "begin")}
 
 
+def test_a_broker_that_knows_nothing_learns_rules_and_counts(box, ear):
+    with box.start():
+        until(lambda: ear.events(rule="visitor") and ear.rule("blind").active, "something is known")
+        box.broker.kill()
+        (box.config.parent / "mosquitto.db").unlink(missing_ok=True)
+        box.broker.start()
+        fresh = Ear(box.broker.port)
+        try:
+            until(lambda: all(fresh.rule(name) for name in ("visitor", "blind", *LASTING)), "each rule")
+            assert fresh.rule("blind").active is True
+            until(lambda: fresh.on("edged/box/stream/door/line/middle"), "counts")
+        finally:
+            fresh.close()
+
+
 def test_reload_removal_and_switching_off_end_what_goes_on(box, ear):
     holds = '  there: {when: {zone: door/low, count: "< 9"}}\n'
     with box.start(holds) as daemon:

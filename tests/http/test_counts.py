@@ -95,6 +95,7 @@ def test_csv(counting, how):
         ("?lines=a", 400, "no parameter `lines`"),
         ("?format=xml", 400, "`format` must be `csv` or `json`"),
         ("?from=2026-11-26&stream=yard", 404, "nothing is counted at stream 'yard'"),
+        ("?line=nowhere", 404, "nothing is counted at line 'nowhere'"),
     ],
 )
 def test_faults_are_told_in_words(counting, query, code, says):

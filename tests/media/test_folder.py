@@ -55,7 +55,15 @@ def test_a_new_picture_is_shown_in_the_next_round(folder):
     write_picture(folder / "aa.jpg", 100)
     (folder / "b.PNG").unlink()
     assert shades(islice(frames, 4)) == [30, 10, 100, 30]
-    assert next(frames).seq == 6
+
+
+@pytest.mark.parametrize(("names", "seqs"), [("abc", [0, 1, 2, 0, 1, 2, 0]), ("a", [0, 1, 2, 3, 4, 5, 6])])
+def test_each_round_begins_anew_unless_one_picture_is_all(tmp_path, names, seqs):
+    """So tracks end where the last picture is followed by the first; one that others replace is a camera."""
+    for name in names:
+        write_picture(tmp_path / f"{name}.jpg", 10)
+    frames = open_folder(str(tmp_path), VideoOptions(real_time=False, loop=True), NEVER)
+    assert [frame.seq for frame in islice(frames, 7)] == seqs
 
 
 def test_the_rate(folder):
