@@ -15,13 +15,3 @@ def test_of_1000_requests_none_is_lost_though_a_daemon_is_killed(tmp_path, mosqu
     assert outcome.stranded == outcome.asked_again
     assert outcome.twice <= AT_A_TIME, "by the other, and by the killed one once it is there again"
     assert min(outcome.shares.values()) > 100, "both had a share"
-
-
-@pytest.mark.long
-def test_what_a_killed_daemon_had_taken_it_answers_when_it_is_there_again(tmp_path, mosquitto):
-    settle(tmp_path)
-    with fleet(tmp_path, mosquitto().port, 2) as (customer, daemons):
-        outcome = one_killed(tmp_path, customer, daemons, 1000, retry_s=None)
-        late = outcome.requests - sum(outcome.shares.values())
-    assert late == outcome.stranded
-    assert outcome.lost <= outcome.stranded
