@@ -36,7 +36,7 @@ FLOORS = (
     {"homeassistant", "fleet"},
     {"config"},
     {"core", "telling", "health", "status", "control", "opening"},
-    {"testing", "scaffold", "tenants", "replay", "ahead"},
+    {"testing", "scaffold", "tenants", "replay"},
     {"wiring", "daemon"},
     {"chaos"},
     {"bench", "bulk"},

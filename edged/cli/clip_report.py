@@ -5,7 +5,7 @@ from typing import Any
 
 from edged.cli.terminal import print_json, say, table
 from edged.events.happening import Happening
-from edged.streams.tally import Tally, ZoneTally
+from edged.replay.tally import Tally, ZoneTally
 
 _UNTOLD = ("key", "began_at", "actions", "at_end")
 

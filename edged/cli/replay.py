@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from edged.ahead import Ahead
 from edged.cli.clip_report import ClipReport
 from edged.cli.options import AsJson, ConfigPath
 from edged.cli.terminal import progress_bars, say
@@ -23,7 +22,8 @@ from edged.events.happening import Happening
 from edged.flow.counters import Counters
 from edged.media.chunks import SoundChunk
 from edged.opening import open_alone
-from edged.replay import Replay, footage_of, fps_of, needed, pictures_of, sound_of
+from edged.replay.ahead import Ahead
+from edged.replay.clip import Replay, footage_of, fps_of, needed, pictures_of, sound_of
 from edged.serving.table import ServiceTable
 from edged.streams.lane import RunSettings
 from edged.wiring.counts import calendar_of

@@ -144,11 +144,8 @@ class Instance:
         self._tools = {one: _tools_at(one, tools, model, slot, self._observe) for one in Priority}
 
     def infer(self, item: Any, options: Options, run: Run, priority: Priority) -> Any:
-        """One result for one item.
-
-        Raises what the model raises of edged's errors; anything else that goes wrong in it becomes an
-        `InferenceError`.
-        """
+        """One result for one item. Raises what the model raises of edged's errors; all else that goes wrong in
+        it becomes an `InferenceError`."""
         return self._guarded(lambda: self._infer(self, item, options, self._tools[priority], run))
 
     def run(self, graph: str, inputs: Tensors, run: Run, priority: Priority) -> Tensors:
@@ -159,9 +156,9 @@ class Instance:
     def infer_all(self, items: Sequence[Any], options: Options, run: Run, priority: Priority) -> list[Any]:
         """The results of several items, in their order; together, where the model can. Raises as `infer`."""
         model, tools = self.model, self._tools[priority]
-        if not isinstance(model, Model) or self.together == 1:
-            return [self.infer(one, options, run, priority) for one in items]
-        return list(self._guarded(lambda: model.infer_all(items, options, tools, run)))
+        if isinstance(model, Model) and self.together > 1:
+            return list(self._guarded(lambda: model.infer_all(items, options, tools, run)))
+        return [self.infer(one, options, run, priority) for one in items]
 
     def used(self, name: str, priority: Priority) -> Part:
         """A model that this one uses, by its name in the card."""

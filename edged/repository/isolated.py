@@ -116,8 +116,7 @@ class IsolatedInstance:
         self.steps = report.steps
         self.frame_rate = report.frame_rate
         self.together = 1
-        graphs = report.graphs.items()
-        self.signatures = {name: Signature(ports.inputs, ports.outputs) for name, ports in graphs}
+        self.signatures = {name: Signature(p.inputs, p.outputs) for name, p in report.graphs.items()}
 
     def infer(self, item: Any, options: Options, run: Run, priority: Priority) -> Any:
         """As `Instance.infer`."""

@@ -13,12 +13,12 @@ from edged.counts.calendar import Calendar, zone_named
 from edged.events.settings import RuleSettings
 from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
+from edged.replay.tally import Tally
 from edged.serving.table import Served
 from edged.streams.counting import Counting
 from edged.streams.lane import RunSettings
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
-from edged.streams.tally import Tally
 from edged.streams.tracking import TrackedLane, Tracking
 from edged.streams.witness import Witness
 from edged.wiring.witnesses import interest_of, machine_of, may_happen

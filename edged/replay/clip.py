@@ -26,6 +26,7 @@ from edged.media.footage import Footage, VideoLimits, open_footage
 from edged.media.sound import RATE
 from edged.media.source import SourceOptions
 from edged.media.track import open_track
+from edged.replay.tally import Tally
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import ServiceTable
 from edged.streams.counting import Counting
@@ -35,7 +36,6 @@ from edged.streams.lane import RunSettings
 from edged.streams.noticing import Interest, concerns
 from edged.streams.publisher import Outlet
 from edged.streams.supervise import nothing
-from edged.streams.tally import Tally
 from edged.streams.tracking import Tracking
 from edged.streams.witness import Judge, Witness
 
