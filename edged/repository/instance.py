@@ -144,8 +144,10 @@ class Instance:
         self._tools = {one: _tools_at(one, tools, model, slot, self._observe) for one in Priority}
 
     def infer(self, item: Any, options: Options, run: Run, priority: Priority) -> Any:
-        """One result for one item. Raises what the model raises of edged's errors; all else that goes wrong in
-        it becomes an `InferenceError`."""
+        """One result for one item.
+
+        Raises what the model raises of edged's errors; else `InferenceError`.
+        """
         return self._guarded(lambda: self._infer(self, item, options, self._tools[priority], run))
 
     def run(self, graph: str, inputs: Tensors, run: Run, priority: Priority) -> Tensors:
