@@ -58,7 +58,7 @@ def test_200_nodes_are_shown_those_first_that_need_attention(mosquitto, look, ve
     port = mosquitto().port
     with crowd_at(port) as crowd:
         crowd.tell_health("box-0150", clock="unsynced")
-        crowd.tell_state("box-0100", "camera-1", stream("offline", "no route to host"))
+        crowd.tell_state("box-0100", "camera-1", stream("offline", "no route\x1b[2J"))
         until(lambda: crowd.acknowledged == NODES * (3 + STREAMS) + 2)
         crowd.cut("box-0199")
         url = f"mqtt://127.0.0.1:{port}"
@@ -69,13 +69,16 @@ def test_200_nodes_are_shown_those_first_that_need_attention(mosquitto, look, ve
             ("box-0150", "warning"),
             ("box-0000", "fine"),
         ]
-        assert rows[1]["attention"] == ["stream camera-1 is offline: no route to host"]
+        assert rows[1]["attention"] == ["stream camera-1 is offline: no route\x1b[2J"]
         assert len(rows) == NODES
         assert {(row["streams"], row["version"], row["queued"]) for row in rows} == {(STREAMS, "0.2.0", 3)}
         lines = look({"url": url, "version": version}).stderr.splitlines()
         assert (
             lines[0]
             == f"200 nodes at 127.0.0.1:{port}: 1 down, 1 failing, 1 warning, 197 fine; edged 0.2.0 (200)"
+        )
+        assert lines[3].endswith("stream camera-1 is offline: no route\ufffd[2J"), (
+            "it may not write to the terminal"
         )
         assert lines[2].split()[:3] == ["box-0199", "down", "0.2.0"]
         assert len(lines) == NODES + 2
