@@ -1,6 +1,7 @@
 """Where the answers go: a folder, or a prefix of a store, one file a batch, whole or not there at all."""
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -15,6 +16,8 @@ from edged.bulk.piece import local_path
 from edged.bulk.question import BulkQuestion, Format
 from edged.bulk.stores import file_system, opened, told
 from edged.contracts.errors import ConfigError, NotFound
+
+log = logging.getLogger(__name__)
 
 ABOUT = "_question.json"
 """What was asked; readers of Parquet folders pass over names that begin so."""
@@ -86,8 +89,13 @@ class Results:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise ConfigError(f"another run writes to {self._to}: wait for it, or end it") from None
-            for left in self._folder.glob(".part-*"):  # of a run that was killed
-                left.unlink(missing_ok=True)
+            except OSError as error:
+                log.warning(
+                    "%s cannot be locked (%s): see that one run writes to it", self._to, error.strerror
+                )
+            else:
+                for left in self._folder.glob(".part-*"):  # of a run that was killed
+                    left.unlink(missing_ok=True)
             yield
         finally:
             os.close(handle)

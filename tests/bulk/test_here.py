@@ -1,6 +1,7 @@
 """`edged bulk` in this process: whatever is given, there is one row an item, and it is the right one."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -153,6 +154,16 @@ def test_a_folder_has_the_answers_to_one_question(bulk, tmp_path):
     ran = bulk(NAME, folder, "--to", to, "--precision", "f32")
     assert isinstance(ran.error, ConfigError)
     assert "another question" in str(ran.error)
+
+
+def test_a_folder_that_cannot_be_locked_is_told_of_and_written(bulk, tmp_path, monkeypatch, caplog):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert bulk(NAME, pictures(tmp_path / "pictures", 3), "--to", tmp_path / "out", "--workers", 1).code == 0
+    assert "No locks available" in caplog.text
+    assert len(rows(tmp_path / "out")) == 3
 
 
 def test_one_run_at_a_time_writes_to_a_folder(bulk, tmp_path):
