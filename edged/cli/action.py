@@ -17,9 +17,9 @@ from edged.config.settings import Config
 from edged.contracts.errors import ConfigError
 from edged.contracts.happenings import EventMessage
 from edged.contracts.spelling import hint
-from edged.counts.calendar import box_zone, zone_named
 from edged.flow.clock import iso_utc
 from edged.media.picture import encode_jpeg
+from edged.wiring.counts import calendar_of
 
 app = typer.Typer()
 
@@ -34,7 +34,7 @@ def test(
     if (action := settings.actions.get(name)) is None:
         there_are = f"there are {', '.join(settings.actions) or 'none'}"
         raise ConfigError(f"no action is called {name!r}; {hint(name, settings.actions, there_are)}")
-    zone = box_zone() if settings.time_zone is None else zone_named(settings.time_zone)
+    zone = calendar_of(settings).zone
     sent = parcel(_event(settings), action.share, 0, zone, lambda address: _picture())
     receiver = receiver_of(name, action)
     began = time.monotonic()

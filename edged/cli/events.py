@@ -14,7 +14,8 @@ from edged.cli.options import AsJson, ConfigPath
 from edged.cli.terminal import print_json, say, table
 from edged.config import reading
 from edged.contracts.errors import NotReady
-from edged.counts.calendar import Calendar, box_zone, zone_named
+from edged.counts.calendar import Calendar
+from edged.wiring.counts import calendar_of
 
 app = typer.Typer()
 
@@ -37,7 +38,7 @@ def events(
 ) -> None:
     """List what happened before cameras and microphones; it asks the running daemon."""
     whole = reading.load(config)
-    settings, calendar = whole.http, Calendar(zone_named(whole.time_zone) if whole.time_zone else box_zone())
+    settings, calendar = whole.http, calendar_of(whole)
     fields = {"stream": stream, "rule": rule, "from": since, "to": until}
     query = {name: value for name, value in fields.items() if value}
     with asked(settings, _path(query, limit=limit), patience_s=PATIENCE_S) as answer:

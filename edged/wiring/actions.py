@@ -9,13 +9,12 @@ from edged.actions.rows import ActionRows
 from edged.artefacts.store import ArtefactStore
 from edged.config.settings import Config
 from edged.core import Core
-from edged.counts.calendar import box_zone, zone_named
 from edged.flow.units import Wish
-from edged.wiring.counts import counts_key
+from edged.wiring.counts import calendar_of, counts_key
 
 
 def actions_wish(core: Core, settings: Config, store: Callable[[], ArtefactStore]) -> dict[str, Wish]:
-    """The unit, where there are actions; it wants those of `counting.counts_wish`."""
+    """The unit, where there are actions; it wants those of `counts.counts_wish`."""
     if not settings.actions:
         return {}
     key = (*counts_key(settings), settings.actions)
@@ -23,6 +22,6 @@ def actions_wish(core: Core, settings: Config, store: Callable[[], ArtefactStore
 
 
 def _actions(core: Core, settings: Config, store: Callable[[], ArtefactStore]) -> ActionDesk:
-    zone = box_zone() if settings.time_zone is None else zone_named(settings.time_zone)
+    zone = calendar_of(settings).zone
     rows = ActionRows(core.chronicle().do)
     return ActionDesk(settings.actions, rows, zone, partial(picture_at, store), core.counters)

@@ -416,6 +416,13 @@ def test_an_end_is_silent_unless_it_is_asked_for():
     assert [one.actions for one in (*door.told, *door.close())] == [("phone", "desk"), ()]
 
 
+@pytest.mark.parametrize(("more", "at_end"), [({"also": ["end"]}, ("phone",)), ({}, ())])
+def test_a_beginning_says_what_is_done_at_its_end_unless_it_was_silent(more, at_end):
+    rule = {**QUEUE, "cool_down": 60, "actions": ["phone"], **more}
+    assert Watched(acted={"queue": 1000.0 - 60}, queue=rule).moved(1, 2)[0].at_end == at_end
+    assert Watched(acted={"queue": 1000.0 - 59}, queue=rule).moved(1, 2)[0].at_end == ()
+
+
 def test_cool_down_goes_on_over_a_restart():
     rule = {**QUEUE, "cool_down": 60, "actions": ["phone"]}
     assert Watched(acted={"queue": 1000.0 - 59}, queue=rule).moved(1, 2)[0].actions == ()
