@@ -9,7 +9,7 @@ from edged.contracts.services import ASKED
 from edged.flow.budget import Budget
 from edged.flow.footprint import give_back
 from edged.repository.opener import Opener
-from edged.serving.offers import Offer, offered_model, offered_models
+from edged.serving.offers import Offer, lacking, offered_model, offered_models
 from edged.serving.residents import Residents
 from edged.serving.table import ServiceTable
 
@@ -60,7 +60,7 @@ class Demand:
 
     def start(self) -> None:
         """Offer what is installed."""
-        self._table.on_demand(self.ask)
+        self._table.on_demand(self.ask, lambda name: lacking(name, self._opener.catalogue))
         self._thread.start()
 
     def stop(self) -> None:

@@ -67,6 +67,11 @@ def _nothing_loads(name: str) -> bool:
     return False
 
 
+def _nothing_offers(name: str) -> str:
+    """Where nobody knows what would mend it."""
+    return "nothing installed offers it"
+
+
 class ServiceTable:
     """The services by name: ready, loading, or the reason why not. Safe from all threads."""
 
@@ -77,6 +82,7 @@ class ServiceTable:
         self._isolated: set[str] = set()
         self._why_not: dict[str, str] = {}
         self._wake: Callable[[str], bool] = _nothing_loads
+        self._lacks: Callable[[str], str] = _nothing_offers
         self._watchers: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
@@ -92,9 +98,8 @@ class ServiceTable:
             return found
         any_service(name)
         if (why := self._why_not.get(name)) is None:
-            raise NotFound(
-                f"service {name!r} is not among `services` of config.yaml, and nothing installed offers it"
-            )
+            lacks = self._lacks(name)
+            raise NotFound(f"service {name!r} is not among `services` of config.yaml, and {lacks}")
         raise NotReady(why)
 
     def want(self, names: Collection[str]) -> None:
@@ -106,9 +111,14 @@ class ServiceTable:
         """The services that are configured."""
         return self._wanted
 
-    def on_demand(self, wake: Callable[[str], bool] | None) -> None:
-        """Ask `wake` for each service that is neither ready nor loading: whether it begins to load now."""
-        self._wake = wake or _nothing_loads
+    def on_demand(
+        self, wake: Callable[[str], bool] | None, lacks: Callable[[str], str] = _nothing_offers
+    ) -> None:
+        """Ask `wake` for each service that is neither ready nor loading: whether it begins to load now.
+
+        `lacks` ends the sentence for one that nobody configured and that does not: what would mend it.
+        """
+        self._wake, self._lacks = wake or _nothing_loads, lacks
 
     def is_loading(self, name: str) -> bool:
         """Whether it is worth while to wait for it."""

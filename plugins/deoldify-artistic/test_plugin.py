@@ -1,7 +1,12 @@
 """DeOldify's whole path on a small graph with the same input and output; its weights cannot be had here."""
 
 import hashlib
+import re
+import shutil
+import subprocess
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import cv2
@@ -10,6 +15,7 @@ import onnx
 import orjson
 import pybase64
 import pytest
+import yaml
 from onnx import TensorProto, helper, numpy_helper
 
 from edged import InferenceError, ModelCard, PictureOptions, Tools
@@ -26,6 +32,8 @@ from edged.runtimes.checked import checked
 from edged.serving.table import ServiceTable
 from edged.serving.unit import ServiceSettings, open_service
 from edged.testing import FakeRun, FakeSession, answer_of, conformance, frame_of
+from tests.broker import free_port, until
+from tests.e2e.box import EDGED, running
 from tests.opened import models_in, pulled
 
 HERE = Path(__file__).parent
@@ -38,10 +46,8 @@ def model():
     return discover([HERE.parent], entry_points=False).models[CARD.id]
 
 
-@pytest.fixture(scope="module")
-def painter(tmp_path_factory, model):
-    """The model over a graph that paints everything redder than it is, pulled from a file."""
-    folder = tmp_path_factory.mktemp("deoldify")
+def redder(folder):
+    """Fields of the card over a graph, written into `folder`, that paints everything redder than it is."""
     tint = np.array([1.3, 0.9, 0.7], np.float32).reshape(1, 3, 1, 1)
     sides = [1, 3, 256, 256]
     graph = helper.make_graph(
@@ -59,10 +65,14 @@ def painter(tmp_path_factory, model):
         "size": len(data),
         "origins": [{"file": path.name}],
     }
-    fields = CARD.model_dump(mode="json")
-    fields |= {"weights": {path.name: weights}, "folder": str(folder)}
-    kind = type(model)
-    own = kind(ModelCard.model_validate(fields))
+    return {**yaml.safe_load((HERE / "card.yaml").read_text()), "weights": {path.name: weights}}
+
+
+@pytest.fixture(scope="module")
+def painter(tmp_path_factory, model):
+    """The model over that graph, pulled from a file."""
+    folder = tmp_path_factory.mktemp("deoldify")
+    own = type(model)(ModelCard.model_validate({**redder(folder), "folder": str(folder)}))
     return pulled(folder / "models", {CARD.id: own}, CARD.id)
 
 
@@ -119,3 +129,37 @@ def test_without_the_weights_the_answer_is_503_and_the_line_that_mends_it(model,
     answer = orjson.loads(route.all_at_once(job).body)
     assert (answer["success"], answer["error_code"]) == (False, 503)
     assert "edged pull deoldify-artistic" in answer["error_msg"]
+
+
+def test_the_command_that_a_bare_box_names_mends_it_as_it_runs(tmp_path):
+    """With a stand-in that can be had here, and so goes before what was never fetched."""
+    own, port, http = tmp_path / "plugins" / "tint", free_port(), free_port()
+    own.mkdir(parents=True)
+    shutil.copy(HERE / "plugin.py", own)
+    (own / "card.yaml").write_text(yaml.safe_dump({**redder(own), "id": "tint"}))
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"node: box\nmqtt: {{embedded_port: {port}}}\nhttp: {{listen: '127.0.0.1:{http}'}}\n"
+        "paths: {plugins: [plugins]}\n"
+    )
+    picture = pybase64.b64encode(cv2.imencode(".png", np.full((8, 8, 3), 90, np.uint8))[1].tobytes())
+    url = f"http://127.0.0.1:{http}/api/predict/{CARD.service}"
+
+    def ask():
+        body = orjson.dumps({"image": picture.decode()})
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, body), timeout=60) as answer:
+                return orjson.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return orjson.loads(error.read())
+
+    with running(config, port, "box", "--quiet") as box:
+        until(lambda: box.said("subscribe to:"), "the daemon", 90)
+        refused = ask()
+        assert refused["error_code"] == 404
+        named = re.search(r"run `edged (pull tint)`$", refused["error_msg"])
+        assert named, refused["error_msg"]
+        command = [*EDGED, *named[1].split(), "--config", str(config)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert ask()["out_image"]

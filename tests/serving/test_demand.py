@@ -1,5 +1,6 @@
 """What is installed is offered: it loads when it is asked for, and leaves when it is not."""
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from edged.contracts.errors import NotFound, NotReady
 from edged.contracts.message import ModelFacts
 from edged.contracts.request import Answer, RequestJob
-from edged.contracts.services import service
+from edged.contracts.services import ASKED, service
+from edged.discovery import discover
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.flow.growth import Growth
@@ -19,11 +21,14 @@ from edged.requests.queue import RequestQueue
 from edged.requests.settings import RequestSettings
 from edged.serving import demand, residents
 from edged.serving.demand import Demand
+from edged.serving.offers import lacking
 from edged.serving.table import Served, ServiceTable
 from tests.answers import examples
 from tests.broker import until
+from tests.opened import models_in
 from tests.requests.test_queue import JPEG
 
+ROOT = Path(__file__).parent.parent.parent
 A, B, C = "image-classification", "object-detection", "scene-classification"
 BYTES = 100
 
@@ -104,6 +109,11 @@ class Box:
         return answers[0]
 
 
+@pytest.fixture(scope="module")
+def all_models():
+    return discover([ROOT / "plugins"], entry_points=False).models
+
+
 @pytest.fixture
 def start(monkeypatch):
     made = []
@@ -176,9 +186,17 @@ def test_what_is_pulled_beside_it_is_offered_at_once(start):
     box = start(installed={A})
     with pytest.raises(NotFound):
         box.table.get(B)
-    assert box.answer(B).code == 404
+    refused = box.answer(B)
+    assert (refused.code, b"no model of it is installed" in refused.body) == (404, True)
     box.shelf.installed.add(B)
     assert box.answer(B).code == 200
+
+
+@pytest.mark.parametrize("name", sorted(ASKED))
+def test_a_bare_box_names_the_one_command_that_mends_it(name, tmp_path, all_models):
+    assert re.search(
+        r"; run `edged pull [a-z0-9-]+`$", lacking(name, models_in(tmp_path, all_models).catalogue)
+    )
 
 
 def test_one_whose_model_wants_a_process_of_its_own_is_not_offered(start):
