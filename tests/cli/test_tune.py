@@ -18,7 +18,7 @@ def pulled(config):
     return config
 
 
-def told(config, *of):  # noqa: F811
+def told(config, *of):
     rows = orjson.loads(edged("models", *of, "--json", "-c", config)[1])
     return next(row for row in rows if row["model"] == "good")
 
