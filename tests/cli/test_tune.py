@@ -5,11 +5,11 @@ import pytest
 
 from edged.derive import made_up
 from edged.repository.admission import SANITY
-from tests.cli.test_pull import config, edged  # noqa: F401 - a fixture
+from tests.cli.test_pull import edged
 
 
 @pytest.fixture
-def pulled(config):  # noqa: F811
+def pulled(config):
     text = (card := config.parent / "own" / "good" / "card.yaml").read_text()
     card.write_text(text.replace("[onnxruntime-f32]", "[onnxruntime-f32, openvino-f32]"))
     code, _, err = edged("pull", "good", "-c", config)
@@ -18,7 +18,7 @@ def pulled(config):  # noqa: F811
     return config
 
 
-def told(config, *of):  # noqa: F811
+def told(config, *of):
     rows = orjson.loads(edged("models", *of, "--json", "-c", config)[1])
     return next(row for row in rows if row["model"] == "good")
 

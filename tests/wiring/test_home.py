@@ -4,7 +4,6 @@ import json
 import threading
 
 import pytest
-from tests.test_wiring import CONFIG, TOPIC, running
 
 from edged.config.settings import Config
 from edged.contracts.errors import NotReady
@@ -16,6 +15,7 @@ from edged.homeassistant.settings import HomeAssistantSettings
 from edged.wiring.home import birth
 from tests.broker import until
 from tests.e2e.box import Client
+from tests.wiring.test_wishes import CONFIG, TOPIC, running
 
 HOME = "homeassistant/device"
 
