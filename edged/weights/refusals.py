@@ -2,10 +2,11 @@
 
 import html
 import re
+from socket import EAI_NONAME, gaierror
 from urllib.parse import urlsplit, urlunsplit
 
 from urllib3 import BaseHTTPResponse, Retry
-from urllib3.exceptions import HTTPError, InvalidHeader, ProxyError, SSLError
+from urllib3.exceptions import HTTPError, InvalidHeader, NameResolutionError, ProxyError, SSLError
 
 ELSEWHERE = "take the file from elsewhere with `edged pull --from DIR`"
 _LOGIN = "it wants a login, or its terms accepted: name a login in ~/.netrc (Hugging Face: HF_TOKEN), or "
@@ -72,7 +73,9 @@ def unreachable(url: str, error: HTTPError) -> str:
 
 
 def final(error: HTTPError) -> bool:
-    """Whether another try would say the same: a login or a certificate is missing."""
+    """Whether another try would say the same: a login or a certificate is missing, or there is no such host."""
+    if isinstance(error, NameResolutionError):
+        return isinstance(error.__cause__, gaierror) and error.__cause__.errno == EAI_NONAME
     return isinstance(error, SSLError) or (isinstance(error, ProxyError) and "failed: 4" in str(error))
 
 

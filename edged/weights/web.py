@@ -102,7 +102,7 @@ class Web:
             if not place:
                 response.url = at
                 return response
-            response.close()
+            _leave(response)
             at = _sent_on(at, place)
         raise OriginError(f"{shown(url)} was sent on {HOPS} times without an end")
 
@@ -130,7 +130,7 @@ class Web:
                 wait = asked_to_wait(response)
                 if response.status not in BUSY or not left or (wait or 0) > PATIENCE_S:
                     return response
-                response.close()
+                _leave(response)
                 pause = pause if wait is None else wait
             time.sleep(pause)
         raise AssertionError("the last try returns or raises")
@@ -171,6 +171,16 @@ class RangedFile(io.RawIOBase):
         view[: len(piece)] = piece
         self._at += len(piece)
         return len(piece)
+
+
+def _leave(response: BaseHTTPResponse) -> None:
+    """Have the connection ready for the next request where the body is a note, not a file."""
+    left = response.length_remaining
+    if left is not None and left <= BLOCK:
+        response.drain_conn()
+        response.release_conn()
+    else:
+        response.close()
 
 
 def _sent_on(url: str, place: str) -> str:

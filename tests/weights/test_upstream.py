@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 import random
+import socket
 from types import SimpleNamespace
 
 import pytest
@@ -534,3 +535,18 @@ def test_where_the_system_has_no_certificates_pips_are_taken(pull, authority, mo
     monkeypatch.setattr(origins, "pip_settings", lambda: PipSettings((), cert=str(authority.ca)))
     monkeypatch.setattr(origins, "_web", OWN_WEB)
     assert pull() == FILE
+
+
+@pytest.mark.parametrize(("code", "times"), [(socket.EAI_NONAME, 1), (socket.EAI_AGAIN, 2)])
+def test_a_name_that_nobody_knows_is_asked_for_once(refused, monkeypatch, twice, code, times):
+    asked = []
+
+    def unknown(host, *_):
+        asked.append(host)
+        raise socket.gaierror(code, "not known")
+
+    monkeypatch.delenv("HTTPS_PROXY")
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    said = refused()
+    assert asked == ["huggingface.co"] * times
+    assert "a proxy is named in HTTPS_PROXY" in said
