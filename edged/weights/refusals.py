@@ -73,7 +73,7 @@ def unreachable(url: str, error: HTTPError) -> str:
 
 
 def final(error: HTTPError) -> bool:
-    """Whether another try would say the same: a login or a certificate is missing, or there is no such host."""
+    """Whether another try would say the same: no login, no trusted certificate, or no such host."""
     if isinstance(error, NameResolutionError):
         return isinstance(error.__cause__, gaierror) and error.__cause__.errno == EAI_NONAME
     return isinstance(error, SSLError) or (isinstance(error, ProxyError) and "failed: 4" in str(error))
