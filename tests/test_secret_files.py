@@ -26,6 +26,8 @@ def test_every_secret_may_stand_in_a_file(tmp_path):
         ("mqtt", "password"),
         ("mqtt", "tls", "key_password"),
         ("http", "token"),
+        *(("actions", "*", key) for key in ("notify", "webhook")),
+        ("actions", "*", "headers", "*"),
         *(("artefacts", "options", *("*",) * depth) for depth in (1, 2, 3)),
     }
     (tmp_path / "secret").write_text("hunter@2\n")
@@ -85,7 +87,9 @@ def test_a_file_that_holds_no_secret_is_named_beside_all_other_faults(tmp_path, 
 
 @pytest.mark.parametrize("mqtt", ["x", "[file:x]", "{password: [file:x]}", "{password: {file: x}}", "null"])
 def test_what_is_no_secret_is_left_to_be_refused(tmp_path, mqtt):
-    with pytest.raises(ConfigError, match=r"mqtt(\.password)?: Input should be a valid"):
+    with pytest.raises(
+        ConfigError, match=r"mqtt(: wants keys with values|\.password: Input should be a valid)"
+    ):
         loaded(tmp_path, f"mqtt: {mqtt}")
 
 

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from edged.cli.options import AsJson, ConfigPath
+from edged.cli.run import duration
 from edged.cli.terminal import console, print_json, say, table
 from edged.config import reading
 from edged.contracts.errors import ConfigError
-from edged.contracts.settings import Seconds
 from edged.fleet.board import Board
 from edged.fleet.lookout import Lookout
 from edged.fleet.rows import NodeRow
@@ -27,7 +27,6 @@ EVERY_S = 2.0
 """Between two pictures of `--watch`."""
 _COLUMNS = ("node", "standing", "version", "ready", "idle", "variants", "waiting", "p99 ms")
 _MORE = ("streams", "disk", "clock", "attention")
-_DURATION: TypeAdapter[float] = TypeAdapter(Seconds)
 _MOST_TOLD = 3
 """Of what is wrong with a node, in the table."""
 
@@ -42,18 +41,22 @@ def fleet(
     ] = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Again every 2 s, until Ctrl-C.")] = False,
     wait: Annotated[
-        str, typer.Option(help="All is told once the broker has been silent for so long, e.g. 500ms.")
-    ] = "2s",
+        float,
+        typer.Option(
+            parser=duration,
+            help="All is told once the broker has been silent for so long, e.g. 500ms.",
+            metavar="DURATION",
+        ),
+    ] = "2s",  # type: ignore[assignment]
     *,
     as_json: AsJson = False,
     config: ConfigPath,
 ) -> None:
     """Show all nodes at the broker, as they tell of themselves; those first that need attention."""
-    silence_s = _seconds(wait)
     settings = broker(reading.load(config).mqtt, url)
     board = Board()
     with _looking(settings, board) as lookout:
-        lookout.complete(silence_s)
+        lookout.complete(wait)
         _show(board.rows(), settings, as_json, watch)
         while watch:
             time.sleep(EVERY_S)
@@ -78,13 +81,6 @@ def broker(settings: MqttSettings, url: str) -> MqttSettings:
         raise ConfigError(
             *(f"--url: {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors())
         ) from None
-
-
-def _seconds(said: str) -> float:
-    try:
-        return _DURATION.validate_python(said)
-    except ValidationError as error:
-        raise ConfigError(f"--wait: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
 
 
 @contextmanager

@@ -89,9 +89,13 @@ def _checked(card: ModelCard, source: str | None, catalogue: Catalogue) -> str:
 
 
 def _duration(text: str) -> float:
-    found = seconds(text if not text.isdigit() else float(text))
-    if not isinstance(found, float) or not 0 < found <= 7 * 86400:
-        raise ConfigError(f"--over is a time such as 90s, 5m or 1h, not {text!r}")
+    wrong = ConfigError(f"--over is a time such as 90s, 5m or 1h, not {text!r}")
+    try:
+        found = float(str(seconds(text)))
+    except ValueError:
+        raise wrong from None
+    if not 0 < found <= 7 * 86400:
+        raise wrong
     return found
 
 

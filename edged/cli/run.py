@@ -27,10 +27,10 @@ BROKER_S = 10.0
 
 def duration(text: str) -> float:
     """Seconds of what an option says. Raises `BadParameter`."""
-    value = seconds(text)
-    if not isinstance(value, float):
-        raise typer.BadParameter(f"{text!r} is no duration; write 15s, 2m or 1h")
-    return value
+    try:
+        return float(str(seconds(text)))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no duration; write 15s, 2m or 1h") from None
 
 
 @app.command()

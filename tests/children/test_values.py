@@ -56,7 +56,10 @@ def test_every_result_comes_back_as_it_was(name, n):
     [
         (PixelFormat((3, 4), Fit.CROP, Colour.GRAY, 7, 9), PixelFormat),
         (AudioClip(np.zeros(3, np.float32), 16_000, 5, ((1, 2), (3, 4))), AudioClip),
-        (PARTS["speech-understanding"].result("a", {"zh": 0.5}, None), PARTS["speech-understanding"].result),
+        (
+            PARTS["speech-understanding"].result("a", "zh", -0.5, 0.1, {"zh": 0.5}),
+            PARTS["speech-understanding"].result,
+        ),
         (None, int | None),
         ({1: "a"}, Sequence[str] | Mapping[int, str]),
         (("a", "b"), tuple[str, ...]),

@@ -108,7 +108,7 @@ def test_whatever_takes_a_configuration_takes_c_for_it():
     given = {
         name: option.opts for name in COMMANDS for option in command(name).params if option.name == "config"
     }
-    looking = {"check", "models", "classes", "services", "service", "gallery", "events"}
+    looking = {"check", "models", "classes", "services", "service", "gallery", "events", "fleet"}
     doing = {
         "run",
         "ps",
@@ -116,6 +116,7 @@ def test_whatever_takes_a_configuration_takes_c_for_it():
         "replay",
         "bulk",
         "pull",
+        "mirror",
         "quantize",
         "tune",
         "enroll",

@@ -69,7 +69,11 @@ def instance(name):
         clips = [clip for _, clip in result.results]
         return clips[min(len(clips) - 1, item.start_us // 10_000_000)]
 
-    return SimpleNamespace(infer=infer, facts=FACTS, picture=None, uses=VOICE.__eq__, used=lambda *_: Voice())
+    def infer_all(items, *given):
+        return [infer(item, *given) for item in items]
+
+    heard = {"uses": VOICE.__eq__, "used": lambda *_: Voice(), "together": 2, "infer_all": infer_all}
+    return SimpleNamespace(infer=infer, facts=FACTS, picture=None, **heard)
 
 
 @pytest.fixture(scope="module")

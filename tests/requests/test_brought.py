@@ -41,6 +41,7 @@ class Listener:
 
     facts = ModelFacts(name="listener", variant="onnxruntime-f32", device="cpu")
     picture = None
+    together = 1
 
     def __init__(self):
         self.free, self.at_work = threading.Event(), threading.Event()
@@ -58,6 +59,9 @@ class Listener:
         end_us = clip.start_us + int(clip.seconds * 1e6)
         said = SpokenPassage(clip.start_us, end_us, options.language, "de", -0.1, 0.0)
         return Passages((said,), end_us)
+
+    def infer_all(self, clips, *given):
+        return [self.infer(clip, *given) for clip in clips]
 
 
 @pytest.fixture
