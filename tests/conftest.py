@@ -1,6 +1,7 @@
 """Fixtures of the tests that need a broker, a browser, an RTSP server or a microphone."""
 
 import os
+import signal
 
 import pytest
 
@@ -8,6 +9,9 @@ from tests.broker import Mosquitto
 from tests.http.browser import chromium, programs
 from tests.pulse import NullSink, require_pulseaudio
 from tests.streams.cameras import require_gstreamer
+
+# Who is started in the background of a shell ignores Ctrl-C, and so would every process that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

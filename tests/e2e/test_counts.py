@@ -169,7 +169,7 @@ def test_each_crossing_is_an_event_whatever_is_killed(box):
     print(f"{len(first)} events, {len(heard)} messages")
     assert {(e.event, e.phase, e.direction, e.class_) for e in heard} == {("line", "once", "in", "person")}
     late = Client(box.port, "edged/box/stream/door/#")
-    until(lambda: late.on("edged/box/stream/door/line/at30"))
+    until(lambda: all(late.on(f"edged/box/stream/door/line/at{y}") for y in (30, 40, 50, 60)))
     assert not late.on(EVENTS), "events are not retained"
     totals = [counted(late, f"edged/box/stream/door/line/at{y}") for y in (30, 40, 50, 60)]
     late.close()

@@ -25,7 +25,7 @@ class Slow(Model):
         for n, frame in enumerate(item.frames()):
             run.check()
             run.progress(n / 75)
-            time.sleep(0.1)
+            time.sleep(0.15)
         return Highlight(1_000_000, 2_000_000)
 
 @hookimpl
