@@ -9,12 +9,12 @@ import typer
 from edged.cli.options import AsJson, ConfigPath
 from edged.cli.own_items import Given, given
 from edged.cli.ownership import hand_over
+from edged.cli.run import duration
 from edged.cli.terminal import print_json, progress_bars, say, table
 from edged.config import reading
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import ConfigError, NotReady, RepositoryError, SourceError, VariantError
 from edged.contracts.services import any_service
-from edged.contracts.settings import seconds
 from edged.derive.manifest import Measured, Own
 from edged.opening import make_puller
 from edged.repository.catalogue import Catalogue
@@ -89,13 +89,12 @@ def _checked(card: ModelCard, source: str | None, catalogue: Catalogue) -> str:
 
 
 def _duration(text: str) -> float:
-    wrong = ConfigError(f"--over is a time such as 90s, 5m or 1h, not {text!r}")
     try:
-        found = float(str(seconds(text)))
-    except ValueError:
-        raise wrong from None
+        found = duration(text)
+    except typer.BadParameter:
+        found = 0.0
     if not 0 < found <= 7 * 86400:
-        raise wrong
+        raise ConfigError(f"--over is a time such as 90s, 5m or 1h, not {text!r}")
     return found
 
 
