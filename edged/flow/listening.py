@@ -5,7 +5,9 @@ import ipaddress
 import re
 import socket
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
+
+from pydantic import AfterValidator
 
 from edged.contracts.errors import EdgedError
 
@@ -38,6 +40,15 @@ class Listen:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _address(text: str) -> str:
+    Listen.parse(text)
+    return text
+
+
+ListenAddress = Annotated[str, AfterValidator(_address)]
+"""`host:port`, in settings."""
 
 
 def is_loopback(host: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from edged.contracts.settings import Secret, Settings
-from edged.flow.listening import Listen
+from edged.flow.listening import Listen, ListenAddress
 
 SHORTEST_TOKEN = 16
 """Characters; a shorter one could be guessed."""
@@ -19,7 +19,7 @@ class HttpSettings(Settings):
 
     model_config = ConfigDict(hide_input_in_errors=True)  # the token is one of the inputs
 
-    listen: str | None = "127.0.0.1:8080"
+    listen: ListenAddress | None = "127.0.0.1:8080"
     """`host:port`; null switches HTTP off. Any other host than this machine's own needs a `token`."""
     token: Secret | None = None
     """Clients send it as `Authorization: Bearer <token>`; never shown. `file:/run/secrets/x` reads a file."""
@@ -28,13 +28,6 @@ class HttpSettings(Settings):
     public_url: str | None = None
     """How clients reach this box, such as `https://shop-1.example/edged`: addresses of artefacts in
     answers begin with it; without one they are `/artefacts/<id>`."""
-
-    @field_validator("listen")
-    @classmethod
-    def _address(cls, listen: str | None) -> str | None:
-        if listen is not None:
-            Listen.parse(listen)
-        return listen
 
     @field_validator("public_url")
     @classmethod

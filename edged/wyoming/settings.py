@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from edged.contracts.settings import Seconds, Settings
-from edged.flow.listening import Listen
+from edged.flow.listening import Listen, ListenAddress
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -14,7 +14,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 class WyomingSettings(Settings):
     """Speech to text for Home Assistant's voice; wants `pip install 'edged[wyoming]'`."""
 
-    listen: str | None = None
+    listen: ListenAddress | None = None
     """`host:port`, such as 127.0.0.1:10300; null switches it off. The protocol knows no token: any other host
     than this machine's own needs `clients`."""
     clients: tuple[str, ...] = ()
@@ -23,13 +23,6 @@ class WyomingSettings(Settings):
     """Tell by zeroconf where it listens, as `_wyoming._tcp`: Home Assistant finds it by itself."""
     longest: Seconds = Field(default=120.0, le=3600)
     """Of what is said; more is refused."""
-
-    @field_validator("listen")
-    @classmethod
-    def _address(cls, listen: str | None) -> str | None:
-        if listen is not None:
-            Listen.parse(listen)
-        return listen
 
     @field_validator("clients")
     @classmethod
