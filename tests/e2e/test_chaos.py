@@ -29,9 +29,10 @@ def chaos(mosquitto, models_dir, tmp_path):
 
 
 def listed(folder):
-    """What was written when; others may pull the same model meanwhile, which touches its lock."""
-    files = (path for path in folder.rglob("*") if path.name != ".lock")
-    return {path.relative_to(folder): path.stat().st_mtime_ns for path in files}
+    """What was written when, hidden files left out: other tests may pull the same model meanwhile."""
+    names = (path.relative_to(folder) for path in folder.rglob("*"))
+    shown = [name for name in names if not any(part.startswith(".") for part in name.parts)]
+    return {name: (folder / name).stat().st_mtime_ns for name in shown}
 
 
 def test_a_short_round(chaos, models_dir, tmp_path):

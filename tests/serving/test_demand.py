@@ -164,6 +164,7 @@ def test_one_after_the_other(start):
     box.shelf.free.clear()
     both = box.ask(A), box.ask(B)
     until(lambda: box.queue.queued()["loading"] == 2)
+    until(lambda: box.shelf.opened)
     assert box.shelf.opened == [A]
     box.shelf.free.set()
     until(lambda: all(both))
