@@ -130,7 +130,8 @@ def limit(rounds: Sequence[CameraRound]) -> str:
 
 def judged(measured: CameraRound, terms: CameraTerms, alone: Sequence[CameraRound]) -> CameraRound:
     """With what did not hold; `alone`: the round of one camera, where there was one."""
-    wanted, frames = KEPT * terms.rate, KEPT * (alone[0].frames_a_second if alone else 0.0)
+    wanted = KEPT * terms.rate
+    frames = KEPT * alone[0].frames_a_second - 1 / terms.window_s if alone else 0.0  # a window cuts one off
     why_not = ""
     if measured.p99_ms is None or measured.results_a_second < wanted:
         why_not = f"{measured.results_a_second:.1f} results a second of {terms.rate:g}"
