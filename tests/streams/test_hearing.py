@@ -166,9 +166,9 @@ def test_one_final_an_utterance(room, talk):
 
 def test_who_speaks_is_heard_while_he_speaks_and_once_more_at_the_end(room, talk):
     feed = room.make({LIVE: hears})
-    for begin in range(0, len(talk) - CHUNK, CHUNK):
-        feed.put(SoundChunk(talk[begin : begin + CHUNK], BEGAN + begin / RATE, begin))
-        time.sleep(0.002)
+    speaking = play(feed, talk[: 3 * RATE])
+    until(lambda: room.told(LIVE), "what is said before the end of it")
+    play(feed, talk[speaking:], speaking)
     until(lambda: sum(message["final"] for message in room.told(LIVE)) == 2)
     first = [message for message in room.told(LIVE) if message["clip"]["seq"] == 0]
     assert [message["final"] for message in first] == [False] * (len(first) - 1) + [True]
