@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import numpy as np
 from google.protobuf.message import DecodeError, Message
 from numpy.typing import NDArray
 
@@ -15,11 +16,16 @@ from edged.kserve.models import outputs_of
 from edged.kserve.tensors import MOST_AXES, InputHead, check_parameters, datatype
 from edged.repository.isolated import AnyInstance
 
-_FIELDS: Mapping[str, str] = {"b1": "bool", "i8": "int64", "u8": "uint64", "f4": "fp32", "f8": "fp64"} | {
-    **dict.fromkeys(("i1", "i2", "i4"), "int"),
-    **dict.fromkeys(("u1", "u2", "u4"), "uint"),
+_FIELDS: Mapping[str, tuple[str, str]] = {
+    "b1": ("bool_contents", "b1"),
+    **dict.fromkeys(("i1", "i2", "i4"), ("int_contents", "i4")),
+    **dict.fromkeys(("u1", "u2", "u4"), ("uint_contents", "u4")),
+    "i8": ("int64_contents", "i8"),
+    "u8": ("uint64_contents", "u8"),
+    "f4": ("fp32_contents", "f4"),
+    "f8": ("fp64_contents", "f8"),
 }
-"""Where `contents` has numbers of a kind and size; there is no place for halves of floats."""
+"""Where `contents` has numbers of a kind and size, and as what; there is no place for halves of floats."""
 
 
 MessageT = TypeVar("MessageT", bound=Message)
@@ -117,5 +123,5 @@ def _from_contents(tensor: pb.ModelInferRequest.InferInputTensor) -> NDArray[Any
         raise BadRequest(f"the input {head.name!r} has neither `contents` nor `raw_input_contents`")
     if (field := _FIELDS.get(head.dtype.str[1:])) is None:
         raise BadRequest(f"the input {head.name!r} is {tensor.datatype}: send it in `raw_input_contents`")
-    where = f"{field}_contents"
-    return head.from_values(list(getattr(tensor.contents, where)), where)
+    where, kind = field
+    return head.from_values(np.array(getattr(tensor.contents, where), kind), where)

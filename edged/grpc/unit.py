@@ -1,12 +1,12 @@
 """gRPC as a unit: a thread with an event loop, and the server that it bears."""
 
 import asyncio
-import importlib.util
 import logging
 import os
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager
 
 from edged.contracts.errors import ConfigError, EdgedError
 from edged.flow.listening import Listen, listening
@@ -29,7 +29,7 @@ class GrpcUnit:
         self._bound: Future[int] = Future()
         self._stopping = threading.Event()
         self._beat = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name="grpc", daemon=True)
+        self._thread: threading.Thread | None = None
 
     @property
     def port(self) -> int:
@@ -40,11 +40,15 @@ class GrpcUnit:
         """Listen. Raises `EdgedError` when the address, or the extra, cannot be had."""
         if self._address is None:
             raise ConfigError("grpc.listen: null switches gRPC off")
-        if importlib.util.find_spec("grpc") is None:
-            raise ConfigError("grpc.listen wants the extra: pip install 'edged[grpc]'")
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # a stranger's nonsense would fill the log
+        try:
+            from edged.grpc.server import serving  # noqa: PLC0415 - the extra may be missing
+        except ModuleNotFoundError as error:
+            raise ConfigError("grpc.listen wants the extra: pip install 'edged[grpc]'") from error
         for sock in listening(self._address, "grpc.listen"):
             sock.close()  # gRPC would not say why it cannot have the address
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # a stranger's nonsense would fill the log
+        server = serving(self._address, self._sources)
+        self._thread = threading.Thread(target=self._run, args=(server,), name="grpc", daemon=True)
         self._thread.start()
         self._bound.result(_START_S)
         log.info("gRPC is at %s", Listen(self._address.host, self.port))
@@ -52,29 +56,28 @@ class GrpcUnit:
     def stop(self) -> None:
         """Answer what can be answered in a second."""
         self._stopping.set()
-        if self._thread.ident is not None:
+        if self._thread is not None:
             self._thread.join(timeout=_STOP_S)
 
     def state(self) -> str:
         """`running`, or that the server ended."""
-        return "running" if self._thread.is_alive() else "gRPC has ended; the log says why"
+        lives = self._thread is not None and self._thread.is_alive()
+        return "running" if lives else "gRPC has ended; the log says why"
 
     def beat(self) -> float:
         """When the event loop last turned."""
         return self._beat
 
-    def _run(self) -> None:
+    def _run(self, server: AbstractAsyncContextManager[int]) -> None:
         try:
-            asyncio.run(self._serve())
-        finally:
-            if not self._bound.done():
-                self._bound.set_exception(EdgedError("gRPC does not start; the log says why"))
+            asyncio.run(self._serve(server))
+        except RuntimeError as error:  # what gRPC raises where it cannot listen
+            if self._bound.done():
+                raise
+            self._bound.set_exception(EdgedError(f"gRPC does not start: {error}"))
 
-    async def _serve(self) -> None:
-        from edged.grpc.server import serving  # noqa: PLC0415 - the extra may be missing
-
-        assert self._address is not None  # noqa: S101 - else there is no thread
-        async with serving(self._address, self._sources) as port:
+    async def _serve(self, server: AbstractAsyncContextManager[int]) -> None:
+        async with server as port:
             self._bound.set_result(port)
             while not self._stopping.is_set():
                 self._beat = time.monotonic()
