@@ -24,7 +24,7 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),  # who vanished is noticed, and not worked for
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.so_reuseport", 0),  # else a second daemon would get half of the calls
-    ("grpc.compression_enabled_algorithms_bitset", 1),  # none: gRPC bounds not what it unpacks
+    ("grpc.compression_enabled_algorithms_bitset", 1),  # none, as over HTTP
 )
 
 
