@@ -18,7 +18,7 @@ import grpc
 import orjson
 from grpc import aio
 
-from edged.contracts.errors import BadRequest, EdgedError, NotFound, TimedOut
+from edged.contracts.errors import EdgedError, NotFound, TimedOut, TooLarge
 from edged.flow.token import TOKEN_WANTED
 from edged.grpc import kserve_pb2 as pb
 from edged.grpc.messages import inferred, named, parsed, written
@@ -158,15 +158,16 @@ class Calls:
 
     @asynccontextmanager
     async def _message(self, call: Call) -> AsyncIterator[bytes]:
-        """The message of a call, for the length of the block. Raises `TimedOut`, and `BadRequest` where there
-        is none."""
+        """The message of a call, for the length of the block. Raises `TimedOut`, and `TooLarge`."""
         async with self._readers:
             try:
-                message = await asyncio.wait_for(call.read(), READ_S)
+                async with asyncio.timeout(READ_S):
+                    message = await call.read()
             except TimeoutError as error:
                 raise TimedOut(f"the message of the call did not come within {READ_S:g} s") from error
-            if message is aio.EOF:
-                raise BadRequest("the call ended before its message")
+            if message is aio.EOF:  # gRPC has told the client already, but not us
+                most = self._sources.most_bytes
+                raise TooLarge(f"no message, or one with more than the {most} bytes of `http.max_body_bytes`")
             yield message
 
     async def _found(self, model: str, version: str) -> AnyInstance | Outline:

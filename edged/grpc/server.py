@@ -12,8 +12,8 @@ from edged.grpc.sources import GrpcSources
 
 MOST_CONNECTIONS = 128
 """One more is closed at once."""
-MOST_CALLS = 512
-"""At the same time; one more is refused by gRPC itself."""
+MOST_CALLS = 128
+"""At the same time, so that few answers wait for slow readers; one more is refused by gRPC itself."""
 GRACE_S = 1.0
 """Seconds that answers have to go out at a stop."""
 _OPTIONS = (

@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 import pytest
 import tritonclient.grpc as triton
+from tritonclient.utils import InferenceServerException
 
 from edged.contracts.errors import ConfigError, EdgedError, RequestError
 from edged.grpc import calls, server
@@ -171,6 +172,7 @@ def test_what_is_too_large(tmp_path):
         failed = refused(infer, client, np.zeros((1000, 3, 8, 8), np.float32))
         assert failed.status == "RESOURCE_EXHAUSTED"
         assert "larger than max" in failed.text and "vs. 100000" in failed.text
+        until(lambda: counted(box) == {"RESOURCE_EXHAUSTED": 1})
         failed = refused(infer, client, np.zeros((100, 3, 8, 8), np.float32))
         assert failed.status == "RESOURCE_EXHAUSTED" and "requests.max_answer_bytes" in failed.text
         assert infer(client, PICTURES)
@@ -293,7 +295,10 @@ def test_a_message_that_is_none(small):
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     with plain(small.grpc, streams=True) as call, pytest.raises(grpc.RpcError) as caught:
         call(iter(()), timeout=30)
-    assert caught.value.details() == "the call ended before its message"
+    assert (
+        caught.value.details()
+        == "no message, or one with more than the 20000000 bytes of `http.max_body_bytes`"
+    )
 
 
 def test_a_message_that_does_not_come(small, monkeypatch):
@@ -356,6 +361,30 @@ def test_connections_have_an_end(small):
             assert sum(_greets(sock) for sock in made) == server.MOST_CONNECTIONS
     finally:
         unit.stop()
+
+
+def test_calls_have_an_end(small, monkeypatch):
+    monkeypatch.setattr(server, "MOST_CALLS", 2)
+    unit, never = unit_over(small), threading.Event()
+    unit.start()
+    try:
+        with plain(unit, streams=True) as call, client_of(unit) as client:
+            slow = [call.future(iter(never.wait, True), timeout=60) for _ in range(2)]
+            until(lambda: _status(client) == "StatusCode.RESOURCE_EXHAUSTED")
+            never.set()
+            assert [answer.cancel() for answer in slow] == [True, True]
+            until(lambda: _status(client) is None)
+    finally:
+        never.set()
+        unit.stop()
+
+
+def _status(client):
+    try:
+        client.is_server_live()
+    except InferenceServerException as error:
+        return error.status()
+    return None
 
 
 def _greets(sock):
