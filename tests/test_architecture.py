@@ -76,7 +76,7 @@ BOUNDARIES = {
     "edged/children/inside.py": "one call of a child",
     "edged/cli/pull.py": "one model that is pulled, by the code of its plugin",
     "edged/discovery.py": "a plugin is loaded",
-    "edged/grpc/calls.py": "one call",
+    "edged/grpc/methods.py": "one call",
     "edged/http/drawings.py": "one drawing",
     "edged/repository/instance.py": "one inference",
     "edged/streams/supervise.py": "one source",

@@ -13,8 +13,10 @@ from edged.contracts.model import Run, Tensors
 from edged.contracts.request import Answer
 from edged.grpc import kserve_pb2 as pb
 from edged.kserve.models import outputs_of
-from edged.kserve.tensors import MOST_AXES, InputHead, check_parameters, datatype
+from edged.kserve.tensors import InputHead, check_parameters, datatype
 from edged.repository.isolated import AnyInstance
+
+MessageT = TypeVar("MessageT", bound=Message)
 
 _FIELDS: Mapping[str, tuple[str, str]] = {
     "b1": ("bool_contents", "b1"),
@@ -26,9 +28,6 @@ _FIELDS: Mapping[str, tuple[str, str]] = {
     "f8": ("fp64_contents", "f8"),
 }
 """Where `contents` has numbers of a kind and size, and as what; there is no place for halves of floats."""
-
-
-MessageT = TypeVar("MessageT", bound=Message)
 
 
 def parsed(kind: type[MessageT], message: bytes) -> MessageT:
@@ -97,17 +96,8 @@ def _check(parameters: Mapping[str, pb.InferParameter]) -> None:
         raise BadRequest(str(error)) from error
 
 
-def _head(tensor: pb.ModelInferRequest.InferInputTensor) -> InputHead:
-    shape = list(tensor.shape)
-    if len(shape) > MOST_AXES or min(shape, default=0) < 0:
-        raise BadRequest(
-            f"the input {tensor.name[:100]!r} has a shape that none can have: {shape[:MOST_AXES]}"
-        )
-    return InputHead.of(tensor.name, shape, tensor.datatype)
-
-
 def _from_raw(tensor: pb.ModelInferRequest.InferInputTensor, raw: bytes) -> NDArray[Any]:
-    head = _head(tensor)
+    head = InputHead.of(tensor.name, tensor.shape, tensor.datatype)
     if tensor.HasField("contents"):
         raise BadRequest(f"the input {head.name!r} has both `contents` and `raw_input_contents`")
     if len(raw) != head.nbytes:
@@ -118,7 +108,7 @@ def _from_raw(tensor: pb.ModelInferRequest.InferInputTensor, raw: bytes) -> NDAr
 
 
 def _from_contents(tensor: pb.ModelInferRequest.InferInputTensor) -> NDArray[Any]:
-    head = _head(tensor)
+    head = InputHead.of(tensor.name, tensor.shape, tensor.datatype)
     if not tensor.HasField("contents"):
         raise BadRequest(f"the input {head.name!r} has neither `contents` nor `raw_input_contents`")
     if (field := _FIELDS.get(head.dtype.str[1:])) is None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from grpc import aio
 
 from edged.flow.listening import Listen
-from edged.grpc.calls import Calls
+from edged.grpc.methods import Methods
 from edged.grpc.sources import GrpcSources
 
 MOST_CONNECTIONS = 128
@@ -35,15 +35,15 @@ async def serving(address: Listen, sources: GrpcSources) -> AsyncIterator[int]:
     Raises `RuntimeError` where the address cannot be had.
     """
     executor = ThreadPoolExecutor(1, "grpc-work")
-    calls = Calls(sources, executor)
+    methods = Methods(sources, executor)
     options = [*_OPTIONS, ("grpc.max_receive_message_length", sources.most_bytes)]
     server = aio.server(options=options, maximum_concurrent_rpcs=MOST_CALLS)
-    server.add_generic_rpc_handlers((calls.handler(),))
+    server.add_generic_rpc_handlers((methods.handler(),))
     try:
         port = server.add_insecure_port(str(address))
         await server.start()
         yield port
     finally:
-        calls.close()
+        methods.close()
         await server.stop(GRACE_S)
         executor.shutdown(wait=False, cancel_futures=True)

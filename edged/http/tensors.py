@@ -108,7 +108,7 @@ def _parsed(json: memoryview) -> TensorRequest:
 
 
 def _from_bytes(tensor: InputTensor, size: object, rest: memoryview) -> NDArray[Any]:
-    head = _head(tensor)
+    head = InputHead.of(tensor.name, tensor.shape, tensor.datatype)
     if type(size) is not int or size != head.nbytes:
         raise BadRequest(
             f"the input {head.name!r} has {head.nbytes} bytes, and not `binary_data_size` of {size}"
@@ -119,11 +119,7 @@ def _from_bytes(tensor: InputTensor, size: object, rest: memoryview) -> NDArray[
 
 
 def _from_json(tensor: InputTensor) -> NDArray[Any]:
-    head = _head(tensor)
+    head = InputHead.of(tensor.name, tensor.shape, tensor.datatype)
     if tensor.data is None:
         raise BadRequest(f"the input {head.name!r} has neither `data` nor `binary_data_size`")
     return head.from_values(tensor.data, "data")
-
-
-def _head(tensor: InputTensor) -> InputHead:
-    return InputHead.of(tensor.name, tensor.shape, tensor.datatype)

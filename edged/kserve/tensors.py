@@ -1,7 +1,7 @@
 """Tensors as KServe's protocol v2 names and counts them, whatever they travel in."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ from edged.contracts.errors import BadRequest
 
 MOST_AXES = 32
 """Of a tensor."""
+_MOST_NUMBERS = 2**48
+"""In a tensor, lengths of 0 left out: numpy counts no further than 2^63 bytes, even where there are none."""
 _KINDS: Mapping[str, str] = {"f": "FP", "i": "INT", "u": "UINT"}
 _DTYPES = {
     "BOOL": np.dtype(np.bool_),
@@ -30,14 +32,19 @@ class InputHead:
     """An input as it is told, without its numbers."""
 
     name: str
-    shape: Sequence[int]
-    """No length is negative."""
+    shape: list[int]
     dtype: np.dtype[Any]
 
     @classmethod
-    def of(cls, name: str, shape: Sequence[int], datatype: str) -> "InputHead":
-        """Raises `BadRequest` for a datatype that there is not."""
-        name = name[:100]
+    def of(cls, name: str, shape: Iterable[int], datatype: str) -> "InputHead":
+        """Raises `BadRequest` for a datatype or a shape that there is not."""
+        name, shape = name[:100], list(shape)
+        if (
+            len(shape) > MOST_AXES
+            or min(shape, default=0) < 0
+            or math.prod(filter(None, shape)) > _MOST_NUMBERS
+        ):
+            raise BadRequest(f"the input {name!r} has a shape that none can have: {shape[:MOST_AXES]}")
         if (dtype := _DTYPES.get(datatype)) is None:
             known = ", ".join(_DTYPES)
             raise BadRequest(
@@ -62,9 +69,8 @@ class InputHead:
         except ValueError as error:
             raise BadRequest(f"the `{where}` of the input {self.name!r} is not of one shape") from error
         if found.size != math.prod(self.shape):
-            shape = list(self.shape)
             raise BadRequest(
-                f"the input {self.name!r} has {found.size} values, and not those of its shape {shape}"
+                f"the input {self.name!r} has {found.size} values, and not those of its shape {self.shape}"
             )
         if found.size == 0:
             return np.zeros(self.shape, self.dtype)

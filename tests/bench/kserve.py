@@ -61,7 +61,8 @@ def spent(pid):
 
 def crowd(way, model, times, together):
     """Questions a second of one of several; its client lives in its own thread."""
-    asker = Asker(*way, model)
+    module, port = way
+    asker = Asker(module, port, model)
     together.wait()
     return times / sum(asker.several(times))
 
@@ -96,8 +97,8 @@ def main() -> None:
         until(lambda: box.said("subscribe to:"), "readiness")
         for model in options.models:
             ways = {"HTTP": (over_http, http), "gRPC": (over_grpc, grpc)}
-            askers = {name: Asker(*way, model) for name, way in ways.items()}
-            found = {name: [] for name in ways}
+            askers = {name: Asker(module, port, model) for name, (module, port) in ways.items()}
+            found: dict[str, list[tuple[float, ...]]] = {name: [] for name in ways}
             for turn in range(options.rounds + 1):
                 for name, asker in askers.items():
                     figures = measured(asker, ways[name], box.process.pid, options.requests)

@@ -52,7 +52,7 @@ def is_ready(port):
 
 def children(pid):
     """The processes of models, by the kernel's list."""
-    found = []
+    found: list[int] = []
     for task in Path(f"/proc/{pid}/task").iterdir():
         found += map(int, (task / "children").read_text().split())
     return [child for child in found if b"edged.children" in Path(f"/proc/{child}/cmdline").read_bytes()]

@@ -9,7 +9,7 @@ import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from edged.flow.token import Token
-from edged.grpc.calls import SERVICE
+from edged.grpc.methods import SERVICE
 from edged.grpc.settings import GrpcSettings
 from edged.grpc.sources import GrpcSources
 from edged.grpc.unit import GrpcUnit

@@ -117,6 +117,7 @@ def test_it_counts_like_a_request(small):
         ({"shape": [3, 3, 8, 8]}, "has 384 values, and not those of its shape [3, 3, 8, 8]"),
         ({"shape": [-1, 3, 8, 8]}, "inputs.0.shape.0"),
         ({"shape": [1] * 33}, "inputs.0.shape"),
+        ({"shape": [0, 2**62, 2**62], "data": []}, "a shape that none can have"),
         ({"data": [[1.0], [1.0, 2.0]]}, "not of one shape"),
         ({"data": ["a"] * 384}, "not all FP32"),
         ({"data": [None] * 384}, "not all FP32"),

@@ -18,7 +18,7 @@ import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
 from edged.contracts.errors import ConfigError, EdgedError, RequestError
-from edged.grpc import calls, server
+from edged.grpc import methods, server
 from edged.grpc.kserve_pb2 import ModelInferRequest, ModelInferResponse
 from edged.requests.settings import RequestSettings
 from tests.broker import until
@@ -28,7 +28,12 @@ from tests.http.conftest import TOKEN
 from tests.http.small import PICTURES, SCORES, SERVICE
 
 BEARER = {"authorization": f"Bearer {TOKEN}"}
-STRANGE = ({}, {"authorization": "Bearer x"}, {"authorization": TOKEN}, {"authorization": f"Basic {TOKEN}"})
+STRANGE: tuple[dict[str, str], ...] = (
+    {},
+    {"authorization": "Bearer x"},
+    {"authorization": TOKEN},
+    {"authorization": f"Basic {TOKEN}"},
+)
 
 
 def infer(client, array=PICTURES, model="small", **more):
@@ -53,8 +58,8 @@ def test_tensors_for_tensors(client):
 
 
 def test_numbers_may_come_in_their_fields(small):
-    tensor = {"name": "pictures", "datatype": "FP32", "shape": PICTURES.shape}
-    tensor["contents"] = {"fp32_contents": PICTURES.ravel().tolist()}
+    contents = {"fp32_contents": PICTURES.ravel().tolist()}
+    tensor = {"name": "pictures", "datatype": "FP32", "shape": PICTURES.shape, "contents": contents}
     said = ModelInferRequest(model_name="small", inputs=[tensor], outputs=[{"name": "scores"}])
     with plain(small.grpc) as call:
         answer = ModelInferResponse.FromString(call(said.SerializeToString(), timeout=30))
@@ -302,7 +307,7 @@ def test_a_message_that_is_none(small):
 
 
 def test_a_message_that_does_not_come(small, monkeypatch):
-    monkeypatch.setattr(calls, "READ_S", 0.3)
+    monkeypatch.setattr(methods, "READ_S", 0.3)
     never = threading.Event()
     try:
         with plain(small.grpc, streams=True) as call, pytest.raises(grpc.RpcError) as caught:
@@ -310,16 +315,16 @@ def test_a_message_that_does_not_come(small, monkeypatch):
     finally:
         never.set()
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert "did not come within" in caught.value.details()
+    assert "did not come within" in str(caught.value.details())
 
 
 def test_slow_messages_make_others_wait_their_turn(small, client, monkeypatch):
     """And no longer than that."""
     never = threading.Event()
-    with ExitStack() as stack, ThreadPoolExecutor(calls.MOST_READ) as pool:
+    with ExitStack() as stack, ThreadPoolExecutor(methods.MOST_READ) as pool:
         stack.callback(never.set)
-        slow = [stack.enter_context(plain(small.grpc, streams=True)) for _ in range(calls.MOST_READ)]
-        monkeypatch.setattr(calls, "READ_S", 2.0)
+        slow = [stack.enter_context(plain(small.grpc, streams=True)) for _ in range(methods.MOST_READ)]
+        monkeypatch.setattr(methods, "READ_S", 2.0)
         answers = [pool.submit(call.future, iter(never.wait, True), timeout=30) for call in slow]
         assert [answer.result(30) for answer in answers]
         assert infer(client, client_timeout=30)
@@ -428,7 +433,7 @@ def test_a_start_that_fails_is_told(small, monkeypatch):
     def broken(*args, **more):
         raise RuntimeError("no address")
 
-    monkeypatch.setattr(server.aio, "server", broken)
+    monkeypatch.setattr("grpc.aio.server", broken)
     unit = unit_over(small)
     with pytest.raises(EdgedError, match="gRPC does not start: no address"):
         unit.start()
@@ -437,4 +442,4 @@ def test_a_start_that_fails_is_told(small, monkeypatch):
 
 def test_every_code_of_requests_has_a_status():
     codes = {error.code for error in RequestError.__subclasses__()}
-    assert codes - calls.STATUS.keys() == {403, 415, 422, 500}, "those of media, and defects"
+    assert codes - methods.STATUS.keys() == {403, 415, 422, 500}, "those of media, and defects"

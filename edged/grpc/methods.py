@@ -51,15 +51,15 @@ STATUS: Mapping[int, grpc.StatusCode] = {
 """Of our codes; all others are a defect: INTERNAL."""
 _UNANSWERED = "the client left before its answer"
 
-Call = aio.ServicerContext[Any, Any]
-"""One of them, as gRPC gives it."""
+Context = aio.ServicerContext[Any, Any]
+"""A call, as gRPC gives it."""
 
 
 class _Refused(Exception):
     """With a code and a reason."""
 
 
-class Calls:
+class Methods:
     """Lives in the loop's thread."""
 
     def __init__(self, sources: GrpcSources, executor: Executor) -> None:
@@ -92,7 +92,7 @@ class Calls:
         self._asking.close()
 
     async def _answered(
-        self, do: Callable[[Call], Awaitable[bytes]], guarded: bool, _: object, call: Call
+        self, do: Callable[[Context], Awaitable[bytes]], guarded: bool, _: object, call: Context
     ) -> bytes:
         """One call: its answer, or why there is none."""
         try:
@@ -113,24 +113,24 @@ class Calls:
         self._sources.counters.count("grpc_answers", status.name)
         await call.abort(status, why)
 
-    async def _live(self, call: Call) -> bytes:
+    async def _live(self, call: Context) -> bytes:
         return written(pb.ServerLiveResponse(live=True))
 
-    async def _ready(self, call: Call) -> bytes:
+    async def _ready(self, call: Context) -> bytes:
         loop = asyncio.get_running_loop()
         why = await loop.run_in_executor(self._executor, self._sources.why_not_ready)
         return written(pb.ServerReadyResponse(ready=not why))
 
-    async def _server(self, call: Call) -> bytes:
+    async def _server(self, call: Context) -> bytes:
         return written(pb.ServerMetadataResponse(name="edged", version=self._sources.version))
 
-    async def _model_ready(self, call: Call) -> bytes:
+    async def _model_ready(self, call: Context) -> bytes:
         async with self._message(call) as message:
             request = parsed(pb.ModelReadyRequest, message)
         found = await self._found(request.name, request.version)
         return written(pb.ModelReadyResponse(ready=not isinstance(found, Outline)))
 
-    async def _model(self, call: Call) -> bytes:
+    async def _model(self, call: Context) -> bytes:
         async with self._message(call) as message:
             request = parsed(pb.ModelMetadataRequest, message)
         told = metadata(await self._found(request.name, request.version))
@@ -138,7 +138,7 @@ class Calls:
         known = {name: value for name, value in told.items() if name in fields}
         return written(pb.ModelMetadataResponse(**known))
 
-    async def _infer(self, call: Call) -> bytes:
+    async def _infer(self, call: Context) -> bytes:
         """Takes its turn like a request to the model's service."""
         gone = threading.Event()
         try:
@@ -157,7 +157,7 @@ class Calls:
         return answer.body
 
     @asynccontextmanager
-    async def _message(self, call: Call) -> AsyncIterator[bytes]:
+    async def _message(self, call: Context) -> AsyncIterator[bytes]:
         """The message of a call, for the length of the block. Raises `TimedOut`, and `TooLarge`."""
         async with self._readers:
             try:
@@ -177,12 +177,12 @@ class Calls:
         return found
 
 
-def _authorization(call: Call) -> str:
+def _authorization(call: Context) -> str:
     found = [value for key, value in call.invocation_metadata() or () if key == "authorization"]
     return str(found[0]) if len(found) == 1 else ""
 
 
-def _until(call: Call) -> float:
+def _until(call: Context) -> float:
     """When the caller waits no longer; `time.monotonic()`."""
     left = call.time_remaining()
     return math.inf if left is None else time.monotonic() + left
