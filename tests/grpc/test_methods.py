@@ -184,7 +184,7 @@ def test_what_is_too_large(tmp_path):
 
 
 def test_what_is_packed_is_not_unpacked(small, client):
-    bomb = np.zeros((50_000, 3, 8, 8), np.float32)  # of 38 MB, 40 kB are sent
+    bomb = np.zeros((30_000, 3, 8, 8), np.float32)  # of 23 MB, 23 kB are sent
     failed = refused(infer, client, bomb, compression_algorithm="gzip")
     assert failed.status == "UNIMPLEMENTED"
 
@@ -270,6 +270,7 @@ def test_a_stop_lets_nobody_wait(tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_it_starts_and_stops_and_leaves_nothing(small, caplog, capfd):
     def threads():
         return len(list(Path("/proc/self/task").iterdir()))
@@ -318,6 +319,7 @@ def test_a_message_that_does_not_come(small, monkeypatch):
     assert "did not come within" in str(caught.value.details())
 
 
+@pytest.mark.slow
 def test_slow_messages_make_others_wait_their_turn(small, client, monkeypatch):
     """And no longer than that."""
     never = threading.Event()
