@@ -54,7 +54,7 @@ deb: setup ## make dist/edged_<version>_<architecture>.deb for this Debian: docs
 	@packaging/deb.sh
 
 lock: ## resolve the dependencies anew; needs uv
-	$(COMPILE) --extra broker --extra gpu --extra notify --extra quantize --extra wyoming pyproject.toml -o packaging/run.lock
+	$(COMPILE) --extra broker --extra gpu --extra grpc --extra notify --extra quantize --extra wyoming pyproject.toml -o packaging/run.lock
 	$(COMPILE) --extra dev -c packaging/run.lock pyproject.toml -o packaging/dev.lock
 	echo virtualenv | $(COMPILE) - -o packaging/bootstrap.lock
 

@@ -32,7 +32,8 @@ FLOORS = (
     {"repository"},
     {"hookspecs", "cards", "narrowing", "discovery", "serving"},
     {"requests", "streams"},
-    {"mqtt", "http", "wyoming", "jsonl"},
+    {"kserve"},
+    {"mqtt", "http", "grpc", "wyoming", "jsonl"},
     {"homeassistant", "fleet"},
     {"config"},
     {"core", "telling", "health", "status", "control", "opening"},
@@ -45,7 +46,7 @@ FLOORS = (
 APART = {
     *("media", "ops", "flow", "builders", "children"),
     *("requests", "streams"),
-    *("mqtt", "http", "wyoming", "jsonl"),
+    *("mqtt", "http", "grpc", "wyoming", "jsonl"),
 }
 """Who knows nothing of its neighbours on the same floor."""
 SIDEWAYS = {("media", "ops"), ("media", "flow")}
@@ -56,6 +57,7 @@ LAZY = {
     ("edged/cli/chaos.py", "edged.chaos.round"): "the other commands do without an MQTT client",
     ("edged/cli/chaos.py", "edged.chaos.world"): "the same",
     ("edged/cli/run.py", "edged.daemon"): "the other commands do without its servers",
+    ("edged/grpc/unit.py", "edged.grpc.server"): "the extra may be missing",
     ("edged/wyoming/unit.py", "edged.wyoming.announcing"): "the extra may be missing",
     ("edged/wyoming/unit.py", "edged.wyoming.dialogue"): "the same",
     ("edged/runtimes/opening.py", "edged.runtimes.ort"): "loads ONNX Runtime",
@@ -74,6 +76,7 @@ BOUNDARIES = {
     "edged/children/inside.py": "one call of a child",
     "edged/cli/pull.py": "one model that is pulled, by the code of its plugin",
     "edged/discovery.py": "a plugin is loaded",
+    "edged/grpc/methods.py": "one call",
     "edged/http/drawings.py": "one drawing",
     "edged/repository/instance.py": "one inference",
     "edged/streams/supervise.py": "one source",
@@ -92,6 +95,7 @@ BOUNDARIES = {
 HEAVY = (
     "av",
     "cv2",
+    "grpc",
     "h5py",
     "httptools",
     "nncf",

@@ -569,3 +569,16 @@ def test_wyoming_is_closed_to_strangers(tmp_path):
     config = load(written(tmp_path, "wyoming: {listen: 0.0.0.0:10300, clients: [192.168.1.0/24]}"))
     assert config.wyoming.admits("192.168.1.7")
     assert load(written(tmp_path, "")).wyoming.listen is None
+
+
+def test_grpc_is_closed_to_strangers(tmp_path):
+    said = faults(tmp_path, "grpc: {listen: 0.0.0.0:8081}")
+    assert "grpc.listen" in said
+    assert "opens gRPC to the network at 0.0.0.0:8081: give an `http.token`" in said
+    for text in (
+        "grpc: {listen: 0.0.0.0:8081}\nhttp: {token: a-token-that-nobody-guesses}",
+        "grpc: {listen: '[::1]:8081'}",
+    ):
+        assert load(written(tmp_path, text)).grpc.listen
+    assert "host:port" in faults(tmp_path, "grpc: {listen: '8081'}")
+    assert load(written(tmp_path, "")).grpc.listen is None

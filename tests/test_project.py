@@ -41,7 +41,7 @@ PLUGINS = (ROOT / "docs" / "plugins.md").read_text("utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 PLUGGED_IN = {"httptools", "python-multipart"}
 """Not imported by us but by another dependency, which does without it where it is missing."""
-USED = ("broker", "gpu", "notify", "quantize", "wyoming")
+USED = ("broker", "gpu", "grpc", "notify", "quantize", "wyoming")
 """Extras that are in the lock of what runs."""
 LOCKS = ("run.lock", "dev.lock", "bootstrap.lock")
 

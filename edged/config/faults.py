@@ -19,6 +19,8 @@ def name_faults(config: Config, actions: Collection[str]) -> Iterator[tuple[str,
     """Names that there are not and that do not fit, with the place of each. `actions`: faulty ones too."""
     if fault := node_fault(config.node):
         yield "node", fault
+    if fault := _grpc_fault(config):
+        yield "grpc.listen", fault
     for name, settings in config.services.items():
         yield from _service_faults(f"services.{name}", name, settings.options)
     for name, stream in config.streams.items():
@@ -38,6 +40,14 @@ def name_faults(config: Config, actions: Collection[str]) -> Iterator[tuple[str,
     yield from rule_faults(config.rules, config.streams, actions)
     yield from ((f"actions.{name}", fault) for name in config.actions if (fault := place_fault(name)))
     yield from ((f"actions.{name}.notify", fault) for name, fault in notify_faults(config.actions))
+
+
+def _grpc_fault(config: Config) -> str | None:
+    """Why gRPC may not listen there; none when it may."""
+    address = config.grpc.address
+    if address is None or address.is_loopback or config.http.token is not None:
+        return None
+    return f"opens gRPC to the network at {address}: give an `http.token`, or listen on 127.0.0.1"
 
 
 def _service_faults(where: str, name: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from edged.contracts.settings import Seconds, Settings
 from edged.counts.calendar import zone_named
 from edged.events.event_settings import EventSettings
 from edged.events.settings import MOST_RULES, RuleSettings
+from edged.grpc.settings import GrpcSettings
 from edged.homeassistant.settings import HomeAssistantSettings
 from edged.http.settings import HttpSettings
 from edged.mqtt.settings import MqttSettings
@@ -122,6 +123,8 @@ class Config(Settings):
     """The broker."""
     http: HttpSettings = HttpSettings()
     """Requests, metrics and the page over HTTP."""
+    grpc: GrpcSettings = GrpcSettings()
+    """KServe's protocol over gRPC, with the token and the longest request of `http`."""
     wyoming: WyomingSettings = WyomingSettings()
     """Speech to text for Home Assistant's voice."""
     services: Mapping[str, ServiceSettings] = Field(default_factory=dict)

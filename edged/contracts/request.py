@@ -1,5 +1,6 @@
 """A request on its way, and its answer: what the outside worlds hand to the pipeline, and get back."""
 
+import math
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -80,6 +81,8 @@ class RequestJob:
     """Whether `service` is one of the inner ones, which only a world of ours can ask for."""
     recording: IO[bytes] | None = None
     """The recording that comes along, to seek and to read. It is closed at the end of the request's way."""
+    until: float = math.inf
+    """`time.monotonic()`: who asked waits no longer, whatever the request names."""
 
 
 class Intake(Protocol):

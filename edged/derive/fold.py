@@ -25,7 +25,7 @@ def fold_onnx(source: Path, target: Path, graph: Graph) -> None:
     Raises `CardError` where card and file differ, `VariantError` when the file cannot be read.
     """
     import onnx  # noqa: PLC0415 - only deriving needs it
-    from google.protobuf import message  # type: ignore[import-untyped]  # noqa: PLC0415
+    from google.protobuf import message  # noqa: PLC0415
 
     if source.suffix != ".onnx":
         raise VariantError(f"ONNX Runtime reads ONNX only, and {source.name} is not ONNX")

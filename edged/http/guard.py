@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from edged.contracts.errors import BadRequest
 from edged.flow.counters import Counters
 from edged.flow.listening import is_loopback
+from edged.flow.token import TOKEN_WANTED, Token
 from edged.http.connection import let_in
 from edged.http.failures import failure
 from edged.http.predict import Bodies
@@ -42,29 +43,16 @@ _SECURITY = (
 """Of every answer."""
 
 
-class Keys:
-    """Judges tokens, always in the same time. A cookie holds a hash, not the token."""
+class Keys(Token):
+    """The token, or a cookie in its place, which holds a hash and not the token."""
 
     def __init__(self, settings: HttpSettings) -> None:
-        token = settings.token.get_secret_value().encode() if settings.token is not None else None
-        self._token = token
-        self._cookie = hmac.digest(token, b"cookie of the page", hashlib.sha256).hex() if token else ""
-
-    @property
-    def wanted(self) -> bool:
-        """Whether a token is wanted at all."""
-        return self._token is not None
-
-    def opens(self, token: str) -> bool:
-        """Whether this is the token."""
-        return self._token is None or hmac.compare_digest(token.encode(errors="replace"), self._token)
+        super().__init__(settings.token)
+        self._cookie = hmac.digest(self._token or b"", b"cookie of the page", hashlib.sha256).hex()
 
     def admits(self, headers: Headers) -> bool:
         """Whether a request brings the token, or the cookie that was given for it."""
-        if self._token is None:
-            return True
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self.opens(token.strip()):
+        if self.brought_by(headers.get("authorization", "")):
             return True
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         return hmac.compare_digest(cookie.encode(errors="replace"), self._cookie.encode())
@@ -137,8 +125,7 @@ class Guard:
             return None
         if path in OPEN or path.startswith("/static/"):
             return None
-        wanted = "this address wants the token of the box: send `Authorization: Bearer <token>`"
-        return refused(401, wanted, {"WWW-Authenticate": "Bearer"})
+        return refused(401, TOKEN_WANTED, {"WWW-Authenticate": "Bearer"})
 
 
 def _is_own_name(host: str) -> bool:

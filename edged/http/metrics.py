@@ -21,6 +21,7 @@ MOST_REASONS = 64
 _LABELS: Mapping[str, tuple[str, str]] = {
     "requests": ("service", "code"),
     "actions": ("action", "outcome"),
+    "grpc_answers": ("of", "code"),
     "http_answers": ("of", "code"),
     "frames": ("stream", "state"),
     "frames_dropped": ("stream", "reason"),

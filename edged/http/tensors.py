@@ -1,6 +1,5 @@
-"""Tensors as KServe's protocol v2 writes them: in JSON, or behind it as bytes (its binary extension)."""
+"""Tensors as KServe's protocol v2 writes them over HTTP: in JSON, or behind it as bytes, its extension."""
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -11,19 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from edged.contracts.errors import BadRequest
 from edged.contracts.model import Tensors
-
-_KINDS: Mapping[str, str] = {"f": "FP", "i": "INT", "u": "UINT"}
-_DTYPES = {
-    "BOOL": np.dtype(np.bool_),
-    **{f"{_KINDS[kind]}{8 * size}": np.dtype(f"<{kind}{size}") for kind in "iu" for size in (1, 2, 4, 8)},
-    **{f"FP{8 * size}": np.dtype(f"<f{size}") for size in (2, 4, 8)},
-}
-"""By the name of a datatype."""
-_READ_FROM = {"b": "b", "i": "iu", "u": "iu", "f": "iuf"}
-"""Kinds of numbers in JSON that are taken for a kind of tensor."""
-_MOST_AXES = 32
-_NOT_HERE = ("sequence_id", "shared_memory_region", "classification")
-"""Parameters of Triton that change what is meant; others that are not known change nothing."""
+from edged.kserve.tensors import MOST_AXES, InputHead, check_parameters, datatype
 
 
 class _Said(BaseModel):
@@ -34,8 +21,7 @@ class _Said(BaseModel):
     @field_validator("parameters")
     @classmethod
     def _meant(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
-        if there := [name for name in _NOT_HERE if value.get(name)]:
-            raise ValueError(f"the parameter {there[0]} is nothing that edged can do")
+        check_parameters(value)
         return value
 
 
@@ -43,7 +29,7 @@ class InputTensor(_Said):
     """One input of a request."""
 
     name: str
-    shape: list[Annotated[int, Field(ge=0)]] = Field(max_length=_MOST_AXES)
+    shape: list[Annotated[int, Field(ge=0)]] = Field(max_length=MOST_AXES)
     datatype: str
     data: Any = None
     """Numbers in the order of rows, nested or not; none where they come as bytes."""
@@ -108,11 +94,6 @@ def written(head: Mapping[str, Any], outputs: Tensors, request: TensorRequest) -
     return (b"".join([json, *tail]), len(json)) if tail else (json, None)
 
 
-def datatype(dtype: np.dtype[Any]) -> str:
-    """As KServe calls it: `FP32`, `UINT8`, `BOOL`."""
-    return "BOOL" if dtype.kind == "b" else f"{_KINDS[dtype.kind]}{8 * dtype.itemsize}"
-
-
 def _parsed(json: memoryview) -> TensorRequest:
     try:
         return TensorRequest.model_validate(orjson.loads(json))
@@ -126,48 +107,19 @@ def _parsed(json: memoryview) -> TensorRequest:
         raise BadRequest("; ".join(faults)) from error
 
 
-def _dtype(tensor: InputTensor) -> np.dtype[Any]:
-    if (dtype := _DTYPES.get(tensor.datatype)) is None:
-        raise BadRequest(
-            f"the input {tensor.name[:100]!r} has the datatype {tensor.datatype[:20]!r}, which is none of "
-            f"{', '.join(_DTYPES)}"
-        )
-    return dtype
-
-
 def _from_bytes(tensor: InputTensor, size: object, rest: memoryview) -> NDArray[Any]:
-    dtype, name = _dtype(tensor), tensor.name[:100]
-    wanted = math.prod(tensor.shape) * dtype.itemsize
-    if type(size) is not int or size != wanted:
-        raise BadRequest(f"the input {name!r} has {wanted} bytes, and not `binary_data_size` of {size}")
+    head = InputHead.of(tensor.name, tensor.shape, tensor.datatype)
+    if type(size) is not int or size != head.nbytes:
+        raise BadRequest(
+            f"the input {head.name!r} has {head.nbytes} bytes, and not `binary_data_size` of {size}"
+        )
     if tensor.data is not None or size > len(rest):
-        raise BadRequest(f"the input {name!r} wants {size} bytes after the JSON, and no `data` in it")
-    found = np.frombuffer(rest[:size], dtype).reshape(tensor.shape)
-    return np.require(found, requirements="A")  # a copy only where its first byte lies askew
+        raise BadRequest(f"the input {head.name!r} wants {size} bytes after the JSON, and no `data` in it")
+    return head.from_bytes(rest[:size])
 
 
 def _from_json(tensor: InputTensor) -> NDArray[Any]:
-    dtype, name = _dtype(tensor), tensor.name[:100]
+    head = InputHead.of(tensor.name, tensor.shape, tensor.datatype)
     if tensor.data is None:
-        raise BadRequest(f"the input {name!r} has neither `data` nor `binary_data_size`")
-    try:
-        found = np.asarray(tensor.data)
-    except ValueError as error:
-        raise BadRequest(f"the `data` of the input {name!r} is not of one shape") from error
-    if found.size != math.prod(tensor.shape):
-        raise BadRequest(
-            f"the input {name!r} has {found.size} values, and not those of its shape {tensor.shape}"
-        )
-    if found.size == 0:
-        return np.zeros(tensor.shape, dtype)
-    if found.dtype.kind not in _READ_FROM[dtype.kind] or not _holds(dtype, found):
-        raise BadRequest(f"the `data` of the input {name!r} is not all {tensor.datatype}")
-    return found.astype(dtype, copy=False).reshape(tensor.shape)
-
-
-def _holds(dtype: np.dtype[Any], found: NDArray[Any]) -> bool:
-    """Whether all numbers are within the range of a type."""
-    if dtype.kind == "b":
-        return True
-    most = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
-    return bool(most.min <= found.min() and found.max() <= most.max)
+        raise BadRequest(f"the input {head.name!r} has neither `data` nor `binary_data_size`")
+    return head.from_values(tensor.data, "data")

@@ -1,6 +1,7 @@
 """From an event loop into the pipeline, and the answer back into the loop."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,6 +35,7 @@ class Asking:
         inner: bool = False,
         recording: IO[bytes] | None = None,
         work: Work | None = None,
+        until: float = math.inf,
     ) -> asyncio.Future[Answer]:
         """The answer to come, a refusal too. For a client that `has_left` nothing long is done any more.
 
@@ -53,6 +55,7 @@ class Asking:
             inner=inner,
             recording=recording,
             work=work,
+            until=until,
         )
         try:
             if self._closed:

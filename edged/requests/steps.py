@@ -90,7 +90,7 @@ class Steps:
         """Of a job that nobody has looked into; `time.monotonic()`."""
         known, named = ASKED.get(job.service), peek_timeout(job.payload)
         usual = self._settings.timeout_of(known) if known else self._settings.timeout_s
-        return job.received_at + (named or usual)
+        return min(job.received_at + (named or usual), job.until)
 
     def read(self, call: Call) -> None:
         """Step 1: look into the request, but for one that is not the service's."""
@@ -171,7 +171,7 @@ class Steps:
 
     def _run(self, job: RequestJob, known: Service, request: Envelope) -> RunHandle:
         request_id = request.request_id or ""
-        deadline = job.received_at + (request.timeout_s or self._settings.timeout_of(known))
+        deadline = min(job.received_at + (request.timeout_s or self._settings.timeout_of(known)), job.until)
         forecast = Forecast(deadline, None if job.progress is None else partial(job.progress, request_id))
 
         def is_cancelled() -> bool:

@@ -1,4 +1,4 @@
-"""The ways into the box: the broker, HTTP, Wyoming."""
+"""The ways into the box: the broker, HTTP, gRPC, Wyoming."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,10 @@ from edged import __version__
 from edged.config.settings import Config
 from edged.contracts.verb import Verb
 from edged.core import Core
+from edged.flow.token import Token
 from edged.flow.units import Unit, Wish
+from edged.grpc.sources import GrpcSources
+from edged.grpc.unit import GrpcUnit
 from edged.http.server import HttpUnit
 from edged.http.sources import Sources
 from edged.http.status import Status
@@ -44,6 +47,10 @@ class Doors:
             stores = (*artefacts_key(settings), *uploads_key(settings))
             make = partial(self._http, settings, names, catalogue)
             wishes["http"] = Wish((*queue, settings.http, *stores), make, order=30)
+        if settings.grpc.listen is not None:
+            http = (settings.http.token, settings.http.max_body_bytes)
+            make = partial(self._grpc, settings, catalogue)
+            wishes["grpc"] = Wish((*queue, settings.grpc, *http), make, order=30)
         if settings.wyoming.listen is not None:
             heard = partial(wyoming, self.core, settings, names)
             wishes["wyoming"] = Wish((*queue, settings.wyoming), heard, order=30)
@@ -73,6 +80,20 @@ class Doors:
             idle=partial(idle_model, core.offers, catalogue),
         )
         return HttpUnit(settings.http, sources)
+
+    def _grpc(self, settings: Config, catalogue: Catalogue) -> Unit:
+        core, http = self.core, settings.http
+        sources = GrpcSources(
+            version=__version__,
+            token=Token(http.token),
+            most_bytes=http.max_body_bytes,
+            intake=core.intake(),
+            counters=core.counters,
+            table=core.table,
+            idle=partial(idle_model, core.offers, catalogue),
+            why_not_ready=lambda: self.status().why_not_ready(),
+        )
+        return GrpcUnit(settings.grpc, sources)
 
     def _mqtt(self, settings: Config) -> Unit:
         core = self.core

@@ -105,6 +105,7 @@ class Box:
         self.names = lambda service: ()
         self.sound_limit = ByteLimit(UPLOAD_BYTES, "requests.sound.max_bytes")
         self.unit: Any = None
+        self.grpc: Any = None
 
     def sources(self, intake=None, jobs=None):
         return Sources(

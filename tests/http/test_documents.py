@@ -10,10 +10,10 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from edged.contracts.services import SERVICES
-from edged.http.kserve import metadata
 from edged.http.openapi import openapi
 from edged.http.page import Page
 from edged.http.status import ServiceStatus, Status
+from edged.kserve.models import metadata
 from edged.repository.outline import Outline
 from edged.runtimes.signature import Port, Signature
 from tests.http.cards import CARD, SIGNATURES

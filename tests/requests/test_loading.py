@@ -1,5 +1,6 @@
 """While a service loads its requests wait, and nobody else waits for them."""
 
+import math
 import threading
 import time
 
@@ -31,10 +32,10 @@ def ask(table):
     queue = RequestQueue(table, RequestSettings(max_waiting=3), 1, Counters())
     queue.start()
 
-    def submit(name=LOADS, **fields):
-        answers = []
+    def submit(name=LOADS, patience_s=math.inf, **fields):
+        answers, now = [], time.monotonic()
         body = orjson.dumps({"image": JPEG, **fields})
-        queue.submit(RequestJob(name, body, time.monotonic(), answers.append))
+        queue.submit(RequestJob(name, body, now, answers.append, until=now + patience_s))
         return answers
 
     submit.queue = queue
@@ -92,6 +93,12 @@ def test_at_the_deadline_they_are_504(ask):
     until(lambda: answers)
     assert answers[0].code == 504
     assert waiting(ask, 0)()
+
+
+def test_who_asked_may_wait_less_than_the_request_says(ask):
+    answers = ask(timeout_s=60, patience_s=0.2)
+    until(lambda: answers, limit=30)
+    assert answers[0].code == 504
 
 
 def test_a_cancelled_one_is_499(ask):
