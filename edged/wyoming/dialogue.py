@@ -33,6 +33,8 @@ class Household:
     asking: Asking
     names: Callable[[str], tuple[str, ...]]
     """By which the model of a service may be called; none where none is installed."""
+    node: str
+    """Of this box: Home Assistant shows several side by side."""
     version: str
     """Of edged."""
     longest_s: float
@@ -119,11 +121,12 @@ class Dialogue:
 
     def _info(self) -> Info:
         names, version = self._given.names(SERVICE), self._given.version
+        called = f"edged {self._given.node}"
         about = "speech to text in 99 languages, on this box"
         models = [
             AsrModel(name, _SOURCE, True, about, version, languages=sorted(LANGUAGES)) for name in names[:1]
         ]
-        return Info(asr=[AsrProgram("edged", _SOURCE, bool(names), about, version, models=models)])
+        return Info(asr=[AsrProgram(called, _SOURCE, bool(names), about, version, models=models)])
 
     async def _say(self, said: Eventable) -> None:
         await asyncio.wait_for(async_write_event(said.event(), self._writer), PATIENCE_S)

@@ -112,7 +112,8 @@ class WyomingUnit:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - the server made it
         given = Household(
-            *(self._asking, self._names, self._version, self._settings.longest), count=self._count
+            *(self._asking, self._names, self._node, self._version, self._settings.longest),
+            count=self._count,
         )
         self._sessions.add(task)
         try:

@@ -1,10 +1,8 @@
 """A real daemon, Whisper and BGE: asked by OpenAI's package and as Home Assistant does."""
 
 import asyncio
-import io
 import json
 import urllib.request
-import wave
 from contextlib import contextmanager
 
 import numpy as np
@@ -14,10 +12,11 @@ from wyoming.asr import Transcribe, Transcript
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.client import AsyncTcpClient
 
-from edged.media.sound import RATE, SoundLimits, open_sound
+from edged.media.sound import RATE
 from tests.broker import free_port, until
 from tests.e2e.box import Client, running
 from tests.http.conftest import TOKEN
+from tests.speech import pcm_of, wav_of
 
 INFO = "edged/box/info"
 CONFIG = """
@@ -51,19 +50,6 @@ def counted(client):
     with urllib.request.urlopen(request, timeout=60) as answer:
         lines = answer.read().decode().splitlines()
     return [line for line in lines if line.startswith("edged_requests_total")]
-
-
-def pcm_of(path):
-    with path.open("rb") as file, open_sound(file, SoundLimits()) as sound:
-        return (np.concatenate(list(sound.pieces)) * 32_767).astype("<i2").tobytes()
-
-
-def wav(pcm):
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setparams((1, 2, RATE, 0, "NONE", ""))
-        out.writeframes(pcm)
-    return file.getvalue()
 
 
 async def spoken(port, path, **asked):
@@ -120,7 +106,7 @@ def test_real_clients_of_a_real_daemon(tmp_path, pulled, mosquitto, media):
         }
         with pytest.raises(openai.APITimeoutError):  # ten minutes of speech: nobody waits so long for them
             client.with_options(timeout=5).audio.transcriptions.create(
-                file=("long.wav", wav(pcm_of(media("english.wav")) * 112)), model="whisper-1"
+                file=("long.wav", wav_of(pcm_of(media("english.wav")) * 112)), model="whisper-1"
             )
         until(lambda: any('code="499",service="transcription"' in line for line in counted(client)))
         until(lambda: info.on(INFO), "the box tells of itself")

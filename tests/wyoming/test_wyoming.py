@@ -91,7 +91,7 @@ def test_what_there_is(house):
 
     (program,) = asyncio.run(ask()).asr
     (model,) = program.models
-    assert (program.name, program.version, model.name) == ("edged", "1.2.3", "heard")
+    assert (program.name, program.version, model.name) == ("edged box", "1.2.3", "heard")
     assert program.installed
     assert sorted(model.languages) == sorted(LANGUAGES)
     assert not program.supports_transcript_streaming
