@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import IO
 
 from edged.contracts.errors import NotReady, QueueFull
@@ -33,11 +34,13 @@ class Asking:
         wants_drawing: bool = False,
         inner: bool = False,
         recording: IO[bytes] | None = None,
+        ahead: Callable[[bytes], None] | None = None,
         work: Work | None = None,
     ) -> asyncio.Future[Answer]:
         """The answer to come, a refusal too. For a client that `has_left` nothing long is done any more.
 
-        All else as of `RequestJob`; the recording is closed in any case.
+        `ahead` is called in the loop's thread, before the answer is there. All else as of `RequestJob`; the
+        recording is closed in any case.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
@@ -46,8 +49,13 @@ class Asking:
             with suppress(RuntimeError):  # the loop has ended, and its clients with it
                 loop.call_soon_threadsafe(_settle, future, answer)
 
+        def told(tell: Callable[[bytes], None], body: bytes) -> None:
+            with suppress(RuntimeError):  # the same
+                loop.call_soon_threadsafe(_tell, future, tell, body)
+
         job = RequestJob(
             *(service, payload, time.monotonic(), reply),
+            ahead=None if ahead is None else partial(told, ahead),
             wants_drawing=wants_drawing,
             is_cancelled=has_left,
             inner=inner,
@@ -79,3 +87,8 @@ class Asking:
 def _settle(future: asyncio.Future[Answer], answer: Answer) -> None:
     if not future.done():
         future.set_result(answer)
+
+
+def _tell(future: asyncio.Future[Answer], tell: Callable[[bytes], None], body: bytes) -> None:
+    if not future.done():
+        tell(body)

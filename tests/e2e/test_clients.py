@@ -94,13 +94,19 @@ def test_real_clients_of_a_real_daemon(tmp_path, pulled, mosquitto, media):
         with pytest.raises(openai.APIStatusError) as caught:
             client.audio.transcriptions.create(file=("a.wav", b"nonsense"), model="whisper-1")
         assert (caught.value.status_code, caught.value.param) == (415, "file")
+        long = ("long.wav", wav_of((pcm_of(media("english.wav")) + bytes(RATE * 4)) * 8))
+        events = client.audio.transcriptions.create(file=long, model="whisper-1", stream=True)
+        *deltas, done = events
+        assert len(deltas) > 2
+        assert "".join(one.delta for one in deltas) == done.text
+        assert done.text.lower().count("mother nature") > 6
         texts = ["今天天气很好", "今天是晴天", "他在银行排队取钱"]
         found = client.embeddings.create(input=texts, model="bge-small-zh")
         weather, sunny, bank = (np.array(one.embedding) for one in found.data)
         assert weather @ sunny > weather @ bank + 0.1
         answers = {(line.split(" ")[0], line.split(" ")[1]) for line in counted(client)}
         assert answers == {
-            ('edged_requests_total{code="200",service="transcription"}', "4.0"),
+            ('edged_requests_total{code="200",service="transcription"}', "5.0"),
             ('edged_requests_total{code="415",service="transcription"}', "1.0"),
             ('edged_requests_total{code="200",service="text-embedding"}', "3.0"),
         }
