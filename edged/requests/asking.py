@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import IO
+from typing import IO, TypeVar
 
 from edged.contracts.errors import NotReady, QueueFull
 from edged.contracts.request import Answer, Intake, RequestJob, Work, refusal
 from edged.requests.peek import peek
+
+T = TypeVar("T")
 
 _SHUTTING_DOWN = "the box is shutting down; send the request again"
 
@@ -44,18 +46,9 @@ class Asking:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
-
-        def reply(answer: Answer) -> None:
-            with suppress(RuntimeError):  # the loop has ended, and its clients with it
-                loop.call_soon_threadsafe(_settle, future, answer)
-
-        def told(tell: Callable[[bytes], None], body: bytes) -> None:
-            with suppress(RuntimeError):  # the same
-                loop.call_soon_threadsafe(_tell, future, tell, body)
-
         job = RequestJob(
-            *(service, payload, time.monotonic(), reply),
-            ahead=None if ahead is None else partial(told, ahead),
+            *(service, payload, time.monotonic(), _into(loop, partial(_settle, future))),
+            ahead=None if ahead is None else _into(loop, partial(_tell, future, ahead)),
             wants_drawing=wants_drawing,
             is_cancelled=has_left,
             inner=inner,
@@ -82,6 +75,16 @@ class Asking:
         self._closed = True
         for future, (service, payload) in self._waiting.items():
             _settle(future, refusal(peek(payload), NotReady.code, _SHUTTING_DOWN, service))
+
+
+def _into(loop: asyncio.AbstractEventLoop, call: Callable[[T], None]) -> Callable[[T], None]:
+    """The call, as other threads may make it."""
+
+    def called(said: T) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and its clients with it
+            loop.call_soon_threadsafe(call, said)
+
+    return called
 
 
 def _settle(future: asyncio.Future[Answer], answer: Answer) -> None:

@@ -47,8 +47,6 @@ class HearingParameters(Parameters):
 
     shortest: float
     """Seconds: a shorter clip is filled up with silence."""
-    unknown: float
-    """The same where the language is to be found: in less it is mistaken more often."""
     margin: float
     """Seconds of silence behind a clip."""
     step: float
@@ -121,16 +119,15 @@ class Whisper(Model[AudioClip, HearingOptions, Heard]):
             heard |= zip(batch, self._read([items[i] for i in batch], options, tools, run), strict=True)
         return [heard[i] for i in range(len(items))]
 
-    def _seconds(self, item: AudioClip, language: str = "") -> float:
+    def _seconds(self, item: AudioClip) -> float:
         """Of the input: the clip with silence behind it."""
         parameters = self._parameters
-        shortest = parameters.unknown if language == AUTO else parameters.shortest
-        wanted = max(item.seconds + parameters.margin, shortest)
+        wanted = max(item.seconds + parameters.margin, parameters.shortest)
         return min(ceil(wanted / parameters.step) * parameters.step, parameters.longest)
 
-    def _states(self, item: AudioClip, tools: Tools, language: str = "") -> NDArray[np.float32]:
+    def _states(self, item: AudioClip, tools: Tools) -> NDArray[np.float32]:
         """[1, t, d]; only as long as the clip, not the half minute that the network was trained on."""
-        samples = np.zeros(int(self._seconds(item, language) * STATES) * item.rate // STATES, np.float32)
+        samples = np.zeros(int(self._seconds(item) * STATES) * item.rate // STATES, np.float32)
         heard = item.samples[: len(samples)]
         samples[: len(heard)] = heard
         mels = slaney_mel(samples, rate=item.rate)
@@ -150,7 +147,7 @@ class Whisper(Model[AudioClip, HearingOptions, Heard]):
         """What is said in clips; nothing, where what was found is unlikely and silence is likely."""
         states = []
         for item in items:
-            states.append(self._states(item, tools, options.language))
+            states.append(self._states(item, tools))
             run.check()
         vocabulary: Vocabulary = tools.resources["vocabulary"]
         if options.language == AUTO:  # of one clip: each has its own
