@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
+from email.message import Message
 from typing import Any, NamedTuple
 
 import orjson
@@ -131,7 +132,7 @@ class House:
         unit = self.box.unit if door.path else self.wyoming
         return socket.create_connection(("127.0.0.1", unit.port), 60)
 
-    def ask(self, door: Door, raw: bytes) -> tuple[int, Mapping[str, str]]:
+    def ask(self, door: Door, raw: bytes) -> tuple[int, Message]:
         """Code and headers of the answer."""
         with closing(self.connect(door)) as sock:
             with suppress(OSError):  # refused before all of it came
@@ -142,14 +143,14 @@ class House:
         return dict(self.box.counters.counts().get("http_requests" if door.path else "wyoming_requests", {}))
 
 
-def told(sock: socket.socket, door: Door) -> tuple[int, Mapping[str, str]]:
+def told(sock: socket.socket, door: Door) -> tuple[int, Message]:
     if door.path:
         answer = http.client.HTTPResponse(sock)
         answer.begin()
         return answer.status, answer.headers
     event = read_event(sock.makefile("rb"))
     assert event is not None
-    return int(event.data.get("code", 200)), {}
+    return int(event.data.get("code", 200)), Message()
 
 
 @pytest.fixture(scope="module")
@@ -279,7 +280,7 @@ class Stuck(FakeInstance):
 
 @pytest.fixture(scope="module")
 def late():
-    """All its workers are at work, and what waits has half a second; but `counters` are those of the queue."""
+    """All its workers are at work, and what waits has half a second; with the counters of the queue."""
     stuck, table, counters = Stuck(), ServiceTable(), Counters()
     table.put(Served(service("object-detection"), stuck, OPTIONS))
     queue = RequestQueue(table, RequestSettings(timeout_s=0.5, media_timeout_s=0.5), 2, counters)

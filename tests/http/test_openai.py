@@ -263,7 +263,7 @@ def test_what_fails_before_the_first_clip_has_its_status(asked, oracle):
 def test_what_fails_later_is_an_event(asked, oracle):
     oracle.failure = (504, "the request took longer")
     events = hear(asked, stream=True)
-    assert [next(events).type for _ in SAID["passages"]] == ["transcript.text.delta"] * 2
+    assert [next(events).type for _ in range(2)] == ["transcript.text.delta"] * 2
     with pytest.raises(openai.APIError, match="the request took longer") as caught:
         next(events)
     assert caught.value.type == "server_error"
