@@ -55,11 +55,12 @@ def python_with_home_assistant(cache: Path) -> Path:
     own = folder / "bin" / "python"
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may be at it
-        if not (folder / "installed").exists():
+        marker, wanted = folder / "installed", " ".join(INTEGRATIONS)
+        if not marker.exists() or marker.read_text() != wanted:
             subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
             _install(own, "homeassistant")
             _install(own, *_requirements(folder))
-            (folder / "installed").touch()
+            marker.write_text(wanted)
     return own
 
 
