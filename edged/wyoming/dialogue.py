@@ -123,7 +123,8 @@ class Dialogue:
             raise self._fault
         if self._spoken is None:
             raise BadRequest("`audio-stop` came without any sound before")
-        file, self._spoken = self._spoken.taken(), None
+        file = self._spoken.taken()
+        self._spoken = None
         answer = await self._given.asking.ask(
             *(SERVICE, orjson.dumps(self._asked), self._has_left), inner=True, recording=file
         )

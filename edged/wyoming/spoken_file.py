@@ -1,7 +1,8 @@
 """What somebody says to Home Assistant, piece by piece, as a WAV file."""
 
 import wave
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, cast
 
@@ -43,17 +44,26 @@ class SpokenFile:
         self._room -= len(sound)
         if self._room < 0:
             raise self._over
-        try:
+        with _kept():
             self._wave.writeframesraw(sound)
-        except OSError as error:
-            raise TooLarge(f"the sound cannot be kept on this box: {error.strerror}") from error
 
     def taken(self) -> IO[bytes]:
-        """The file, whole, at its beginning; who takes it closes it."""
-        self._wave.close()
-        self._file.seek(0)
+        """The file, whole, at its beginning; who takes it closes it. Raises `TooLarge`."""
+        with _kept():
+            self._wave.close()
+            self._file.seek(0)
         return self._file
 
     def close(self) -> None:
         """Nobody wants it."""
-        self.taken().close()
+        for file in (self._wave, self._file):
+            with suppress(OSError):  # of a full disk, on which the header has no room either
+                file.close()
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TooLarge(f"the sound cannot be kept on this box: {error.strerror}") from error

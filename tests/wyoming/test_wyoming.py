@@ -1,6 +1,7 @@
 """Wyoming, asked by its own client, as Home Assistant does, with an oracle in the pipeline's place."""
 
 import asyncio
+import errno
 import io
 import json
 import logging
@@ -25,7 +26,7 @@ from edged.contracts.errors import BadRequest, ConfigError, EdgedError
 from edged.contracts.languages import LANGUAGES
 from edged.flow.counters import Counters
 from edged.media.fetch import ByteLimit
-from edged.wyoming import announcing, dialogue
+from edged.wyoming import announcing, dialogue, spoken_file
 from edged.wyoming.announcing import KIND
 from edged.wyoming.dialogue import MOST_PROMPT, TOO_SOON
 from edged.wyoming.events import MOST_DATA, MOST_PAYLOAD, read_event
@@ -194,6 +195,26 @@ def test_no_more_bytes_than_of_any_recording():
         assert (error.code, "requests.sound.max_bytes" in error.text) == ("413", True)
     finally:
         house.stop()
+
+
+def test_a_full_disk_is_said(house, monkeypatch):
+    class FullDisk(io.BytesIO):
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(spoken_file, "SpooledTemporaryFile", lambda most: FullDisk())
+
+    async def ask():
+        async with house.client() as client:
+            await speak(client)
+            return Error.from_event(await told(client))
+
+    error = asyncio.run(ask())
+    assert (error.code, error.text) == (
+        "413",
+        "the sound cannot be kept on this box: No space left on device",
+    )
+    assert house.counted() == {"refused 413": 1}
 
 
 def test_who_goes_on_and_on_is_told_in_the_end(monkeypatch):
