@@ -10,7 +10,7 @@ from edged.contracts.errors import QueueFull
 from edged.contracts.request import Answer, refusal
 
 SAID = {
-    "text": "Good morning. 再见。",
+    "text": "Good morning.再见 --> 。",
     "language": "en",
     "seconds": 3725.5,
     "passages": [
@@ -37,7 +37,10 @@ def vector_of(text):
 
 
 class Oracle:
-    """Answers from a thread of its own, at once or when the test lets it; refuses texts that say so."""
+    """Answers from a thread of its own, at once or when the test lets it; refuses texts that say so.
+
+    `clips`: whether a recording has any before it fails.
+    """
 
     def __init__(self):
         self.jobs, self.recordings = [], []
@@ -45,6 +48,8 @@ class Oracle:
         self.failure = None
         self.free = threading.Event()
         self.free.set()
+        self.go_on, self.clips = threading.Event(), True
+        self.go_on.set()
         self.most_waiting = self._waiting = 0
         self.pool = ThreadPoolExecutor(4)
 
@@ -64,8 +69,15 @@ class Oracle:
         if job.recording is not None:
             self.recordings.append(job.recording.read())
             job.recording.close()
+        self._tell(job)
         self._waiting -= 1
         job.reply(self._said(job))
+
+    def _tell(self, job):
+        """Each passage as a clip of its own, the next one when the test lets it."""
+        for passage in SAID["passages"] if job.ahead is not None and self.clips else ():
+            job.ahead(orjson.dumps({**SAID, "text": passage["text"], "passages": [passage]}))
+            assert self.go_on.wait(60)
 
     def _said(self, job):
         fields = orjson.loads(job.payload)

@@ -1,13 +1,17 @@
 """Recordings of Mandarin with what is said in them, and how many characters a transcript has wrong."""
 
+import io
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import yaml
 from pydantic import TypeAdapter
 
 from edged.cards import load_card
 from edged.contracts.card import Weights
+from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.weights.store import WeightStore
 
 ROOT = Path(__file__).parent.parent
@@ -37,3 +41,18 @@ def listed_media(store: WeightStore) -> Callable[[str], Path]:
     media = TypeAdapter(dict[str, Weights]).validate_python(listed)
     card = load_card(ROOT / "plugins" / "yolox-nano" / "card.yaml").model_copy(update={"weights": media})
     return lambda name: store.ensure(card, [name], lambda *_: None)[name]
+
+
+def pcm_of(path: Path) -> bytes:
+    """A recording as it comes from a microphone: 16 kHz, 16 bits, one channel."""
+    with path.open("rb") as file, open_sound(file, SoundLimits()) as sound:
+        return (np.concatenate(list(sound.pieces)) * 32_767).astype("<i2").tobytes()
+
+
+def wav_of(pcm: bytes) -> bytes:
+    """The same as a file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setparams((1, 2, RATE, 0, "NONE", ""))
+        out.writeframes(pcm)
+    return file.getvalue()

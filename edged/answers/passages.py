@@ -7,13 +7,12 @@ from typing import Any
 
 from edged.answers.fields import PUBLISHED, SCORE_DIGITS
 from edged.answers.kind import Kind, State
+from edged.contracts.languages import UNSPACED
 from edged.contracts.speech import Clips
-from edged.contracts.transcription import Passages, SpokenPassage
+from edged.contracts.transcription import Passages, SpokenPassage, TranscriptionOptions
 
 _SECOND = 1e6
 _TIME_DIGITS = 3
-_UNSPACED = ("zh", "ja", "th", "lo", "my", "km", "bo")
-"""Languages whose sentences are written without a space between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +51,11 @@ class PassagesFields:
     """In their order."""
 
 
-def _written(found: Clips[Passages], _: Any) -> PassagesFields:
+def _written(found: Clips[Passages], options: TranscriptionOptions) -> PassagesFields:
     passages = [passage for _, clip in found.results for passage in clip.passages]
     end_us = max((clip.end_us for _, clip in found.results), default=0)
     return PassagesFields(
-        _joined(passages),
+        _joined(passages, in_english=options.task == "translate"),
         _language(passages),
         round(end_us / _SECOND, _TIME_DIGITS),
         [*map(_fields, passages)],
@@ -74,9 +73,9 @@ def _fields(passage: SpokenPassage) -> PassageFields:
     )
 
 
-def _joined(passages: Sequence[SpokenPassage]) -> str:
+def _joined(passages: Sequence[SpokenPassage], *, in_english: bool) -> str:
     """With a space before each that is written in a language of words."""
-    texts = (one.text if one.language in _UNSPACED else f" {one.text}" for one in passages)
+    texts = (one.text if one.language in UNSPACED and not in_english else f" {one.text}" for one in passages)
     return "".join(texts).strip()
 
 

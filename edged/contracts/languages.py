@@ -24,6 +24,8 @@ LANGUAGES: Mapping[str, str] = {
     code: name for code, _, name in (entry.strip().partition(" ") for entry in _NAMES.split(","))
 }
 """Name in English by code: ISO 639-1 but for `haw` and `jw`, which Whisper calls so."""
+UNSPACED = ("zh", "ja", "th", "lo", "my", "km", "bo")
+"""Codes of those whose sentences are written without a space between them."""
 
 
 def code_of(named: str) -> str:

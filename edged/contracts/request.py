@@ -69,6 +69,9 @@ class RequestJob:
     """Called exactly once, from a thread of the queue."""
     progress: Callable[[str, float], None] | None = None
     """Called with the request's id and the share that is done, for long work."""
+    ahead: Callable[[bytes], None] | None = None
+    """Called with the answer of each clip of a recording, JSON, as soon as it is heard, in their order; by a
+    thread of the queue."""
     wants_drawing: bool = False
     """Whether the answer shall be able to draw itself: it holds the picture until then."""
     is_cancelled: Callable[[], bool] | None = None

@@ -6,6 +6,7 @@ from typing import Any
 from edged.contracts.schema import reference
 from edged.http.embeddings import MOST_TEXTS
 from edged.http.subtitles import FORMATS
+from edged.http.transcript_events import EVENTS
 
 _TEXT = {"type": "string"}
 _FILE = {"type": "string", "format": "binary", "description": "the recording, or a video with a sound track"}
@@ -21,6 +22,10 @@ _GRANULARITIES = {
     "type": "array",
     "items": {"const": "segment"},
     "description": "with `verbose_json`; words have no times here",
+}
+_STREAM = {
+    "type": "boolean",
+    "description": "server-sent events `transcript.text.delta` as it is heard, and `transcript.text.done`",
 }
 
 
@@ -49,13 +54,14 @@ def openai_paths(failures: Mapping[str, str]) -> dict[str, Any]:
             "responses": {"200": told, **failed},
         }
 
-    spoken = {**_HEARD, "language": _LANGUAGE, "timestamp_granularities[]": _GRANULARITIES}
+    spoken = {**_HEARD, "language": _LANGUAGE, "timestamp_granularities[]": _GRANULARITIES, "stream": _STREAM}
     transcribe = operation("transcribe", "what is said in a recording", requestBody=_form(spoken))
     translate = operation("translate", "what is said, in English", requestBody=_form(_HEARD))
     for told in (transcribe, translate):
         told["responses"]["200"]["content"] |= {
             kind: {"schema": _TEXT} for kind in ("text/plain", "text/vtt")
         }
+    transcribe["responses"]["200"]["content"][EVENTS] = {"schema": _TEXT}
     embed = operation("embed", "what texts mean, as vectors", requestBody=_texts())
     named = [{"name": "model", "in": "path", "required": True, "schema": _TEXT}]
     return {

@@ -1,6 +1,7 @@
 """`POST /v1/audio/transcriptions` and `/v1/audio/translations`: a form with a recording in it."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import IO, Any
 
@@ -10,6 +11,7 @@ from starlette.responses import Response
 
 from edged.contracts.errors import BadRequest, QueueFull
 from edged.contracts.languages import code_of
+from edged.contracts.request import Answer
 from edged.flow.counters import Counters
 from edged.http.connection import left, take_time
 from edged.http.failures import failure
@@ -17,6 +19,7 @@ from edged.http.form import read_form
 from edged.http.openai import Names, answered, check_model, refused
 from edged.http.predict import TOO_SOON, UNANSWERED
 from edged.http.subtitles import FORMATS
+from edged.http.transcript_events import streamed
 from edged.media.fetch import ByteLimit
 from edged.requests.asking import Asking
 
@@ -28,6 +31,8 @@ _FIELDS = (
     *("model", "prompt", "response_format", "temperature"),
     *("language", "timestamp_granularities", "stream"),  # of transcriptions alone
 )
+
+_YES, _NO = ("true", "1"), ("false", "0", "")
 
 
 class TranscriptionDesk:
@@ -72,11 +77,20 @@ class TranscriptionDesk:
         except BaseException:
             file.close()
             raise
-        has_left = partial(left, request.scope)
+        has_left, streams = partial(left, request.scope), asked.pop("stream")
         payload = orjson.dumps({**asked, "task": task})
-        answer = await self._asking.ask(TRANSCRIPTION, payload, has_left, inner=True, recording=file)
-        if has_left():
-            self._counters.count("http_requests", UNANSWERED)
+
+        def ended() -> None:
+            if has_left():
+                self._counters.count("http_requests", UNANSWERED)
+
+        def ask(ahead: Callable[[bytes], None] | None) -> asyncio.Future[Answer]:
+            return self._asking.ask(TRANSCRIPTION, payload, has_left, inner=True, recording=file, ahead=ahead)
+
+        if streams:
+            return await streamed(ask, ended)
+        answer = await ask(None)
+        ended()
         if answer.code != 200:
             return refused(answer, "file")
         return answered(answer, write(orjson.loads(answer.body), task), media_type)
@@ -99,6 +113,7 @@ def asked_of(fields: Mapping[str, Sequence[str]], task: str) -> dict[str, Any]:
         "response_format": said.get("response_format", "json"),
         "language": code_of(said.get("language", "")),
         "prompt": said.get("prompt", ""),
+        "stream": said.get("stream", "").lower() in _YES,
     }
 
 
@@ -108,11 +123,14 @@ def _check(said: Mapping[str, str], granularities: Sequence[str]) -> None:
         raise BadRequest(f"the field `response_format` must be one of {', '.join(FORMATS)}")
     if not _is_zero(said.get("temperature", "0")):
         raise BadRequest("the field `temperature` must be 0: the likeliest text is written, always the same")
-    if said.get("stream", "false").lower() not in ("false", "0", ""):
-        raise BadRequest("the field `stream`: the answer comes as a whole; leave it out")
+    if (stream := said.get("stream", "").lower()) not in (*_YES, *_NO):
+        raise BadRequest("the field `stream` must be true or false")
+    if stream in _YES and form != "json":
+        raise BadRequest("the field `stream` wants `response_format` to be json")
     if unknown := set(granularities) - {"segment"}:
         raise BadRequest(
-            f"the field `timestamp_granularities` may hold `segment` alone, not {sorted(unknown)[0][:20]!r}"
+            "the field `timestamp_granularities` may hold `segment` alone, for words have no times here, not "
+            f"{sorted(unknown)[0][:20]!r}"
         )
     if granularities and form != "verbose_json":
         raise BadRequest("the field `timestamp_granularities` wants `response_format` to be verbose_json")

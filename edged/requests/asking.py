@@ -5,11 +5,14 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import IO
+from functools import partial
+from typing import IO, TypeVar
 
 from edged.contracts.errors import NotReady, QueueFull
 from edged.contracts.request import Answer, Intake, RequestJob, Work, refusal
 from edged.requests.peek import peek
+
+T = TypeVar("T")
 
 _SHUTTING_DOWN = "the box is shutting down; send the request again"
 
@@ -34,22 +37,20 @@ class Asking:
         wants_drawing: bool = False,
         inner: bool = False,
         recording: IO[bytes] | None = None,
+        ahead: Callable[[bytes], None] | None = None,
         work: Work | None = None,
         until: float = math.inf,
     ) -> asyncio.Future[Answer]:
         """The answer to come, a refusal too. For a client that `has_left` nothing long is done any more.
 
-        All else as of `RequestJob`; the recording is closed in any case.
+        `ahead` is called in the loop's thread, before the answer is there. All else as of `RequestJob`; the
+        recording is closed in any case.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
-
-        def reply(answer: Answer) -> None:
-            with suppress(RuntimeError):  # the loop has ended, and its clients with it
-                loop.call_soon_threadsafe(_settle, future, answer)
-
         job = RequestJob(
-            *(service, payload, time.monotonic(), reply),
+            *(service, payload, time.monotonic(), _into(loop, partial(_settle, future))),
+            ahead=None if ahead is None else _into(loop, partial(_tell, future, ahead)),
             wants_drawing=wants_drawing,
             is_cancelled=has_left,
             inner=inner,
@@ -79,6 +80,21 @@ class Asking:
             _settle(future, refusal(peek(payload), NotReady.code, _SHUTTING_DOWN, service))
 
 
+def _into(loop: asyncio.AbstractEventLoop, call: Callable[[T], None]) -> Callable[[T], None]:
+    """The call, as other threads may make it."""
+
+    def called(said: T) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and its clients with it
+            loop.call_soon_threadsafe(call, said)
+
+    return called
+
+
 def _settle(future: asyncio.Future[Answer], answer: Answer) -> None:
     if not future.done():
         future.set_result(answer)
+
+
+def _tell(future: asyncio.Future[Answer], tell: Callable[[bytes], None], body: bytes) -> None:
+    if not future.done():
+        tell(body)

@@ -3,7 +3,7 @@
 However long the recording is, only clips in work are held: one, or as many as the model hears together.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import IO, Any
@@ -43,8 +43,9 @@ def found_in(
     run: Run,
     *,
     decoders: Decoders,
+    ahead: Callable[[Clips[Any]], None] | None = None,
 ) -> Clips[Any]:
-    """What a service finds in a recording.
+    """What a service finds in a recording. `ahead` is told of clips as soon as they are heard.
 
     Raises what `open_sound` does, naming the field, and what the model does.
     """
@@ -57,7 +58,10 @@ def found_in(
             for group in groups(clips(sound, voice, CutRules(), run), served.instance.together):
                 run.check()
                 found = served.instance.infer_all(group, options, run, Priority.JOB)
-                results += zip([clip.start_us for clip in group], found, strict=True)
+                heard = list(zip([clip.start_us for clip in group], found, strict=True))
+                results += heard
+                if ahead is not None:
+                    ahead(Clips(heard))
                 if sound.seconds:
                     run.progress(min(1.0, (group[-1].start_us / 1e6 + group[-1].seconds) / sound.seconds))
     except (NotMedia, NotUsable, TooLarge) as error:

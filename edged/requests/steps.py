@@ -17,6 +17,7 @@ from edged.contracts.request import Answer, RequestJob
 from edged.contracts.service import Service
 from edged.contracts.services import ASKED, INNER, service
 from edged.contracts.slot import Priority
+from edged.contracts.speech import Clips
 from edged.flow.budget import Budget, Share
 from edged.flow.counters import Counters
 from edged.media.fetch import Uploads
@@ -33,7 +34,7 @@ from edged.requests.screening import Screening
 from edged.requests.settings import RequestSettings
 from edged.runtimes.devices import RuntimeSettings
 from edged.serving.run import Cancellations, RunHandle
-from edged.serving.table import Served, ServiceTable
+from edged.serving.table import ServiceTable
 
 
 class Steps:
@@ -143,7 +144,7 @@ class Steps:
         with self._counters.timed("decode"):
             item = item_of(request, self._settings, call.media, room, served.instance.picture)
         options = served.options_with(options_of(served.service, request))
-        result, artefact = self._result(served, item, options, call.run)
+        result, artefact = self._result(call, item, options)
         finding = served.finding(result, options)
         call.run.check_cancelled()
         with self._counters.timed("encode"):
@@ -156,14 +157,15 @@ class Steps:
             draw=draw if served.service.takes_pictures else None,
         )
 
-    def _result(
-        self, served: Served, item: Any, options: Options, run: RunHandle
-    ) -> tuple[Any, Artefact | None]:
+    def _result(self, call: Call, item: Any, options: Options) -> tuple[Any, Artefact | None]:
         """What the model finds in it, and the file that was made of it, if any."""
+        served, run = call.served, call.run
         match item:
             case Recording():
                 limits, decoders = self._settings.sound, self._decoders
-                return found_in(item, served, options, limits, run, decoders=decoders), None
+                ahead = partial(_tell_ahead, call, options) if call.job.ahead is not None else None
+                found = found_in(item, served, options, limits, run, decoders=decoders, ahead=ahead)
+                return found, None
             case Screening():
                 tools = FilmTools(self._decoders, self._films, self._store, self._settings.video)
                 return produced(item, served, options, run, tools)
@@ -188,6 +190,12 @@ def _encoded(finding: Finding, request_id: str) -> bytes:
     return finding.encoded(
         {"request_id": request_id, "success": True} if finding.service.wraps_answer else {}
     )
+
+
+def _tell_ahead(call: Call, options: Options, heard: Clips[Any]) -> None:
+    """Of some clips, what their whole answer would be; nothing to who has an answer already."""
+    if call.job.ahead is not None and not call.replied:
+        call.job.ahead(_encoded(call.served.finding(heard, options), call.request.request_id))
 
 
 def _check_size(body: bytes, most: int, shrink: str) -> None:

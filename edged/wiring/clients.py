@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from edged import __version__
 from edged.config.settings import Config
 from edged.core import Core
+from edged.media.fetch import ByteLimit
 from edged.repository.catalogue import Catalogue
 from edged.serving.names import names_of
 from edged.serving.unit import ServiceSettings
@@ -33,4 +34,5 @@ def client_names(settings: Callable[[], Config], catalogue: Catalogue) -> Callab
 def wyoming(core: Core, settings: Config, names: Callable[[str], tuple[str, ...]]) -> WyomingUnit:
     """Speech to text for Home Assistant's voice."""
     given = (settings.wyoming, settings.node, core.intake(), core.counters)
-    return WyomingUnit(*given, names=names, version=__version__)
+    limit = ByteLimit(settings.requests.sound.max_bytes, "requests.sound.max_bytes")
+    return WyomingUnit(*given, names=names, version=__version__, limit=limit)

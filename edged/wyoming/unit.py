@@ -14,6 +14,7 @@ from edged.contracts.errors import ConfigError
 from edged.contracts.request import Intake
 from edged.flow.counters import Counters
 from edged.flow.listening import Listen, listening
+from edged.media.fetch import ByteLimit
 from edged.requests.asking import Asking
 from edged.wyoming.settings import WyomingSettings
 
@@ -39,12 +40,15 @@ class WyomingUnit:
         *,
         names: Callable[[str], tuple[str, ...]],
         version: str,
+        limit: ByteLimit,
     ) -> None:
-        """`names`: by which the model of a service may be called; `version`: of edged."""
+        """`names`: by which the model of a service may be called; `version`: of edged; `limit`: of a
+        recording."""
         self._settings = settings
         self._node = node
         self._version = version
         self._names = names
+        self._limit = limit
         self._count = partial(counters.count, _COUNTED)
         self._asking = Asking(intake, self._count)
         self._sockets: list[socket.socket] = []
@@ -112,11 +116,14 @@ class WyomingUnit:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - the server made it
         given = Household(
-            *(self._asking, self._names, self._version, self._settings.longest), count=self._count
+            *(self._asking, self._names, self._node, self._version, self._settings.longest, self._limit),
+            count=self._count,
         )
         self._sessions.add(task)
         try:
-            if not self._settings.admits(writer.get_extra_info("peername")[0]):
+            if (peer := writer.get_extra_info("peername")) is None:
+                raise ConnectionResetError
+            if not self._settings.admits(peer[0]):
                 self._count("refused: not among `wyoming.clients`")
             elif len(self._sessions) > MOST_CONNECTIONS:
                 self._count(f"refused: {MOST_CONNECTIONS} connections are open")
@@ -125,7 +132,8 @@ class WyomingUnit:
         except (OSError, TimeoutError):  # the client is gone, or might as well be
             self._count("the client left, or said nothing for too long")
         finally:
-            self._sessions.discard(task)
             writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+            with suppress(OSError, TimeoutError):
+                await asyncio.wait_for(writer.wait_closed(), GRACE_S)
+            writer.transport.abort()  # who does not read would hold the connection for ever
+            self._sessions.discard(task)

@@ -23,10 +23,10 @@ def said(start, end, text, language):
     return SpokenPassage(int(start * SECOND), int(end * SECOND), text, language, -0.123456, 0.0123456)
 
 
-def finding(*clips):
+def finding(*clips, **options):
     """Of clips of 20 s, by their passages."""
     results = [(20 * SECOND * i, Passages(clip, 20 * SECOND * (i + 1))) for i, clip in enumerate(clips)]
-    return Finding(INNER["transcription"], Clips(results), OPTIONS)
+    return Finding(INNER["transcription"], Clips(results), OPTIONS.model_copy(update=options))
 
 
 def answer(found):
@@ -51,6 +51,11 @@ def test_passages_of_all_clips():
     assert [passage["start"] for passage in body["passages"]] == [0.5, 3, 41]
     assert (body["passages"][0]["likelihood"], body["passages"][0]["silence"]) == (-0.1235, 0.0123)
     assert KINDS[Passages].gist(found.result, OPTIONS) == ("Hello.", "Bye.", "再见。")
+
+
+def test_english_has_spaces_whatever_was_spoken():
+    found = finding((said(1, 2, "Hello.", "zh"),), (said(21, 22, "Bye.", "zh"),), task="translate")
+    assert answer(found)["text"] == "Hello. Bye."
 
 
 @pytest.mark.parametrize("clips", [(), ((),)])

@@ -1,10 +1,8 @@
 """A real daemon, Whisper and BGE: asked by OpenAI's package and as Home Assistant does."""
 
 import asyncio
-import io
 import json
 import urllib.request
-import wave
 from contextlib import contextmanager
 
 import numpy as np
@@ -14,10 +12,11 @@ from wyoming.asr import Transcribe, Transcript
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.client import AsyncTcpClient
 
-from edged.media.sound import RATE, SoundLimits, open_sound
+from edged.media.sound import RATE
 from tests.broker import free_port, until
 from tests.e2e.box import Client, running
 from tests.http.conftest import TOKEN
+from tests.speech import pcm_of, wav_of
 
 INFO = "edged/box/info"
 CONFIG = """
@@ -51,19 +50,6 @@ def counted(client):
     with urllib.request.urlopen(request, timeout=60) as answer:
         lines = answer.read().decode().splitlines()
     return [line for line in lines if line.startswith("edged_requests_total")]
-
-
-def pcm_of(path):
-    with path.open("rb") as file, open_sound(file, SoundLimits()) as sound:
-        return (np.concatenate(list(sound.pieces)) * 32_767).astype("<i2").tobytes()
-
-
-def wav(pcm):
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setparams((1, 2, RATE, 0, "NONE", ""))
-        out.writeframes(pcm)
-    return file.getvalue()
 
 
 async def spoken(port, path, **asked):
@@ -108,19 +94,25 @@ def test_real_clients_of_a_real_daemon(tmp_path, pulled, mosquitto, media):
         with pytest.raises(openai.APIStatusError) as caught:
             client.audio.transcriptions.create(file=("a.wav", b"nonsense"), model="whisper-1")
         assert (caught.value.status_code, caught.value.param) == (415, "file")
+        long = ("long.wav", wav_of((pcm_of(media("english.wav")) + bytes(RATE * 4)) * 8))
+        events = client.audio.transcriptions.create(file=long, model="whisper-1", stream=True)
+        *deltas, done = events
+        assert len(deltas) > 2
+        assert "".join(one.delta for one in deltas) == done.text
+        assert done.text.lower().count("mother nature") > 6
         texts = ["今天天气很好", "今天是晴天", "他在银行排队取钱"]
         found = client.embeddings.create(input=texts, model="bge-small-zh")
         weather, sunny, bank = (np.array(one.embedding) for one in found.data)
         assert weather @ sunny > weather @ bank + 0.1
         answers = {(line.split(" ")[0], line.split(" ")[1]) for line in counted(client)}
         assert answers == {
-            ('edged_requests_total{code="200",service="transcription"}', "4.0"),
+            ('edged_requests_total{code="200",service="transcription"}', "5.0"),
             ('edged_requests_total{code="415",service="transcription"}', "1.0"),
             ('edged_requests_total{code="200",service="text-embedding"}', "3.0"),
         }
         with pytest.raises(openai.APITimeoutError):  # ten minutes of speech: nobody waits so long for them
             client.with_options(timeout=5).audio.transcriptions.create(
-                file=("long.wav", wav(pcm_of(media("english.wav")) * 112)), model="whisper-1"
+                file=("long.wav", wav_of(pcm_of(media("english.wav")) * 112)), model="whisper-1"
             )
         until(lambda: any('code="499",service="transcription"' in line for line in counted(client)))
         until(lambda: info.on(INFO), "the box tells of itself")

@@ -14,24 +14,29 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.sync.client import ClientConnection, connect
 
 from tests.broker import free_port, until
 
 OLDEST = (3, 12)
 """Python, for a release that knows device discovery (2024.12)."""
-INTEGRATIONS = ("frontend", "api", "mqtt", "image")
+INTEGRATIONS = ("frontend", "api", "mqtt", "image", "wyoming")
 """Whose requirements are installed; each with those that it builds on."""
 KEY = "k" * 64
+FLOWS = "/api/config/config_entries/flow"
 NOW = "2026-01-01T00:00:00+00:00"
 CONFIGURATION = """
 homeassistant: {{name: test, country: DE, time_zone: UTC, latitude: 52, longitude: 13, elevation: 0}}
 http: {{server_host: 127.0.0.1, server_port: {port}}}
 api:
+config:
 logger: {{default: warning}}
+{more}
 """
 
 
@@ -50,11 +55,12 @@ def python_with_home_assistant(cache: Path) -> Path:
     own = folder / "bin" / "python"
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may be at it
-        if not (folder / "installed").exists():
+        marker, wanted = folder / "installed", " ".join(INTEGRATIONS)
+        if not marker.exists() or marker.read_text() != wanted:
             subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
             _install(own, "homeassistant")
             _install(own, *_requirements(folder))
-            (folder / "installed").touch()
+            marker.write_text(wanted)
     return own
 
 
@@ -95,14 +101,15 @@ def _requirements(folder):
 class HomeAssistant:
     """One installation, with its MQTT integration at a broker; it can be stopped and started again."""
 
-    def __init__(self, python: Path, folder: Path, broker_port: int) -> None:
+    def __init__(self, python: Path, folder: Path, broker_port: int, more: str = "") -> None:
+        """`more`: lines of its configuration."""
         self._python = python
         self._folder = folder
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._log = folder / "said.log"
         (folder / ".storage").mkdir(parents=True)
-        (folder / "configuration.yaml").write_text(CONFIGURATION.format(port=self._port))
+        (folder / "configuration.yaml").write_text(CONFIGURATION.format(port=self._port, more=more))
         self._store("auth", _one_user())
         self._store("core.config_entries", {"entries": [_mqtt_entry(broker_port)]})
 
@@ -140,11 +147,35 @@ class HomeAssistant:
     def image(self, entity: str) -> bytes:
         return self._ask(self.states()[entity]["attributes"]["entity_picture"])
 
+    def set_up(self, integration: str, **fields: Any) -> dict[str, Any]:
+        """As somebody who fills in its form; what comes of it."""
+        form = self._asked(FLOWS, {"handler": integration})
+        return dict(self._asked(f"{FLOWS}/{form['flow_id']}", fields))
+
+    def confirm(self, flow: str) -> dict[str, Any]:
+        """As somebody who takes what was discovered."""
+        return dict(self._asked(f"{FLOWS}/{flow}", {}))
+
+    def hear(self, entity: str, wav: bytes, language: str) -> dict[str, Any]:
+        """What a speech-to-text entity makes of a recording of 16 kHz, 16 bits, one channel."""
+        how = f"format=wav; codec=pcm; sample_rate=16000; bit_rate=16; channel=1; language={language}"
+        return dict(json.loads(self._ask(f"/api/stt/{entity}", wav, {"X-Speech-Content": how})))
+
+    @contextlib.contextmanager
+    def websocket(self) -> Iterator["Talk"]:
+        """What only its WebSocket API gives."""
+        with connect(f"ws://127.0.0.1:{self._port}/api/websocket", max_size=None) as opened:
+            talk = Talk(opened)
+            talk.hear("auth_required")
+            talk.say({"type": "auth", "access_token": _token()})
+            talk.hear("auth_ok")
+            yield talk
+
     def complaints(self) -> list[str]:
-        """What it said of MQTT that is a warning or worse."""
+        """What it said of MQTT, of Wyoming or of us that is a warning or worse."""
         lines = self._log.read_text("utf-8", "replace").splitlines()
         bad = [line for line in lines if " WARNING " in line or " ERROR " in line]
-        return [line for line in bad if "mqtt" in line or "edged" in line]
+        return [line for line in bad if any(name in line for name in ("mqtt", "wyoming", "edged"))]
 
     def version(self) -> str:
         return str(self._asked("/api/config")["version"])
@@ -159,18 +190,54 @@ class HomeAssistant:
     def _asked(self, path, body=None):
         return json.loads(self._ask(path, body))
 
-    def _ask(self, path, body=None) -> bytes:
-        request = urllib.request.Request(f"http://127.0.0.1:{self._port}{path}")
-        request.add_header("Authorization", f"Bearer {_token()}")
-        if body is not None:
-            request.add_header("Content-Type", "application/json")
-            request.data = json.dumps(body).encode()
-        with urllib.request.urlopen(request, timeout=30) as answer:
+    def _ask(self, path, body=None, headers=None) -> bytes:
+        url, said = f"http://127.0.0.1:{self._port}{path}", {"Authorization": f"Bearer {_token()}"}
+        if isinstance(body, dict):
+            said["Content-Type"], body = "application/json", json.dumps(body).encode()
+        request = urllib.request.Request(url, body, {**said, **(headers or {})})
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return bytes(answer.read())
 
     def _store(self, key, data):
         stored = {"version": 1, "minor_version": 1, "key": key, "data": data}
         (self._folder / ".storage" / key).write_text(json.dumps(stored))
+
+
+class Talk:
+    """A conversation over its WebSocket API."""
+
+    def __init__(self, opened: ClientConnection) -> None:
+        self._opened = opened
+        self._asked = 0
+
+    def say(self, message: dict[str, Any]) -> None:
+        self._opened.send(json.dumps(message))
+
+    def sound(self, handler: int, pcm: bytes) -> None:
+        """For who asked for it; nothing at all is its end."""
+        for at in range(0, len(pcm), 2048):
+            self._opened.send(bytes([handler]) + pcm[at : at + 2048])
+        self._opened.send(bytes([handler]))
+
+    def hear(self, kind: str) -> dict[str, Any]:
+        """The next message of a kind; others are passed over."""
+        while (message := json.loads(self._opened.recv(120)))["type"] != kind:
+            pass
+        return dict(message)
+
+    def ask(self, kind: str, **fields: Any) -> Any:
+        """The result of a command."""
+        self._asked += 1
+        self.say({"id": self._asked, "type": kind, **fields})
+        answer = self.hear("result")
+        assert answer["success"], answer
+        return answer["result"]
+
+    def event(self, kind: str) -> dict[str, Any]:
+        """The data of the next event of a kind that a command is told of."""
+        while (event := self.hear("event")["event"])["type"] != kind:
+            assert event["type"] != "error", event
+        return dict(event["data"] or {})
 
 
 def _one_user():

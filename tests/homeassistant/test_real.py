@@ -15,7 +15,6 @@ from edged.homeassistant.devices import ShownBox, ShownRule, ShownStream, device
 from edged.homeassistant.settings import HomeAssistantSettings
 from tests.broker import until
 from tests.e2e.box import EDGED, Client, running
-from tests.homeassistant.real import HomeAssistant, python_with_home_assistant
 from tests.square import SYNCED, settle, write_walk
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
@@ -52,27 +51,6 @@ SWITCH, STATE, PICTURE = f"switch.{CAMERA}_enabled", f"sensor.{CAMERA}_state", f
 ALL = HomeAssistantSettings(share=("text", "picture", "recording"))
 NODE = "binary_sensor.box_problem"
 QUEUE, BLIND = f"binary_sensor.{CAMERA}_queue", f"binary_sensor.{CAMERA}_blind"
-
-
-@pytest.fixture(scope="module")
-def python(request):
-    return python_with_home_assistant(request.config.cache.mkdir("homeassistant"))
-
-
-@pytest.fixture
-def broker(mosquitto):
-    return mosquitto()
-
-
-@pytest.fixture
-def home(python, broker, tmp_path):
-    made = HomeAssistant(python, tmp_path / "home", broker.port)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
-        sys.stdout.write((tmp_path / "home" / "said.log").read_text()[-6000:])
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 from edged.contracts.languages import LANGUAGES, code_of
 from edged.http.embeddings import AT_A_TIME, MOST_TEXTS
+from edged.http.transcript_events import _delta
 from edged.http.transcriptions import MOST_AT_A_TIME
 from edged.media.fetch import IN_MEMORY, ByteLimit
 from tests.broker import until
@@ -25,6 +26,7 @@ def oracle():
     made = Oracle()
     yield made
     made.free.set()
+    made.go_on.set()
     made.pool.shutdown()
 
 
@@ -100,7 +102,8 @@ def test_a_long_recording_goes_by_way_of_a_disk(asked, oracle):
     [
         ({"response_format": "diarized_json"}, "response_format"),
         ({"temperature": 0.4}, "temperature"),
-        ({"stream": True}, "stream"),
+        ({"extra_body": {"stream": "perhaps"}}, "stream"),
+        ({"stream": True, "response_format": "srt"}, "stream"),
         (
             {"response_format": "verbose_json", "timestamp_granularities": ["word"]},
             "timestamp_granularities",
@@ -226,6 +229,68 @@ def test_who_leaves_is_heard_no_longer(asked, box, oracle, size):
     oracle.free.set()
     counted = lambda: box.counters.counts().get("http_requests", {})  # noqa: E731
     until(lambda: counted().get("the client left before its answer"), "it is counted")
+
+
+def test_a_transcript_comes_as_it_is_heard(asked, oracle):
+    oracle.go_on.clear()
+    events = hear(asked, stream=True)
+    first = next(events)
+    assert (first.type, first.delta) == ("transcript.text.delta", "Good morning.")
+    oracle.go_on.set()
+    *deltas, done = events
+    assert (done.type, done.text) == ("transcript.text.done", SAID["text"])
+    assert first.delta + "".join(one.delta for one in deltas) == done.text
+    assert oracle.fields() == {"language": "auto", "prompt": "", "task": "transcribe"}
+    assert hear(asked, response_format="json", extra_body={"stream": "false"}).text == SAID["text"]
+
+
+def test_words_have_a_space_between_clips():
+    clips = [{"text": text, "passages": [{"language": "en"}] if text else []} for text in ("", "a", "", "b")]
+    assert [_delta(clips[0], begun=False), _delta(clips[1], begun=False)] == ["", "a"]
+    assert [_delta(clips[2], begun=True), _delta(clips[3], begun=True)] == ["", " b"]
+
+
+def test_what_fails_before_the_first_clip_has_its_status(asked, oracle):
+    oracle.failure, oracle.clips = (415, "the media of the field `input.url` is no sound"), False
+    with pytest.raises(openai.APIStatusError) as caught:
+        hear(asked, stream=True)
+    assert (caught.value.status_code, caught.value.param) == (415, "file")
+    oracle.full = True
+    with pytest.raises(openai.RateLimitError):
+        hear(asked, stream=True)
+
+
+def test_what_fails_later_is_an_event(asked, oracle):
+    oracle.failure = (504, "the request took longer")
+    events = hear(asked, stream=True)
+    assert [next(events).type for _ in range(2)] == ["transcript.text.delta"] * 2
+    with pytest.raises(openai.APIError, match="the request took longer") as caught:
+        next(events)
+    assert caught.value.type == "server_error"
+
+
+def test_who_leaves_in_the_middle_is_heard_no_longer(asked, box, oracle):
+    oracle.go_on.clear()
+    events = hear(asked, stream=True)
+    next(events)
+    assert not oracle.jobs[0].is_cancelled()
+    events.close()
+    until(oracle.jobs[0].is_cancelled, "it is told")
+    oracle.go_on.set()
+    until(
+        lambda: box.counters.counts()["http_requests"].get("the client left before its answer") == 1,
+        "it is counted, once",
+    )
+
+
+def test_a_stop_ends_who_listens(asked, box, oracle):
+    oracle.go_on.clear()
+    events = hear(asked, stream=True)
+    next(events)
+    box.unit.stop()
+    with pytest.raises(openai.APIError, match="shutting down"):
+        next(events)
+    oracle.go_on.set()
 
 
 def test_embeddings_in_their_order(asked, oracle):

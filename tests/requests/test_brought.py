@@ -91,10 +91,11 @@ def sound(seconds):
     return file  # at its end: whoever hears it begins at the beginning
 
 
-def submit(queue, file, service="transcription", inner=True, **fields):
+def submit(queue, file, service="transcription", inner=True, ahead=None, **fields):
     answers: list[Answer] = []
     job = RequestJob(
-        *(service, orjson.dumps(fields), time.monotonic(), answers.append), inner=inner, recording=file
+        *(service, orjson.dumps(fields), time.monotonic(), answers.append),
+        **{"inner": inner, "recording": file, "ahead": ahead},
     )
     queue.submit(job)
     return answers
@@ -108,6 +109,35 @@ def test_it_is_heard(queue):
     body = orjson.loads(answers[0].body)
     assert (body["text"], body["language"], body["seconds"]) == ("zh", "de", 2.5)
     until(lambda: file.closed, "it is closed")
+
+
+def test_what_is_heard_is_told_clip_by_clip(queue):
+    told, looked_at = list[bytes](), threading.Semaphore(0)
+
+    def ahead(body):
+        told.append(body)
+        assert looked_at.acquire(timeout=60)
+
+    answers = submit(queue, sound(50), ahead=ahead)
+    for count in (1, 2):
+        until(lambda count=count: len(told) == count, "one more is told")
+        assert not answers
+        looked_at.release(count)
+    looked_at.release(9)
+    until(lambda: answers, "it is answered")
+    clips, whole = [orjson.loads(body) for body in told], orjson.loads(answers[0].body)
+    assert [one for clip in clips for one in clip["passages"]] == whole["passages"]
+    assert [clip["seconds"] for clip in clips][-1] == whole["seconds"] == 50
+
+
+def test_who_has_an_answer_is_told_no_more(queue, listener):
+    told: list[bytes] = []
+    listener.free.clear()
+    answers = submit(queue, file := sound(30), ahead=told.append, timeout_s=0.1)
+    until(lambda: answers, "its time is over")
+    listener.free.set()
+    until(lambda: file.closed, "it is let go")
+    assert (answers[0].code, told) == (504, [])
 
 
 @pytest.mark.parametrize(

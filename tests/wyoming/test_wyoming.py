@@ -1,13 +1,14 @@
 """Wyoming, asked by its own client, as Home Assistant does, with an oracle in the pipeline's place."""
 
 import asyncio
+import errno
 import io
 import json
 import logging
 import socket
 import time
 import wave
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 
 import pytest
 from pydantic import ValidationError
@@ -24,8 +25,10 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
 from edged.contracts.errors import BadRequest, ConfigError, EdgedError
 from edged.contracts.languages import LANGUAGES
 from edged.flow.counters import Counters
-from edged.wyoming import announcing, dialogue
+from edged.media.fetch import ByteLimit
+from edged.wyoming import announcing, dialogue, spoken_file
 from edged.wyoming.announcing import KIND
+from edged.wyoming.dialogue import MOST_PROMPT, TOO_SOON
 from edged.wyoming.events import MOST_DATA, MOST_PAYLOAD, read_event
 from edged.wyoming.settings import WyomingSettings
 from edged.wyoming.unit import MOST_CONNECTIONS, WyomingUnit
@@ -33,6 +36,7 @@ from tests.broker import until
 from tests.clients import SAID, Oracle, names
 
 SOUND = {"rate": 16_000, "width": 2, "channels": 1}
+MOST = 1_000_000
 PIECE = bytes(range(200)) * 10
 
 
@@ -43,7 +47,8 @@ class House:
         self.oracle, self.counters = Oracle(), Counters()
         given = {"listen": "127.0.0.1:0", "announce": False, **settings}
         self.unit = WyomingUnit(
-            *(WyomingSettings(**given), "box", self.oracle, self.counters), names=names, version="1.2.3"
+            *(WyomingSettings(**given), "box", self.oracle, self.counters),
+            **{"names": names, "version": "1.2.3", "limit": ByteLimit(MOST, "requests.sound.max_bytes")},
         )
         self.unit.start()
 
@@ -91,7 +96,7 @@ def test_what_there_is(house):
 
     (program,) = asyncio.run(ask()).asr
     (model,) = program.models
-    assert (program.name, program.version, model.name) == ("edged", "1.2.3", "heard")
+    assert (program.name, program.version, model.name) == ("edged box", "1.2.3", "heard")
     assert program.installed
     assert sorted(model.languages) == sorted(LANGUAGES)
     assert not program.supports_transcript_streaming
@@ -109,8 +114,8 @@ def test_what_is_said_several_times_over_one_connection(house):
         assert (said.text, said.language) == (SAID["text"], "en")
     first, _ = house.oracle.jobs
     assert (first.service, first.inner, first.key) == ("transcription", True, None)
-    assert house.oracle.fields(0) == {"language": "zh"}
-    assert house.oracle.fields(1) == {"language": "auto"}
+    assert house.oracle.fields(0) == {"language": "zh", "prompt": ""}
+    assert house.oracle.fields(1) == {"language": "auto", "prompt": ""}
     with wave.open(io.BytesIO(house.oracle.recordings[0])) as recording:
         assert recording.getparams()[:4] == (1, 2, 16_000, 3 * len(PIECE) // 2)
         assert recording.readframes(-1) == 3 * PIECE
@@ -134,6 +139,7 @@ def test_chunks_say_of_what_kind_they_are(house):
     ("asked", "sound", "pieces", "why"),
     [
         ({"name": "whisper-9"}, SOUND, 3, "there is no model 'whisper-9' here, but heard, whisper-base"),
+        ({"transcript_names": "Anna"}, SOUND, 3, "`transcript_names` must be a list of words"),
         ({}, {**SOUND, "rate": 1}, 3, "8000 to 48000"),
         ({}, {**SOUND, "width": 3}, 3, "2 or 4 bytes"),
         ({}, {**SOUND, "channels": 9}, 3, "1 or 2 channels"),
@@ -155,10 +161,134 @@ def test_what_is_wrong_is_said_at_the_end_of_it(asked, sound, pieces, why):
             return error
 
     try:
-        assert why in asyncio.run(ask()).text
+        error = asyncio.run(ask())
+        assert why in error.text
         assert house.oracle.jobs == []
+        assert house.counted() == {f"refused {error.code}": 1}
     finally:
         house.stop()
+
+
+def test_names_and_terms_are_listened_for(house):
+    async def ask(**asked):
+        async with house.client() as client:
+            await speak(client, **asked)
+            return await told(client)
+
+    asyncio.run(ask(transcript_names=["Anna", "Ladentür"], transcript_terms=["Markise"]))
+    asyncio.run(ask(transcript_names=["a" * 9_000, "z"]))
+    assert house.oracle.fields(0)["prompt"] == "Markise, Anna, Ladentür"
+    assert len(house.oracle.fields(1)["prompt"]) == MOST_PROMPT
+    assert house.oracle.fields(1)["prompt"].endswith("a, z")
+
+
+def test_no_more_bytes_than_of_any_recording():
+    house = House(longest=120)
+
+    async def ask():
+        async with house.client() as client:
+            await speak(client, pieces=MOST // len(PIECE) + 1)
+            return Error.from_event(await told(client))
+
+    try:
+        error = asyncio.run(ask())
+        assert (error.code, "requests.sound.max_bytes" in error.text) == ("413", True)
+    finally:
+        house.stop()
+
+
+def test_a_full_disk_is_said(house, monkeypatch):
+    class FullDisk(io.BytesIO):
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(spoken_file, "SpooledTemporaryFile", lambda most: FullDisk())
+
+    async def ask():
+        async with house.client() as client:
+            await speak(client)
+            return Error.from_event(await told(client))
+
+    error = asyncio.run(ask())
+    assert (error.code, error.text) == (
+        "413",
+        "the sound cannot be kept on this box: No space left on device",
+    )
+    assert house.counted() == {"refused 413": 1}
+
+
+def test_who_goes_on_and_on_is_told_in_the_end(monkeypatch):
+    monkeypatch.setattr(dialogue, "PATIENCE_S", 0.5)
+    house = House(longest=1)
+
+    async def ask():
+        async with house.client() as client:
+            await client.write_event(AudioStart(**SOUND).event())
+            answer = asyncio.create_task(told(client))
+            while not answer.done():
+                with suppress(OSError):
+                    await client.write_event(AudioChunk(audio=PIECE, **SOUND).event())
+                await asyncio.sleep(0.01)
+            return Error.from_event(answer.result())
+
+    try:
+        assert "1 s of `wyoming.longest`" in asyncio.run(ask()).text
+        assert house.counted() == {"refused 413": 1}
+    finally:
+        house.stop()
+
+
+def test_half_of_what_is_said_is_nothing(house):
+    async def leave(sound):
+        async with house.client() as client:
+            await client.write_event(AudioStart(**SOUND).event())
+            for _ in range(3):
+                await client.write_event(AudioChunk(audio=PIECE, **SOUND).event())
+            if not sound:
+                await client.write_event(Ping().event())
+                await told(client)
+
+    asyncio.run(leave(sound=False))
+    until(lambda: house.counted() == {TOO_SOON: 1}, "it is counted")
+    with closing(socket.create_connection(("127.0.0.1", house.unit.port), 30)) as sock:
+        chunk = b'{"type": "audio-chunk", "data": %s, "payload_length": 2000}\n' % json.dumps(SOUND).encode()
+        sock.sendall(chunk + PIECE + chunk + PIECE[:999])
+    until(lambda: house.counted() == {TOO_SOON: 2}, "the second too")
+    assert house.oracle.jobs == []
+
+
+def test_who_does_not_read_is_cut_off(house, monkeypatch):
+    monkeypatch.setattr(dialogue, "PATIENCE_S", 1)
+    with closing(socket.create_connection(("127.0.0.1", house.unit.port), 30)) as sock:
+        with suppress(OSError):  # it is cut off, or takes no more while nothing is read
+            while house.unit._sessions or not house.counted():
+                sock.sendall(b'{"type": "describe"}\n' * 1000)
+        until(lambda: not house.unit._sessions, "it is gone")
+    assert house.counted() == {"the client left, or said nothing for too long": 1}
+
+
+def test_many_at_once_are_answered_or_sent_away(house):
+    async def ask(all_are_through):
+        answer = None
+        with suppress(OSError):  # sent away while it speaks
+            async with house.client() as client:
+                with suppress(OSError):
+                    await speak(client)
+                    answer = await told(client)
+                await all_are_through.wait()
+        return answer
+
+    async def crowd():
+        through = asyncio.Barrier(20)
+        return await asyncio.gather(*(ask(through) for _ in range(20)))
+
+    answers = asyncio.run(crowd())
+    assert sum(one is not None and one.type == "transcript" for one in answers) == MOST_CONNECTIONS
+    assert answers.count(None) == 20 - MOST_CONNECTIONS
+    assert house.counted() == {
+        "taken": MOST_CONNECTIONS,
+        f"refused: {MOST_CONNECTIONS} connections are open": 20 - MOST_CONNECTIONS,
+    }
 
 
 def test_what_the_pipeline_refuses_is_said(house):
