@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from edged.contracts.message import Info, ServiceFacts
+from edged.contracts.message import ActionReach, Info, ServiceFacts
 from edged.contracts.request import Intake
 from edged.contracts.verb import Verb
 from edged.flow.counters import Counters
@@ -44,14 +44,17 @@ class MqttUnit:
         durability: Durability = "process",
         why_not: Callable[[], dict[str, str]] = dict,
         preparing: Callable[[], dict[str, str]] = dict,
+        actions: Callable[[], list[ActionReach]] = list,
         born: Callable[[], object] | None = None,
     ) -> None:
         """`info`: the services that can be asked; `why_not`: why others cannot, by name; `preparing`: what is
-        made in the background, by model; `born`: called when Home Assistant starts."""
+        made in the background, by model; `actions`: those of the configuration; `born`: called when Home
+        Assistant starts."""
         self._topics = topics
         self._info = info
         self._why_not = why_not
         self._preparing = preparing
+        self._actions = actions
         self._version = version
         self._journal = Journal(state_dir / "mqtt", counters, durability)
         self._journal.reopened = self._work_off
@@ -146,6 +149,7 @@ class MqttUnit:
                     services=services,
                     not_ready=self._why_not(),
                     preparing=self._preparing(),
+                    actions=self._actions(),
                 )
                 self.publications.info(info)
 

@@ -86,6 +86,7 @@ class Doors:
             info=core.service_facts,
             why_not=core.why_not,
             preparing=core.preparing,
+            actions=core.reaches,
             version=__version__,
             durability=settings.requests.durability,
             born=birth(core.telling, settings, self.verbs),
