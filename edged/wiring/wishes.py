@@ -57,7 +57,7 @@ class Wiring:
     def wishes(self, settings: Config) -> dict[str, Wish]:
         """The units that this configuration asks for. A unit is made anew when what stands first changes."""
         self._settings = settings
-        self.endings.goes_on(settings.streams)
+        self.endings.goes_on(settings)
         core = self._core
         core.memory.resize(settings.runtime.memory_bytes())
         base = (settings.node, settings.paths, settings.runtime.workers)
