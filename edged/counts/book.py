@@ -49,7 +49,7 @@ class CountBook:
     def begin(self, stream: str, lines: Iterable[str], at: float | None) -> None:
         """These lines are counted from now on, unless they were before."""
         for line in lines:
-            self._db.execute("INSERT OR IGNORE INTO lines VALUES (?, ?, NULL)", (stream, line))
+            self._know(stream, line)
             self._db.execute(
                 "UPDATE lines SET since = ? WHERE stream = ? AND line = ? AND since IS NULL"
                 " AND NOT EXISTS (SELECT 1 FROM totals WHERE stream = ? AND line = ?)",
@@ -59,6 +59,7 @@ class CountBook:
     def count(self, stream: str, passages: Iterable[Passage]) -> None:
         """Somebody crossed lines."""
         for one in passages:
+            self._know(stream, one.line)  # the disk may have been full when it began
             self._db.execute(
                 "INSERT INTO totals VALUES (?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET number = number + 1",
                 (stream, one.line, one.class_name, one.direction),
@@ -66,6 +67,9 @@ class CountBook:
             if one.at is not None:
                 row = (stream, one.line, one.at, one.direction, one.class_name, one.track)
                 self._db.execute("INSERT INTO crossings VALUES (NULL, ?, ?, ?, ?, ?, ?)", row)
+
+    def _know(self, stream: str, line: str) -> None:
+        self._db.execute("INSERT OR IGNORE INTO lines VALUES (?, ?, NULL)", (stream, line))
 
     def standing(self, stream: str, line: str) -> LineTotal:
         """In all."""

@@ -16,9 +16,11 @@ MOST_ROWS = 200_000
 _COUNTED = """
 SELECT stream, line, class, CAST(at / 900 AS INTEGER) AS quarter,
     SUM(direction = 'in'), SUM(direction = 'out')
-FROM crossings WHERE at >= ? AND at < ? AND (? IS NULL OR stream = ?) AND (? IS NULL OR line = ?)
+FROM lines CROSS JOIN crossings USING (stream, line)
+WHERE at >= ? AND at < ? AND (? IS NULL OR stream = ?) AND (? IS NULL OR line = ?)
 GROUP BY stream, line, class, quarter ORDER BY quarter LIMIT ?
 """
+"""Line by line, so that the index of crossings is of use; each that ever counted is in `lines`."""
 _GAPS = """
 SELECT stream, began, ended FROM gaps WHERE ended > ? AND began < ? AND (? IS NULL OR stream = ?)
 ORDER BY began LIMIT ?
