@@ -7,15 +7,17 @@ by its own width from frame to frame (C-BIoU, Yang et al., WACV 2023, arXiv:2211
 of `captured_at`, none is a number of frames: 2 to 10 frames a second give the same tracks.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import permutations
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edged.ops.boxes import iou
+from edged.ops.boxes import overlap
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -62,8 +64,7 @@ class Seen:
         return len(self.scores)
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
+class Track(NamedTuple):
     """One object, as it was seen last."""
 
     id: int
@@ -77,15 +78,12 @@ class Track:
     sightings: int
     votes: Mapping[str, float]
     """Sum of the scores by class."""
+    class_name: str
+    """The class with the most votes."""
     first: tuple[float, float, float, float]
     """Where it was seen first."""
     doubt: tuple[float, float, float] = (UNSURE_PLACE**2, 0.0, UNSURE_SPEED**2)
     """Variance of the place, covariance with the speed, and variance of the speed, in sizes of the box."""
-
-    @property
-    def class_name(self) -> str:
-        """The class with the most votes."""
-        return max(self.votes, key=self.votes.__getitem__)
 
 
 @dataclass(frozen=True)
@@ -125,16 +123,17 @@ def follow(tracks: Tracks, seen: Seen, at: float, sure: float) -> Step:
     alive = tracks.alive
     known = _Predicted.of(alive, at, at if tracks.at is None else tracks.at)
     rows = _matched(known, alive, seen, sure)
+    spotted = [*zip(seen.boxes.tolist(), seen.scores.tolist(), seen.classes, strict=True)]
     kept: list[Track] = []
     ended: list[Track] = []
     ids: list[int | None] = [None] * len(seen)
     last_id = tracks.last_id
-    for index, track in enumerate(alive):
+    for index, (track, predicted) in enumerate(zip(alive, known.each(), strict=True)):
         if (row := rows.get(index)) is not None:
-            found = _updated(track, known.of_track(index), seen, row, at)
+            found = _updated(track, predicted, spotted[row], at)
             if not found.id and found.sightings >= SIGHTINGS:
                 last_id += 1
-                found = replace(found, id=last_id)
+                found = found._replace(id=last_id)
             ids[row] = found.id or None
             kept.append(found)
         elif track.id and at - track.seen_at <= LOST_S:
@@ -142,8 +141,8 @@ def follow(tracks: Tracks, seen: Seen, at: float, sure: float) -> Step:
         elif track.id:
             ended.append(track)
     taken = set(rows.values())
-    born = (row for row in range(len(seen)) if row not in taken and seen.scores[row] >= sure)
-    kept += [_born(seen, row, at) for row in born]
+    free = (one for row, one in enumerate(spotted) if row not in taken)
+    kept += [_born(one, at) for one in free if one[1] >= sure]
     return Step(Tracks(at, tuple(kept), last_id), ids, ended)
 
 
@@ -155,7 +154,7 @@ def cut(tracks: Tracks) -> Tracks:
 def held(tracks: Tracks, at: float) -> Tracks:
     """Until `at` the picture stood still and nobody looked: what was there is there."""
     late = 0.0 if tracks.at is None else max(0.0, at - tracks.at)
-    alive = tuple(replace(track, seen_at=track.seen_at + late) for track in tracks.alive)
+    alive = tuple(track._replace(seen_at=track.seen_at + late) for track in tracks.alive)
     return Tracks(at if tracks.at is None else tracks.at + late, alive, tracks.last_id)
 
 
@@ -192,13 +191,19 @@ class _Predicted:
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2 + speed * moved[:, None]
         return _Predicted(centres, sizes, np.sqrt(sizes.prod(axis=1)), doubt)
 
-    def of_track(self, index: int) -> "_One":
-        """Of one track."""
-        return self.centres[index].tolist(), self.sizes[index].tolist(), self.doubt[:, index].tolist()
+    def each(self) -> Iterator["_One"]:
+        """Of each track."""
+        return zip(self.centres.tolist(), self.sizes.tolist(), self.doubt.T.tolist(), strict=True)
 
 
 _One = tuple[list[float], list[float], list[float]]
 """Centre, size and doubt of one track."""
+_Spotted = tuple[list[float], float, str]
+"""Box, score and class of what was seen."""
+
+
+_Costs = Mapping[tuple[int, int], float]
+"""What speaks against a match, by track and box; of those that can be."""
 
 
 def _matched(known: _Predicted, alive: Sequence[Track], seen: Seen, sure: float) -> dict[int, int]:
@@ -206,33 +211,44 @@ def _matched(known: _Predicted, alive: Sequence[Track], seen: Seen, sure: float)
     if not alive or not len(seen):
         return {}
     costs = _costs(known, alive, seen, sure)
-    has_id, is_sure = [track.id > 0 for track in alive], (seen.scores >= sure).tolist()
+    is_sure = (seen.scores >= sure).tolist()
     rows: dict[int, int] = {}
     for named, good in ((True, True), (True, False), (False, True)):
-        free = [i for i in range(len(alive)) if has_id[i] is named and i not in rows]
         taken = set(rows.values())
-        wanted = [j for j in range(len(seen)) if is_sure[j] is good and j not in taken]
-        if free and wanted:
-            pairs = assigned(costs[np.ix_(free, wanted)])
-            rows |= {free[i]: wanted[j] for i, j in pairs}
+        rows |= assigned(
+            {
+                (i, j): cost
+                for (i, j), cost in costs.items()
+                if (alive[i].id > 0) is named and is_sure[j] is good and i not in rows and j not in taken
+            }
+        )
     return rows
 
 
-def _costs(known: _Predicted, alive: Sequence[Track], seen: Seen, sure: float) -> Floats:
-    """[tracks, boxes]: what speaks against a match; infinite where it cannot be."""
+def _costs(known: _Predicted, alive: Sequence[Track], seen: Seen, sure: float) -> _Costs:
     sizes = np.maximum(seen.boxes[:, 2:] - seen.boxes[:, :2], 1)
     centres = (seen.boxes[:, :2] + seen.boxes[:, 2:]) / 2
-    apart = np.linalg.norm(known.centres[:, None] - centres[None], axis=2) / known.scales[:, None]
-    growth = np.abs(np.log(known.sizes)[:, None] - np.log(sizes)[None]).max(axis=2)
-    overlap = iou(_widened(known.centres, known.sizes), _widened(centres, sizes))
-    names = np.array([track.class_name for track in alive])[:, None] != np.array(seen.classes)[None]
-    costs: Floats = apart / 2 + 1 - overlap + growth + OTHER_CLASS * names
-    sizes_off = [FARTHEST_SIZES if track.sightings > SIGHTINGS else FARTHEST_NEW for track in alive]
-    reach = (FARTHEST * np.sqrt(known.doubt[0] + UNSURE_PLACE**2)).clip(NEAREST_SIZES, sizes_off)
+    off = [known.centres[:, axis, None] - centres[:, axis] for axis in (0, 1)]
+    apart = np.hypot(*off) / known.scales[:, None]
     is_sure = seen.scores >= sure
-    reaches = np.where(is_sure, reach[:, None], FARTHEST_UNSURE)
-    costs[(apart > reaches) | (growth > GROWTH) | (names & ~is_sure)] = np.inf
+    # few are near each other: the rest is done with these pairs alone
+    i, j = np.nonzero(apart <= np.where(is_sure, _reach(known, alive)[:, None], FARTHEST_UNSURE))
+    growth = np.abs(np.log(known.sizes[i] / sizes[j])).max(axis=1, initial=0)
+    shared = overlap(_widened(known.centres[i], known.sizes[i]), _widened(centres[j], sizes[j]))
+    cost = apart[i, j] / 2 + 1 - shared + growth
+    found = zip(i.tolist(), j.tolist(), cost.tolist(), growth.tolist(), is_sure[j].tolist(), strict=True)
+    costs: dict[tuple[int, int], float] = {}
+    for track, box, much, grown, good in found:
+        is_other = alive[track].class_name != seen.classes[box]
+        if grown <= GROWTH and (good or not is_other):
+            costs[track, box] = much + OTHER_CLASS * is_other
     return costs
+
+
+def _reach(known: _Predicted, alive: Sequence[Track]) -> Floats:
+    """[tracks]: how far from where it is thought to be a sure box may be, in sizes."""
+    farthest = [FARTHEST_SIZES if track.sightings > SIGHTINGS else FARTHEST_NEW for track in alive]
+    return (FARTHEST * np.sqrt(known.doubt[0] + UNSURE_PLACE**2)).clip(NEAREST_SIZES, farthest)
 
 
 def _widened(centres: Floats, sizes: Floats) -> Floats:
@@ -240,42 +256,47 @@ def _widened(centres: Floats, sizes: Floats) -> Floats:
     return np.concatenate([centres - half, centres + half], axis=1)
 
 
-def assigned(costs: Floats) -> list[tuple[int, int]]:
-    """Pairs of row and column, each in one pair at most, none where the cost is infinite.
+def assigned(costs: _Costs) -> dict[int, int]:
+    """By row the column of its pair; each is in one pair at most.
 
     As many pairs as possible and of those the cheapest, where few rows and columns come in question for each
     other; in a crowd the cheapest pair first.
     """
-    possible = np.isfinite(costs)
-    alone = possible & (possible.sum(axis=1, keepdims=True) == 1) & (possible.sum(axis=0) == 1)
-    pairs = [(i, j) for i, j in np.argwhere(alone).tolist()]
-    for rows, columns in _groups(possible & ~alone):
-        if max(len(rows), len(columns)) <= EXACT:
-            pairs += _cheapest(costs, rows, columns)
+    pairs: dict[int, int] = {}
+    for rows, columns in _groups(costs):
+        if len(rows) == len(columns) == 1:
+            pairs[rows[0]] = columns[0]
+        elif max(len(rows), len(columns)) <= EXACT:
+            pairs |= _cheapest(costs, rows, columns)
         else:
-            pairs += _one_by_one(costs, rows, columns)
+            pairs |= _one_by_one(costs, set(rows))
     return pairs
 
 
-def _groups(possible: NDArray[np.bool_]) -> list[tuple[list[int], list[int]]]:
+def _groups(pairs: Iterable[tuple[int, int]]) -> Iterator[tuple[list[int], list[int]]]:
     """Rows and columns that are joined by possible pairs."""
-    columns_of = {i: set(np.flatnonzero(row).tolist()) for i, row in enumerate(possible) if row.any()}
-    groups: list[tuple[set[int], set[int]]] = []
-    for row, columns in columns_of.items():
-        joined = [group for group in groups if group[1] & columns]
-        groups = [group for group in groups if not group[1] & columns]
-        rows = set[int]().union({row}, *(group[0] for group in joined))
-        groups.append((rows, columns.union(*(group[1] for group in joined))))
-    return [(sorted(rows), sorted(columns)) for rows, columns in groups]
+    columns_of, rows_of = defaultdict[int, list[int]](list), defaultdict[int, list[int]](list)
+    for row, column in pairs:
+        columns_of[row].append(column)
+        rows_of[column].append(row)
+    while columns_of:
+        rows, columns, joined = [], set[int](), [next(iter(columns_of))]
+        while joined:
+            if (row := joined.pop()) in columns_of:
+                rows.append(row)
+                for column in columns_of.pop(row):
+                    columns.add(column)
+                    joined += rows_of.pop(column, ())
+        yield sorted(rows), sorted(columns)
 
 
-def _cheapest(costs: Floats, rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
+def _cheapest(costs: _Costs, rows: list[int], columns: list[int]) -> dict[int, int]:
     size = max(len(rows), len(columns))
     square = np.full((size, size), 1e3)
-    square[: len(rows), : len(columns)] = np.minimum(costs[np.ix_(rows, columns)], 1e3)
-    best = _orders(size)[square[np.arange(size), _orders(size)].sum(axis=1).argmin()]
-    pairs = zip(rows, best[: len(rows)].tolist(), strict=True)
-    return [(i, columns[j]) for i, j in pairs if j < len(columns) and np.isfinite(costs[i, columns[j]])]
+    square[: len(rows), : len(columns)] = [[costs.get((i, j), 1e3) for j in columns] for i in rows]
+    best = _orders(size)[square[np.arange(size), _orders(size)].sum(axis=1).argmin()].tolist()
+    pairs = ((i, columns[k]) for i, k in zip(rows, best, strict=False) if k < len(columns))
+    return {i: j for i, j in pairs if (i, j) in costs}
 
 
 @lru_cache(maxsize=EXACT)
@@ -284,28 +305,27 @@ def _orders(size: int) -> Ints:
     return np.array(list(permutations(range(size))), np.intp)
 
 
-def _one_by_one(costs: Floats, rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
-    near = costs[np.ix_(rows, columns)]
-    pairs, free = [], (set(rows), set(columns))
-    for flat in np.argsort(near, axis=None)[: np.count_nonzero(np.isfinite(near))].tolist():
-        i, j = rows[flat // len(columns)], columns[flat % len(columns)]
-        if i in free[0] and j in free[1]:
-            free[0].remove(i)
-            free[1].remove(j)
-            pairs.append((i, j))
+def _one_by_one(costs: _Costs, rows: Collection[int]) -> dict[int, int]:
+    pairs: dict[int, int] = {}
+    taken = set[int]()
+    near = ((cost, i, j) for (i, j), cost in costs.items() if i in rows)
+    for _, i, j in sorted(near):
+        if i not in pairs and j not in taken:
+            pairs[i] = j
+            taken.add(j)
     return pairs
 
 
-def _updated(track: Track, predicted: "_One", seen: Seen, row: int, at: float) -> Track:
+def _updated(track: Track, predicted: "_One", spotted: "_Spotted", at: float) -> Track:
     """A Kalman filter's step: place and speed, each axis alike, in sizes of the box."""
     (x, y), (width, height), (place, both, rate) = predicted
     trust = 1 / (place + UNSURE_PLACE**2)
-    left, top, right, bottom = seen.boxes[row].tolist()
+    (left, top, right, bottom), score, name = spotted
     off_x, off_y = (left + right) / 2 - x, (top + bottom) / 2 - y
     x, y = x + place * trust * off_x, y + place * trust * off_y
     width += SIZE_FOLLOWS * (right - left - width)
     height += SIZE_FOLLOWS * (bottom - top - height)
-    name = seen.classes[row]
+    votes = {**track.votes, name: track.votes.get(name, 0.0) + score}
     return Track(
         track.id,
         (x - width / 2, y - height / 2, x + width / 2, y + height / 2),
@@ -313,14 +333,14 @@ def _updated(track: Track, predicted: "_One", seen: Seen, row: int, at: float) -
         track.born_at,
         at,
         track.sightings + 1,
-        {**track.votes, name: track.votes.get(name, 0.0) + float(seen.scores[row])},
+        votes,
+        max(votes, key=votes.__getitem__),
         track.first,
         (place * (1 - place * trust), both * (1 - place * trust), rate - both * both * trust),
     )
 
 
-def _born(seen: Seen, row: int, at: float) -> Track:
-    left, top, right, bottom = seen.boxes[row].tolist()
-    votes = {seen.classes[row]: float(seen.scores[row])}
+def _born(spotted: "_Spotted", at: float) -> Track:
+    (left, top, right, bottom), score, name = spotted
     box = (left, top, right, bottom)
-    return Track(0, box, (0.0, 0.0), at, at, 1, votes, box)
+    return Track(0, box, (0.0, 0.0), at, at, 1, {name: score}, name, box)
