@@ -12,7 +12,7 @@ from math import hypot, sqrt
 from typing import Literal
 
 from edged.ops.places import Box, Line, Point, Zone
-from edged.ops.tracks import Track
+from edged.ops.tracks import SIGHTINGS, Track
 
 CLEAR = 0.1
 """Of the height of its box something must be away from a line, or from a zone, to be clearly there."""
@@ -162,8 +162,15 @@ class Movements:
         return told
 
     def _begun(self, track: Track, known: Collection[int]) -> list[Movement]:
-        """A new track goes on with the path of one that was lost there, or it came from outside."""
-        walk, outside = _Walk(track), None
+        """A new track goes on with the path of one that was lost there, or it came from outside.
+
+        One that is found again, where another has gone on with its path, begins here.
+        """
+        walk = _Walk(track)
+        if track.sightings > SIGHTINGS:
+            self._walks[track.id] = walk
+            return []
+        outside = None
         if (lost := self._lost_there(track, known)) is not None:
             walk = self._walks.pop(lost)
             walk.last = track

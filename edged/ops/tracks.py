@@ -12,12 +12,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import permutations
+from math import expm1, hypot, log, sqrt
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edged.ops.boxes import overlap
+from edged.ops.places import Box
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -25,7 +26,7 @@ Ints = NDArray[np.intp]
 LOST_S = 2.0
 """A track ends when it was not seen for longer."""
 SIGHTINGS = 2
-"""So many make an object of what may be a flicker: it has no id before."""
+"""So many make an object of what may be a flicker: it has no id before. One look between them may miss it."""
 WIDER = 0.5
 """Boxes are widened by so much of their size on every side before they are laid over each other."""
 UNSURE_PLACE, UNSURE_SPEED, UNSURE_PUSH = 0.08, 1.2, 0.35
@@ -69,7 +70,7 @@ class Track(NamedTuple):
 
     id: int
     """From 1, never used again; 0: seen too seldom to have one."""
-    box: tuple[float, float, float, float]
+    box: Box
     """x1, y1, x2, y2 in pixels."""
     speed: tuple[float, float]
     """Pixels a second, of the centre."""
@@ -80,7 +81,7 @@ class Track(NamedTuple):
     """Sum of the scores by class."""
     class_name: str
     """The class with the most votes."""
-    first: tuple[float, float, float, float]
+    first: Box
     """Where it was seen first."""
     doubt: tuple[float, float, float] = (UNSURE_PLACE**2, 0.0, UNSURE_SPEED**2)
     """Variance of the place, covariance with the speed, and variance of the speed, in sizes of the box."""
@@ -120,29 +121,29 @@ def follow(tracks: Tracks, seen: Seen, at: float, sure: float) -> Step:
         before, tracks = tracks, cut(tracks)
         step = follow(tracks, seen, at, sure)
         return Step(step.tracks, step.ids, [track for track in before.alive if track.id], is_cut=True)
-    alive = tracks.alive
-    known = _Predicted.of(alive, at, at if tracks.at is None else tracks.at)
-    rows = _matched(known, alive, seen, sure)
-    spotted = [*zip(seen.boxes.tolist(), seen.scores.tolist(), seen.classes, strict=True)]
+    last_at = at if tracks.at is None else tracks.at
+    known = [_predicted(track, at, last_at) for track in tracks.alive]
+    spots = [*map(_Spot.of, seen.boxes.tolist(), seen.scores.tolist(), seen.classes)]
+    rows = _matched(known, spots, sure)
     kept: list[Track] = []
     ended: list[Track] = []
-    ids: list[int | None] = [None] * len(seen)
+    ids: list[int | None] = [None] * len(spots)
     last_id = tracks.last_id
-    for index, (track, predicted) in enumerate(zip(alive, known.each(), strict=True)):
+    for index, track in enumerate(tracks.alive):
         if (row := rows.get(index)) is not None:
-            found = _updated(track, predicted, spotted[row], at)
+            found = _updated(known[index], spots[row], at)
             if not found.id and found.sightings >= SIGHTINGS:
                 last_id += 1
                 found = found._replace(id=last_id)
             ids[row] = found.id or None
             kept.append(found)
-        elif track.id and at - track.seen_at <= LOST_S:
+        elif track.seen_at == last_at or (track.id and at - track.seen_at <= LOST_S):
             kept.append(track)
         elif track.id:
             ended.append(track)
     taken = set(rows.values())
-    free = (one for row, one in enumerate(spotted) if row not in taken)
-    kept += [_born(one, at) for one in free if one[1] >= sure]
+    free = (spot for row, spot in enumerate(spots) if row not in taken)
+    kept += [_born(spot, at) for spot in free if spot.score >= sure]
     return Step(Tracks(at, tuple(kept), last_id), ids, ended)
 
 
@@ -158,60 +159,71 @@ def held(tracks: Tracks, at: float) -> Tracks:
     return Tracks(at if tracks.at is None else tracks.at + late, alive, tracks.last_id)
 
 
-@dataclass(frozen=True)
-class _Predicted:
-    """Where the tracks are thought to be, a row each."""
+class _Spot(NamedTuple):
+    """One box of a frame."""
 
-    centres: Floats
-    sizes: Floats
-    """Width and height."""
-    scales: Floats
-    """The size as one number: the side of a square of the same area."""
-    doubt: Floats
-    """[3, n]: as `Track.doubt`, at the time of the frame."""
+    x: float
+    """Of its centre."""
+    y: float
+    wide: float
+    tall: float
+    score: float
+    class_name: str
+    box: Box
 
     @staticmethod
-    def of(alive: Sequence[Track], at: float, last_at: float) -> "_Predicted":
-        """`last_at`: of the frame before."""
-        boxes = np.array([track.box for track in alive], np.float64).reshape(-1, 4)
-        speed = np.array([track.speed for track in alive], np.float64).reshape(-1, 2)
-        passed = at - np.array([track.seen_at for track in alive], np.float64)
-        place, both, rate = np.array([track.doubt for track in alive], np.float64).reshape(-1, 3).T
-        unseen = np.maximum(passed - (at - last_at), 0)
-        moved = np.minimum(passed, at - last_at) - SLOWS_S * np.expm1(-unseen / SLOWS_S)
-        push = UNSURE_PUSH**2 * passed**2
-        doubt = np.array(
-            [
-                place + passed * (2 * both + passed * rate) + push * passed**2 / 4,
-                both + passed * rate + push * passed / 2,
-                rate + push,
-            ]
-        )
-        sizes = np.maximum(boxes[:, 2:] - boxes[:, :2], 1)
-        centres = (boxes[:, :2] + boxes[:, 2:]) / 2 + speed * moved[:, None]
-        return _Predicted(centres, sizes, np.sqrt(sizes.prod(axis=1)), doubt)
-
-    def each(self) -> Iterator["_One"]:
-        """Of each track."""
-        return zip(self.centres.tolist(), self.sizes.tolist(), self.doubt.T.tolist(), strict=True)
+    def of(box: Sequence[float], score: float, class_name: str) -> "_Spot":
+        x1, y1, x2, y2 = box
+        return _Spot((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, score, class_name, (x1, y1, x2, y2))
 
 
-_One = tuple[list[float], list[float], list[float]]
-"""Centre, size and doubt of one track."""
-_Spotted = tuple[list[float], float, str]
-"""Box, score and class of what was seen."""
+class _Predicted(NamedTuple):
+    """Where a track is thought to be."""
+
+    track: Track
+    x: float
+    """Of its centre."""
+    y: float
+    wide: float
+    tall: float
+    scale: float
+    """The size as one number: the side of a square of the same area."""
+    doubt: tuple[float, float, float]
+    """As `Track.doubt`, at the time of the frame."""
+    reach: float
+    """How far from there a sure box may be, in sizes."""
+
+
+def _predicted(track: Track, at: float, last_at: float) -> _Predicted:
+    """`last_at`: of the frame before."""
+    x1, y1, x2, y2 = track.box
+    place, both, rate = track.doubt
+    passed = at - track.seen_at
+    in_sight = min(passed, at - last_at)
+    moved = in_sight - SLOWS_S * expm1((in_sight - passed) / SLOWS_S)
+    push = UNSURE_PUSH**2 * passed**2
+    place += passed * (2 * both + passed * rate) + push * passed**2 / 4
+    wide, tall = max(x2 - x1, 1.0), max(y2 - y1, 1.0)
+    farthest = FARTHEST_SIZES if track.sightings > SIGHTINGS else FARTHEST_NEW
+    return _Predicted(
+        track,
+        (x1 + x2) / 2 + track.speed[0] * moved,
+        (y1 + y2) / 2 + track.speed[1] * moved,
+        wide,
+        tall,
+        sqrt(wide * tall),
+        (place, both + passed * rate + push * passed / 2, rate + push),
+        min(max(FARTHEST * sqrt(place + UNSURE_PLACE**2), NEAREST_SIZES), farthest),
+    )
 
 
 _Costs = Mapping[tuple[int, int], float]
 """What speaks against a match, by track and box; of those that can be."""
 
 
-def _matched(known: _Predicted, alive: Sequence[Track], seen: Seen, sure: float) -> dict[int, int]:
+def _matched(known: Sequence[_Predicted], spots: Sequence[_Spot], sure: float) -> dict[int, int]:
     """The row of each track that has one. Tracks with an id choose first, sure boxes before others."""
-    if not alive or not len(seen):
-        return {}
-    costs = _costs(known, alive, seen, sure)
-    is_sure = (seen.scores >= sure).tolist()
+    costs = _costs(known, spots, sure)
     rows: dict[int, int] = {}
     for named, good in ((True, True), (True, False), (False, True)):
         taken = set(rows.values())
@@ -219,41 +231,44 @@ def _matched(known: _Predicted, alive: Sequence[Track], seen: Seen, sure: float)
             {
                 (i, j): cost
                 for (i, j), cost in costs.items()
-                if (alive[i].id > 0) is named and is_sure[j] is good and i not in rows and j not in taken
+                if (known[i].track.id > 0) is named
+                and (spots[j].score >= sure) is good
+                and i not in rows
+                and j not in taken
             }
         )
     return rows
 
 
-def _costs(known: _Predicted, alive: Sequence[Track], seen: Seen, sure: float) -> _Costs:
-    sizes = np.maximum(seen.boxes[:, 2:] - seen.boxes[:, :2], 1)
-    centres = (seen.boxes[:, :2] + seen.boxes[:, 2:]) / 2
-    off = [known.centres[:, axis, None] - centres[:, axis] for axis in (0, 1)]
-    apart = np.hypot(*off) / known.scales[:, None]
-    is_sure = seen.scores >= sure
-    # few are near each other: the rest is done with these pairs alone
-    i, j = np.nonzero(apart <= np.where(is_sure, _reach(known, alive)[:, None], FARTHEST_UNSURE))
-    growth = np.abs(np.log(known.sizes[i] / sizes[j])).max(axis=1, initial=0)
-    shared = overlap(_widened(known.centres[i], known.sizes[i]), _widened(centres[j], sizes[j]))
-    cost = apart[i, j] / 2 + 1 - shared + growth
-    found = zip(i.tolist(), j.tolist(), cost.tolist(), growth.tolist(), is_sure[j].tolist(), strict=True)
-    costs: dict[tuple[int, int], float] = {}
-    for track, box, much, grown, good in found:
-        is_other = alive[track].class_name != seen.classes[box]
-        if grown <= GROWTH and (good or not is_other):
-            costs[track, box] = much + OTHER_CLASS * is_other
-    return costs
+def _costs(known: Sequence[_Predicted], spots: Sequence[_Spot], sure: float) -> _Costs:
+    if not known or not spots:
+        return {}
+    there = np.array([(one.x, one.y, one.reach * one.scale, FARTHEST_UNSURE * one.scale) for one in known])
+    x, y, sure_reach, unsure_reach = there.T[:, :, None]
+    spot_x, spot_y, score = np.array([(spot.x, spot.y, spot.score) for spot in spots]).T
+    reach = np.where(score >= sure, sure_reach, unsure_reach)
+    near = np.argwhere((x - spot_x) ** 2 + (y - spot_y) ** 2 <= reach**2)  # few: the rest is for these alone
+    found = {(i, j): _cost(known[i], spots[j], sure) for i, j in near.tolist()}
+    return {pair: cost for pair, cost in found.items() if cost is not None}
 
 
-def _reach(known: _Predicted, alive: Sequence[Track]) -> Floats:
-    """[tracks]: how far from where it is thought to be a sure box may be, in sizes."""
-    farthest = [FARTHEST_SIZES if track.sightings > SIGHTINGS else FARTHEST_NEW for track in alive]
-    return (FARTHEST * np.sqrt(known.doubt[0] + UNSURE_PLACE**2)).clip(NEAREST_SIZES, farthest)
+def _cost(known: _Predicted, spot: _Spot, sure: float) -> float | None:
+    """None: they cannot be one object, near as they are."""
+    wide, tall = max(spot.wide, 1.0), max(spot.tall, 1.0)
+    growth = max(abs(log(known.wide / wide)), abs(log(known.tall / tall)))
+    is_other = spot.class_name != known.track.class_name
+    if growth > GROWTH or (is_other and spot.score < sure):
+        return None
+    x, y = abs(known.x - spot.x), abs(known.y - spot.y)
+    shared = _shared(x, known.wide, wide) * _shared(y, known.tall, tall)
+    both = (1 + 2 * WIDER) ** 2 * (known.wide * known.tall + wide * tall) - shared
+    return hypot(x, y) / known.scale / 2 + 1 - shared / both + growth + OTHER_CLASS * is_other
 
 
-def _widened(centres: Floats, sizes: Floats) -> Floats:
-    half = sizes * (0.5 + WIDER)
-    return np.concatenate([centres - half, centres + half], axis=1)
+def _shared(apart: float, one: float, other: float) -> float:
+    """Of two lengths, widened, whose middles are so far apart: what they have in common."""
+    half, other_half = one * (0.5 + WIDER), other * (0.5 + WIDER)
+    return max(min(half, apart + other_half) - max(-half, apart - other_half), 0.0)
 
 
 def assigned(costs: _Costs) -> dict[int, int]:
@@ -316,19 +331,18 @@ def _one_by_one(costs: _Costs, rows: Collection[int]) -> dict[int, int]:
     return pairs
 
 
-def _updated(track: Track, predicted: "_One", spotted: "_Spotted", at: float) -> Track:
+def _updated(known: _Predicted, spot: _Spot, at: float) -> Track:
     """A Kalman filter's step: place and speed, each axis alike, in sizes of the box."""
-    (x, y), (width, height), (place, both, rate) = predicted
+    track, (place, both, rate) = known.track, known.doubt
     trust = 1 / (place + UNSURE_PLACE**2)
-    (left, top, right, bottom), score, name = spotted
-    off_x, off_y = (left + right) / 2 - x, (top + bottom) / 2 - y
-    x, y = x + place * trust * off_x, y + place * trust * off_y
-    width += SIZE_FOLLOWS * (right - left - width)
-    height += SIZE_FOLLOWS * (bottom - top - height)
-    votes = {**track.votes, name: track.votes.get(name, 0.0) + score}
+    off_x, off_y = spot.x - known.x, spot.y - known.y
+    x, y = known.x + place * trust * off_x, known.y + place * trust * off_y
+    wide = known.wide + SIZE_FOLLOWS * (spot.wide - known.wide)
+    tall = known.tall + SIZE_FOLLOWS * (spot.tall - known.tall)
+    votes = {**track.votes, spot.class_name: track.votes.get(spot.class_name, 0.0) + spot.score}
     return Track(
         track.id,
-        (x - width / 2, y - height / 2, x + width / 2, y + height / 2),
+        (x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2),
         (track.speed[0] + both * trust * off_x, track.speed[1] + both * trust * off_y),
         track.born_at,
         at,
@@ -340,7 +354,6 @@ def _updated(track: Track, predicted: "_One", spotted: "_Spotted", at: float) ->
     )
 
 
-def _born(spotted: "_Spotted", at: float) -> Track:
-    (left, top, right, bottom), score, name = spotted
-    box = (left, top, right, bottom)
-    return Track(0, box, (0.0, 0.0), at, at, 1, {name: score}, name, box)
+def _born(spot: _Spot, at: float) -> Track:
+    name = spot.class_name
+    return Track(0, spot.box, (0.0, 0.0), at, at, 1, {name: spot.score}, name, spot.box)
