@@ -11,7 +11,7 @@ KEPT_S = 400 * 86400.0
 """Seconds for which single crossings and gaps are kept; totals stay."""
 MOST_CROSSINGS, MOST_GAPS = 5_000_000, 100_000
 
-Kind = Literal["line", "zone"]
+PlaceKind = Literal["line", "zone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +117,17 @@ class CountBook:
             "INSERT INTO looks VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at", (stream, at)
         )
 
-    def tidy(self, now: float) -> None:
-        """Forget what is old or too much."""
+    def tidy(self, now: float | None) -> None:
+        """Forget what is too much, and old. `now`: seconds since the epoch; none: nobody has set the clock.
+
+        The oldest rows stand first: only what is forgotten is read.
+        """
         for table, most, column in (("crossings", MOST_CROSSINGS, "at"), ("gaps", MOST_GAPS, "ended")):
-            self._db.execute(
-                f"DELETE FROM {table} WHERE {column} < ? OR id <= (SELECT MAX(id) FROM {table}) - ?",  # noqa: S608
-                (now - KEPT_S, most),
-            )
+            surplus = f"(SELECT MAX(id) FROM {table}) - ?"  # noqa: S608
+            self._db.execute(f"DELETE FROM {table} WHERE id <= {surplus}", (most,))  # noqa: S608
+            if now is not None:
+                young = f"(SELECT id FROM {table} WHERE {column} >= ? ORDER BY id LIMIT 1)"  # noqa: S608
+                self._db.execute(
+                    f"DELETE FROM {table} WHERE id < COALESCE({young}, {2**62})",  # noqa: S608
+                    (now - KEPT_S,),
+                )

@@ -3,8 +3,11 @@
 import logging
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from edged.contracts.errors import NotReady
 from edged.flow.counters import Counters
 from edged.flow.private import private_file, private_folder
 
@@ -63,9 +66,17 @@ def open_counts(path: Path, counters: Counters) -> sqlite3.Connection:
     return _connected(path)
 
 
-def read_only(path: Path) -> sqlite3.Connection:
-    """The same file for one who only reads, beside the one who writes. Raises `sqlite3.Error`."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
+@contextmanager
+def reading(path: Path, what: str) -> Iterator[sqlite3.Connection]:
+    """The same file for one who only reads, beside the one who writes. Raises `NotReady`.
+
+    `what` of it cannot be read, if anything fails.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)) as db:
+            yield db
+    except sqlite3.Error as error:
+        raise NotReady(f"{what} cannot be read now: {error}") from error
 
 
 def _connected(path: Path) -> sqlite3.Connection:

@@ -1,14 +1,11 @@
 """Events that are kept, as somebody asks for them."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from edged.contracts.errors import NotReady
-from edged.counts.layout import read_only
+from edged.counts.layout import reading
 
 
 @dataclass(frozen=True)
@@ -42,11 +39,8 @@ class NumberedEvent(NamedTuple):
 
 def kept(path: Path, wanted: EventQuery) -> list[NumberedEvent]:
     """Read them, beside the one who writes. Raises `NotReady`."""
-    try:
-        with closing(read_only(path)) as db:
-            return [NumberedEvent(*row) for row in db.execute(*query_of(wanted))]
-    except sqlite3.Error as error:
-        raise NotReady(f"the events cannot be read now: {error}") from error
+    with reading(path, "events") as db:
+        return [NumberedEvent(*row) for row in db.execute(*query_of(wanted))]
 
 
 def query_of(wanted: EventQuery) -> tuple[str, tuple[object, ...]]:

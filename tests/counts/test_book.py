@@ -133,9 +133,23 @@ def test_what_cannot_be_written_as_a_whole_is_not_written(path):
 def test_old_crossings_are_forgotten_and_totals_stay(book):
     book.begin("door", ["a"], NOW)
     book.count("door", [passage(), passage(at=NOW + 401 * 86400)])
+    for old in (*range(100), 500):
+        book.look("door", NOW + old * 86400, NOW + old * 86400 - 60)
+    book.tidy(None)
+    assert book.within("door", "a", (0, 1e12)) == {"in": 2, "out": 0}, "nobody knows what is old"
     book.tidy(NOW + 401 * 86400)
     assert book.within("door", "a", (0, 1e12)) == {"in": 1, "out": 0}
+    assert book._db.execute("SELECT COUNT(*) FROM gaps").fetchone() == (100,)
+    book.tidy(NOW + 901 * 86400)
+    assert book.within("door", "a", (0, 1e12)) == {"in": 0, "out": 0}, "all of it is old"
     assert book.standing("door", "a").by_class["person"]["in"] == 2
+
+
+def test_there_are_never_more_crossings_than_fit(book, monkeypatch):
+    monkeypatch.setattr("edged.counts.book.MOST_CROSSINGS", 3)
+    book.count("door", [passage(at=NOW + n) for n in range(5)])
+    book.tidy(None)
+    assert book.within("door", "a", (0, 1e12))["in"] == book.within("door", "a", (NOW + 2, 1e12))["in"] == 3
 
 
 @pytest.mark.parametrize("how", ["no database", "newer", "never released"])

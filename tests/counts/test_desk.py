@@ -9,7 +9,7 @@ import pytest
 from edged.contracts.errors import NotFound
 from edged.counts import book, desk, said
 from edged.counts.calendar import Calendar, zone_named
-from edged.counts.chronicle import Chronicle
+from edged.counts.chronicle import Chronicle, Entry
 from edged.counts.desk import CountDesk
 from edged.counts.history import _COUNTED, Asked
 from edged.counts.layout import open_counts
@@ -197,6 +197,26 @@ def test_gaps_say_when_nobody_looked(tmp_path):
         later.desk.open("door", ["a"], []).looked(began + 500)
         assert later.desk.history(Asked(0, 1e10)).gaps == [("door", *first), ("door", *second)]
         assert later.desk.history(Asked(began + 20, began + 30)).gaps == [("door", *second)]
+
+
+def test_what_is_old_is_forgotten_while_the_daemon_runs(tmp_path, monkeypatch, synced):
+    monkeypatch.setattr(desk, "EVERY_S", 0.02)
+    monkeypatch.setattr(desk, "TIDY_S", 0.02)
+    with telling(tmp_path) as teller:
+        teller.desk.open("door", ["a"], [])
+        until(lambda: len(teller.of("a")) > 3, "it has tidied")
+        synced.append("unsynced")
+        teller.cross(crossing(at=1000.0))
+        teller.chronicle.put(Entry(lambda db: db.execute(OLD), lambda: None))
+        known = len(teller.of("a"))
+        until(lambda: len(teller.of("a")) > known + 3, "it has tidied again")
+        assert len(teller.desk.history(Asked(0, 1e12)).rows) == 1, "nobody knows whether it is old"
+        synced.append("synced")
+        until(lambda: not teller.desk.history(Asked(0, 1e12)).rows, "forgotten")
+        assert teller.of("a")[-1].in_ == 1, "totals stay"
+
+
+OLD = "INSERT INTO crossings VALUES (NULL, 'door', 'a', 1000.0, 'in', 'person', 7)"
 
 
 def test_history_by_local_hour(tmp_path):
