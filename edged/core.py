@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from edged.actions.desk import ActionDesk, ActionFacts
 from edged.contracts.errors import NotReady
-from edged.contracts.message import ServiceFacts
+from edged.contracts.message import ActionReach, ServiceFacts
 from edged.contracts.services import SERVICES
 from edged.counts.chronicle import Chronicle
 from edged.counts.desk import CountDesk
@@ -87,6 +87,11 @@ class Core:
         """How each action is."""
         desk = self.units.get("actions", ActionDesk)
         return [] if desk is None else desk.facts()
+
+    def reaches(self) -> list[ActionReach]:
+        """Whether each can deliver now."""
+        desk = self.units.get("actions", ActionDesk)
+        return [] if desk is None else desk.reaches()
 
     def cancel(self, request_id: str) -> None:
         """Nobody waits for this request any more."""

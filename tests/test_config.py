@@ -105,7 +105,7 @@ TOLD = """
 nodes: this key is unknown; did you mean node?
 node: a name is one level of MQTT topics
 healt_every: this key is unknown; did you mean health_every?
-health_every: Input should be greater than 0
+health_every: must be greater than 0
 mqtt.urll: this key is unknown; did you mean url?
 mqtt.tls.cca: this key is unknown; did you mean ca?
 mqtt.tls: `ca`:
@@ -113,37 +113,36 @@ http.lisen: this key is unknown; did you mean listen?
 http.tokn: this key is unknown; did you mean token?
 http: `token` wants at least 16 characters of ASCII without spaces; `openssl rand -hex 24` makes one
 service: this key is unknown; did you mean services?
-services.object-detection.device: Input should be a valid string
+services.object-detection.device: wants a text; here is a number; quote it
 services.object-detection.optionss: this key is unknown; did you mean options?
-services.object-detection.options.score_threshold: Input should be less than or equal to 1
+services.object-detection.options.score_threshold: must be at most 1
 services.object-detection.options.colour: this key is unknown; there are score_threshold
 services.object-detection.options.max_detection: this key is unknown; did you mean max_detections?
 services.objct-detection: no service is called 'objct-detection'; did you mean object-detection
-services.image-similarity.uses: Input should be a valid dictionary
+services.image-similarity.uses: wants keys with values, as {key: value}; here is a number
 services.image-similarity.modl: this key is unknown; did you mean model?
-requests.media_timeout_s: Input should be greater than 0
+requests.media_timeout_s: must be greater than 0
 requests.sound.max_second: this key is unknown; did you mean max_seconds
 requests.fetch.prts: this key is unknown; did you mean ports
-requests.fetch.ports.1: Input should be a valid integer
-requests.fetch.ports.2: Input should be a valid integer
-requests.fetch.allow_networks.0: Input is not a valid IPv4 network
-requests.fetch.allow_networks.0: Input is not a valid IPv6 network
+requests.fetch.ports.1: wants a whole number; here is a text
+requests.fetch.ports.2: wants a whole number; here is a text
+requests.fetch.allow_networks.0: wants a network, as 10.0.0.0/8 or fd00::/8; here is a text
 streams.do+or: a name
 streams.do+or.sorce: this key is unknown; did you mean source
 streams.do+or.gate.motion.min_are: this key is unknown; did you mean min_area
-streams.do+or.gate.fps: Input should be greater than 0
+streams.do+or.gate.fps: must be greater than 0
 streams.do+or.publsh: this key is unknown; did you mean publish?
 streams.do+or.run.0.evry: this key is unknown; did you mean every?
-streams.do+or.run.0.options.max_detections: Input should be greater than or equal to 1
+streams.do+or.run.0.options.max_detections: must be at least 1
 streams.do+or.run.1: no service is called 'ocrr'; did you mean ocr
 streams.do+or.run.2.publish.onn: this key is unknown; did you mean on?
-streams.do+or.run.2.publish.on: Input should be 'every' or 'change'
-streams.back.publish.on: Input should be 'every' or 'change'
+streams.do+or.run.2.publish.on: must be 'every' or 'change'
+streams.back.publish.on: must be 'every' or 'change'
 streams.back.source: this key is missing
 streams.back.publish.onn: this key is unknown; did you mean on?
 streams.back.run.0: face-similarity compares two pictures
 streams.back.run.1: no service is called 'objct-detection'; did you mean object-detection
-streams.side.source: Input should be a valid string
+streams.side.source: wants a text; here is a number; quote it
 streams.side.run: wants a list
 streams.roof.publish.snapshots: this key is unknown; did you mean snapshot?
 streams.roof.run.0: ocr wants pictures, and the source is a microphone
@@ -226,7 +225,7 @@ def test_on_is_a_word(tmp_path):
     text = "streams: {no: {source: a.mp4, run: [{ocr: {publish: {on: change}}}], publish: {on: %s}}}"
     stream = load(written(tmp_path, text % "change")).streams["no"]
     assert (stream.publish.on, stream.events()) == ("change", {"ocr"})
-    assert "streams.no.publish.on: Input should be 'every' or 'change'" in faults(tmp_path, text % "never")
+    assert "streams.no.publish.on: must be 'every' or 'change'" in faults(tmp_path, text % "never")
 
 
 def test_a_stream_may_be_called_as_a_key(tmp_path):
@@ -388,16 +387,16 @@ LINE = "from: [0.2, 0.8], to: [0.7, 0.8]"
     ("stream", "says"),
     [
         ("lines: {a: {from: [0.2, 0.8], to: [0.2, 0.8]}}", "lines.a: .*the same point; a line needs two"),
-        ("lines: {a: {from: [0.2, 1.8], to: [0.2, 0.8]}}", "lines.a.from.1: .*less than or equal to 1"),
+        ("lines: {a: {from: [0.2, 1.8], to: [0.2, 0.8]}}", "lines.a.from.1: .*at most 1"),
         ("lines: {a: {from: [0.2, 0.1]}}", "lines.a.to: "),
         ("lines: {a: {}}", "lines.a.from: this key is missing"),
         (
             "lines: {a: {from: [0.2, 1.8], to: [640, 0.8]}}",
-            "lines.a.from.1: (?s:.*)lines.a.to.0: .*to 1",
+            "lines.a.from.1: (?s:.*)lines.a.to.0: .*at most 1",
         ),
         ("lines: {a: [0, 0, 1, 1]}", "lines.a: wants keys with values.*there are classes, anchor, from, to"),
         ("zones: {z: {polygon: all}}", r"zones.z.polygon: wants a list, as \[a, b\]"),
-        ("lines: {a: {from: [0.2], to: [0.1, 0.1]}}", "lines.a.from.1: this key is missing"),
+        ("lines: {a: {from: [0.2], to: [0.1, 0.1]}}", "lines.a.from.1: this entry is missing"),
         (f"lines: {{a: {{{LINE}, form: [0, 0]}}}}", "lines.a.form: .*did you mean from"),
         (f"lines: {{a/b: {{{LINE}}}}}", "lines.a/b: a name is one level"),
         (f"lines: {{a: {{{LINE}, anchor: head}}}}", "lines.a.anchor: .*'foot' or 'centre'"),
@@ -409,7 +408,7 @@ LINE = "from: [0.2, 0.8], to: [0.7, 0.8]"
         ("zones: {z: {polygon: [[0, 0], [1, 1]]}}", "zones.z.polygon: .*at least 3"),
         (
             "zones: {z: {polygon: [[0, 0], [-1, 1], [1, 1]]}}",
-            "zones.z.polygon.1.0: .*greater than or equal to 0",
+            "zones.z.polygon.1.0: .*at least 0",
         ),
         (f"lines: {{a: {{{LINE}}}}}, gate: {{key_frames_only: true}}", "gate.key_frames_only: .*every 0.5 s"),
         (f"lines: {{a: {{{LINE}}}}}, gate: {{fps: 1}}", "gate.fps: 1 frames a second .*say 2 or more"),

@@ -1,7 +1,7 @@
 """All actions as one unit: a lane each, so that none waits for another's receiver."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Literal
@@ -14,6 +14,7 @@ from edged.actions.rows import ActionRows
 from edged.actions.settings import ActionSettings
 from edged.actions.webhook import Webhook
 from edged.contracts.happenings import EventMessage
+from edged.contracts.message import ActionReach
 from edged.flow.counters import Counters
 
 STOP_S = 3.0
@@ -42,7 +43,12 @@ class ActionDesk:
         zone: tzinfo,
         pictures: Pictures,
         counters: Counters,
+        *,
+        changed: Callable[[], object],
     ) -> None:
+        """`changed` is called, from any thread, when one can or cannot deliver any more, or for another
+        reason."""
+
         def pack(event: EventMessage, action: ActionSettings, left_out: int) -> Parcel:
             return parcel(event, action.share, left_out, zone, pictures)
 
@@ -50,7 +56,7 @@ class ActionDesk:
         self._kinds: dict[str, Literal["notify", "webhook"]] = {
             name: "webhook" if action.webhook else "notify" for name, action in actions.items()
         }
-        surface = Surface(rows, pack, counters)
+        surface = Surface(rows, pack, counters, changed)
         self._lanes = [
             ActionLane(name, action, receiver_of(name, action), surface) for name, action in actions.items()
         ]
@@ -93,6 +99,12 @@ class ActionDesk:
         return [
             ActionFacts(lane.name, self._kinds[lane.name], waiting.get(lane.name, 0), lane.why)
             for lane in self._lanes
+        ]
+
+    def reaches(self) -> list[ActionReach]:
+        """Whether each can deliver now; nothing is read for it."""
+        return [
+            ActionReach(name=lane.name, kind=self._kinds[lane.name], why=lane.why) for lane in self._lanes
         ]
 
 

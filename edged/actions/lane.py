@@ -44,6 +44,8 @@ class Surface:
     pack: Callable[[EventMessage, ActionSettings, int], Parcel]
     """An event as an action tells it, and how many messages before it were left out."""
     counters: Counters
+    changed: Callable[[], object] = lambda: None
+    """The reason why the lane cannot deliver is another one, or gone."""
     pause: Callable[[int], float] = pause_after
 
 
@@ -143,7 +145,8 @@ class ActionLane:
         else:
             if self.why:
                 log.warning("action %s works again", self.name)
-            self.why, self._failures = "", 0
+            self._met("")
+            self._failures = 0
             self._sent.take(time.monotonic())
             self._finish(one, "delivered")
 
@@ -152,7 +155,7 @@ class ActionLane:
             return  # it may have been broken off
         if not self.why:
             log.warning("action %s: %s", self.name, error)
-        self.why = str(error)
+        self._met(str(error))
         self._surface.counters.count(f"actions/{self.name}", "failed")
         if not error.again:
             self._give_up(one, self.why)
@@ -163,6 +166,11 @@ class ActionLane:
         if one.tries + 1 >= STEPS_ASIDE:
             self._order.let_by(one, self._rests_until + self._surface.pause(one.tries + 1))
         self._rows.failed(one.row, time.time() + rest_s, self.why)
+
+    def _met(self, why: str) -> None:
+        is_news, self.why = why != self.why, why
+        if is_news:
+            self._surface.changed()
 
     def _give_up(self, one: Due, why: str) -> None:
         log.error("action %s gives up a message: %s", self.name, why)

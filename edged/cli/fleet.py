@@ -15,6 +15,7 @@ from edged.cli.run import duration
 from edged.cli.terminal import console, print_json, say, table
 from edged.config import reading
 from edged.contracts.errors import ConfigError
+from edged.contracts.wording import plain
 from edged.fleet.board import Board
 from edged.fleet.lookout import Lookout
 from edged.fleet.rows import NodeRow
@@ -78,9 +79,7 @@ def broker(settings: MqttSettings, url: str) -> MqttSettings:
     try:
         return MqttSettings(url=url, version=settings.version, tls=tls)
     except ValidationError as error:
-        raise ConfigError(
-            *(f"--url: {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors())
-        ) from None
+        raise ConfigError(*(f"--url: {plain(fault)}" for fault in error.errors())) from None
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from edged.contracts.settings import LACKING, MISSING, NO_KEYS, UNKNOWN, meant, worded
+from edged.contracts.wording import either
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -35,10 +36,10 @@ class _Fault:
 
     @property
     def holder(self) -> dict[Any, Any]:
-        """Of what is missing; an empty one where another fault has taken it away."""
+        """Of a key that is missing; an empty one where another fault has taken it away, or of an entry."""
         container, key = self.trail[-1]
-        found: dict[Any, Any] = container[key] if not isinstance(container, dict) else container.get(key, {})
-        return found
+        found = container.get(key) if isinstance(container, dict) else container[key]
+        return found if isinstance(found, dict) else {}
 
 
 def mended(
@@ -69,7 +70,7 @@ def mended(
             if fault.place not in settled and not _follows(fault, found, settled):
                 told.setdefault(fault.place, []).append(fault.message)
             changed.update(_mend(fault, stand_ins))
-        faults |= {place: "\n".join(messages) for place, messages in told.items()}
+        faults |= {place: either(messages) for place, messages in told.items()}
         if not changed:
             return None
         settled |= told.keys() | changed

@@ -45,7 +45,8 @@ class ZoneCounts(Published):
     """
 
     count: int | None
-    """So many objects."""
+    """So many objects. Who is not seen any more counts for another 1.25 s, or until the second look: somebody
+    may have gone by in front."""
     longest_since: str | None
     """UTC, ISO 8601 with microseconds: when the one came in that is in it for the longest time; null also
     where nobody is in it."""

@@ -180,6 +180,17 @@ class ServiceFacts(Published):
     was asked, and requests to it wait."""
 
 
+class ActionReach(Published):
+    """One action of the configuration, in `info`. Where it leads is a secret, and told nowhere."""
+
+    name: str
+    """Name of the action."""
+    kind: Literal["notify", "webhook"]
+    """How its messages travel."""
+    why: str = ""
+    """Why it cannot deliver now, as its newest try met it; empty when it can, as far as anybody knows."""
+
+
 class Info(Published):
     """What this box is and serves; told whenever it changes."""
 
@@ -198,6 +209,8 @@ class Info(Published):
     preparing: dict[str, str] = Field(default_factory=dict)
     """What is made in the background for models that serve already, by the model's id: their other variants,
     derived and compared."""
+    actions: list[ActionReach] = Field(default_factory=list)
+    """Those of the configuration: whom rules may have told."""
 
 
 class Latency(Published):

@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from edged.contracts.described import Described
 from edged.contracts.spelling import close, hint
+from edged.contracts.wording import plain
 
 FOLDER = "folder"
 """Key of pydantic's validation context: the folder at which relative paths start."""
@@ -77,9 +78,7 @@ def worded(fault: ErrorDetails, known: Collection[str]) -> str:
             there_are = f"there are {', '.join(known) or 'none'}"
             return f"this key is unknown; {hint(str(fault['loc'][-1]), known, there_are, _LIKENESS)}"
         case "missing":
-            return "this key is missing"
+            return f"this {'entry' if isinstance(fault['loc'][-1], int) else 'key'} is missing"
         case "model_type":
             return f"wants keys with values, as {{key: value}}; there are {', '.join(known)}"
-        case "tuple_type" | "list_type":
-            return "wants a list, as [a, b]"
-    return fault["msg"].removeprefix("Value error, ")
+    return plain(fault)

@@ -11,7 +11,7 @@ KEPT_S = 400 * 86400.0
 """Seconds for which single crossings and gaps are kept; totals stay."""
 MOST_CROSSINGS, MOST_GAPS = 5_000_000, 100_000
 
-Kind = Literal["line", "zone"]
+PlaceKind = Literal["line", "zone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class CountBook:
     def begin(self, stream: str, lines: Iterable[str], at: float | None) -> None:
         """These lines are counted from now on, unless they were before."""
         for line in lines:
-            self._db.execute("INSERT OR IGNORE INTO lines VALUES (?, ?, NULL)", (stream, line))
+            self._know(stream, line)
             self._db.execute(
                 "UPDATE lines SET since = ? WHERE stream = ? AND line = ? AND since IS NULL"
                 " AND NOT EXISTS (SELECT 1 FROM totals WHERE stream = ? AND line = ?)",
@@ -59,6 +59,7 @@ class CountBook:
     def count(self, stream: str, passages: Iterable[Passage]) -> None:
         """Somebody crossed lines."""
         for one in passages:
+            self._know(stream, one.line)  # the disk may have been full when it began
             self._db.execute(
                 "INSERT INTO totals VALUES (?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET number = number + 1",
                 (stream, one.line, one.class_name, one.direction),
@@ -66,6 +67,9 @@ class CountBook:
             if one.at is not None:
                 row = (stream, one.line, one.at, one.direction, one.class_name, one.track)
                 self._db.execute("INSERT INTO crossings VALUES (NULL, ?, ?, ?, ?, ?, ?)", row)
+
+    def _know(self, stream: str, line: str) -> None:
+        self._db.execute("INSERT OR IGNORE INTO lines VALUES (?, ?, NULL)", (stream, line))
 
     def standing(self, stream: str, line: str) -> LineTotal:
         """In all."""
@@ -113,10 +117,17 @@ class CountBook:
             "INSERT INTO looks VALUES (?, ?) ON CONFLICT DO UPDATE SET at = excluded.at", (stream, at)
         )
 
-    def tidy(self, now: float) -> None:
-        """Forget what is old or too much."""
+    def tidy(self, now: float | None) -> None:
+        """Forget what is too much, and old. `now`: seconds since the epoch; none: nobody has set the clock.
+
+        The oldest rows stand first: only what is forgotten is read.
+        """
         for table, most, column in (("crossings", MOST_CROSSINGS, "at"), ("gaps", MOST_GAPS, "ended")):
-            self._db.execute(
-                f"DELETE FROM {table} WHERE {column} < ? OR id <= (SELECT MAX(id) FROM {table}) - ?",  # noqa: S608
-                (now - KEPT_S, most),
-            )
+            surplus = f"(SELECT MAX(id) FROM {table}) - ?"  # noqa: S608
+            self._db.execute(f"DELETE FROM {table} WHERE id <= {surplus}", (most,))  # noqa: S608
+            if now is not None:
+                young = f"(SELECT id FROM {table} WHERE {column} >= ? ORDER BY id LIMIT 1)"  # noqa: S608
+                self._db.execute(
+                    f"DELETE FROM {table} WHERE id < COALESCE({young}, {2**62})",  # noqa: S608
+                    (now - KEPT_S,),
+                )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from edged.contracts.happenings import LineCounts, ZoneCounts
-from edged.counts.book import CountBook, Kind, Passage
+from edged.counts.book import CountBook, Passage, PlaceKind
 from edged.counts.calendar import Calendar
 from edged.counts.chronicle import Chronicle, Entry
 from edged.counts.history import Asked, History, history
@@ -17,8 +17,10 @@ T = TypeVar("T")
 
 EVERY_S = 10.0
 """All is told so often, changed or not."""
+TIDY_S = 3600.0
+"""So often what is old is forgotten."""
 
-Tell = Callable[[str, Kind, str, LineCounts | ZoneCounts], None]
+Tell = Callable[[str, PlaceKind, str, LineCounts | ZoneCounts], None]
 """Called with stream, kind, name of the place, and what is to be told; must not block."""
 
 
@@ -37,7 +39,6 @@ class CountDesk:
 
     def start(self) -> None:
         """Begin to tell."""
-        self._do(lambda book: book.tidy(time.time()))
         self._thread.start()
 
     def stop(self) -> None:
@@ -85,8 +86,12 @@ class CountDesk:
         return self._chronicle.do(lambda db: work(CountBook(db)))
 
     def _run(self) -> None:
+        tidy_at = time.monotonic()
         while not self._stopping.is_set():
             now = time.time()
+            if time.monotonic() >= tidy_at:
+                tidy_at = time.monotonic() + TIDY_S
+                self._do(lambda book: book.tidy(time.time() if trusted() else None))
             self._stopping.wait(min(EVERY_S, self._hour_ends(now) - now))
             self._beat = time.monotonic()
             with self._lock:

@@ -3,15 +3,17 @@
 import logging
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from edged.contracts.errors import NotReady
 from edged.flow.counters import Counters
 from edged.flow.private import private_file, private_folder
 
 log = logging.getLogger(__name__)
 
-_FIRST = """
+_TABLES = """
 CREATE TABLE lines (stream TEXT, line TEXT, since REAL, PRIMARY KEY (stream, line)) WITHOUT ROWID;
 CREATE TABLE totals (
     stream TEXT, line TEXT, class TEXT, direction TEXT, number INTEGER,
@@ -22,39 +24,32 @@ CREATE INDEX crossings_at ON crossings (stream, line, at, direction);
 CREATE TABLE marks (stream TEXT PRIMARY KEY, highest INTEGER) WITHOUT ROWID;
 CREATE TABLE looks (stream TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;
 CREATE TABLE gaps (id INTEGER PRIMARY KEY, stream TEXT, began REAL, ended REAL);
-CREATE TABLE told (
-    node TEXT, stream TEXT, kind TEXT, place TEXT, gone REAL, PRIMARY KEY (node, stream, kind, place)
-) WITHOUT ROWID;
-"""
-_SECOND = """
 CREATE TABLE topics (topic TEXT PRIMARY KEY, gone REAL) WITHOUT ROWID;
-INSERT INTO topics
-    SELECT 'edged/' || node || '/stream/' || stream || '/' || kind || '/' || place, gone FROM told;
-DROP TABLE told;
 CREATE TABLE sequences (stream TEXT PRIMARY KEY, next INTEGER) WITHOUT ROWID;
 CREATE TABLE events (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT, stream TEXT, seq INTEGER, phase TEXT, kind TEXT,
     rule TEXT, at REAL, made REAL, body BLOB, total INTEGER, sent INTEGER);
 CREATE INDEX events_of_stream ON events (stream);
 CREATE INDEX events_of_rule ON events (rule) WHERE rule IS NOT NULL;
+CREATE INDEX events_of_kind ON events (kind);
+CREATE INDEX events_at ON events (at DESC, stream, rule, kind);
 CREATE INDEX events_made ON events (made);
 CREATE INDEX events_total ON events (total);
 CREATE INDEX events_unsent ON events (sent) WHERE sent = 0;
-CREATE TABLE going_on (stream TEXT, key TEXT, body BLOB, at REAL, PRIMARY KEY (stream, key));
+CREATE TABLE going_on (
+    stream TEXT, key TEXT, body BLOB, at REAL, actions TEXT NOT NULL, PRIMARY KEY (stream, key));
 CREATE TABLE actions (
     row INTEGER PRIMARY KEY, action TEXT, event INTEGER, made REAL, due REAL, tries INTEGER, why TEXT);
 CREATE TABLE rules (rule TEXT PRIMARY KEY, active INTEGER, since REAL, acted REAL) WITHOUT ROWID;
 """
-_THIRD = "ALTER TABLE going_on ADD COLUMN actions TEXT NOT NULL DEFAULT '[]';"
 """`total`: bytes of this event and all before it; `sent`: 0 not yet, 1 the broker has it, 2 given up.
 Of what goes on `actions`: what is done when it ends, should this run be killed."""
-_STEPS: Mapping[int, tuple[int, str]] = {0: (1, _FIRST), 1: (2, _SECOND), 2: (3, _THIRD)}
-"""By `user_version`: the next one and what leads there."""
-VERSION = 3
+VERSION = 4
+"""`user_version` of the file; those before it were never released."""
 
 
-class _Newer(Exception):
-    """The file is of a release that came after this one."""
+class _Other(Exception):
+    """The file has another layout."""
 
 
 def open_counts(path: Path, counters: Counters) -> sqlite3.Connection:
@@ -66,14 +61,22 @@ def open_counts(path: Path, counters: Counters) -> sqlite3.Connection:
         return _connected(path)
     except sqlite3.OperationalError:  # nothing wrong with the file
         raise
-    except (_Newer, sqlite3.DatabaseError) as error:
+    except (_Other, sqlite3.DatabaseError) as error:
         _set_aside(path, error, counters)
     return _connected(path)
 
 
-def read_only(path: Path) -> sqlite3.Connection:
-    """The same file for one who only reads, beside the one who writes. Raises `sqlite3.Error`."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
+@contextmanager
+def reading(path: Path, what: str) -> Iterator[sqlite3.Connection]:
+    """The same file for one who only reads, beside the one who writes. Raises `NotReady`.
+
+    `what` of it cannot be read, if anything fails.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)) as db:
+            yield db
+    except sqlite3.Error as error:
+        raise NotReady(f"{what} cannot be read now: {error}") from error
 
 
 def _connected(path: Path) -> sqlite3.Connection:
@@ -86,11 +89,10 @@ def _connected(path: Path) -> sqlite3.Connection:
         (health,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if health != "ok":
             raise sqlite3.DatabaseError(health)
-        while (version := db.execute("PRAGMA user_version").fetchone()[0]) != VERSION:
-            if version not in _STEPS:
-                raise _Newer(f"its layout is {version}, this one knows {VERSION}")
-            following, statements = _STEPS[version]
-            db.executescript(f"BEGIN IMMEDIATE; {statements} PRAGMA user_version = {following}; COMMIT;")
+        if not (version := db.execute("PRAGMA user_version").fetchone()[0]):
+            db.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+        elif version != VERSION:
+            raise _Other(f"its layout is {version}, this one knows {VERSION}")
     except BaseException:
         db.close()
         raise

@@ -53,7 +53,6 @@ class Condition(Protocol):
         """Three results of its slowest service, or so many seconds where that is more."""
 
 
-@dataclass
 class _Followed:
     """Of objects that are followed."""
 
@@ -68,8 +67,8 @@ class _Followed:
 class CountCondition(_Followed):
     """So many are in a zone."""
 
-    zone: str = ""
-    is_met: Callable[[int], bool] = bool
+    zone: str
+    is_met: Callable[[int], bool]
 
     def __call__(self, scene: Scene, ticks: float) -> Holding:
         """Unknown while nobody knows who is in the zones."""
@@ -83,8 +82,8 @@ class CountCondition(_Followed):
 class StayCondition(_Followed):
     """Somebody is in a zone for so long; each is a thing of its own."""
 
-    zone: str = ""
-    stays: float = 0.0
+    zone: str
+    stays: float
     _last: tuple[Mapping[int, Occupant], float, Holding] = ({}, math.inf, NO)
     """Of whom it was asked last, when the next of them has stayed, and how it is until then."""
 
@@ -188,9 +187,9 @@ def condition_of(rule: RuleSettings) -> Condition:
     """What a rule that lasts depends on."""
     when = rule.when
     if when.stays is not None:
-        return StayCondition(zone=when.place or "", stays=when.stays)
+        return StayCondition(when.place or "", when.stays)
     if when.zone is not None:
-        return CountCondition(zone=when.place or "", is_met=comparison(when.count or ">= 1"))
+        return CountCondition(when.place or "", comparison(when.count or ">= 1"))
     if when.seen is not None:
         return SeenCondition(when.seen)
     if when.text is not None:

@@ -1,5 +1,6 @@
 """Something that happened before a camera or a microphone: it began, it ended, or it was over at once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,6 +9,9 @@ Phase = Literal["begin", "end", "once"]
 Reason = Literal["over", "unknown", "reload", "removed", "disabled", "stopped", "killed"]
 """Why something ended: it is over; for a minute nobody could say; the configuration was read again, or has
 the stream or the rule no more; the stream was switched off; the daemon ended, or was killed."""
+
+Why = Callable[[Kind, str], Reason]
+"""Why what goes on of a rule, or of a zone, of this name ends when its stream does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from edged.counts.calendar import Calendar
 from edged.events.episode import When
-from edged.events.happening import Happening, Reason, Standing
+from edged.events.happening import Happening, Standing, Why
 from edged.events.look import Look, Moved
 from edged.events.rule_watch import Moments, MomentWatch, RuleWatch
 from edged.events.scene import Occupants, Scene
@@ -67,11 +67,11 @@ class Machine:
             told += watch.step(self._scene, When(ticks, at), is_look=False)
         return told
 
-    def close(self, reason: Reason, ticks: float) -> list[Happening]:
+    def close(self, why: Why, ticks: float) -> list[Happening]:
         """Whatever goes on ends."""
-        told = self._visits.close(reason, ticks)
+        told = self._visits.close(why, ticks)
         for watch in self._lasting:
-            told += watch.close(reason, ticks)
+            told += watch.close(why("rule", watch.name), ticks)
         return told
 
     def standings(self) -> Mapping[str, Standing]:

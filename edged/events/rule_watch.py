@@ -60,7 +60,9 @@ class RuleWatch:
 
     def __init__(self, name: str, rule: RuleSettings, calendar: Calendar, acted: float | None) -> None:
         """`acted`: as of `Alarm`."""
-        self._name, self._rule = name, rule
+        self.name = name
+        """Of the rule."""
+        self._rule = rule
         self._holds = condition_of(rule)
         self._hours = hours(rule, calendar)
         self._alarm = Alarm(rule, acted)
@@ -141,13 +143,13 @@ class RuleWatch:
         return Happening(
             "rule",
             phase,
-            f"rule/{self._name}/{key}" if key else f"rule/{self._name}",
+            f"rule/{self.name}/{key}" if key else f"rule/{self.name}",
             episode.began_at,
             lasted,
             about.class_name,
             about.track,
             zone=self._rule.when.place,
-            rule=self._name,
+            rule=self.name,
             text=about.text,
             reason=reason,
             actions=self._alarm.actions(phase, episode.is_loud),

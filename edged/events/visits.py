@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from edged.events.episode import UNKNOWN_S, When
-from edged.events.happening import Happening, Phase, Reason
+from edged.events.happening import Happening, Phase, Reason, Why
 from edged.events.look import Moved
 from edged.events.scene import Occupant, Scene
 from edged.ops.movements import Entered, Left
@@ -64,12 +64,12 @@ class Visits:
     def tick(self, ticks: float) -> list[Happening]:
         """What nobody knows any more has ended."""
         is_lost = self._going_on and ticks - self._known >= UNKNOWN_S
-        return self.close("unknown", self._known) if is_lost else []
+        return self.close(lambda kind, zone: "unknown", self._known) if is_lost else []
 
-    def close(self, reason: Reason, ticks: float) -> list[Happening]:
+    def close(self, why: Why, ticks: float) -> list[Happening]:
         """Whatever goes on ends."""
         visits, self._going_on = self._going_on, {}
-        return [visit.told("end", ended=ticks, reason=reason) for visit in visits.values()]
+        return [visit.told("end", ended=ticks, reason=why("zone", visit.zone)) for visit in visits.values()]
 
     def _went_through(self, moved: Moved, when: When) -> Iterator[Happening]:
         """Who came and went between two looks."""

@@ -4,10 +4,10 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from edged.contracts.message import Info, ServiceFacts
 from edged.contracts.request import Intake
 from edged.contracts.verb import Verb
 from edged.flow.counters import Counters
+from edged.mqtt.about import About
 from edged.mqtt.aside import Aside
 from edged.mqtt.carrier import Carrier, Events
 from edged.mqtt.connection import Connection
@@ -39,20 +39,13 @@ class MqttUnit:
         counters: Counters,
         state_dir: Path,
         verbs: Mapping[str, Verb],
-        info: Callable[[], list[ServiceFacts]],
-        version: str,
+        about: About,
         durability: Durability = "process",
-        why_not: Callable[[], dict[str, str]] = dict,
-        preparing: Callable[[], dict[str, str]] = dict,
         born: Callable[[], object] | None = None,
     ) -> None:
-        """`info`: the services that can be asked; `why_not`: why others cannot, by name; `preparing`: what is
-        made in the background, by model; `born`: called when Home Assistant starts."""
+        """`about`: what `info` says; `born`: called when Home Assistant starts."""
         self._topics = topics
-        self._info = info
-        self._why_not = why_not
-        self._preparing = preparing
-        self._version = version
+        self._about = about
         self._journal = Journal(state_dir / "mqtt", counters, durability)
         self._journal.reopened = self._work_off
         aside = Aside(state_dir / "mqtt" / "aside", counters)
@@ -135,19 +128,10 @@ class MqttUnit:
         Also published by itself at each connection.
         """
         with self._telling:  # who asks later tells later
-            services = self._info()
+            services = self._about.services()
             self._shared.follow(tuple(self._topics.shared_requests(one.service) for one in services))
             if (carrier := self._carrier) is not None:
-                node = self._topics.node
-                info = Info(
-                    node=node,
-                    version=self._version,
-                    mqtt=carrier.version,
-                    services=services,
-                    not_ready=self._why_not(),
-                    preparing=self._preparing(),
-                )
-                self.publications.info(info)
+                self.publications.info(self._about.info(self._topics.node, carrier.version, services))
 
     def _work_off(self) -> None:
         """The journal of the last run can be read at last."""

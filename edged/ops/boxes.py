@@ -56,11 +56,18 @@ def confident(objectness: Floats, class_scores: Floats, threshold: float) -> tup
 
 def iou(a: Floats, b: Floats) -> Floats:
     """Intersection over union [n, m] of boxes [n, 4] with boxes [m, 4], 0 to 1."""
-    near = np.maximum(a[:, None, :2], b[None, :, :2])
-    far = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = np.maximum(far - near, 0).prod(axis=2)
-    union = _areas(a)[:, None] + _areas(b)[None] - shared
-    return np.asarray(shared / np.maximum(union, 1e-9), np.float32)
+    return np.asarray(overlap(a[:, None], b[None]), np.float32)
+
+
+def overlap(a: Floats, b: Floats) -> Floats:
+    """Intersection over union of boxes [..., 4] with boxes [..., 4], one by one, 0 to 1.
+
+    Axis by axis: a product over an axis of two numbers takes ten times as long.
+    """
+    wide = np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0])
+    tall = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
+    shared = np.maximum(wide, 0) * np.maximum(tall, 0)
+    return np.asarray(shared / np.maximum(_areas(a) + _areas(b) - shared, 1e-9))
 
 
 def nms(xyxy: Floats, scores: Floats, classes: Ints, iou_threshold: float) -> Ints:
@@ -81,4 +88,4 @@ def nms(xyxy: Floats, scores: Floats, classes: Ints, iou_threshold: float) -> In
 
 
 def _areas(xyxy: Floats) -> Floats:
-    return (xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1])
+    return (xyxy[..., 2] - xyxy[..., 0]) * (xyxy[..., 3] - xyxy[..., 1])

@@ -6,14 +6,13 @@ backwards. What comes into the picture comes from outside of it, and goes there,
 counts.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import hypot, sqrt
 from typing import Literal
 
-import numpy as np
-
 from edged.ops.places import Box, Line, Point, Zone
-from edged.ops.tracks import Track
+from edged.ops.tracks import SIGHTINGS, Track
 
 CLEAR = 0.1
 """Of the height of its box something must be away from a line, or from a zone, to be clearly there."""
@@ -104,7 +103,7 @@ class _Walk:
     """By line: -1 left, 1 right, where it was clearly."""
     inside: dict[str, float] = field(default_factory=dict)
     """By zone: since when it is in it."""
-    points: dict[Anchor, Point] = field(default_factory=dict)
+    points: Mapping[Anchor, Point] = field(default_factory=dict)
     """Where its anchors were last."""
 
 
@@ -155,16 +154,23 @@ class Movements:
     def _moved(self, track: Track) -> list[Movement]:
         walk = self._walks[track.id]
         walk.last = track
-        told = self._crossed(walk, track.box)
+        points = _anchors(track.box)
+        told: list[Movement] = [*self._crossed(walk, points)]
         for name, zone in self._zones.items():
-            told += _stayed(name, zone, walk, anchor_of(track.box, zone.anchor))
-        for anchor in ("foot", "centre"):
-            walk.points[anchor] = anchor_of(track.box, anchor)
+            told += _stayed(name, zone, walk, points[zone.anchor])
+        walk.points = points
         return told
 
     def _begun(self, track: Track, known: Collection[int]) -> list[Movement]:
-        """A new track goes on with the path of one that was lost there, or it came from outside."""
-        walk, outside = _Walk(track), None
+        """A new track goes on with the path of one that was lost there, or it came from outside.
+
+        One that is found again, where another has gone on with its path, begins here.
+        """
+        walk = _Walk(track)
+        if track.sightings > SIGHTINGS:
+            self._walks[track.id] = walk
+            return []
+        outside = None
         if (lost := self._lost_there(track, known)) is not None:
             walk = self._walks.pop(lost)
             walk.last = track
@@ -172,7 +178,7 @@ class Movements:
             outside = beyond(track.first, track.speed, self._size, -self._interval)
         self._walks[track.id] = walk
         came = [box for box in (outside, track.first) if box is not None]
-        return [crossing for box in came for crossing in self._crossed(walk, box)]
+        return [crossing for box in came for crossing in self._crossed(walk, _anchors(box))]
 
     def _lost_there(self, track: Track, known: Collection[int]) -> int | None:
         """The track that was lost where this one began."""
@@ -183,45 +189,46 @@ class Movements:
             lost = walk.last
             missing = track.born_at - lost.seen_at
             if 0 < missing <= HEIR_S and lost.class_name == track.class_name:
-                size = np.sqrt((track.box[2] - track.box[0]) * (track.box[3] - track.box[1]))
-                (x, y), (x0, y0) = anchor_of(track.first, "centre"), anchor_of(lost.box, "centre")
-                off = np.hypot(x - x0 - lost.speed[0] * missing, y - y0 - lost.speed[1] * missing)
+                size = sqrt((track.box[2] - track.box[0]) * (track.box[3] - track.box[1]))
+                (x, y), (x0, y0) = _anchors(track.first)["centre"], _anchors(lost.box)["centre"]
+                off = hypot(x - x0 - lost.speed[0] * missing, y - y0 - lost.speed[1] * missing)
                 near.append((off / size, number))
         return min((pair for pair in near if pair[0] <= HEIR_SIZES), default=(0, None))[1]
 
     def _gone(self, walk: _Walk) -> list[Movement]:
         outside = beyond(walk.last.box, walk.last.speed, self._size, self._interval)
-        return [*(() if outside is None else self._crossed(walk, outside)), *self._left(walk)]
+        return [*(() if outside is None else self._crossed(walk, _anchors(outside))), *self._left(walk)]
 
-    def _crossed(self, walk: _Walk, box: Box) -> list[Movement]:
-        """Go on to where a box is; the crossings."""
-        lines = self._lines.items()
-        found = (_crossed(name, place, walk, anchor_of(box, place.anchor)) for name, place in lines)
-        return [crossing for crossing in found if crossing is not None]
+    def _crossed(self, walk: _Walk, points: Mapping[Anchor, Point]) -> Iterator[Movement]:
+        """Go on to where these anchors are; the crossings."""
+        for name, place in self._lines.items():
+            if (crossing := _crossed(name, place, walk, points[place.anchor])) is not None:
+                yield crossing
 
     def _left(self, walk: _Walk) -> list[Movement]:
         last = walk.last
         return [Left(z, last.id, last.class_name, last.seen_at, since) for z, since in walk.inside.items()]
 
 
-def anchor_of(box: Box, anchor: Anchor) -> Point:
-    """The middle of the lower edge, where somebody stands, or of the box."""
+def _anchors(box: Box) -> dict[Anchor, Point]:
+    """The middle of the lower edge, where somebody stands, and of the box."""
     x1, y1, x2, y2 = box
-    return (x1 + x2) / 2, y2 if anchor == "foot" else (y1 + y2) / 2
+    middle = (x1 + x2) / 2
+    return {"foot": (middle, y2), "centre": (middle, (y1 + y2) / 2)}
 
 
 def beyond(box: Box, speed: Point, size: tuple[int, int], within: float) -> Box | None:
     """The box outside of the picture, if it is there `within` so many seconds; below 0: if it was, ago."""
     x1, y1, x2, y2 = box
     wide, tall = x2 - x1, y2 - y1
-    out_x, out_y = (np.sign(within) * pace for pace in speed)
+    out_x, out_y = (((within > 0) - (within < 0)) * pace for pace in speed)
     edges = (  # how fast towards it, how far from it, and the way out
         (-out_x, x1 / size[0], x1, (-wide - max(x1, 0), 0.0)),
         (out_x, 1 - x2 / size[0], size[0] - x2, (wide + max(size[0] - x2, 0), 0.0)),
         (-out_y, y1 / size[1], y1, (0.0, -tall - max(y1, 0))),
         (out_y, 1 - y2 / size[1], size[1] - y2, (0.0, tall + max(size[1] - y2, 0))),
     )
-    fast = MOVES * float(np.sqrt(wide * tall))
+    fast = MOVES * sqrt(wide * tall)
     found = [
         (pace, way)
         for pace, share, far, way in edges
@@ -252,19 +259,18 @@ def _crossed(name: str, place: LinePlace, walk: _Walk, point: Point) -> Crossing
 
 def _stayed(name: str, place: ZonePlace, walk: _Walk, point: Point) -> list[Movement]:
     """Go on to a point: who comes into the zone, who leaves it, who went through between two frames."""
-    track, before = walk.last, walk.points.get(place.anchor)
-    depth = place.zone.depth(point)
-    since = walk.inside.get(name)
-    entered = Entered(name, track.id, track.class_name, track.seen_at)
+    track, box, before = walk.last, walk.last.box, walk.points.get(place.anchor)
+    is_there, since = place.zone.holds(point), walk.inside.get(name)
+    here = name, track.id, track.class_name, track.seen_at
     if since is None and _wanted(place.classes, track):
-        if depth >= 0:
+        if is_there:
             walk.inside[name] = track.seen_at
-            return [entered]
+            return [Entered(*here)]
         if before is not None and place.zone.is_cut(before, point):
-            return [entered, Left(name, track.id, track.class_name, track.seen_at, track.seen_at)]
-    elif since is not None and depth < -CLEAR * (track.box[3] - track.box[1]):
+            return [Entered(*here), Left(*here, since=track.seen_at)]
+    elif since is not None and not is_there and place.zone.depth(point) < -CLEAR * (box[3] - box[1]):
         del walk.inside[name]
-        return [Left(name, track.id, track.class_name, track.seen_at, since)]
+        return [Left(*here, since=since)]
     return []
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from math import hypot
 
@@ -12,7 +13,7 @@ Box = tuple[float, float, float, float]
 """x1, y1, x2, y2."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Line:
     """Seen on the screen, looking from the first end to the second, its left hand and its right."""
 
@@ -22,11 +23,15 @@ class Line:
     def right_of(self, point: Point) -> float:
         """Pixels by which a point lies to the right, below 0 to the left, of the line without its ends."""
         (x1, y1), (x2, y2), (x, y) = self.begin, self.end, point
-        return ((x2 - x1) * (y - y1) - (y2 - y1) * (x - x1)) / hypot(x2 - x1, y2 - y1)
+        return ((x2 - x1) * (y - y1) - (y2 - y1) * (x - x1)) / self._length
 
     def is_cut(self, path: Sequence[Point]) -> bool:
         """Whether a path goes through between its ends."""
         return any(_cut(a, b, self.begin, self.end) for a, b in pairwise(path))
+
+    @cached_property
+    def _length(self) -> float:
+        return hypot(self.end[0] - self.begin[0], self.end[1] - self.begin[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,19 +42,41 @@ class Zone:
 
     def depth(self, point: Point) -> float:
         """Pixels from a point to the border; below 0: it lies outside."""
-        sides = list(zip(self.corners, [*self.corners[1:], self.corners[0]], strict=True))
-        far = min(_apart(point, a, b) for a, b in sides)
-        return far if sum(_meets(point, a, b) for a, b in sides) % 2 else -far
+        far = min(_apart(point, a, b) for a, b in self._sides)
+        return far if self._surrounds(point) else -far
+
+    def holds(self, point: Point) -> bool:
+        """Whether a point lies in it, or on its border: its depth is not below 0."""
+        (left, top, right, bottom), (x, y) = self._bounds, point
+        if not (left <= x <= right and top <= y <= bottom):
+            return False
+        return self._surrounds(point) or self.depth(point) == 0
 
     def is_cut(self, a: Point, b: Point) -> bool:
         """Whether the way from a to b goes through its border."""
-        ends = zip(self.corners, [*self.corners[1:], self.corners[0]], strict=True)
-        return any(_cut(a, b, begin, end) for begin, end in ends)
+        left, top, right, bottom = self._bounds
+        if max(a[0], b[0]) < left or min(a[0], b[0]) > right:
+            return False
+        if max(a[1], b[1]) < top or min(a[1], b[1]) > bottom:
+            return False
+        return any(_cut(a, b, begin, end) for begin, end in self._sides)
+
+    def _surrounds(self, point: Point) -> bool:
+        return sum(_meets(point, a, b) for a, b in self._sides) % 2 == 1
+
+    @cached_property
+    def _sides(self) -> list[tuple[Point, Point]]:
+        return _sides(self.corners)
+
+    @cached_property
+    def _bounds(self) -> Box:
+        xs, ys = zip(*self.corners, strict=True)
+        return min(xs), min(ys), max(xs), max(ys)
 
 
 def crosses_itself(corners: Sequence[Point]) -> bool:
     """Whether two sides of a polygon that are no neighbours meet."""
-    sides = list(zip(corners, [*corners[1:], corners[0]], strict=True))
+    sides = _sides(corners)
     return any(
         _cut(*sides[i], *sides[j])
         for i in range(len(sides))
@@ -63,6 +90,10 @@ def area(corners: Sequence[Point]) -> float:
     a = np.array(corners, np.float64)
     b = np.roll(a, -1, axis=0)
     return abs(float((a[:, 0] * b[:, 1] - b[:, 0] * a[:, 1]).sum())) / 2
+
+
+def _sides(corners: Sequence[Point]) -> list[tuple[Point, Point]]:
+    return list(zip(corners, [*corners[1:], corners[0]], strict=True))
 
 
 def _cut(a: Point, b: Point, c: Point, d: Point) -> bool:

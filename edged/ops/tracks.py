@@ -7,15 +7,18 @@ by its own width from frame to frame (C-BIoU, Yang et al., WACV 2023, arXiv:2211
 of `captured_at`, none is a number of frames: 2 to 10 frames a second give the same tracks.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import permutations
+from math import expm1, hypot, log, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edged.ops.boxes import iou
+from edged.ops.places import Box
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -23,7 +26,7 @@ Ints = NDArray[np.intp]
 LOST_S = 2.0
 """A track ends when it was not seen for longer."""
 SIGHTINGS = 2
-"""So many make an object of what may be a flicker: it has no id before."""
+"""So many make an object of what may be a flicker: it has no id before. One look between them may miss it."""
 WIDER = 0.5
 """Boxes are widened by so much of their size on every side before they are laid over each other."""
 UNSURE_PLACE, UNSURE_SPEED, UNSURE_PUSH = 0.08, 1.2, 0.35
@@ -62,13 +65,12 @@ class Seen:
         return len(self.scores)
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
+class Track(NamedTuple):
     """One object, as it was seen last."""
 
     id: int
     """From 1, never used again; 0: seen too seldom to have one."""
-    box: tuple[float, float, float, float]
+    box: Box
     """x1, y1, x2, y2 in pixels."""
     speed: tuple[float, float]
     """Pixels a second, of the centre."""
@@ -77,15 +79,12 @@ class Track:
     sightings: int
     votes: Mapping[str, float]
     """Sum of the scores by class."""
-    first: tuple[float, float, float, float]
+    class_name: str
+    """The class with the most votes."""
+    first: Box
     """Where it was seen first."""
     doubt: tuple[float, float, float] = (UNSURE_PLACE**2, 0.0, UNSURE_SPEED**2)
     """Variance of the place, covariance with the speed, and variance of the speed, in sizes of the box."""
-
-    @property
-    def class_name(self) -> str:
-        """The class with the most votes."""
-        return max(self.votes, key=self.votes.__getitem__)
 
 
 @dataclass(frozen=True)
@@ -122,28 +121,29 @@ def follow(tracks: Tracks, seen: Seen, at: float, sure: float) -> Step:
         before, tracks = tracks, cut(tracks)
         step = follow(tracks, seen, at, sure)
         return Step(step.tracks, step.ids, [track for track in before.alive if track.id], is_cut=True)
-    alive = tracks.alive
-    known = _Predicted.of(alive, at, at if tracks.at is None else tracks.at)
-    rows = _matched(known, alive, seen, sure)
+    last_at = at if tracks.at is None else tracks.at
+    known = [_predicted(track, at, last_at) for track in tracks.alive]
+    spots = [*map(_Spot.of, seen.boxes.tolist(), seen.scores.tolist(), seen.classes)]
+    rows = _matched(known, spots, sure)
     kept: list[Track] = []
     ended: list[Track] = []
-    ids: list[int | None] = [None] * len(seen)
+    ids: list[int | None] = [None] * len(spots)
     last_id = tracks.last_id
-    for index, track in enumerate(alive):
+    for index, track in enumerate(tracks.alive):
         if (row := rows.get(index)) is not None:
-            found = _updated(track, known.of_track(index), seen, row, at)
+            found = _updated(known[index], spots[row], at)
             if not found.id and found.sightings >= SIGHTINGS:
                 last_id += 1
-                found = replace(found, id=last_id)
+                found = found._replace(id=last_id)
             ids[row] = found.id or None
             kept.append(found)
-        elif track.id and at - track.seen_at <= LOST_S:
+        elif track.seen_at == last_at or (track.id and at - track.seen_at <= LOST_S):
             kept.append(track)
         elif track.id:
             ended.append(track)
     taken = set(rows.values())
-    born = (row for row in range(len(seen)) if row not in taken and seen.scores[row] >= sure)
-    kept += [_born(seen, row, at) for row in born]
+    free = (spot for row, spot in enumerate(spots) if row not in taken)
+    kept += [_born(spot, at) for spot in free if spot.score >= sure]
     return Step(Tracks(at, tuple(kept), last_id), ids, ended)
 
 
@@ -155,127 +155,163 @@ def cut(tracks: Tracks) -> Tracks:
 def held(tracks: Tracks, at: float) -> Tracks:
     """Until `at` the picture stood still and nobody looked: what was there is there."""
     late = 0.0 if tracks.at is None else max(0.0, at - tracks.at)
-    alive = tuple(replace(track, seen_at=track.seen_at + late) for track in tracks.alive)
+    alive = tuple(track._replace(seen_at=track.seen_at + late) for track in tracks.alive)
     return Tracks(at if tracks.at is None else tracks.at + late, alive, tracks.last_id)
 
 
-@dataclass(frozen=True)
-class _Predicted:
-    """Where the tracks are thought to be, a row each."""
+class _Spot(NamedTuple):
+    """One box of a frame."""
 
-    centres: Floats
-    sizes: Floats
-    """Width and height."""
-    scales: Floats
-    """The size as one number: the side of a square of the same area."""
-    doubt: Floats
-    """[3, n]: as `Track.doubt`, at the time of the frame."""
+    x: float
+    """Of its centre."""
+    y: float
+    wide: float
+    tall: float
+    score: float
+    class_name: str
+    box: Box
 
     @staticmethod
-    def of(alive: Sequence[Track], at: float, last_at: float) -> "_Predicted":
-        """`last_at`: of the frame before."""
-        boxes = np.array([track.box for track in alive], np.float64).reshape(-1, 4)
-        speed = np.array([track.speed for track in alive], np.float64).reshape(-1, 2)
-        passed = at - np.array([track.seen_at for track in alive], np.float64)
-        place, both, rate = np.array([track.doubt for track in alive], np.float64).reshape(-1, 3).T
-        unseen = np.maximum(passed - (at - last_at), 0)
-        moved = np.minimum(passed, at - last_at) - SLOWS_S * np.expm1(-unseen / SLOWS_S)
-        push = UNSURE_PUSH**2 * passed**2
-        doubt = np.array(
-            [
-                place + passed * (2 * both + passed * rate) + push * passed**2 / 4,
-                both + passed * rate + push * passed / 2,
-                rate + push,
-            ]
-        )
-        sizes = np.maximum(boxes[:, 2:] - boxes[:, :2], 1)
-        centres = (boxes[:, :2] + boxes[:, 2:]) / 2 + speed * moved[:, None]
-        return _Predicted(centres, sizes, np.sqrt(sizes.prod(axis=1)), doubt)
-
-    def of_track(self, index: int) -> "_One":
-        """Of one track."""
-        return self.centres[index].tolist(), self.sizes[index].tolist(), self.doubt[:, index].tolist()
+    def of(box: Sequence[float], score: float, class_name: str) -> "_Spot":
+        x1, y1, x2, y2 = box
+        return _Spot((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, score, class_name, (x1, y1, x2, y2))
 
 
-_One = tuple[list[float], list[float], list[float]]
-"""Centre, size and doubt of one track."""
+class _Predicted(NamedTuple):
+    """Where a track is thought to be."""
+
+    track: Track
+    x: float
+    """Of its centre."""
+    y: float
+    wide: float
+    tall: float
+    scale: float
+    """The size as one number: the side of a square of the same area."""
+    doubt: tuple[float, float, float]
+    """As `Track.doubt`, at the time of the frame."""
+    reach: float
+    """How far from there a sure box may be, in sizes."""
 
 
-def _matched(known: _Predicted, alive: Sequence[Track], seen: Seen, sure: float) -> dict[int, int]:
+def _predicted(track: Track, at: float, last_at: float) -> _Predicted:
+    """`last_at`: of the frame before."""
+    x1, y1, x2, y2 = track.box
+    place, both, rate = track.doubt
+    passed = at - track.seen_at
+    in_sight = min(passed, at - last_at)
+    moved = in_sight - SLOWS_S * expm1((in_sight - passed) / SLOWS_S)
+    push = UNSURE_PUSH**2 * passed**2
+    place += passed * (2 * both + passed * rate) + push * passed**2 / 4
+    wide, tall = max(x2 - x1, 1.0), max(y2 - y1, 1.0)
+    farthest = FARTHEST_SIZES if track.sightings > SIGHTINGS else FARTHEST_NEW
+    return _Predicted(
+        track,
+        (x1 + x2) / 2 + track.speed[0] * moved,
+        (y1 + y2) / 2 + track.speed[1] * moved,
+        wide,
+        tall,
+        sqrt(wide * tall),
+        (place, both + passed * rate + push * passed / 2, rate + push),
+        min(max(FARTHEST * sqrt(place + UNSURE_PLACE**2), NEAREST_SIZES), farthest),
+    )
+
+
+_Costs = Mapping[tuple[int, int], float]
+"""What speaks against a match, by track and box; of those that can be."""
+
+
+def _matched(known: Sequence[_Predicted], spots: Sequence[_Spot], sure: float) -> dict[int, int]:
     """The row of each track that has one. Tracks with an id choose first, sure boxes before others."""
-    if not alive or not len(seen):
-        return {}
-    costs = _costs(known, alive, seen, sure)
-    has_id, is_sure = [track.id > 0 for track in alive], (seen.scores >= sure).tolist()
+    costs = _costs(known, spots, sure)
     rows: dict[int, int] = {}
     for named, good in ((True, True), (True, False), (False, True)):
-        free = [i for i in range(len(alive)) if has_id[i] is named and i not in rows]
         taken = set(rows.values())
-        wanted = [j for j in range(len(seen)) if is_sure[j] is good and j not in taken]
-        if free and wanted:
-            pairs = assigned(costs[np.ix_(free, wanted)])
-            rows |= {free[i]: wanted[j] for i, j in pairs}
+        rows |= assigned(
+            {
+                (i, j): cost
+                for (i, j), cost in costs.items()
+                if (known[i].track.id > 0) is named
+                and (spots[j].score >= sure) is good
+                and i not in rows
+                and j not in taken
+            }
+        )
     return rows
 
 
-def _costs(known: _Predicted, alive: Sequence[Track], seen: Seen, sure: float) -> Floats:
-    """[tracks, boxes]: what speaks against a match; infinite where it cannot be."""
-    sizes = np.maximum(seen.boxes[:, 2:] - seen.boxes[:, :2], 1)
-    centres = (seen.boxes[:, :2] + seen.boxes[:, 2:]) / 2
-    apart = np.linalg.norm(known.centres[:, None] - centres[None], axis=2) / known.scales[:, None]
-    growth = np.abs(np.log(known.sizes)[:, None] - np.log(sizes)[None]).max(axis=2)
-    overlap = iou(_widened(known.centres, known.sizes), _widened(centres, sizes))
-    names = np.array([track.class_name for track in alive])[:, None] != np.array(seen.classes)[None]
-    costs: Floats = apart / 2 + 1 - overlap + growth + OTHER_CLASS * names
-    sizes_off = [FARTHEST_SIZES if track.sightings > SIGHTINGS else FARTHEST_NEW for track in alive]
-    reach = (FARTHEST * np.sqrt(known.doubt[0] + UNSURE_PLACE**2)).clip(NEAREST_SIZES, sizes_off)
-    is_sure = seen.scores >= sure
-    reaches = np.where(is_sure, reach[:, None], FARTHEST_UNSURE)
-    costs[(apart > reaches) | (growth > GROWTH) | (names & ~is_sure)] = np.inf
-    return costs
+def _costs(known: Sequence[_Predicted], spots: Sequence[_Spot], sure: float) -> _Costs:
+    if not known or not spots:
+        return {}
+    there = np.array([(one.x, one.y, one.reach * one.scale, FARTHEST_UNSURE * one.scale) for one in known])
+    x, y, sure_reach, unsure_reach = there.T[:, :, None]
+    spot_x, spot_y, score = np.array([(spot.x, spot.y, spot.score) for spot in spots]).T
+    reach = np.where(score >= sure, sure_reach, unsure_reach)
+    near = np.argwhere((x - spot_x) ** 2 + (y - spot_y) ** 2 <= reach**2)  # few: the rest is for these alone
+    found = {(i, j): _cost(known[i], spots[j], sure) for i, j in near.tolist()}
+    return {pair: cost for pair, cost in found.items() if cost is not None}
 
 
-def _widened(centres: Floats, sizes: Floats) -> Floats:
-    half = sizes * (0.5 + WIDER)
-    return np.concatenate([centres - half, centres + half], axis=1)
+def _cost(known: _Predicted, spot: _Spot, sure: float) -> float | None:
+    """None: they cannot be one object, near as they are."""
+    wide, tall = max(spot.wide, 1.0), max(spot.tall, 1.0)
+    growth = max(abs(log(known.wide / wide)), abs(log(known.tall / tall)))
+    is_other = spot.class_name != known.track.class_name
+    if growth > GROWTH or (is_other and spot.score < sure):
+        return None
+    x, y = abs(known.x - spot.x), abs(known.y - spot.y)
+    shared = _shared(x, known.wide, wide) * _shared(y, known.tall, tall)
+    both = (1 + 2 * WIDER) ** 2 * (known.wide * known.tall + wide * tall) - shared
+    return hypot(x, y) / known.scale / 2 + 1 - shared / both + growth + OTHER_CLASS * is_other
 
 
-def assigned(costs: Floats) -> list[tuple[int, int]]:
-    """Pairs of row and column, each in one pair at most, none where the cost is infinite.
+def _shared(apart: float, one: float, other: float) -> float:
+    """Of two lengths, widened, whose middles are so far apart: what they have in common."""
+    half, other_half = one * (0.5 + WIDER), other * (0.5 + WIDER)
+    return max(min(half, apart + other_half) - max(-half, apart - other_half), 0.0)
+
+
+def assigned(costs: _Costs) -> dict[int, int]:
+    """By row the column of its pair; each is in one pair at most.
 
     As many pairs as possible and of those the cheapest, where few rows and columns come in question for each
     other; in a crowd the cheapest pair first.
     """
-    possible = np.isfinite(costs)
-    alone = possible & (possible.sum(axis=1, keepdims=True) == 1) & (possible.sum(axis=0) == 1)
-    pairs = [(i, j) for i, j in np.argwhere(alone).tolist()]
-    for rows, columns in _groups(possible & ~alone):
-        if max(len(rows), len(columns)) <= EXACT:
-            pairs += _cheapest(costs, rows, columns)
+    pairs: dict[int, int] = {}
+    for rows, columns in _groups(costs):
+        if len(rows) == len(columns) == 1:
+            pairs[rows[0]] = columns[0]
+        elif max(len(rows), len(columns)) <= EXACT:
+            pairs |= _cheapest(costs, rows, columns)
         else:
-            pairs += _one_by_one(costs, rows, columns)
+            pairs |= _one_by_one(costs, set(rows))
     return pairs
 
 
-def _groups(possible: NDArray[np.bool_]) -> list[tuple[list[int], list[int]]]:
+def _groups(pairs: Iterable[tuple[int, int]]) -> Iterator[tuple[list[int], list[int]]]:
     """Rows and columns that are joined by possible pairs."""
-    columns_of = {i: set(np.flatnonzero(row).tolist()) for i, row in enumerate(possible) if row.any()}
-    groups: list[tuple[set[int], set[int]]] = []
-    for row, columns in columns_of.items():
-        joined = [group for group in groups if group[1] & columns]
-        groups = [group for group in groups if not group[1] & columns]
-        rows = set[int]().union({row}, *(group[0] for group in joined))
-        groups.append((rows, columns.union(*(group[1] for group in joined))))
-    return [(sorted(rows), sorted(columns)) for rows, columns in groups]
+    columns_of, rows_of = defaultdict[int, list[int]](list), defaultdict[int, list[int]](list)
+    for row, column in pairs:
+        columns_of[row].append(column)
+        rows_of[column].append(row)
+    while columns_of:
+        rows, columns, joined = [], set[int](), [next(iter(columns_of))]
+        while joined:
+            if (row := joined.pop()) in columns_of:
+                rows.append(row)
+                for column in columns_of.pop(row):
+                    columns.add(column)
+                    joined += rows_of.pop(column, ())
+        yield sorted(rows), sorted(columns)
 
 
-def _cheapest(costs: Floats, rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
+def _cheapest(costs: _Costs, rows: list[int], columns: list[int]) -> dict[int, int]:
     size = max(len(rows), len(columns))
     square = np.full((size, size), 1e3)
-    square[: len(rows), : len(columns)] = np.minimum(costs[np.ix_(rows, columns)], 1e3)
-    best = _orders(size)[square[np.arange(size), _orders(size)].sum(axis=1).argmin()]
-    pairs = zip(rows, best[: len(rows)].tolist(), strict=True)
-    return [(i, columns[j]) for i, j in pairs if j < len(columns) and np.isfinite(costs[i, columns[j]])]
+    square[: len(rows), : len(columns)] = [[costs.get((i, j), 1e3) for j in columns] for i in rows]
+    best = _orders(size)[square[np.arange(size), _orders(size)].sum(axis=1).argmin()].tolist()
+    pairs = ((i, columns[k]) for i, k in zip(rows, best, strict=False) if k < len(columns))
+    return {i: j for i, j in pairs if (i, j) in costs}
 
 
 @lru_cache(maxsize=EXACT)
@@ -284,43 +320,40 @@ def _orders(size: int) -> Ints:
     return np.array(list(permutations(range(size))), np.intp)
 
 
-def _one_by_one(costs: Floats, rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
-    near = costs[np.ix_(rows, columns)]
-    pairs, free = [], (set(rows), set(columns))
-    for flat in np.argsort(near, axis=None)[: np.count_nonzero(np.isfinite(near))].tolist():
-        i, j = rows[flat // len(columns)], columns[flat % len(columns)]
-        if i in free[0] and j in free[1]:
-            free[0].remove(i)
-            free[1].remove(j)
-            pairs.append((i, j))
+def _one_by_one(costs: _Costs, rows: Collection[int]) -> dict[int, int]:
+    pairs: dict[int, int] = {}
+    taken = set[int]()
+    near = ((cost, i, j) for (i, j), cost in costs.items() if i in rows)
+    for _, i, j in sorted(near):
+        if i not in pairs and j not in taken:
+            pairs[i] = j
+            taken.add(j)
     return pairs
 
 
-def _updated(track: Track, predicted: "_One", seen: Seen, row: int, at: float) -> Track:
+def _updated(known: _Predicted, spot: _Spot, at: float) -> Track:
     """A Kalman filter's step: place and speed, each axis alike, in sizes of the box."""
-    (x, y), (width, height), (place, both, rate) = predicted
+    track, (place, both, rate) = known.track, known.doubt
     trust = 1 / (place + UNSURE_PLACE**2)
-    left, top, right, bottom = seen.boxes[row].tolist()
-    off_x, off_y = (left + right) / 2 - x, (top + bottom) / 2 - y
-    x, y = x + place * trust * off_x, y + place * trust * off_y
-    width += SIZE_FOLLOWS * (right - left - width)
-    height += SIZE_FOLLOWS * (bottom - top - height)
-    name = seen.classes[row]
+    off_x, off_y = spot.x - known.x, spot.y - known.y
+    x, y = known.x + place * trust * off_x, known.y + place * trust * off_y
+    wide = known.wide + SIZE_FOLLOWS * (spot.wide - known.wide)
+    tall = known.tall + SIZE_FOLLOWS * (spot.tall - known.tall)
+    votes = {**track.votes, spot.class_name: track.votes.get(spot.class_name, 0.0) + spot.score}
     return Track(
         track.id,
-        (x - width / 2, y - height / 2, x + width / 2, y + height / 2),
+        (x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2),
         (track.speed[0] + both * trust * off_x, track.speed[1] + both * trust * off_y),
         track.born_at,
         at,
         track.sightings + 1,
-        {**track.votes, name: track.votes.get(name, 0.0) + float(seen.scores[row])},
+        votes,
+        max(votes, key=votes.__getitem__),
         track.first,
         (place * (1 - place * trust), both * (1 - place * trust), rate - both * both * trust),
     )
 
 
-def _born(seen: Seen, row: int, at: float) -> Track:
-    left, top, right, bottom = seen.boxes[row].tolist()
-    votes = {seen.classes[row]: float(seen.scores[row])}
-    box = (left, top, right, bottom)
-    return Track(0, box, (0.0, 0.0), at, at, 1, votes, box)
+def _born(spot: _Spot, at: float) -> Track:
+    name = spot.class_name
+    return Track(0, spot.box, (0.0, 0.0), at, at, 1, {name: spot.score}, name, spot.box)

@@ -138,7 +138,7 @@ class Replay:
         """The clip has ended: what was said last is an utterance, and what goes on ends."""
         self._rest()
         self._workers.work_off()
-        self._witness.close("stopped", self._now)
+        self._witness.close(lambda kind, name: "stopped", self._now)
 
     def _tracking(self, stream: StreamSettings) -> Tracking | None:
         if stream.tracked is None:

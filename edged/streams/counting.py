@@ -6,8 +6,12 @@ from typing import Protocol
 from edged.contracts.items import Frame
 from edged.events.look import Moved
 from edged.ops.movements import Movement, Movements
-from edged.ops.tracks import SIGHTINGS, Step
+from edged.ops.tracks import SIGHTINGS, Step, Track
 from edged.streams.places import PlacesSettings, movements_in
+
+HIDDEN_S = 1.25
+"""Who is in a zone and is not seen counts for so long, and where nobody looks so often until the second look:
+somebody went by in front. Rules wait as long as a track lasts: an event would have an end that is none."""
 
 
 class Census(Protocol):
@@ -17,7 +21,7 @@ class Census(Protocol):
         """A frame that was captured then was looked at, or nothing moved in it."""
 
     def occupied(self, inside: Mapping[str, Sequence[tuple[str, float]]]) -> None:
-        """By zone, of everyone who is in it: class, and since when."""
+        """By zone, of everyone who is in it, hidden for a moment at most: class, and since when."""
 
     def unknown(self) -> None:
         """Nobody knows who is in the zones."""
@@ -34,12 +38,14 @@ class Counting:
         self._movements: Movements | None = None
         self._looks = 0
         """Since everything began anew."""
+        self._looked_at = 0.0
+        """At the frame before."""
 
     def see(self, frame: Frame, step: Step) -> None:
         """The next frame, and what it changed."""
         if self._movements is None or step.is_cut:
             self._movements = movements_in(self._places, (frame.width, frame.height))
-            self._looks = 0
+            self._looks, self._looked_at = 0, frame.captured_at
         self._looks += 1
         alive, ended = step.tracks.alive, () if step.is_cut else step.ended
         movements = self._movements.step(alive, ended, frame.captured_at)
@@ -49,11 +55,23 @@ class Counting:
         if moved.inside is None:
             self._census.unknown()
         else:
-            self._census.occupied({zone: sorted(who.values()) for zone, who in moved.inside.items()})
+            there = self._there(alive, frame.captured_at)
+            self._census.occupied(
+                {
+                    zone: sorted(one for number, one in who.items() if number in there)
+                    for zone, who in moved.inside.items()
+                }
+            )
+        self._looked_at = frame.captured_at
 
     def still(self, at: float) -> None:
         """Nothing moved in a frame that was captured then: who was there is there."""
         self._census.looked(at)
+
+    def _there(self, alive: Sequence[Track], at: float) -> set[int]:
+        """Numbers of those who are in the picture, as far as anybody can tell."""
+        since = min(self._looked_at, at - HIDDEN_S)
+        return {track.id for track in alive if track.seen_at >= since}
 
     def _moved(self, known: Movements, movements: Sequence[Movement], step: Step) -> Moved:
         if self._looks < SIGHTINGS:  # nobody has an id yet

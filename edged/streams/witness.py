@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from edged.counts.book import Passage
 from edged.counts.said import trusted
-from edged.events.happening import Happening, Reason, Standing
+from edged.events.happening import Happening, Standing, Why
 from edged.events.look import Look, Moved, Reached, Read, Said, Shown, Still
 from edged.flow import clock
 from edged.ops.movements import Crossing
@@ -34,7 +34,7 @@ class Judge(Protocol):
     def tick(self, ticks: float, at: float | None) -> Sequence[Happening]:
         """What happens because time passes."""
 
-    def close(self, reason: Reason, ticks: float) -> Sequence[Happening]:
+    def close(self, why: Why, ticks: float) -> Sequence[Happening]:
         """The ends of all that goes on; nobody knows any more how the rules are that last."""
 
     def standings(self) -> Mapping[str, Standing]:
@@ -118,12 +118,12 @@ class Witness:
         """The stream is about to end."""
         self._leaves = True
 
-    def close(self, reason: Reason, now: float | None = None) -> None:
+    def close(self, why: Why, now: float | None = None) -> None:
         """The stream has ended, and so has all that goes on."""
         with self._lock:
             self._is_closed = True
             ticks, _ = self._timing(time.time() if now is None else now)
-            self._put((), self._judge.close(reason, ticks))
+            self._put((), self._judge.close(why, ticks))
             self._scribe.standings(self._judge.standings())
             self._scribe.close()
 

@@ -11,6 +11,7 @@ from edged.artefacts.bucket import ArtefactBucket
 from edged.artefacts.settings import ArtefactSettings, DriverOptions
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import ConfigError, EdgedError, OriginError
+from edged.contracts.wording import plain
 
 
 class Depot:
@@ -21,7 +22,7 @@ class Depot:
         try:
             settings = ArtefactSettings(url=url, options=options)
         except ValidationError as error:
-            raise ConfigError(*(f"{url}: {fault['msg']}" for fault in error.errors())) from error
+            raise ConfigError(*(f"{url}: {plain(fault)}" for fault in error.errors())) from error
         self._url = settings.url
         self._bucket = ArtefactBucket(settings, Path(), told_as=url)
 

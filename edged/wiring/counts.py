@@ -25,7 +25,7 @@ def counts_key(settings: Config) -> tuple[object, ...]:
 def counts_wish(core: Core, settings: Config, store: Callable[[], ArtefactStore]) -> dict[str, Wish]:
     """The units, where something is counted or happens, or did: what was told must be taken back."""
     path = settings.paths.state / "counts" / "counts.db"
-    wanted = settings.rules or any(stream.tracked for stream in settings.streams.values())
+    wanted = settings.rules or settings.actions or any(stream.tracked for stream in settings.streams.values())
     if not (wanted or path.exists()):
         return {}
     key = counts_key(settings)

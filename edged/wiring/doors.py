@@ -16,6 +16,7 @@ from edged.http.server import HttpUnit
 from edged.http.sources import Sources
 from edged.http.status import Status
 from edged.media.fetch import ByteLimit
+from edged.mqtt.about import About
 from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.unit import MqttUnit
 from edged.repository.catalogue import Catalogue
@@ -104,10 +105,7 @@ class Doors:
             counters=core.counters,
             state_dir=settings.paths.state,
             verbs=self.verbs,
-            info=core.service_facts,
-            why_not=core.why_not,
-            preparing=core.preparing,
-            version=__version__,
+            about=About(__version__, core.service_facts, core.why_not, core.preparing, core.reaches),
             durability=settings.requests.durability,
             born=birth(core.telling, settings, self.verbs),
         )

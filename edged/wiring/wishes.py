@@ -38,14 +38,14 @@ class Wiring:
         core: Core,
         verbs: Mapping[str, Verb],
         switched_off: Callable[[], frozenset[str]],
-        services_changed: Callable[[], None],
+        changed: Callable[[], None],
         prepares: bool = False,
     ) -> None:
-        """`switched_off` gives the names of streams; `prepares`: whether models are finished while they
-        serve."""
+        """`switched_off` gives the names of streams; `changed` is called when `info` says something else;
+        `prepares`: whether models are finished while they serve."""
         self._core = core
         self._switched_off = switched_off
-        self._services_changed = services_changed
+        self._changed = changed
         self._prepares = prepares
         self._opener = MadeOf[Opener]()
         self.stores = Stores(core.counters)
@@ -57,7 +57,7 @@ class Wiring:
     def wishes(self, settings: Config) -> dict[str, Wish]:
         """The units that this configuration asks for. A unit is made anew when what stands first changes."""
         self._settings = settings
-        self.endings.goes_on(settings.streams)
+        self.endings.goes_on(settings)
         core = self._core
         core.memory.resize(settings.runtime.memory_bytes())
         base = (settings.node, settings.paths, settings.runtime.workers)
@@ -72,9 +72,9 @@ class Wiring:
             **self._doors.wishes(settings, self.opener(settings).catalogue),
         }
         if counts := counts_wish(core, settings, self._artefacts):
-            wishes |= counts | actions_wish(core, settings, self._artefacts)
+            wishes |= counts | actions_wish(core, settings, self._artefacts, self._changed)
         if self._prepares:
-            given = (core, self._now, self.opener(settings), self._services_changed)
+            given = (core, self._now, self.opener(settings), self._changed)
             wishes["preparation"] = Wish(base, partial(preparation, *given), order=12)
         for name, wanted in settings.wanted_services().items():
             make = partial(self._service, settings, name, wanted)
@@ -122,10 +122,10 @@ class Wiring:
         return JobDesk(folder, self._core.intake(), settings.requests, self._core.counters)
 
     def _service(self, settings: Config, name: str, wanted: ServiceSettings) -> Unit:
-        return ServiceUnit(name, wanted, self.opener(settings), self._core.table, self._services_changed)
+        return ServiceUnit(name, wanted, self.opener(settings), self._core.table, self._changed)
 
     def _demand(self, settings: Config) -> Unit:
-        core, changed = self._core, self._services_changed
+        core, changed = self._core, self._changed
         idle_s = lambda: (self._settings or settings).runtime.idle  # noqa: E731
         return Demand(core.table, self.opener(settings), idle_s, core.memory, changed=changed)
 

@@ -12,7 +12,7 @@ from edged.contracts.services import service
 from edged.core import Core
 from edged.counts.calendar import Calendar
 from edged.counts.stream import StreamCounts
-from edged.events.happening import Reason
+from edged.events.happening import Kind, Reason, Why
 from edged.events.machine import Machine
 from edged.events.settings import RuleSettings
 from edged.flow import clock
@@ -65,8 +65,8 @@ class Attention:
 
     counts: StreamCounts | None = None
     witness: Witness | None = None
-    why: Callable[[], Reason] = field(default=lambda: "stopped")
-    """Why the stream ends, where it does."""
+    why: Why = field(default=lambda kind, name: "stopped")
+    """Why what goes on ends, where the stream does."""
     classes: Mapping[str, Collection[str]] = field(default_factory=dict)
     """That are wanted, by place in the configuration."""
 
@@ -107,7 +107,7 @@ class Attention:
     def stopped(self) -> None:
         """It has ended."""
         if self.witness is not None:
-            self.witness.close(self.why())
+            self.witness.close(self.why)
         if self.counts is not None:
             self.counts.close()
 
@@ -119,34 +119,35 @@ class Attention:
 
 
 class Endings:
-    """Knows, of a stream that ends just now, why it does: what was going on before it ends so."""
+    """Knows why what goes on of a stream ends, which ends just now."""
 
     def __init__(self, switched_off: Callable[[], Collection[str]]) -> None:
         """`switched_off` gives the names of streams."""
         self._switched_off = switched_off
-        self._streams: Collection[str] = ()
+        self._settings = Config()
         self._ends = False
 
-    def goes_on(self, streams: Collection[str]) -> None:
-        """Units are about to be made what they should be: these streams there are from now on."""
-        self._streams = streams
+    def goes_on(self, settings: Config) -> None:
+        """Units are about to be made what they should be: by this configuration."""
+        self._settings = settings
 
     def end(self) -> None:
         """The daemon ends."""
         self._ends = True
 
-    def why(self, stream: str) -> Reason:
-        """Why this stream ends."""
+    def why(self, stream: str, kind: Kind, name: str) -> Reason:
+        """Why what goes on of a rule, or a zone, of this stream does."""
         if self._ends:
             return "stopped"
-        if stream not in self._streams:
+        if (known := self._settings.streams.get(stream)) is None:
             return "removed"
-        return "disabled" if stream in self._switched_off() else "reload"
+        if stream in self._switched_off():
+            return "disabled"
+        there = self._settings.rules if kind == "rule" else known.zones
+        return "reload" if name in there else "removed"
 
 
-def attention_of(
-    core: Core, settings: Config, name: str, stream: StreamSettings, why: Callable[[], Reason]
-) -> Attention:
+def attention_of(core: Core, settings: Config, name: str, stream: StreamSettings, why: Why) -> Attention:
     """What a stream needs for its counts and its rules. Raises `NotReady` while nobody keeps them."""
     counts = (
         core.counts().open(name, [*stream.lines], [*stream.zones]) if stream.tracked is not None else None

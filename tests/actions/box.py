@@ -37,7 +37,13 @@ class Box:
             )
             for name, given in actions.items()
         }
-        self.actions = ActionDesk(settings, ActionRows(self.chronicle.do), UTC, pictures, self.counters)
+        self.reached: list[dict[str, str]] = []
+        """Whom each action could reach, and why not, whenever that changed."""
+        rows = ActionRows(self.chronicle.do)
+        self.actions = ActionDesk(settings, rows, UTC, pictures, self.counters, changed=self._changed)
+
+    def _changed(self) -> None:
+        self.reached.append({one.name: one.why for one in self.actions.reaches()})
 
     def _heard(self) -> None:
         self.actions.wake()

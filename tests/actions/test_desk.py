@@ -69,6 +69,17 @@ def test_why_one_fails_is_told_and_the_next_run_delivers(tmp_path):
     box.chronicle.stop()
 
 
+def test_who_cannot_be_reached_is_told_when_that_changes(tmp_path):
+    with Desk(say(500), say(500), say(200)) as desk, Box(tmp_path, desk=desk.url, other=desk.url) as box:
+        assert [one.kind for one in box.actions.reaches()] == ["webhook", "webhook"]
+        box.happen("desk")
+        until(lambda: box.waiting() == {"desk": 0, "other": 0}, "told at last")
+        assert desk.url not in str(box.actions.reaches())
+    assert [sorted(one) for one in box.reached] == [["desk", "other"]] * 2, "not at each try"
+    assert ["500" in one["desk"] for one in box.reached] == [True, False]
+    assert {one["other"] for one in box.reached} == {""}
+
+
 def test_a_file_that_cannot_be_read_for_a_while_loses_none(tmp_path):
     with (
         Desk(say(500), say(200)) as desk,

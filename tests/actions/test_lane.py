@@ -65,7 +65,7 @@ def running(rows, counters):
         action = ActionSettings(**{"webhook": "http://127.0.0.1:1/", "at_most": "1000/1s", **settings})
         pack = lambda told, of, left_out: parcel(told, of.share, left_out, UTC, lambda address: None)  # noqa: E731
         lane = ActionLane(
-            name, action, receiver or receiver_of(name, action), Surface(rows, pack, counters, pause)
+            name, action, receiver or receiver_of(name, action), Surface(rows, pack, counters, pause=pause)
         )
         lane.start()
         yield lane

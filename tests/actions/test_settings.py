@@ -40,7 +40,7 @@ def told(tmp_path, action, monkeypatch=None):
         ("{webhook: 'http://a/', at_most: 0/1m}", "actions.one.at_most: write it as 10/1m"),
         (
             "{webhook: 'http://a/', share: [face]}",
-            "actions.one.share.0: Input should be 'text', 'picture'",
+            "actions.one.share.0: must be 'text', 'picture'",
         ),
         (
             "{webhook: 'http://a/', shares: [text]}",

@@ -12,7 +12,7 @@ import pytest
 
 from edged.counts.book import CountBook, Passage
 from edged.counts.chronicle import Chronicle, Entry
-from edged.counts.layout import _FIRST, VERSION, open_counts
+from edged.counts.layout import VERSION, open_counts
 from edged.flow.counters import Counters
 
 NOW = 1_795_422_600.0
@@ -130,44 +130,37 @@ def test_what_cannot_be_written_as_a_whole_is_not_written(path):
     chronicle.stop()
 
 
-def test_layout_1_is_taken_over(path):
-    path.parent.mkdir()
-    with closing(sqlite3.connect(path)) as db:
-        db.executescript(_FIRST + "PRAGMA user_version = 1;")
-        db.execute("INSERT INTO lines VALUES ('door', 'a', 5.0)")
-        db.execute("INSERT INTO totals VALUES ('door', 'a', 'person', 'in', 7)")
-        db.execute("INSERT INTO told VALUES ('box', 'door', 'line', 'a', NULL)")
-        db.execute("INSERT INTO told VALUES ('old', 'door', 'zone', 'b', ?)", (time.time() - 86400,))
-        db.commit()
-    chronicle = Chronicle(path, counters := Counters())
-    standing = chronicle.do(lambda db: CountBook(db).standing("door", "a"))
-    assert (standing.since, standing.by_class) == (5.0, {"person": {"in": 7, "out": 0}})
-    assert set(chronicle.keep_only(["new"])) == {
-        "edged/box/stream/door/line/a",
-        "edged/old/stream/door/zone/b",
-    }
-    chronicle.stop()
-    assert counters.counts() == {}
-    assert not list(path.parent.glob("unread-*"))
-
-
 def test_old_crossings_are_forgotten_and_totals_stay(book):
     book.begin("door", ["a"], NOW)
     book.count("door", [passage(), passage(at=NOW + 401 * 86400)])
+    for old in (*range(100), 500):
+        book.look("door", NOW + old * 86400, NOW + old * 86400 - 60)
+    book.tidy(None)
+    assert book.within("door", "a", (0, 1e12)) == {"in": 2, "out": 0}, "nobody knows what is old"
     book.tidy(NOW + 401 * 86400)
     assert book.within("door", "a", (0, 1e12)) == {"in": 1, "out": 0}
+    assert book._db.execute("SELECT COUNT(*) FROM gaps").fetchone() == (100,)
+    book.tidy(NOW + 901 * 86400)
+    assert book.within("door", "a", (0, 1e12)) == {"in": 0, "out": 0}, "all of it is old"
     assert book.standing("door", "a").by_class["person"]["in"] == 2
 
 
-@pytest.mark.parametrize("how", ["no database", "newer"])
+def test_there_are_never_more_crossings_than_fit(book, monkeypatch):
+    monkeypatch.setattr("edged.counts.book.MOST_CROSSINGS", 3)
+    book.count("door", [passage(at=NOW + n) for n in range(5)])
+    book.tidy(None)
+    assert book.within("door", "a", (0, 1e12))["in"] == book.within("door", "a", (NOW + 2, 1e12))["in"] == 3
+
+
+@pytest.mark.parametrize("how", ["no database", "newer", "never released"])
 def test_what_cannot_be_read_is_set_aside(path, how):
     with closing(open_counts(path, Counters())) as db:
         CountBook(db).count("door", [passage()])
-    if how == "newer":
-        with closing(sqlite3.connect(path)) as db:
-            db.execute(f"PRAGMA user_version = {VERSION + 1}")
-    else:
+    if how == "no database":
         path.write_bytes(b"garbage" * 1000)
+    else:
+        with closing(sqlite3.connect(path)) as db:
+            db.execute(f"PRAGMA user_version = {VERSION + 1 if how == 'newer' else VERSION - 1}")
     counters = Counters()
     with closing(open_counts(path, counters)) as db:
         assert CountBook(db).standing("door", "a").by_class == {}

@@ -2,16 +2,17 @@
 
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
 from edged.contracts.errors import NotFound
 from edged.counts import book, desk, said
 from edged.counts.calendar import Calendar, zone_named
-from edged.counts.chronicle import Chronicle
+from edged.counts.chronicle import Chronicle, Entry
 from edged.counts.desk import CountDesk
-from edged.counts.history import Asked
+from edged.counts.history import _COUNTED, Asked
+from edged.counts.layout import open_counts
 from edged.flow.counters import Counters
 from edged.ops.movements import Crossing
 from tests.broker import until
@@ -135,6 +136,7 @@ def test_a_disk_that_cannot_be_written_at_the_start(tmp_path):
         (tmp_path / "counts").unlink()
         teller.chronicle.flush()
         assert teller.of("a")[-1].in_ == 1
+        assert [row.came for row in teller.desk.history(Asked(0, 1e12)).rows] == [1]
 
 
 def test_ids_are_never_used_again(tmp_path, monkeypatch):
@@ -197,6 +199,26 @@ def test_gaps_say_when_nobody_looked(tmp_path):
         assert later.desk.history(Asked(began + 20, began + 30)).gaps == [("door", *second)]
 
 
+def test_what_is_old_is_forgotten_while_the_daemon_runs(tmp_path, monkeypatch, synced):
+    monkeypatch.setattr(desk, "EVERY_S", 0.02)
+    monkeypatch.setattr(desk, "TIDY_S", 0.02)
+    with telling(tmp_path) as teller:
+        teller.desk.open("door", ["a"], [])
+        until(lambda: len(teller.of("a")) > 3, "it has tidied")
+        synced.append("unsynced")
+        teller.cross(crossing(at=1000.0))
+        teller.chronicle.put(Entry(lambda db: db.execute(OLD), lambda: None))
+        known = len(teller.of("a"))
+        until(lambda: len(teller.of("a")) > known + 3, "it has tidied again")
+        assert len(teller.desk.history(Asked(0, 1e12)).rows) == 1, "nobody knows whether it is old"
+        synced.append("synced")
+        until(lambda: not teller.desk.history(Asked(0, 1e12)).rows, "forgotten")
+        assert teller.of("a")[-1].in_ == 1, "totals stay"
+
+
+OLD = "INSERT INTO crossings VALUES (NULL, 'door', 'a', 1000.0, 'in', 'person', 7)"
+
+
 def test_history_by_local_hour(tmp_path):
     with telling(tmp_path, zone="Asia/Kathmandu") as teller:
         teller.desk.open("door", ["a", "b"], [])
@@ -211,6 +233,14 @@ def test_history_by_local_hour(tmp_path):
         assert [r.line for r in teller.desk.history(Asked(0, 1e12, line="b")).rows] == ["b"]
         with pytest.raises(NotFound, match="'yard'"):
             teller.desk.history(Asked(0, 1e12, stream="yard"))
+
+
+def test_history_of_a_day_reads_no_other_days(tmp_path):
+    with closing(open_counts(tmp_path / "counts.db", Counters())) as db:
+        plan = db.execute(f"EXPLAIN QUERY PLAN {_COUNTED}", (0, 86400, None, None, None, None, 10))
+        steps = [row[3] for row in plan]
+    assert "SCAN lines" in steps, "few"
+    assert "SEARCH crossings USING INDEX crossings_at (stream=? AND line=? AND at>? AND at<?)" in steps
 
 
 def test_a_frame_that_is_looked_at_late_makes_no_gap(tmp_path):

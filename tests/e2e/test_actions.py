@@ -26,6 +26,7 @@ actions:
   phone: {{notify: "json://me:{mark}@127.0.0.1:{phone}/{mark}", timeout: 20s}}
   dead: {{webhook: "http://me:{mark}@127.0.0.1:{dead}/{mark}"}}
 """
+DEAD = '{"name":"dead","kind":"webhook","why":"connection refused"}'
 
 
 def status(port):
@@ -52,6 +53,7 @@ def test_a_daemon_delivers_and_tells_no_secret(tmp_path):
             client, heard = everything_heard(port, "me", "secret-of-the-broker")
             until(lambda: len(desk.took) >= 3 and len(phone.took) >= 3, "all that waited")
             until(lambda: any("dead: connection refused" in one for one in heard), "why")
+            until(lambda: any(one.startswith("edged/box/info ") and DEAD in one for one in heard), "in info")
             for said in processes_of(daemon.process.pid):
                 assert MARK.encode() not in said
             settled = {"desk": (0, ""), "phone": (0, ""), "dead": (3, "connection refused")}

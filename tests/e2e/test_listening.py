@@ -4,17 +4,24 @@ import json
 import os
 import subprocess
 
+import numpy as np
 import pytest
 from selenium.webdriver.common.by import By
 
 from edged.answers.schema import answer_schema
+from edged.contracts.happenings import EventMessage
 from edged.contracts.message import StreamMessage
 from edged.contracts.services import service
+from edged.media.sound import RATE
+from edged.replay.clip import sound_of
+from tests.actions.receivers import Desk
 from tests.broker import free_port, until
 from tests.e2e.box import EDGED, ROOT, running
 from tests.http.browser import complaints
+from tests.media.sounds import encoded
 from tests.speech import SAID, errors
 
+HEARD = "edged/box/stream/counter/event"
 LIVE, LANGUAGE, MUSIC = "speech-recognition-zh-live", "speech-detection-zh", "music-detection"
 RECORDED = {
     "speech-recognition-zh": "mandarin-recognition",
@@ -113,6 +120,40 @@ streams:
         kitchen.play(media("mandarin.wav"))
         until(lambda: len(messages(listener, LANGUAGE)) > known, "its language again")
         assert box.stop() == 0
+
+
+def test_who_says_a_word_makes_an_event_and_the_text_stays_in_the_house(models, media, client, tmp_path):
+    """Home Assistant and who is told by an action hear it only where `share` says so."""
+    port, sentence = free_port(), tmp_path / "sentence.wav"
+    spoken = np.concatenate([chunk.samples for chunk in sound_of(media("hello-world.wav"), 0.0)])
+    sentence.write_bytes(encoded(np.append(spoken, np.zeros(RATE, np.float32)), rate=RATE))  # a pause
+    with Desk() as desk, Desk() as trusted:
+        text = f"""
+node: box
+paths: {{models: {models}, state: {tmp_path}/state}}
+mqtt: {{url: embedded, embedded_port: {port}}}
+http: {{listen: null}}
+homeassistant: true
+streams: {{counter: {{source: {sentence}, loop: true, run: [{LIVE}]}}}}
+rules:
+  hello: {{when: {{said: 世界, stream: counter}}, actions: [desk, trusted]}}
+  help: {{when: {{said: 救命, stream: counter}}}}
+actions:
+  desk: {{webhook: "{desk.url}"}}
+  trusted: {{webhook: "{trusted.url}", share: [text]}}
+"""
+        with running(written(tmp_path, text), port, "box", "--quiet"):
+            listener = client(port, "edged/box/stream/+/event", "homeassistant/#")
+            until(lambda: len(desk.took) > 1 and len(trusted.took) > 1, "who says it, again and again")
+            events = [EventMessage.model_validate_json(m.payload) for m in listener.on(HEARD)]
+    assert {(one.event, one.phase, one.rule) for one in events} == {("rule", "once", "hello")}
+    assert all("世界" in (one.text or "") for one in events)
+    assert len({one.id for one in events}) == len(events), "each utterance is one"
+    assert {took.json["text"] for took in desk.took} == {None}
+    assert all("世界" not in json.dumps(took.json, ensure_ascii=False) for took in desk.took)
+    assert all("世界" in took.json["text"] for took in trusted.took)
+    home = [m.payload.decode() for m in listener.heard if m.topic.startswith("homeassistant/")]
+    assert home and not any("value_json.text" in told or "世界" in told for told in home)
 
 
 def test_requests_of_speech_and_text(models, media, client, tmp_path):

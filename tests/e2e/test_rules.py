@@ -221,7 +221,7 @@ def test_reload_removal_and_switching_off_end_what_goes_on(box, ear):
         daemon.process.send_signal(signal.SIGHUP)
         until(lambda: ear.on("edged/box/rule/there")[-1].payload == b"", "the rule is gone")
         reasons = [one.reason for one in ear.events(rule="there", phase="end")]
-        assert reasons == ["reload", "disabled", "reload"]
+        assert reasons == ["reload", "disabled", "removed"]
 
 
 def test_replay_counts_as_the_daemon_does(box, ear):

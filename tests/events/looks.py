@@ -80,7 +80,7 @@ class Watched:
         return self.told[before:]
 
     def close(self, reason="reload"):
-        new = self.machine.close(reason, self.ticks)
+        new = self.machine.close(lambda kind, name: reason, self.ticks)
         self.told += new
         return new
 

@@ -4,7 +4,7 @@ import itertools
 import random
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import orjson
 import pytest
@@ -15,8 +15,9 @@ from edged.counts.book import CountBook, Passage
 from edged.counts.calendar import Calendar, zone_named
 from edged.counts.chronicle import Chronicle
 from edged.counts.desk import CountDesk
+from edged.counts.layout import open_counts
 from edged.events import desk as desks
-from edged.events.archive import EventQuery
+from edged.events.archive import EventQuery, query_of
 from edged.events.book import EventBook
 from edged.events.desk import EventDesk, Surroundings
 from edged.events.event_settings import EventSettings
@@ -434,3 +435,31 @@ def test_what_somebody_asks_for(tmp_path):
         assert seqs(after=3) == [("d", 3), ("y", 0)]
         assert seqs(before=3, limit=1) == [("d", 1)]
         assert seqs(after=1, limit=2, oldest_first=True) == [("d", 1), ("d", 2)]
+        assert seqs(begin=NOW, stream="door", rule="queue", kind="rule", before=4) == [("d", 2)]
+        assert seqs(begin=NOW + 60, after=2, oldest_first=True) == [("d", 2), ("y", 0), ("d", 3)]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"begin": NOW},
+        {"end": NOW},
+        {"begin": NOW, "end": NOW + 60},
+        {"begin": NOW, "kind": "zone"},
+        {"end": NOW, "stream": "door", "rule": "queue", "before": 7},
+        {"begin": NOW, "after": 7},
+        {"kind": "zone"},
+        {"stream": "yard"},
+        {"rule": "queue"},
+    ],
+    ids=str,
+)
+def test_no_question_reads_the_whole_table(tmp_path, wanted):
+    with closing(open_counts(tmp_path / "counts.db", Counters())) as db:
+        statement, values = query_of(EventQuery(**wanted))
+        steps = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert any(" USING " in step for step in steps)
+    assert [step for step in steps if "SCAN" in step] == []
+    in_time = [step for step in steps if "events_at" in step]
+    assert all("COVERING INDEX events_at (at" in step for step in in_time)
+    assert bool(in_time) is bool({"begin", "end"} & wanted.keys())

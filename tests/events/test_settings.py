@@ -113,13 +113,13 @@ def test_how_often_services_look(tmp_path):
         ("{when: {said: x, stream: counter}, end_after: 3s}", "`end_after` is for what lasts, and `said` is"),
         ("{when: {line: door/entrance}, also: [end]}", "`also` is for what lasts"),
         ("{when: {zone: door/till, stays: 5m}, for: 3s}", "`for` beside `stays`"),
-        ("{when: {zone: door/till}, for: -1}", "for: Input should be greater than or equal to 0"),
-        ("{when: {zone: door/till}, for: .inf}", "for: Input should be a finite number"),
+        ("{when: {zone: door/till}, for: -1}", "for: must be at least 0"),
+        ("{when: {zone: door/till}, for: .inf}", "for: must be a finite number"),
         ("{when: {zone: door/till}, fro: 1s}", "fro: this key is unknown; did you mean for?"),
         ("{when: {zone: door/till}, between: [22:00, 06:00]}", "between.0: YAML reads .*1320; .*: \"22:00\""),
         ("{when: {zone: door/till}, between: ['22:00', '24:00']}", "between.1: a time of day is \"HH:MM\""),
         ("{when: {zone: door/till}, between: ['22:00', '22:00']}", "`between` begins when it ends"),
-        ("{when: {zone: door/till}, between: ['22:00']}", "between.1: this key is missing"),
+        ("{when: {zone: door/till}, between: ['22:00']}", "between.1: this entry is missing"),
         ("{when: {said: on, stream: counter}}", "when.said: YAML reads this as true, .*quote it"),
         ("{when: {text: 2024-11-22, stream: gate}}", "when.text: YAML reads this as 2024-11-22, .*quote it"),
         ("{when: {seen: 12, stream: yard}}", "when.seen: YAML reads this as 12, .*quote it"),
@@ -148,7 +148,7 @@ def test_there_are_not_too_many_rules(tmp_path):
     rule = "{when: {offline: door}}"
     assert len(read(tmp_path, "rules:\n" + "".join(f"  r{n}: {rule}\n" for n in range(200))).rules) == 200
     (said,) = faults(tmp_path, "rules:\n" + "".join(f"  r{n}: {rule}\n" for n in range(201)))
-    assert re.match("rules: .*at most 200 items", said)
+    assert re.match("rules: .*at most 200 entries", said)
 
 
 @pytest.mark.parametrize(

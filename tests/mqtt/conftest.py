@@ -17,6 +17,7 @@ from edged.contracts.message import ServiceFacts
 from edged.contracts.request import Answer, RequestJob
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo
+from edged.mqtt.about import About
 from edged.mqtt.attempt import without_delay
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.topics import DISCOVERY, Topics
@@ -162,8 +163,7 @@ def unit(broker, tmp_path):
             counters=counters or Counters(),
             state_dir=tmp_path / state,
             verbs=verbs or {},
-            info=info or (lambda: [FACTS]),
-            version="1.2.3",
+            about=About("1.2.3", info or (lambda: [FACTS])),
             born=born,
         )
         made.append(one)

@@ -11,6 +11,7 @@ from edged.contracts.message import ServiceFacts
 from edged.contracts.request import Answer, RequestJob
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo
+from edged.mqtt.about import About
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.topics import Topics
 from edged.mqtt.unit import MqttUnit
@@ -43,10 +44,12 @@ def main() -> None:
         counters=Counters(),
         state_dir=Path(state),
         verbs={},
-        info=lambda: [
-            ServiceFacts(service="object-detection", model="m", variant="v", device="d", schema="s")
-        ],
-        version="0",
+        about=About(
+            "0",
+            lambda: [
+                ServiceFacts(service="object-detection", model="m", variant="v", device="d", schema="s")
+            ],
+        ),
     )
     unit.start()
     threading.Event().wait()

@@ -109,6 +109,26 @@ def test_who_walks_down_comes_in_and_is_in_the_zone(camera):
     assert (camera.line, camera.zone) == ((1, 1), 0)
 
 
+def test_who_vanishes_is_in_the_zone_no_longer_than_somebody_may_be_hidden(camera):
+    camera.see(*DOWN, *[150] * 5, *[None] * 6)
+    assert camera.zone == 1, "hidden for 1.2 s"
+    camera.see(150)
+    assert [said.count for _, kind, _, said in camera.told if kind == "zone"][-2:] == [0, 1]
+    camera.see(*[None] * 6)
+    assert camera.zone == 1
+    camera.see(None)
+    assert (camera.zone, len(camera.moved[-1].inside["low"])) == (0, 1), "rules wait for it a little longer"
+    camera.see(150)
+    assert camera.zone == 1
+
+
+def test_who_is_missed_by_a_slow_look_is_in_the_zone(camera):
+    camera.see(*DOWN, 150)
+    camera.at += 1.3  # the look before is older than somebody may be hidden
+    camera.see(None)
+    assert camera.zone == 1
+
+
 def test_a_flicker_does_not_count_backwards(camera):
     camera.see(*range(60, 115, 5), *([112, 97, 113, 98] * 5), *range(110, 160, 10))
     assert camera.line == (1, 0)

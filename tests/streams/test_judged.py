@@ -209,7 +209,7 @@ def test_at_the_end_all_that_goes_on_ends_with_the_reason(reason):
     for _ in range(20):
         scene.see((500, 350))
     going_on = {one.key for one in scene.happened if one.phase == "begin"}
-    scene.witness.close(reason, scene.at)
+    scene.witness.close(lambda kind, name: reason, scene.at)
     ends = [one for one in scene.happened if one.phase == "end"]
     assert {one.key for one in ends} == going_on
     assert {one.reason for one in ends} == {reason}

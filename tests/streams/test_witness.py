@@ -34,7 +34,8 @@ class Court:
         self.ticks.append((ticks, at))
         return []
 
-    def close(self, reason, ticks):
+    def close(self, why, ticks):
+        reason = why("rule", "queue")
         self.closed.append((reason, ticks))
         self.now = {"queue": Standing(None, None)}
         return [Happening("rule", "end", "rule/queue", NOW, 3.0, rule="queue", reason=reason)]
@@ -140,7 +141,7 @@ def test_the_source_is_told_when_it_changes_and_not_that_the_stream_ends(witness
 
 
 def test_at_the_end_all_that_goes_on_ends_and_nobody_knows_how_the_rules_are(witness, court, book):
-    witness.close("disabled")
+    witness.close(lambda kind, name: "disabled")
     assert court.closed[0][0] == "disabled"
     [([], [end])] = book.put_down
     assert end.reason == "disabled"
@@ -149,7 +150,7 @@ def test_at_the_end_all_that_goes_on_ends_and_nobody_knows_how_the_rules_are(wit
 
 
 def test_what_comes_after_the_end_begins_nothing(witness, court, book):
-    witness.close("reload")
+    witness.close(lambda kind, name: "reload")
     before = (list(book.put_down), list(book.stood))
     court.gives = [BEGIN]
     witness.tick()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edged.config.settings import StreamSettings
+from edged.config.settings import Config, StreamSettings
 from edged.contracts.message import StreamState
 from edged.contracts.services import service
 from edged.counts.calendar import Calendar, zone_named
@@ -20,6 +20,7 @@ from edged.wiring.witnesses import Attention, Endings, classes_of, interest_of, 
 from tests.answers.examples import finding
 
 SEEN, TEXT, SAID = ({key: "x", "stream": "door"} for key in ("seen", "text", "said"))
+SQUARE = [[0, 0], [1, 0], [1, 1]]
 
 
 def stream(*run):
@@ -90,15 +91,25 @@ def test_a_machine_knows_all_rules_of_its_stream():
     assert set(machine.standings()) == {"0", "1"}
 
 
-def test_why_a_stream_ends():
+def test_why_what_goes_on_ends():
     off = set()
     endings = Endings(lambda: off)
-    endings.goes_on(["door", "yard"])
-    assert (endings.why("door"), endings.why("gone")) == ("reload", "removed")
-    off.add("yard")
-    assert (endings.why("door"), endings.why("yard")) == ("reload", "disabled")
+    door = {"source": "rtsp://camera", "run": ["object-detection"], "zones": {"till": {"polygon": SQUARE}}}
+    there = {"when": {"zone": "door/till"}}
+    endings.goes_on(Config.model_validate({"streams": {"door": door}, "rules": {"there": there}}))
+    assert (endings.why("door", "rule", "there"), endings.why("gone", "rule", "there")) == (
+        "reload",
+        "removed",
+    )
+    assert (endings.why("door", "rule", "gone"), endings.why("door", "zone", "gone")) == (
+        "removed",
+        "removed",
+    )
+    assert endings.why("door", "zone", "till") == "reload"
+    off.add("door")
+    assert endings.why("door", "rule", "there") == "disabled"
     endings.end()
-    assert {endings.why(name) for name in ("door", "yard", "gone")} == {"stopped"}
+    assert {endings.why(name, "rule", "there") for name in ("door", "gone")} == {"stopped"}
 
 
 def test_a_stream_says_that_it_ends_before_its_source_does():
@@ -135,8 +146,8 @@ def frame():
 
 
 def test_the_source_and_its_rest_are_told_to_who_wants_to_know(frame):
-    counts, witness = Parts(None), Parts(Interest())
-    attention = Attention(counts, witness, lambda: "disabled")
+    counts, witness, why = Parts(None), Parts(Interest()), lambda kind, name: "disabled"
+    attention = Attention(counts, witness, why)
     attention.told(StreamState(state="online", fps=5.0, why=""))
     attention.still(frame)
     attention.told(StreamState(state="stalled", fps=0.0, why="no frame"))
@@ -148,7 +159,7 @@ def test_the_source_and_its_rest_are_told_to_who_wants_to_know(frame):
         ("still", frame.captured_at),
         ("reached", "stalled"),
         ("leave",),
-        ("close", "disabled"),
+        ("close", why),
     ]
 
 
