@@ -15,7 +15,7 @@ import tempfile
 import time
 import wave
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -71,12 +71,12 @@ def _measured(name: str, folder: Path, options: argparse.Namespace) -> None:
     pinned, table = SETS[name], Table(title=name, title_justify="left")
     for column in ("asked", "answer", "PSS, MB", "services hold, MB"):
         table.add_column(column)
-    with _daemon(folder, options.models, pinned) as (process, port):
-        services = pinned or [facts["service"] for facts in _status(port)]
+    with daemon(folder, options.models, dict.fromkeys(pinned, {})) as (process, port):
+        services = pinned or [facts["service"] for facts in status(port) if facts["service"] in SERVICES]
         table.add_row("nothing yet", "", f"{pss_of(process) / MB:.0f}", _held(port))
         most = 0
         for service in services:
-            codes = {_ask(port, service, folder) for _ in range(options.asks)}
+            codes = {ask(port, service, folder) for _ in range(options.asks)}
             most = max(most, now := pss_of(process))
             table.add_row(service, " ".join(map(str, sorted(codes))), f"{now / MB:.0f}", _held(port))
         table.add_row("most", "", f"{most / MB:.0f}", "")
@@ -88,29 +88,31 @@ def _measured(name: str, folder: Path, options: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _daemon(folder: Path, models: Path, pinned: tuple[str, ...]) -> Iterator[tuple[int, int]]:
-    """Its process and the port of its HTTP, once all that is pinned is ready."""
+def daemon(
+    folder: Path, models: Path, pinned: Mapping[str, Mapping[str, str]], budget: int = BUDGET
+) -> Iterator[tuple[int, int]]:
+    """Its process and the port of its HTTP, once all that is pinned, with its settings, is ready."""
     config, port = folder / "config.yaml", free_port()
     settings = {
         "node": "bench",
         "paths": {"models": str(models.absolute()), "state": str(folder / "state")},
-        "runtime": {"memory": BUDGET},
+        "runtime": {"memory": budget},
         "mqtt": {"url": f"mqtt://127.0.0.1:{free_port()}"},  # nobody is there
         "http": {"listen": f"127.0.0.1:{port}"},
         "requests": {"fetch": {"folders": [str(folder)]}},
-        "services": {name: {} for name in pinned},
+        "services": {name: dict(how) for name, how in pinned.items()},
     }
     config.write_text(yaml.safe_dump(settings))
     (folder / "sound.wav").write_bytes(_sound())
     write_film(folder / "video.mp4", 4)
-    with running(config, port, "bench", "--quiet") as daemon:
+    with running(config, port, "bench", "--quiet") as started:
         until(lambda: _is_up(port, pinned), "all services are ready", 240)
-        yield daemon.process.pid, port
+        yield started.process.pid, port
 
 
-def _is_up(port: int, pinned: tuple[str, ...]) -> bool:
+def _is_up(port: int, pinned: Collection[str]) -> bool:
     with contextlib.suppress(OSError, http.client.HTTPException):
-        states = {facts["service"]: facts["state"] for facts in _status(port)}
+        states = {facts["service"]: facts["state"] for facts in status(port)}
         return bool(states) and all(states.get(name) == "running" for name in pinned)
     return False
 
@@ -122,17 +124,17 @@ def _said(port: int, method: str, path: str, body: bytes | None = None) -> tuple
         return answer.status, answer.read()
 
 
-def _status(port: int) -> list[dict[str, Any]]:
+def status(port: int) -> list[dict[str, Any]]:
     services: list[dict[str, Any]] = json.loads(_said(port, "GET", "/api/status")[1])["services"]
     return services
 
 
 def _held(port: int) -> str:
     """What the services are said to hold."""
-    return f"{sum(facts['memory_bytes'] or 0 for facts in _status(port)) / MB:.0f}"
+    return f"{sum(facts['memory_bytes'] or 0 for facts in status(port)) / MB:.0f}"
 
 
-def _ask(port: int, service: str, folder: Path) -> int:
+def ask(port: int, service: str, folder: Path) -> int:
     """One request; what it shows need not please the model (422), but it must run."""
     body = json.dumps(_request(SERVICES[service].media, service, folder)).encode()
     code, said = _said(port, "POST", f"/api/predict/{service}", body)
