@@ -78,7 +78,7 @@ class Budget:
     @property
     def held(self) -> int:
         """Bytes that are in use."""
-        return self._held + self._kept()
+        return self._held + self.kept
 
     def on_shortage(self, tell: Callable[[], None]) -> None:
         """Call it, which must not wait, whenever somebody waits for bytes, or processes hold too many.
@@ -148,15 +148,16 @@ class Budget:
                 f"decoding it takes {size} bytes of memory, over `{self._setting}` of {self._total}; "
                 "send less at a time"
             )
-        if size > self._total - self._kept() and time.monotonic() > grown:
+        if size > self._total - self.kept and time.monotonic() > grown:
             raise NotReady(
                 f"decoding it takes {size} bytes of memory; of `{self._setting}` of {self._total} processes "
-                f"of their own and services loaded on demand hold {self._kept()}: raise it, or lower "
+                f"of their own and services loaded on demand hold {self.kept}: raise it, or lower "
                 "`max_memory` of their services"
             )
 
-    def _kept(self) -> int:
-        """Bytes that processes hold."""
+    @property
+    def kept(self) -> int:
+        """Bytes that processes and what was loaded on demand hold."""
         return sum(self._watched.values())
 
     def _watch(self, who: _Account, held: int) -> str | None:
@@ -165,7 +166,7 @@ class Budget:
             if not held:
                 del self._watched[who]
             self._changed.notify_all()
-            if self._kept() > self._total:
+            if self.kept > self._total:
                 self._tell_short()
             processes = [size for one, size in self._watched.items() if not one.may_leave]
             if who.may_leave or (kept := sum(processes)) <= self._total or held < max(processes):

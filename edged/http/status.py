@@ -40,8 +40,13 @@ class ServiceStatus(_Part):
     pinned: bool = True
     """Whether the configuration names it: then it stays in memory."""
     memory_bytes: int | None = None
-    """By how much the process grew while it was loaded, approximate: what services share counts for the one
-    that came first. Of one with a process of its own: what that holds. Null while it is not in memory."""
+    """By how much the process grew while it was loaded, and while it alone worked; approximate: what services
+    share counts for the one that came first. Of one with a process of its own: what that holds. Null while it
+    is not in memory."""
+    memory_opened_bytes: int | None = None
+    """What of that its loading took; null for one with a process of its own."""
+    memory_most_bytes: int | None = None
+    """The same as `memory_bytes` at its peak; null for one with a process of its own."""
     up_s: float | None = None
     """Seconds since it is in memory; null while it is not."""
     asked: int = 0

@@ -112,7 +112,7 @@ class Demand:
     def _offer(self, name: str, model: str) -> Offer:
         if (served := self._residents.get(name)) is None:
             return Offer(name, model, "loading" if name in self._asked else "idle")
-        return Offer(name, served.instance.facts.name, "ready", served, self._residents.size(name))
+        return Offer(name, served.instance.facts.name, "ready", served)
 
     def _work(self) -> None:
         while not self._stopping:

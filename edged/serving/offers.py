@@ -27,8 +27,6 @@ class Offer:
     state: OfferState
     served: Served | None = None
     """When it is ready."""
-    size: int = 0
-    """Bytes that it holds: by so much the process grew while it was opened, as of `Growth`."""
 
 
 def offered_model(name: str, catalogue: Catalogue) -> str | None:

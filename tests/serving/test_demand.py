@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -43,7 +44,8 @@ class Shelf:
         self.free = threading.Event()
         self.free.set()
         self.opened, self.held, self.loading = [], [], 0
-        self.growth = Growth(lambda: BYTES * len(self.held))
+        self.worked = self.peak = self.looks = 0
+        self.growth = Growth(self._footprint)
         self.catalogue = SimpleNamespace(
             root=Path(),
             preferred=self._preferred,
@@ -52,6 +54,13 @@ class Shelf:
         )
         self.renewals = SimpleNamespace(is_outdated=lambda instance: False)
         self.apart = set()
+
+    def _footprint(self):
+        """What this process holds, and held at most: so much a service, and what work took."""
+        self.looks += 1
+        now = BYTES * len(self.held) + self.worked
+        most, self.peak = max(now, self.peak), 0
+        return now, most
 
     def _preferred(self, name, uses=()):
         if name not in self.installed:
@@ -96,6 +105,14 @@ class Box:
 
     def states(self):
         return {offer.service: offer.state for offer in self.demand.offers()}
+
+    def size(self, name):
+        return self.demand._residents.get(name).grown.size
+
+    def looked(self):
+        """It has looked at what is held once more, and done what follows from it."""
+        looks = self.shelf.looks
+        until(lambda: self.shelf.looks > looks + 1, "it has looked again")
 
     def ask(self, name, **fields):
         answers: list[Answer] = []
@@ -236,6 +253,61 @@ def test_the_least_lately_asked_leaves_for_another(start):
     until(lambda: box.states() == {A: "ready", B: "idle", C: "ready"})
     assert sorted(box.shelf.held) == [A, C]
     assert box.memory.held == 2 * BYTES
+
+
+def test_what_work_takes_is_counted_and_the_least_lately_asked_leaves_when_that_is_too_much(start):
+    box = start(memory=3 * BYTES)
+    for name in (A, B):
+        assert box.answer(name).code == 200
+    box.looked()
+    box.shelf.worked = 50
+    assert box.answer(B).code == 200
+    until(lambda: box.size(B) == BYTES + 50, "what it took")
+    assert box.memory.held == 2 * BYTES + 50
+    box.shelf.worked = 150
+    assert box.answer(B).code == 200
+    until(lambda: box.states()[A] == "idle")
+    assert (box.states()[B], box.memory.held) == ("ready", BYTES + 150)
+
+
+def test_what_nobody_accounts_for_counts_too_but_the_last_one_stays(start):
+    box = start(memory=3 * BYTES)
+    for name in (A, B):
+        assert box.answer(name).code == 200
+    box.shelf.worked = 5 * BYTES
+    until(lambda: box.states()[A] == "idle")
+    box.looked()
+    assert (box.states()[B], box.memory.held) == ("ready", BYTES)
+
+
+def test_what_is_configured_is_for_no_budget(start):
+    box = start(memory=3 * BYTES)
+    with box.shelf.growth.watched() as grown:
+        box.shelf.worked = 9 * BYTES
+    pinned = box.shelf.open(C, None, None)
+    box.table.want([C])
+    box.table.put(replace(pinned, grown=grown))
+    for name in (A, B):
+        assert box.answer(name).code == 200
+    box.looked()
+    assert (box.states()[A], box.states()[B]) == ("ready", "ready")
+    box.shelf.release(pinned.instance)
+
+
+def test_room_is_made_for_as_much_as_it_took_the_last_time(start):
+    box = start(memory=4 * BYTES)
+    assert box.answer(A).code == 200
+    box.looked()
+    box.shelf.peak = 3 * BYTES
+    assert box.answer(A).code == 200
+    until(lambda: box.demand._residents.get(A).grown.most == 3 * BYTES)
+    box.idle_s = 0.0
+    until(lambda: box.states()[A] == "idle")
+    box.idle_s = 600.0
+    for name in (B, C):
+        assert box.answer(name).code == 200
+    assert box.answer(A).code == 200
+    assert (box.states()[B], box.states()[C]) == ("idle", "ready")
 
 
 def test_it_leaves_when_decoding_wants_its_memory(start):
