@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from weakref import ref
 
 import orjson
 import pytest
@@ -230,6 +231,15 @@ def test_it_leaves_when_nobody_asks(start):
     until(lambda: box.states()[A] == "idle")
     until(lambda: box.memory.held == 0)
     assert box.answer(A).code == 200, "and comes again"
+
+
+def test_nothing_of_it_is_held_by_requests_that_are_answered_though_their_time_is_not_over(start):
+    box = start()
+    assert box.answer(A, timeout_s=600).code == 200
+    held = ref(box.table.get(A).usage)
+    box.idle_s = 0.0
+    until(lambda: box.states()[A] == "idle")
+    until(lambda: held() is None, "nobody holds it")
 
 
 def test_it_stays_while_an_answer_is_in_work(start):
