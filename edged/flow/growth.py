@@ -73,9 +73,11 @@ class Growth:
     def watched(self) -> Iterator[Grown]:
         """Something is opened until the end of the block; only then is its size right.
 
-        What was freed meanwhile is given back to the system first: compiling needs more than running.
+        What was freed is given back to the system first, before and after: others leave some behind, and
+        compiling needs more than running.
         """
         grown = Grown()
+        give_back()
         with self._lock:
             self._share_out(())
             self._opening.append(grown)

@@ -6,15 +6,19 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from edged.contracts.errors import EdgedError
 from edged.flow.budget import Budget
 from edged.flow.footprint import give_back
 from edged.repository.opener import Opener
-from edged.serving.offers import AS_IT_COMES
+from edged.serving.offers import AS_IT_COMES, bytes_read
 from edged.serving.table import Served, ServiceTable, is_apart
 from edged.serving.unit import opened_or_why, reopened
 
 log = logging.getLogger(__name__)
+
+FILES_TIMES = 2
+"""Opening a model takes so many times what it reads at most: that, and what the runtime packs of it."""
+WORK_PART = 10
+"""What its first work takes is known to nobody: such a part of the budget is kept for it."""
 
 LOOK_S = 1.0
 """Seconds between two looks at what this process holds."""
@@ -152,15 +156,10 @@ class Residents:
             self.let_go(name)
 
     def _expected(self, name: str, model: str) -> int:
-        """Bytes that a service will hold: at most as it did before, else as much as its model's files."""
+        """Bytes that a service will hold at most: as it did before, else a guess."""
         if (known := self._known.get(name)) is not None:
             return known
-        catalogue = self._opener.catalogue
-        try:
-            folder = catalogue.root / model / catalogue.choice(model).variant
-            return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        except (EdgedError, OSError):
-            return 0
+        return FILES_TIMES * bytes_read(model, self._opener.catalogue) + self._memory.total // WORK_PART
 
     def _tell_size(self) -> None:
         self._told = sum(served.grown.size for served in self._held.copy().values())

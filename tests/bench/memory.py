@@ -2,7 +2,8 @@
 
 With one service, with eight, and with all that are installed asked in turn within `runtime.memory` of 1.5 GB,
 each in a daemon of its own, after `--asks` requests to each service. PSS, so run it alone on the machine:
-libraries that other processes share count in part only. `--pages` shows whose pages they are.
+libraries that other processes share count in part only. `--pages` shows whose pages they are. The peak is of
+the resident set, looked at every 50 ms.
 """
 
 import argparse
@@ -10,8 +11,10 @@ import contextlib
 import http.client
 import io
 import json
+import os
 import re
 import tempfile
+import threading
 import time
 import wave
 from collections import Counter
@@ -60,6 +63,7 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", choices=[*SETS, []], default=list(SETS))
     parser.add_argument("--models", type=Path, default=ROOT / "models", help="where they were pulled to")
     parser.add_argument("--asks", type=int, default=5, help="requests to each service")
+    parser.add_argument("--budget", type=int, default=BUDGET // 10**6, help="`runtime.memory`, MB")
     parser.add_argument("--pages", type=int, default=0, help="so many files with the most pages")
     options = parser.parse_args()
     for name in options.sets:
@@ -69,22 +73,58 @@ def main() -> None:
 
 def _measured(name: str, folder: Path, options: argparse.Namespace) -> None:
     pinned, table = SETS[name], Table(title=name, title_justify="left")
-    for column in ("asked", "answer", "PSS, MB", "services hold, MB"):
+    for column in ("asked", "answer", "PSS, MB", "services hold, MB", "resident set at its peak, MB"):
         table.add_column(column)
-    with daemon(folder, options.models, dict.fromkeys(pinned, {})) as (process, port):
+    started = daemon(folder, options.models, {service: {} for service in pinned}, options.budget * 10**6)
+    with started as (process, port), Peak(process) as peak:
         services = pinned or [facts["service"] for facts in status(port) if facts["service"] in SERVICES]
         table.add_row("nothing yet", "", f"{pss_of(process) / MB:.0f}", _held(port))
         most = 0
         for service in services:
+            peak.during = service
             codes = {ask(port, service, folder) for _ in range(options.asks)}
             most = max(most, now := pss_of(process))
-            table.add_row(service, " ".join(map(str, sorted(codes))), f"{now / MB:.0f}", _held(port))
-        table.add_row("most", "", f"{most / MB:.0f}", "")
+            resident, held = peak.of.get(service, 0), _held(port)
+            row = (
+                service,
+                " ".join(map(str, sorted(codes))),
+                f"{now / MB:.0f}",
+                held,
+                f"{resident / MB:.0f}",
+            )
+            table.add_row(*row)
+        table.add_row("most", "", f"{most / MB:.0f}", "", f"{max(peak.of.values()) / MB:.0f}")
         time.sleep(SETTLED_S)
         table.add_row("a while later", "", f"{pss_of(process) / MB:.0f}", _held(port))
         Console().print(table)
         for file, pages in _pages(process).most_common(options.pages):
             print(f"{pages / MB:8.1f} MB  {file}")
+
+
+class Peak:
+    """The greatest resident set of a process, bytes, by what goes on meanwhile."""
+
+    def __init__(self, process: int) -> None:
+        self._statm = PROC / str(process) / "statm"
+        self.during = "nothing yet"
+        self.of: dict[str, int] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> "Peak":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        page = os.sysconf("SC_PAGE_SIZE")
+        while not self._over.wait(0.05):
+            with contextlib.suppress(OSError):
+                now = int(self._statm.read_text().split()[1]) * page
+                self.of[self.during] = max(now, self.of.get(self.during, 0))
 
 
 @contextmanager

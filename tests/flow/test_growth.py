@@ -57,9 +57,14 @@ def test_a_process_that_shrank_is_not_told_of_as_less_than_nothing():
 
 def test_what_was_freed_is_given_back_before_it_is_measured(monkeypatch):
     process = Process()
-    monkeypatch.setattr(growth, "give_back", lambda: setattr(process, "held", process.held - 25))
+    process.free = 200  # others left it behind
+
+    def give_back():
+        process.held, process.free = process.held - process.free, 0
+
+    monkeypatch.setattr(growth, "give_back", give_back)
     with Growth(process).watched() as grown:
-        process.held += 100
+        process.held, process.free = process.held + 100, 25
     assert grown.size == 75
 
 

@@ -51,7 +51,7 @@ class Shelf:
             root=Path(),
             preferred=self._preferred,
             card=lambda model: SimpleNamespace(isolation="process" if model == "apart" else "none"),
-            choice=self._choice,
+            used=self._used,
         )
         self.renewals = SimpleNamespace(is_outdated=lambda instance: False)
         self.apart = set()
@@ -68,7 +68,7 @@ class Shelf:
             raise NotReady("no model of it is installed")
         return "apart" if name in self.apart else f"model-of-{name}"
 
-    def _choice(self, model):
+    def _used(self, model):
         raise NotReady("nothing is known of its files")
 
     def open(self, name, _wanted, _opener):
