@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from edged.repository.shared import Shared
 from edged.repository.variants import Candidate
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import OpenSession, made_by, open_session, spared
+from edged.runtimes.ov import OvSession
 
 _DTYPES = {"f32": np.float32, "i64": np.int64, "i32": np.int32, "u8": np.uint8}
 
@@ -72,6 +74,7 @@ class SharedSessions:
         self._watch = watch
         self._concurrency = concurrency
         self._open: Shared[SessionKey, OpenSession] = Shared()
+        self._may_rest: WeakSet[OvSession] = WeakSet()
 
     def acquire(self, card: ModelCard, candidate: Candidate, manifest: Manifest, slot: Slot) -> Held:
         """The sessions of all graphs of a model.
@@ -94,6 +97,11 @@ class SharedSessions:
         for key in held.keys:
             self._open.release(key)
 
+    def rest(self, *, at_once: bool = False) -> None:
+        """Those that run no more give up what they keep for their next run; as `OvSession.rest`."""
+        for session in tuple(self._may_rest):
+            session.rest(at_once=at_once)
+
     def __len__(self) -> int:
         """Sessions that are open."""
         return len(self._open)
@@ -115,6 +123,9 @@ class SharedSessions:
         session = open_in()
         with slot.hold(Priority.JOB):
             session.run(_zeros(graph))
+        if isinstance(session, OvSession):
+            session.rest(at_once=True)
+            self._may_rest.add(session)
         # A runtime has its own copy of the weights, in the order in which it reads them. What another session
         # had mapped before may go at any time, and its addresses be somebody else's.
         forget(mapped(places) - before)

@@ -126,7 +126,8 @@ class Demand:
                 self._wake.clear()
 
     def _look(self) -> None:
-        """See what is installed now, and give back what was freed meanwhile: a page of OCR leaves 100 MB."""
+        """See what is installed now, and give back what nobody uses: a page of OCR leaves 100 MB."""
+        self._opener.sessions.rest()
         give_back()
         self._look_at = time.monotonic() + LOOK_S
         found = offered_models(self._opener.catalogue)

@@ -106,9 +106,11 @@ class Residents:
         self.make_room()
 
     def look(self) -> None:
-        """See what was taken and given back by those who worked since the last time."""
-        if time.monotonic() < self._look_at:
-            return
+        """See what was taken and given back by those who worked since the last time; not too often."""
+        if time.monotonic() >= self._look_at:
+            self._look()
+
+    def _look(self) -> None:
         self._look_at = time.monotonic() + LOOK_S
         ready = [served for served in self._table.ready() if served.usage.has_worked()]
         self._opener.growth.look([one.grown for one in ready if not is_apart(one)])
@@ -126,7 +128,13 @@ class Residents:
         return not usage.is_busy and time.monotonic() - usage.last >= idle_s
 
     def make_room(self, size: int = 0, but: str = "") -> None:
-        """For so many bytes more, and for whoever waits: the least lately asked leave, but for one."""
+        """For so many bytes more, and for whoever waits: all give up what they keep for their next run; where
+        that is not enough, the least lately asked leave, but for one."""
+        if not self._lacks(size):
+            return
+        self._opener.sessions.rest(at_once=True)
+        give_back()
+        self._look()
         while self._lacks(size):
             free = [n for n, served in self._held.items() if n != but and not served.usage.is_busy]
             if not free:

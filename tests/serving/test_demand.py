@@ -53,6 +53,8 @@ class Shelf:
             card=lambda model: SimpleNamespace(isolation="process" if model == "apart" else "none"),
             used=self._used,
         )
+        self.sessions = SimpleNamespace(rest=self._rest)
+        self.kept = 0
         self.renewals = SimpleNamespace(is_outdated=lambda instance: False)
         self.apart = set()
 
@@ -67,6 +69,10 @@ class Shelf:
         if name not in self.installed:
             raise NotReady("no model of it is installed")
         return "apart" if name in self.apart else f"model-of-{name}"
+
+    def _rest(self, *, at_once=False):
+        if at_once:
+            self.worked, self.kept = self.worked - self.kept, 0
 
     def _used(self, model):
         raise NotReady("nothing is known of its files")
@@ -278,6 +284,18 @@ def test_what_work_takes_is_counted_and_the_least_lately_asked_leaves_when_that_
     assert box.answer(B).code == 200
     until(lambda: box.states()[A] == "idle")
     assert (box.states()[B], box.memory.held) == ("ready", BYTES + 150)
+
+
+def test_nobody_leaves_when_it_is_enough_to_give_up_what_is_kept_for_the_next_run(start):
+    box = start(memory=3 * BYTES)
+    for name in (A, B):
+        assert box.answer(name).code == 200
+    box.looked()
+    box.shelf.worked = box.shelf.kept = 2 * BYTES
+    assert box.answer(B).code == 200
+    until(lambda: box.shelf.worked == 0)
+    box.looked()
+    assert (box.states()[A], box.states()[B], box.memory.held) == ("ready", "ready", 2 * BYTES)
 
 
 def test_what_nobody_accounts_for_counts_too_but_the_last_one_stays(start):
