@@ -18,12 +18,12 @@ from edged.repository.opener import Opener, Start
 from edged.repository.puller import Puller
 from edged.repository.sessions import Watch, unwatched
 from edged.repository.variants import Preference
-from edged.runtimes.devices import GPU, Concurrency
+from edged.runtimes.devices import GPU, Concurrency, usable_memory
 from edged.runtimes.remote import PROCESSES
 from edged.runtimes.slot import DeviceSlot
 from edged.serving.table import Served
 from edged.serving.unit import ServiceSettings, open_service
-from edged.serving.workshops import Make
+from edged.serving.workshops import Make, PullWorkshop
 
 PACKAGED = Path(__file__).parent / "_plugins"
 MODEL = "edged.tenants.model:open_model"
@@ -147,9 +147,11 @@ def open_alone(
         return open_service(name, wanted, make_opener(settings, counters, concurrency=concurrency))
 
 
-def make_puller(settings: Config) -> Puller:
-    """What brings models here."""
-    return Puller(make_opener(settings, Counters()), settings.runtime.concurrency())
+def make_puller(settings: Config, *, apart: bool = False) -> Puller:
+    """What brings models here; `apart`: it tries them in processes of their own."""
+    opener = make_opener(settings, Counters())
+    make = PullWorkshop(make_workshops(settings, Budget(usable_memory())), opener.slot_for) if apart else None
+    return Puller(opener, settings.runtime.concurrency(), make)
 
 
 def resolve_source(source: str, catalogue: Catalogue) -> str:
