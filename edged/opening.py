@@ -107,9 +107,10 @@ def _given(settings: Config, single: Iterable[Path]) -> dict[str, Any]:
     }
 
 
-def make_workshops(settings: Config, memory: Budget) -> Make:
-    """Makes children with the workshop of a model; what they hold leaves when others want it."""
-    given = _given(settings, ())
+def make_workshops(settings: Config, memory: Budget, *, quiet: bool = False) -> Make:
+    """Makes children with the workshop of a model; what they hold leaves when others want it. `quiet`: they
+    log warnings alone."""
+    given = {**_given(settings, ()), "quiet": quiet}
 
     def make(model: str, yields: bool, memory_bytes: int, scratch: str) -> Child:
         work = Work(WORKSHOP, {**given, "model": model, "yields": yields, "memory": memory_bytes // 2})
@@ -150,8 +151,10 @@ def open_alone(
 def make_puller(settings: Config, *, apart: bool = False) -> Puller:
     """What brings models here; `apart`: it tries them in processes of their own."""
     opener = make_opener(settings, Counters())
-    make = PullWorkshop(make_workshops(settings, Budget(usable_memory())), opener.slot_for) if apart else None
-    return Puller(opener, settings.runtime.concurrency(), make)
+    if not apart:
+        return Puller(opener, settings.runtime.concurrency())
+    make = make_workshops(settings, Budget(usable_memory()), quiet=True)
+    return Puller(opener, settings.runtime.concurrency(), PullWorkshop(make, opener.slot_for))
 
 
 def resolve_source(source: str, catalogue: Catalogue) -> str:

@@ -4,6 +4,7 @@ What is derived is derived with the time that nobody else wants; what is measure
 priority, for the slot keeps it apart from the others' runs already.
 """
 
+import logging
 import os
 import threading
 from collections.abc import Mapping
@@ -32,6 +33,8 @@ _BEHIND = 10
 def open_workshop(parent: Parent, given: Mapping[str, Any]) -> tuple[Tree, Handle]:
     """The workshop of one model. Raises as `Catalogue.model`, `Opener.acquire` and `WeightStore.verified`."""
     set_up()
+    if given["quiet"]:
+        logging.getLogger().setLevel(logging.WARNING)
     if given["yields"]:
         _yield_to_all()
     turn = threading.Lock()

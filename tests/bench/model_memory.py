@@ -20,7 +20,7 @@ from edged.config.settings import Config
 from edged.contracts.services import SERVICES
 from edged.flow.footprint import PROC
 from edged.opening import open_catalogue
-from tests.bench.memory import MB, SETTLED_S, ask, daemon
+from tests.bench.memory import MB, SETTLED_S, Peak, ask, daemon
 
 COLUMNS = (
     "service",
@@ -45,8 +45,6 @@ class Held:
     own: int
     """Of memory that is in no file."""
     files: int
-    most: int
-    """At its peak."""
 
     @property
     def all(self) -> int:
@@ -58,7 +56,7 @@ def held_by(process: int) -> Held:
     """Now."""
     lines = (PROC / str(process) / "status").read_text().splitlines()
     of = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.endswith(" kB")}
-    return Held(of["RssAnon"], of["RssFile"] + of["RssShmem"], of["VmHWM"])
+    return Held(of["RssAnon"], of["RssFile"] + of["RssShmem"])
 
 
 def main() -> None:
@@ -92,7 +90,7 @@ def _installed(models: Path) -> list[tuple[str, str]]:
 def _measured(service: str, model: str, models: Path) -> list[str]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with daemon(folder, models, {service: {"model": model}}) as (process, port):
+        with daemon(folder, models, {service: {"model": model}}) as (process, port), Peak(process) as peak:
             rest = held_by(process)
             code = ask(port, service, folder)
             asked = held_by(process)
@@ -107,7 +105,7 @@ def _measured(service: str, model: str, models: Path) -> list[str]:
         asked.files,
         later.all,
         later.own,
-        later.most,
+        max(peak.of.values()),
     )
     return [service, model, *(f"{number / MB:.0f}" for number in numbers), str(code)]
 
