@@ -52,7 +52,7 @@ EIGHT = (
 SETS = {"one": EIGHT[:1], "eight": EIGHT, "turn": ()}
 BUDGET = 1_500_000_000
 MB = 1e6
-SETTLED_S = 12.0
+SETTLED_S = 22.0
 """So long after the last request what was freed has been given back."""
 _MAPPING = re.compile(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \S+ *(.*)")
 
