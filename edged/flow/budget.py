@@ -12,6 +12,8 @@ from edged.contracts.errors import NotReady, TimedOut, TooLarge
 
 _LOOK_S = 0.5
 """Seconds between two looks whether anybody still waits for who waits here."""
+_ROOMY_PART = 10
+"""There is room while such a part of it is free."""
 _GROWN_S = 2.0
 """A process that takes all there is has been ended by then; what is still missing stays so."""
 
@@ -100,6 +102,12 @@ class Budget:
         """Bytes that whoever is next in line waits for; 0 while nobody does."""
         with self._changed:
             return max(0, self._line[0].size + self.held - self._total) if self._line else 0
+
+    @property
+    def is_roomy(self) -> bool:
+        """Whether nobody waits and some of it is free: then who could do with less may take more."""
+        with self._changed:
+            return not self._line and self._total - self.held >= self._total // _ROOMY_PART
 
     def account(self, *, may_leave: bool = False) -> Callable[[int], str | None]:
         """For a process, which does not ask before it takes: call it with the bytes that it holds now, 0 at
