@@ -25,6 +25,7 @@ def status(core: Core, settings: Config, off: frozenset[str]) -> Status:
         version=__version__,
         uptime_s=round(time.monotonic() - core.started_at, 1),
         memory_bytes=pss_of(),
+        **core.growth(),
         mqtt=MqttStatus(state=units.get("mqtt", "not started yet")),
         services=list(_services(core, settings, units)),
         streams=list(_streams(settings, core.telling.states(), off, core.active_rules())),

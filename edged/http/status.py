@@ -109,6 +109,10 @@ class Status(_Part):
     """Seconds since the start."""
     memory_bytes: int = 0
     """What this process holds (PSS), services and all else; 0 where the system does not tell."""
+    memory_most_bytes: int = 0
+    """Its resident set at its peak; 0 while nobody has looked."""
+    memory_beside_bytes: int = 0
+    """By how much it grew while several services worked, or none: then nobody knows for whom."""
     mqtt: MqttStatus
     """The connection to the broker."""
     services: list[ServiceStatus] = Field(default_factory=list)

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
-class Alarm:
+class CallTimer:
     """Rings at the deadline of a call; for nobody once that is answered."""
 
     call: "Call | None"
@@ -51,7 +51,7 @@ class Call:
     """The end of its way."""
     replied: bool = False
     """Whether who asked has an answer, be it that the time is over."""
-    alarms: list[Alarm] = field(default_factory=list)
+    timers: list[CallTimer] = field(default_factory=list)
     """That are set for it."""
     _claims: Iterator[int] = field(default_factory=itertools.count)
 
@@ -85,10 +85,10 @@ class Call:
         return next(self._claims) == 0
 
     def quiet(self) -> None:
-        """No alarm is set for it any more; until then each would keep its media, its answer and its model."""
-        for alarm in self.alarms:
-            alarm.call = None
-        self.alarms = []
+        """No timer is set for it any more; until then each would keep its media, its answer and its model."""
+        for timer in self.timers:
+            timer.call = None
+        self.timers = []
 
     def refuse(self, code: int, message: str) -> None:
         """Answer that it failed."""

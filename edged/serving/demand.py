@@ -42,6 +42,7 @@ class Demand:
         """`changed` is called when a service has another state."""
         self._table = table
         self._opener = opener
+        self.growth = opener.growth  # for whoever tells what this process holds
         self._idle_s = idle_s
         self._residents = Residents(table, opener, memory, changed)
         self._changed = changed
@@ -140,8 +141,7 @@ class Demand:
 
     def _load(self, name: str) -> None:
         self._changed()
-        opened = self._residents.open(name, self._models[name])
-        if isinstance(opened, str):
+        if isinstance(opened := self._residents.open(name, self._models[name]), str):
             self._fail(name, opened)
             return
         with self._lock:
