@@ -119,6 +119,13 @@ class Core:
         preparation = self.units.get("preparation", Preparation)
         return {} if preparation is None else preparation.told()
 
+    def growth(self) -> dict[str, int]:
+        """What is known of this process's memory beside what its services hold, by field of `Status`."""
+        if (demand := self.units.get("demand", Demand)) is None:
+            return {}
+        growth = demand.growth
+        return {"memory_most_bytes": growth.most, "memory_beside_bytes": growth.beside.size}
+
     def offers(self) -> list[Offer]:
         """The services that nobody configured and that can be asked all the same."""
         demand = self.units.get("demand", Demand)

@@ -18,12 +18,12 @@ from edged.repository.opener import Opener, Start
 from edged.repository.puller import Puller
 from edged.repository.sessions import Watch, unwatched
 from edged.repository.variants import Preference
-from edged.runtimes.devices import GPU, Concurrency
+from edged.runtimes.devices import GPU, Concurrency, usable_memory
 from edged.runtimes.remote import PROCESSES
 from edged.runtimes.slot import DeviceSlot
 from edged.serving.table import Served
 from edged.serving.unit import ServiceSettings, open_service
-from edged.serving.workshops import Make
+from edged.serving.workshops import Make, PullWorkshop
 
 PACKAGED = Path(__file__).parent / "_plugins"
 MODEL = "edged.tenants.model:open_model"
@@ -107,9 +107,10 @@ def _given(settings: Config, single: Iterable[Path]) -> dict[str, Any]:
     }
 
 
-def make_workshops(settings: Config, memory: Budget) -> Make:
-    """Makes children with the workshop of a model; what they hold leaves when others want it."""
-    given = _given(settings, ())
+def make_workshops(settings: Config, memory: Budget, *, quiet: bool = False) -> Make:
+    """Makes children with the workshop of a model; what they hold leaves when others want it. `quiet`: they
+    log warnings alone."""
+    given = {**_given(settings, ()), "quiet": quiet}
 
     def make(model: str, yields: bool, memory_bytes: int, scratch: str) -> Child:
         work = Work(WORKSHOP, {**given, "model": model, "yields": yields, "memory": memory_bytes // 2})
@@ -147,9 +148,13 @@ def open_alone(
         return open_service(name, wanted, make_opener(settings, counters, concurrency=concurrency))
 
 
-def make_puller(settings: Config) -> Puller:
-    """What brings models here."""
-    return Puller(make_opener(settings, Counters()), settings.runtime.concurrency())
+def make_puller(settings: Config, *, apart: bool = False) -> Puller:
+    """What brings models here; `apart`: it tries them in processes of their own."""
+    opener = make_opener(settings, Counters())
+    if not apart:
+        return Puller(opener, settings.runtime.concurrency())
+    make = make_workshops(settings, Budget(usable_memory()), quiet=True)
+    return Puller(opener, settings.runtime.concurrency(), PullWorkshop(make, opener.slot_for))
 
 
 def resolve_source(source: str, catalogue: Catalogue) -> str:

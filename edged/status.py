@@ -11,8 +11,8 @@ from edged.core import Core
 from edged.flow import clock
 from edged.flow.footprint import pss_of
 from edged.http.status import ActionStatus, MqttStatus, ServiceStatus, Status, StreamStatus
+from edged.repository.isolated import IsolatedInstance
 from edged.serving.table import Served
-from edged.serving.unit import ServiceUnit
 
 UNKNOWN = StreamState(state="offline", fps=0.0, why="not started yet")
 
@@ -25,6 +25,7 @@ def status(core: Core, settings: Config, off: frozenset[str]) -> Status:
         version=__version__,
         uptime_s=round(time.monotonic() - core.started_at, 1),
         memory_bytes=pss_of(),
+        **core.growth(),
         mqtt=MqttStatus(state=units.get("mqtt", "not started yet")),
         services=list(_services(core, settings, units)),
         streams=list(_streams(settings, core.telling.states(), off, core.active_rules())),
@@ -43,15 +44,11 @@ def _services(core: Core, settings: Config, units: Mapping[str, str]) -> Iterato
     wanted = settings.wanted_services()
     for name in wanted:
         state = units.get(f"service/{name}", "not started yet")
-        unit = core.units.get(f"service/{name}", ServiceUnit)
-        bare = ServiceStatus(service=name, state=state, memory_bytes=(unit.size() if unit else 0) or None)
-        yield _service(latency, ready.get(name), bare, preparing)
+        yield _service(latency, ready.get(name), ServiceStatus(service=name, state=state), preparing)
     offers = {offer.service: offer for offer in core.offers()}
     for name, offer in offers.items():
         state = "running" if offer.served else offer.state
-        bare = ServiceStatus(
-            service=name, model=offer.model, state=state, pinned=False, memory_bytes=offer.size or None
-        )
+        bare = ServiceStatus(service=name, model=offer.model, state=state, pinned=False)
         yield _service(latency, offer.served, bare, preparing)
     for name, why in core.table.why_not().items():
         if name not in wanted and name not in offers:
@@ -80,8 +77,21 @@ def _service(
             "up_s": round(now - usage.since, 1),
             "asked": usage.times,
             "asked_s": round(now - usage.last, 1),
+            **_memory(served),
         }
     )
+
+
+def _memory(served: Served) -> Mapping[str, int | None]:
+    """What it holds; nothing is known of what a process of its own held before."""
+    if isinstance(served.instance, IsolatedInstance):
+        return {"memory_bytes": served.instance.size() or None}
+    grown = served.grown
+    return {
+        "memory_bytes": grown.size or None,
+        "memory_opened_bytes": grown.opened or None,
+        "memory_most_bytes": grown.most or None,
+    }
 
 
 def _streams(

@@ -52,6 +52,7 @@ def test_each_state_is_told_and_nobody_waits_for_what_nobody_configured(core, sh
             C: "loading",
         }
         assert not any(one.pinned for one in told.values())
+        assert (told[A].memory_opened_bytes, told[A].memory_most_bytes) == (100, 100)
         assert (told[A].memory_bytes, told[A].asked, told[A].model) == (100, 1, f"model-of-{A}")
         assert (told[C].memory_bytes, told[C].up_s, told[C].model) == (None, None, f"model-of-{C}")
         assert status(core, SETTINGS, frozenset()).why_not_ready() == ""

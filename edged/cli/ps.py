@@ -13,12 +13,15 @@ from edged.config import reading
 app = typer.Typer()
 
 PATIENCE_S = 10.0
-_COLUMNS = ("service", "model", "state", "stays", "memory", "up", "asked", "last")
+_COLUMNS = ("service", "model", "state", "stays", "opened", "now", "most", "up", "asked", "last")
 
 
 @app.command()
 def ps(as_json: AsJson = False, *, config: ConfigPath) -> None:
-    """Show the services that the running daemon has in memory, since when, and how often they were asked."""
+    """Show the services that the running daemon has in memory, since when, and how often they were asked.
+
+    `opened`: what their loading took; `now`: with what their work took; `most`: at its peak.
+    """
     with asked(reading.load(config).http, "/api/status", patience_s=PATIENCE_S) as answer:
         told: dict[str, Any] = orjson.loads(answer.read())
     services: list[dict[str, Any]] = told["services"]
@@ -26,8 +29,15 @@ def ps(as_json: AsJson = False, *, config: ConfigPath) -> None:
     if as_json:
         print_json(here)
         return
-    whole = _size(told["memory_bytes"] or None)
-    table(f"services in memory; the daemon holds {whole} in all", _COLUMNS, [_row(facts) for facts in here])
+    table(_title(told), _COLUMNS, [_row(facts) for facts in here])
+
+
+def _title(told: dict[str, Any]) -> str:
+    whole, most, beside = (
+        _size(told[key] or None) for key in ("memory_bytes", "memory_most_bytes", "memory_beside_bytes")
+    )
+    title = f"services in memory; the daemon holds {whole} in all, {most} at its peak"
+    return title if beside == "-" else f"{title}; {beside} came while several worked, or none"
 
 
 def _row(facts: dict[str, Any]) -> tuple[str, ...]:
@@ -36,7 +46,9 @@ def _row(facts: dict[str, Any]) -> tuple[str, ...]:
         facts["model"] or "-",
         facts["state"],
         "yes" if facts["pinned"] else "no",
+        _size(facts["memory_opened_bytes"]),
         _size(facts["memory_bytes"]),
+        _size(facts["memory_most_bytes"]),
         _ago(facts["up_s"]),
         str(facts["asked"]),
         _ago(facts["asked_s"]) if facts["asked"] else "-",

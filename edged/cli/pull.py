@@ -61,7 +61,7 @@ def pull(
     """
     settings = reading.load(config)
     folder = None if from_ is None else place(from_, settings)
-    pulls = _Pulls(make_puller(settings), settings.paths.models, folder, accept)
+    pulls = _Pulls(make_puller(settings, apart=True), settings.paths.models, folder, accept)
     if all_:
         pulls.models(card.id for card in pulls.catalogue.cards)
     else:

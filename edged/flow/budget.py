@@ -12,6 +12,8 @@ from edged.contracts.errors import NotReady, TimedOut, TooLarge
 
 _LOOK_S = 0.5
 """Seconds between two looks whether anybody still waits for who waits here."""
+_ROOMY_PART = 10
+"""There is room while such a part of it is free."""
 _GROWN_S = 2.0
 """A process that takes all there is has been ended by then; what is still missing stays so."""
 
@@ -78,7 +80,7 @@ class Budget:
     @property
     def held(self) -> int:
         """Bytes that are in use."""
-        return self._held + self._kept()
+        return self._held + self.kept
 
     def on_shortage(self, tell: Callable[[], None]) -> None:
         """Call it, which must not wait, whenever somebody waits for bytes, or processes hold too many.
@@ -100,6 +102,12 @@ class Budget:
         """Bytes that whoever is next in line waits for; 0 while nobody does."""
         with self._changed:
             return max(0, self._line[0].size + self.held - self._total) if self._line else 0
+
+    @property
+    def is_roomy(self) -> bool:
+        """Whether nobody waits and some of it is free: then who could do with less may take more."""
+        with self._changed:
+            return not self._line and self._total - self.held >= self._total // _ROOMY_PART
 
     def account(self, *, may_leave: bool = False) -> Callable[[int], str | None]:
         """For a process, which does not ask before it takes: call it with the bytes that it holds now, 0 at
@@ -148,15 +156,16 @@ class Budget:
                 f"decoding it takes {size} bytes of memory, over `{self._setting}` of {self._total}; "
                 "send less at a time"
             )
-        if size > self._total - self._kept() and time.monotonic() > grown:
+        if size > self._total - self.kept and time.monotonic() > grown:
             raise NotReady(
                 f"decoding it takes {size} bytes of memory; of `{self._setting}` of {self._total} processes "
-                f"of their own and services loaded on demand hold {self._kept()}: raise it, or lower "
+                f"of their own and services loaded on demand hold {self.kept}: raise it, or lower "
                 "`max_memory` of their services"
             )
 
-    def _kept(self) -> int:
-        """Bytes that processes hold."""
+    @property
+    def kept(self) -> int:
+        """Bytes that processes and what was loaded on demand hold."""
         return sum(self._watched.values())
 
     def _watch(self, who: _Account, held: int) -> str | None:
@@ -165,7 +174,7 @@ class Budget:
             if not held:
                 del self._watched[who]
             self._changed.notify_all()
-            if self._kept() > self._total:
+            if self.kept > self._total:
                 self._tell_short()
             processes = [size for one, size in self._watched.items() if not one.may_leave]
             if who.may_leave or (kept := sum(processes)) <= self._total or held < max(processes):

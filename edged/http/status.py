@@ -40,8 +40,13 @@ class ServiceStatus(_Part):
     pinned: bool = True
     """Whether the configuration names it: then it stays in memory."""
     memory_bytes: int | None = None
-    """By how much the process grew while it was loaded, approximate: what services share counts for the one
-    that came first. Of one with a process of its own: what that holds. Null while it is not in memory."""
+    """By how much the process grew while it was loaded, and while it alone worked; approximate: what services
+    share counts for the one that came first. Of one with a process of its own: what that holds. Null while it
+    is not in memory."""
+    memory_opened_bytes: int | None = None
+    """What of that its loading took; null for one with a process of its own."""
+    memory_most_bytes: int | None = None
+    """The same as `memory_bytes` at its peak; null for one with a process of its own."""
     up_s: float | None = None
     """Seconds since it is in memory; null while it is not."""
     asked: int = 0
@@ -104,6 +109,10 @@ class Status(_Part):
     """Seconds since the start."""
     memory_bytes: int = 0
     """What this process holds (PSS), services and all else; 0 where the system does not tell."""
+    memory_most_bytes: int = 0
+    """Its resident set at its peak; 0 while nobody has looked."""
+    memory_beside_bytes: int = 0
+    """By how much it grew while several services worked, or none: then nobody knows for whom."""
     mqtt: MqttStatus
     """The connection to the broker."""
     services: list[ServiceStatus] = Field(default_factory=list)

@@ -76,7 +76,7 @@ class Opener:
         self._counters = counters
         self.slot_for = slot_for
         self._start = start
-        self._sessions = SharedSessions(catalogue.root, concurrency, counters, watch)
+        self.sessions = SharedSessions(catalogue.root, concurrency, counters, watch)
         self._instances: Shared[tuple[str, Preference, int], _Opened] = Shared()
         self.renewals = Renewals(catalogue.card)
         """Of models that got other variants."""
@@ -130,7 +130,7 @@ class Opener:
             return
         last = self._instances.release((instance.card.id, instance.asked, self.renewals.of(instance)))
         if last is not None:
-            self._sessions.release(last.held)
+            self.sessions.release(last.held)
             for used in last.used:
                 self.release(used)
 
@@ -162,7 +162,7 @@ class Opener:
             else:  # it runs as the first of those that it uses
                 first = next(iter(used.values()))
                 held, facts, skipped = Held({}, ()), first.facts.model_copy(update={"name": card.id}), {}
-            undo.callback(self._sessions.release, held)
+            undo.callback(self.sessions.release, held)
             tools, slot = self._tools(model, held, parts), self.slot_for(facts.device)
             signatures = {graph: session.signature for graph, session in held.sessions.items()}
             instance = Instance(
@@ -184,7 +184,7 @@ class Opener:
         for candidate in ranking.candidates:
             slot = self.slot_for(candidate.device)
             try:
-                held = self._sessions.acquire(card, candidate, manifests[candidate.variant], slot)
+                held = self.sessions.acquire(card, candidate, manifests[candidate.variant], slot)
             except EdgedError as error:
                 skipped[str(candidate)] = str(error)
                 log.warning("%s: %s is skipped: %s", card.id, candidate, error)

@@ -1,6 +1,6 @@
 """Bring models to this machine: fetch the weights, derive the variants, try and calibrate them here."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,21 @@ from edged.repository.instance import UsedModel
 from edged.repository.opener import Opener
 from edged.repository.recalibration import Judged, Recalibration
 from edged.repository.variants import ANYTHING, variants_of
-from edged.repository.workshop import Workshop
+from edged.repository.workshop import Workshop, alone
 from edged.runtimes.devices import Concurrency
 from edged.weights.depot import Stock
+
+DeriveApart = Callable[[str, Iterable[VariantName] | None, Report], dict[VariantName, str]]
+"""Does what `Workshop.run` does, for a model by its id."""
 
 
 class Puller:
     """Pulls models of a catalogue. The only one that uses the network for weights."""
 
-    def __init__(self, opener: Opener, concurrency: Concurrency) -> None:
+    def __init__(self, opener: Opener, concurrency: Concurrency, apart: DeriveApart | None = None) -> None:
         """`opener`: opens the models that others use, to try these; `concurrency`: with which they are
-        tried."""
+        tried; `apart`: derives and measures in another process, which a plugin may take along; none: here."""
+        self._apart = apart
         self._opener = opener
         self.catalogue = opener.catalogue
         self._concurrency = concurrency
@@ -50,8 +54,19 @@ class Puller:
             if not catalogue.up_to_date(other):
                 self.pull(other, report, folder, first=first)
         files = catalogue.store.ensure(known.card, known.card.weights, report, folder)
+        if self._apart is not None and not first:
+            return self._pulled_apart(self._apart, model, variants, report)
         with self._shop(known, files, report) as shop:
             return _first(shop, known.card) if first else shop.run(variants)
+
+    def _pulled_apart(
+        self, apart: DeriveApart, model: str, variants: Iterable[VariantName] | None, report: Report
+    ) -> dict[VariantName, str]:
+        try:
+            return apart(model, variants, report)
+        finally:
+            with alone(self.catalogue.root / model):
+                pass  # what a process was making that died is removed
 
     def tune(self, model: str, report: Report, full: bool = False) -> None:
         """Measure the variants of a model again; without a network.

@@ -1,11 +1,12 @@
 """Sessions of derived graphs: opened once for whoever wants the same graph on the same device, and warm."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,13 @@ from edged.contracts.slot import Priority, Slot
 from edged.derive.fold import channels
 from edged.derive.manifest import Manifest
 from edged.flow.counters import Counters
-from edged.flow.mapped import forget, mapped
+from edged.flow.mapped import Ranges, forget, mapped
 from edged.repository.compiled import CompiledGraphs
 from edged.repository.shared import Shared
 from edged.repository.variants import Candidate
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import OpenSession, made_by, open_session, spared
+from edged.runtimes.ov import OvSession
 
 _DTYPES = {"f32": np.float32, "i64": np.int64, "i32": np.int32, "u8": np.uint8}
 
@@ -56,6 +58,14 @@ class Held:
     keys: tuple[SessionKey, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Mapped:
+    """Files of a session, and where they are mapped for it alone."""
+
+    places: Sequence[Path]
+    ranges: Ranges
+
+
 class SharedSessions:
     """Open sessions by what they run, reference-counted. Safe from all threads.
 
@@ -72,6 +82,7 @@ class SharedSessions:
         self._watch = watch
         self._concurrency = concurrency
         self._open: Shared[SessionKey, OpenSession] = Shared()
+        self._may_rest: WeakKeyDictionary[OvSession, _Mapped] = WeakKeyDictionary()
 
     def acquire(self, card: ModelCard, candidate: Candidate, manifest: Manifest, slot: Slot) -> Held:
         """The sessions of all graphs of a model.
@@ -93,6 +104,17 @@ class SharedSessions:
         """Give them back; what nobody else uses is closed."""
         for key in held.keys:
             self._open.release(key)
+
+    def rest(self, *, at_once: bool = False) -> None:
+        """Those that run no more give up what they keep for their next run; as `OvSession.rest`.
+
+        Pages of weights that are mapped are left to the system again: after a rest they are read once more.
+        """
+        known = dict(self._may_rest)  # none of them closes meanwhile
+        for session in known:
+            session.rest(at_once=at_once)
+        still = mapped(place for one in known.values() for place in one.places)
+        forget(still & {own for one in known.values() for own in one.ranges})
 
     def __len__(self) -> int:
         """Sessions that are open."""
@@ -117,7 +139,10 @@ class SharedSessions:
             session.run(_zeros(graph))
         # A runtime has its own copy of the weights, in the order in which it reads them. What another session
         # had mapped before may go at any time, and its addresses be somebody else's.
-        forget(mapped(places) - before)
+        forget(own := mapped(places) - before)
+        if isinstance(session, OvSession):
+            session.rest(at_once=True)
+            self._may_rest[session] = _Mapped(places, own)
         failed = partial(self._failed, candidate.device)
         return self._watch(spared(session, path, candidate.variant, shared, failed))
 

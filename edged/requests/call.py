@@ -20,6 +20,13 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
+class CallTimer:
+    """Rings at the deadline of a call; for nobody once that is answered."""
+
+    call: "Call | None"
+
+
+@dataclass(slots=True, eq=False)
 class Call:
     """Filled step by step, by one thread at a time."""
 
@@ -44,6 +51,8 @@ class Call:
     """The end of its way."""
     replied: bool = False
     """Whether who asked has an answer, be it that the time is over."""
+    timers: list[CallTimer] = field(default_factory=list)
+    """That are set for it."""
     _claims: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
@@ -72,7 +81,14 @@ class Call:
     def claim(self) -> bool:
         """Whether the right to reply is the caller's: the first who asks has it."""
         self.replied = True
+        self.quiet()
         return next(self._claims) == 0
+
+    def quiet(self) -> None:
+        """No timer is set for it any more; until then each would keep its media, its answer and its model."""
+        for timer in self.timers:
+            timer.call = None
+        self.timers = []
 
     def refuse(self, code: int, message: str) -> None:
         """Answer that it failed."""

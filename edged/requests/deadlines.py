@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from edged.requests.call import Call
+from edged.requests.call import Call, CallTimer
 
 
 class Deadlines:
@@ -15,7 +15,7 @@ class Deadlines:
     def __init__(self, late: Callable[[Call], None]) -> None:
         """`late` is called with each call whose time is over and that nobody has answered."""
         self._late = late
-        self._watched: list[tuple[float, int, Call]] = []
+        self._watched: list[tuple[float, int, CallTimer]] = []
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._stopping = False
@@ -44,11 +44,14 @@ class Deadlines:
 
     def watch(self, call: Call) -> None:
         """From now on; again when its deadline is another."""
+        call.timers.append(timer := CallTimer(call))
         with self._changed:
             first = not self._watched or call.deadline < self._watched[0][0]
-            heapq.heappush(self._watched, (call.deadline, next(self._numbers), call))
+            heapq.heappush(self._watched, (call.deadline, next(self._numbers), timer))
             if first:
                 self._changed.notify()
+        if call.replied:  # meanwhile
+            call.quiet()
 
     def _run(self) -> None:
         while not self._stopping:
@@ -60,10 +63,10 @@ class Deadlines:
         over: list[Call] = []
         with self._changed:
             now = time.monotonic()
-            while self._watched and (self._watched[0][0] <= now or self._watched[0][2].replied):
-                _, _, call = heapq.heappop(self._watched)
-                if not call.replied and call.deadline <= now and call not in over:  # watched twice
-                    over.append(call)
+            while self._watched and (self._watched[0][0] <= now or self._watched[0][2].call is None):
+                _, _, timer = heapq.heappop(self._watched)
+                if (call := timer.call) is not None and call.deadline <= now and call not in over:
+                    over.append(call)  # once, though it was watched twice
             if not over and not self._stopping:
                 self._changed.wait(self._watched[0][0] - now if self._watched else None)
         return over

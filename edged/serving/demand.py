@@ -42,6 +42,7 @@ class Demand:
         """`changed` is called when a service has another state."""
         self._table = table
         self._opener = opener
+        self.growth = opener.growth  # for whoever tells what this process holds
         self._idle_s = idle_s
         self._residents = Residents(table, opener, memory, changed)
         self._changed = changed
@@ -112,7 +113,7 @@ class Demand:
     def _offer(self, name: str, model: str) -> Offer:
         if (served := self._residents.get(name)) is None:
             return Offer(name, model, "loading" if name in self._asked else "idle")
-        return Offer(name, served.instance.facts.name, "ready", served, self._residents.size(name))
+        return Offer(name, served.instance.facts.name, "ready", served)
 
     def _work(self) -> None:
         while not self._stopping:
@@ -126,7 +127,8 @@ class Demand:
                 self._wake.clear()
 
     def _look(self) -> None:
-        """See what is installed now, and give back what was freed meanwhile: a page of OCR leaves 100 MB."""
+        """See what is installed now, and give back what nobody uses: a page of OCR leaves 100 MB."""
+        self._opener.sessions.rest()
         give_back()
         self._look_at = time.monotonic() + LOOK_S
         found = offered_models(self._opener.catalogue)
@@ -139,8 +141,7 @@ class Demand:
 
     def _load(self, name: str) -> None:
         self._changed()
-        opened = self._residents.open(name, self._models[name])
-        if isinstance(opened, str):
+        if isinstance(opened := self._residents.open(name, self._models[name]), str):
             self._fail(name, opened)
             return
         with self._lock:

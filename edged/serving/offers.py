@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from edged.contracts.errors import EdgedError
@@ -27,8 +28,6 @@ class Offer:
     state: OfferState
     served: Served | None = None
     """When it is ready."""
-    size: int = 0
-    """Bytes that it holds: by so much the process grew while it was opened, as of `Growth`."""
 
 
 def offered_model(name: str, catalogue: Catalogue) -> str | None:
@@ -55,6 +54,23 @@ def offered_models(catalogue: Catalogue) -> Mapping[str, str]:
     """The same of all services, by name; *measured*: 10 ms with 42 models."""
     found = ((name, offered_model(name, catalogue)) for name in ASKED)
     return {name: model for name, model in found if model is not None}
+
+
+def bytes_read(model: str, catalogue: Catalogue) -> int:
+    """Size of the files that a model, and those that it uses, are opened from; 0 where nobody knows."""
+    try:
+        return sum(map(partial(_bytes_of, catalogue), [*catalogue.used(model), model]))
+    except (EdgedError, OSError):
+        return 0
+
+
+def _bytes_of(catalogue: Catalogue, model: str) -> int:
+    if not (card := catalogue.card(model)).graphs:
+        return 0
+    variant = catalogue.choice(model).variant
+    files = catalogue.manifests(card)[variant].files.values()
+    names = {name for those in files for name in those}
+    return sum((catalogue.root / model / variant / name).stat().st_size for name in names)
 
 
 def idle_model(offers: Callable[[], list[Offer]], catalogue: Catalogue, model: str) -> Outline | None:

@@ -14,7 +14,8 @@ from edged.contracts.model import Options
 from edged.contracts.service import Service
 from edged.contracts.services import any_service
 from edged.contracts.settings import MISSING, worded
-from edged.repository.isolated import AnyInstance
+from edged.flow.growth import Grown
+from edged.repository.isolated import AnyInstance, IsolatedInstance
 from edged.serving.usage import Usage
 
 
@@ -30,6 +31,8 @@ class Served:
     """Whether the field that the original misspells is answered in that spelling as well."""
     usage: Usage = field(default_factory=Usage, compare=False)
     """How often and how lately it was asked."""
+    grown: Grown = field(default_factory=Grown, compare=False)
+    """What it takes of this process."""
 
     def finding(self, result: Any, options: Options) -> Finding:
         """What an answer is written of."""
@@ -38,6 +41,11 @@ class Served:
     def options_with(self, patch: Mapping[str, Any], where: str = "options") -> Options:
         """The options with some replaced. Raises `ConfigError` naming `where` and the field."""
         return merged(self.service, self.options.model_dump(), patch, where) if patch else self.options
+
+
+def is_apart(served: Served) -> bool:
+    """Whether its model lives in a process of its own."""
+    return isinstance(served.instance, IsolatedInstance)
 
 
 def merged(of: Service, base: Mapping[str, Any], patch: Mapping[str, Any], where: str) -> Options:

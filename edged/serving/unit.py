@@ -17,7 +17,6 @@ from edged.contracts.message import ModelFacts
 from edged.contracts.services import any_service
 from edged.contracts.settings import Settings
 from edged.flow.backoff import delays
-from edged.flow.growth import Grown
 from edged.repository.catalogue import Catalogue, Uses
 from edged.repository.instance import Instance, UsedModel
 from edged.repository.isolated import AnyInstance, IsolatedInstance
@@ -130,7 +129,8 @@ def reopened(served: Served, wanted: ServiceSettings, opener: Opener) -> Served 
     old = served.instance
     if isinstance(old, IsolatedInstance) or not opener.renewals.is_outdated(old):
         return None
-    opened = opened_or_why(served.service.name, wanted, opener)
+    with opener.growth.watched() as grown:
+        opened = opened_or_why(served.service.name, wanted, opener)
     if isinstance(opened, str):
         log.warning("%s goes on as it is: %s", served.service.name, opened)
         return None
@@ -138,7 +138,7 @@ def reopened(served: Served, wanted: ServiceSettings, opener: Opener) -> Served 
         opener.release(opened.instance)
         return None
     log.info("%s: from now on by %s", served.service.name, opened.instance.facts.variant)
-    return replace(opened, usage=served.usage)
+    return replace(opened, usage=served.usage, grown=grown)
 
 
 def _runs_as(instance: Instance) -> list[ModelFacts]:
@@ -180,7 +180,6 @@ class ServiceUnit:
         self._changed = changed
         self._state = "loading"
         self._served: Served | None = None
-        self._grown: Grown | None = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._open, name=f"open-{name}", daemon=True)
@@ -206,15 +205,6 @@ class ServiceUnit:
         served = self._served
         return self._state if served is None else served.instance.trouble() or self._state
 
-    def size(self) -> int:
-        """Bytes that it holds, once it is open: what its process holds, or by how much the daemon grew."""
-        served = self._served
-        if served is None:
-            return 0
-        if isinstance(served.instance, IsolatedInstance):
-            return served.instance.size()
-        return self._grown.size if self._grown is not None else 0
-
     def beat(self) -> float:
         """Opening a model may take long and is no fault: always alive."""
         return time.monotonic()
@@ -222,12 +212,12 @@ class ServiceUnit:
     def _open(self) -> None:
         """Try until the service is up or not wanted any more: a missing model may be pulled meanwhile."""
         for delay_s in delays():
-            with self._opener.growth.watched() as self._grown:
+            with self._opener.growth.watched() as grown:
                 opened = opened_or_why(self._service.name, self._settings, self._opener)
             if isinstance(opened, str):
                 self._fail(opened)
             else:
-                self._announce(opened)
+                self._announce(replace(opened, grown=grown))
             self._changed()
             if self._state == "running" or self._stopping.wait(delay_s):
                 return

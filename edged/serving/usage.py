@@ -17,6 +17,7 @@ class Usage:
         self.times = 0
         """How often it was asked."""
         self._at_work = 0
+        self._done = 0
         self._lock = threading.Lock()
 
     def note(self) -> None:
@@ -35,7 +36,14 @@ class Usage:
         finally:
             with self._lock:
                 self._at_work -= 1
+                self._done += 1
                 self.last = time.monotonic()
+
+    def has_worked(self) -> bool:
+        """Whether it is at work, or was since this was asked the last time; one alone asks."""
+        with self._lock:
+            done, self._done = self._done, 0
+            return done + self._at_work > 0
 
     @property
     def is_busy(self) -> bool:

@@ -1,18 +1,25 @@
-"""Workshops in children: one model, one step a call, within the memory that nobody wants otherwise."""
+"""Workshops in children: one model, one step a call.
+
+In the daemon within the memory that nobody wants otherwise; for `edged pull` within that of the box.
+"""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from tempfile import TemporaryDirectory
 
 from edged.children.child import Child
 from edged.children.wire import Message
-from edged.contracts.errors import NotReady
-from edged.contracts.slot import Slot
+from edged.contracts.card import VariantName
+from edged.contracts.errors import NotReady, VariantError
+from edged.contracts.slot import Report, Slot
 from edged.flow.budget import Budget
 from edged.repository.questions import Questions
+from edged.runtimes.devices import usable_memory
 from edged.serving.run import RunHandle
 
+_WORDS = 100
 NEEDED_BYTES, NEEDED_TIMES = 450_000_000, 8
 """Memory that deriving a model takes: the libraries, and so many times its weights."""
 
@@ -22,6 +29,47 @@ bytes of memory; what is temporary lies in the folder that is named."""
 Told = Callable[[float], None]
 Step = Callable[[dict[str, object], Told | None], Message]
 """Has the child make what is said; tells the share that is done."""
+
+
+class PullWorkshop:
+    """Makes all of a model in a process of its own, which its plugin may take along. A `DeriveApart`."""
+
+    def __init__(self, make: Make, slot_for: Callable[[str], Slot]) -> None:
+        self._make = make
+        self._slot_for = slot_for
+
+    def __call__(
+        self, model: str, variants: Iterable[VariantName] | None, report: Report
+    ) -> dict[VariantName, str]:
+        """As `Workshop.run`; raises `VariantError` where that raises, and as `Child.report` and `call`."""
+        wanted = None if variants is None else list(variants)
+        with TemporaryDirectory(prefix="edged-", ignore_cleanup_errors=True) as scratch:
+            child = self._make(model, False, usable_memory(), scratch)
+            try:
+                child.start()
+                child.report()
+                with Questions((), None, self._slot_for, None) as questions:
+                    answer = partial(_told, report, questions)
+                    made = child.call(
+                        Message({"derive": wanted, "measure": True}), _nobody_waits, answer
+                    ).tree
+            finally:
+                child.close()
+        if made["left_out"] is None:
+            raise VariantError(made["why_not"])
+        return {**made["left_out"]}
+
+
+def _told(report: Report, questions: Questions, said: Message) -> Message | None:
+    """What a child says while it works; how far it is, in hundredths."""
+    if said.tree.get("said") != "progress":
+        return questions.answer(said)
+    report(str(said.tree["task"])[:_WORDS], round(100 * float(said.tree["done"])), 100)
+    return None
+
+
+def _nobody_waits() -> None:
+    """It takes as long as it takes."""
 
 
 class Workshops:

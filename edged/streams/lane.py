@@ -134,7 +134,8 @@ class Lane(ABC, Generic[ItemT]):
         """Raises `Cancelled` alone."""
         try:
             options = self._options_for(served)
-            result = self.infer(item, served, options, run, priority)
+            with served.usage.at_work():
+                result = self.infer(item, served, options, run, priority)
         except Cancelled:
             raise
         except EdgedError as error:

@@ -4,6 +4,7 @@ What is derived is derived with the time that nobody else wants; what is measure
 priority, for the slot keeps it apart from the others' runs already.
 """
 
+import logging
 import os
 import threading
 from collections.abc import Mapping
@@ -32,6 +33,8 @@ _BEHIND = 10
 def open_workshop(parent: Parent, given: Mapping[str, Any]) -> tuple[Tree, Handle]:
     """The workshop of one model. Raises as `Catalogue.model`, `Opener.acquire` and `WeightStore.verified`."""
     set_up()
+    if given["quiet"]:
+        logging.getLogger().setLevel(logging.WARNING)
     if given["yields"]:
         _yield_to_all()
     turn = threading.Lock()
@@ -55,20 +58,20 @@ def open_workshop(parent: Parent, given: Mapping[str, Any]) -> tuple[Tree, Handl
     parts = {name: UsedModel(instance) for name, instance in used.items()}
     files = {name: catalogue.store.verified(card, name) for name in card.weights}
 
-    def report(_: str, done: int, total: int) -> None:
-        parent.tell("progress", done=done / total if total else 1.0)
+    def report(task: str, done: int, total: int) -> None:
+        parent.tell("progress", done=done / total if total else 1.0, task=task)
 
     shop = Workshop(model, parts, files, catalogue.root / card.id, concurrency, report, slot_for)
     return {}, lambda call: Message(_step(shop, call.tree))
 
 
 def _step(shop: Workshop, said: Mapping[str, Any]) -> Tree:
-    """Derive what is named, or measure what is derived; why not, where it cannot be derived."""
+    """Derive what is named, or all, or measure what is derived; why not, where it cannot be derived."""
     try:
         failures = shop.run(said["derive"], measured=said["measure"])
     except EdgedError as error:
-        return {"why_not": str(error)}
-    return {"why_not": "; ".join(failures.values())}
+        return {"why_not": str(error), "left_out": None}
+    return {"why_not": "; ".join(failures.values()), "left_out": {**failures}}
 
 
 def _yield_to_all() -> None:

@@ -2,7 +2,8 @@
 
 With one service, with eight, and with all that are installed asked in turn within `runtime.memory` of 1.5 GB,
 each in a daemon of its own, after `--asks` requests to each service. PSS, so run it alone on the machine:
-libraries that other processes share count in part only. `--pages` shows whose pages they are.
+libraries that other processes share count in part only. `--pages` shows whose pages they are. The peak is of
+the resident set, looked at every 50 ms.
 """
 
 import argparse
@@ -10,12 +11,14 @@ import contextlib
 import http.client
 import io
 import json
+import os
 import re
 import tempfile
+import threading
 import time
 import wave
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,7 +52,7 @@ EIGHT = (
 SETS = {"one": EIGHT[:1], "eight": EIGHT, "turn": ()}
 BUDGET = 1_500_000_000
 MB = 1e6
-SETTLED_S = 12.0
+SETTLED_S = 22.0
 """So long after the last request what was freed has been given back."""
 _MAPPING = re.compile(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \S+ *(.*)")
 
@@ -60,6 +63,7 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", choices=[*SETS, []], default=list(SETS))
     parser.add_argument("--models", type=Path, default=ROOT / "models", help="where they were pulled to")
     parser.add_argument("--asks", type=int, default=5, help="requests to each service")
+    parser.add_argument("--budget", type=int, default=BUDGET // 10**6, help="`runtime.memory`, MB")
     parser.add_argument("--pages", type=int, default=0, help="so many files with the most pages")
     options = parser.parse_args()
     for name in options.sets:
@@ -69,17 +73,27 @@ def main() -> None:
 
 def _measured(name: str, folder: Path, options: argparse.Namespace) -> None:
     pinned, table = SETS[name], Table(title=name, title_justify="left")
-    for column in ("asked", "answer", "PSS, MB", "services hold, MB"):
+    for column in ("asked", "answer", "PSS, MB", "services hold, MB", "resident set at its peak, MB"):
         table.add_column(column)
-    with _daemon(folder, options.models, pinned) as (process, port):
-        services = pinned or [facts["service"] for facts in _status(port)]
+    started = daemon(folder, options.models, {service: {} for service in pinned}, options.budget * 10**6)
+    with started as (process, port), Peak(process) as peak:
+        services = pinned or [facts["service"] for facts in status(port) if facts["service"] in SERVICES]
         table.add_row("nothing yet", "", f"{pss_of(process) / MB:.0f}", _held(port))
         most = 0
         for service in services:
-            codes = {_ask(port, service, folder) for _ in range(options.asks)}
+            peak.during = service
+            codes = {ask(port, service, folder) for _ in range(options.asks)}
             most = max(most, now := pss_of(process))
-            table.add_row(service, " ".join(map(str, sorted(codes))), f"{now / MB:.0f}", _held(port))
-        table.add_row("most", "", f"{most / MB:.0f}", "")
+            resident, held = peak.of.get(service, 0), _held(port)
+            row = (
+                service,
+                " ".join(map(str, sorted(codes))),
+                f"{now / MB:.0f}",
+                held,
+                f"{resident / MB:.0f}",
+            )
+            table.add_row(*row)
+        table.add_row("most", "", f"{most / MB:.0f}", "", f"{max(peak.of.values()) / MB:.0f}")
         time.sleep(SETTLED_S)
         table.add_row("a while later", "", f"{pss_of(process) / MB:.0f}", _held(port))
         Console().print(table)
@@ -87,30 +101,58 @@ def _measured(name: str, folder: Path, options: argparse.Namespace) -> None:
             print(f"{pages / MB:8.1f} MB  {file}")
 
 
+class Peak:
+    """The greatest resident set of a process, bytes, by what goes on meanwhile."""
+
+    def __init__(self, process: int) -> None:
+        self._statm = PROC / str(process) / "statm"
+        self.during = "nothing yet"
+        self.of: dict[str, int] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> "Peak":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        page = os.sysconf("SC_PAGE_SIZE")
+        while not self._over.wait(0.05):
+            with contextlib.suppress(OSError):
+                now = int(self._statm.read_text().split()[1]) * page
+                self.of[self.during] = max(now, self.of.get(self.during, 0))
+
+
 @contextmanager
-def _daemon(folder: Path, models: Path, pinned: tuple[str, ...]) -> Iterator[tuple[int, int]]:
-    """Its process and the port of its HTTP, once all that is pinned is ready."""
+def daemon(
+    folder: Path, models: Path, pinned: Mapping[str, Mapping[str, str]], budget: int = BUDGET
+) -> Iterator[tuple[int, int]]:
+    """Its process and the port of its HTTP, once all that is pinned, with its settings, is ready."""
     config, port = folder / "config.yaml", free_port()
     settings = {
         "node": "bench",
         "paths": {"models": str(models.absolute()), "state": str(folder / "state")},
-        "runtime": {"memory": BUDGET},
+        "runtime": {"memory": budget},
         "mqtt": {"url": f"mqtt://127.0.0.1:{free_port()}"},  # nobody is there
         "http": {"listen": f"127.0.0.1:{port}"},
         "requests": {"fetch": {"folders": [str(folder)]}},
-        "services": {name: {} for name in pinned},
+        "services": {name: dict(how) for name, how in pinned.items()},
     }
     config.write_text(yaml.safe_dump(settings))
     (folder / "sound.wav").write_bytes(_sound())
     write_film(folder / "video.mp4", 4)
-    with running(config, port, "bench", "--quiet") as daemon:
+    with running(config, port, "bench", "--quiet") as started:
         until(lambda: _is_up(port, pinned), "all services are ready", 240)
-        yield daemon.process.pid, port
+        yield started.process.pid, port
 
 
-def _is_up(port: int, pinned: tuple[str, ...]) -> bool:
+def _is_up(port: int, pinned: Collection[str]) -> bool:
     with contextlib.suppress(OSError, http.client.HTTPException):
-        states = {facts["service"]: facts["state"] for facts in _status(port)}
+        states = {facts["service"]: facts["state"] for facts in status(port)}
         return bool(states) and all(states.get(name) == "running" for name in pinned)
     return False
 
@@ -122,17 +164,17 @@ def _said(port: int, method: str, path: str, body: bytes | None = None) -> tuple
         return answer.status, answer.read()
 
 
-def _status(port: int) -> list[dict[str, Any]]:
+def status(port: int) -> list[dict[str, Any]]:
     services: list[dict[str, Any]] = json.loads(_said(port, "GET", "/api/status")[1])["services"]
     return services
 
 
 def _held(port: int) -> str:
     """What the services are said to hold."""
-    return f"{sum(facts['memory_bytes'] or 0 for facts in _status(port)) / MB:.0f}"
+    return f"{sum(facts['memory_bytes'] or 0 for facts in status(port)) / MB:.0f}"
 
 
-def _ask(port: int, service: str, folder: Path) -> int:
+def ask(port: int, service: str, folder: Path) -> int:
     """One request; what it shows need not please the model (422), but it must run."""
     body = json.dumps(_request(SERVICES[service].media, service, folder)).encode()
     code, said = _said(port, "POST", f"/api/predict/{service}", body)

@@ -20,6 +20,8 @@ SERVICES = [
         state="running",
         pinned=False,
         memory_bytes=61_000_000,
+        memory_opened_bytes=41_000_000,
+        memory_most_bytes=81_000_000,
         up_s=130.0,
         asked=2,
         asked_s=30.2,
@@ -58,8 +60,19 @@ def test_what_is_in_memory_and_what_loads(ask, capsys):
 def test_as_a_table(ask):
     lines = [line.split("  ") for line in ask().stderr.splitlines()]
     rows = {words[0]: [word.strip() for word in words if word.strip()] for words in lines}
-    assert rows["ocr"] == ["ocr", "words", "running", "no", "~61 MB", "2 min", "2", "30 s"]
-    assert rows["object-detection"][3:] == ["yes", "-", "2 h", "4", "1 s"]
+    assert rows["ocr"] == [
+        "ocr",
+        "words",
+        "running",
+        "no",
+        "~41 MB",
+        "~61 MB",
+        "~81 MB",
+        "2 min",
+        "2",
+        "30 s",
+    ]
+    assert rows["object-detection"][3:] == ["yes", "-", "-", "-", "2 h", "4", "1 s"]
 
 
 def test_a_wrong_token(ask):

@@ -112,6 +112,41 @@ def test_whatever_goes_wrong_with_one(config, monkeypatch, error):
     assert str(error) in orjson.loads(out)[0]["why_not"]
 
 
+CRASHES = """
+import ctypes
+from edged import SinglePassModel, hookimpl
+
+class Crasher(SinglePassModel):
+    def preprocess(self, item, options):
+        ctypes.string_at(0)
+
+    def postprocess(self, outputs, context, options):
+        pass
+
+@hookimpl
+def register_models(register):
+    register(Crasher)
+"""
+
+
+def test_a_plugin_that_crashes_when_it_is_tried_takes_nobody_along(config, tmp_path):
+    folder = tmp_path / "own" / "crash"
+    folder.mkdir()
+    card = (tmp_path / "own" / "good" / "card.yaml").read_text()
+    card = card.replace("id: good", "id: crash").replace("decoder: classification\n", "")
+    card = card.replace("rank: 50", "rank: 70").replace("parameters: {activation: softmax}\n", "")
+    (folder / "card.yaml").write_text(card)
+    (folder / "plugin.py").write_text(CRASHES)
+    (folder / "good.onnx").write_bytes((tmp_path / "good.onnx").read_bytes())
+    code, out, err = edged("pull", "crash", "good", "--json", "-c", config)
+    crashed, good = orjson.loads(out)
+    assert (code, crashed["had"], good["had"]) == (1, False, True)
+    assert "the workshop of crash failed" in crashed["why_not"]
+    assert "SIGSEGV" in crashed["why_not"]
+    assert crashed["why_not"] in err.replace("\n", " ")
+    assert installed(config) == {"crash", "good"}, "what was derived before it was tried stays"
+
+
 def test_nothing_named_is_a_wrong_use(config):
     done = CliRunner().invoke(app, ["pull", "-c", str(config)])
     assert isinstance(done.exception, ConfigError)

@@ -186,3 +186,15 @@ def test_how_much_is_lacking_is_told_while_somebody_waits():
     with budget.hold(60, time.monotonic() + 30):
         assert seen[0] == 40
     assert budget.lacking == 0
+
+
+def test_there_is_room_while_a_tenth_is_free():
+    budget = Budget(100)
+    process = budget.account()
+    assert budget.is_roomy
+    process(90)
+    assert budget.is_roomy
+    with budget.hold(1, time.monotonic() + 60):
+        assert not budget.is_roomy
+    process(91)
+    assert not budget.is_roomy

@@ -382,7 +382,7 @@ def test_who_asks_for_the_same_gets_the_same(pulled):
         assert other.tools.sessions["main"] is a.tools.sessions["main"]
     for instance in (a, b, other):
         pulled.opener.release(instance)
-    assert len(pulled.opener._instances) == len(pulled.opener._sessions) == 0
+    assert len(pulled.opener._instances) == len(pulled.opener.sessions) == 0
 
 
 def test_two_models_share_the_session_of_one_graph(build, of):
@@ -404,13 +404,13 @@ def test_an_instance_outlives_its_release_while_it_infers(pulled):
 
 def test_many_threads_open_it_once(pulled, monkeypatch):
     opened = []
-    real = pulled.opener._sessions._opened
+    real = pulled.opener.sessions._opened
 
     def counting(*args):
         opened.append(args)
         return real(*args)
 
-    monkeypatch.setattr(pulled.opener._sessions, "_opened", counting)
+    monkeypatch.setattr(pulled.opener.sessions, "_opened", counting)
     got = []
     threads = [threading.Thread(target=lambda: got.append(pulled.opener.acquire("small"))) for _ in range(8)]
     for thread in threads:

@@ -122,7 +122,7 @@ def test_what_is_used_by_several_is_open_once(repository, tmp_path):
     for instance in (a, b, alone):
         models.opener.release(instance)
     assert len(models.opener._instances) == 0
-    assert len(models.opener._sessions._open) == 0
+    assert len(models.opener.sessions._open) == 0
 
 
 def test_the_configuration_puts_another_in_its_place(repository, tmp_path):

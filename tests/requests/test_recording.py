@@ -2,7 +2,9 @@
 
 import time
 import wave
+from contextlib import nullcontext
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import orjson
@@ -16,11 +18,13 @@ from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.media.policy import FetchSettings
 from edged.media.sound import RATE, SoundLimits
+from edged.requests import recording
 from edged.requests.queue import RequestQueue
 from edged.requests.recording import groups
 from edged.requests.settings import RequestSettings
 from edged.requests.steps import Steps
 from edged.runtimes.devices import RuntimeSettings
+from edged.serving.run import RunHandle
 from edged.serving.table import Served, ServiceTable
 from tests.broker import until
 from tests.media.mp4 import crowded
@@ -89,8 +93,32 @@ def test_a_long_recording_is_heard_clip_by_clip(ask, tmp_path):
 
 def test_clips_are_handed_over_as_many_at_a_time_as_the_model_takes():
     clips = [AudioClip(np.zeros(1, np.float32), RATE, start) for start in range(5)]
-    assert [[clip.start_us for clip in group] for group in groups(iter(clips), 2)] == [[0, 1], [2, 3], [4]]
-    assert list(groups(iter(()), 2)) == []
+    counts = iter([2, 1, 2, 2])
+    found = groups(iter(clips), lambda: next(counts))
+    assert [[clip.start_us for clip in group] for group in found] == [[0, 1], [2], [3, 4]]
+    assert list(groups(iter(()), lambda: 2)) == []
+
+
+@pytest.mark.parametrize(("held", "wanted"), [(0, [3, 3, 1]), (95, [1] * 7)])
+def test_clips_are_heard_together_only_where_there_is_room(held, wanted, monkeypatch):
+    budget, heard = Budget(100), []
+    budget.account()(held)
+    clips = [AudioClip(np.zeros(16, np.float32), RATE, start) for start in range(7)]
+    monkeypatch.setattr(recording, "clips", lambda *_: iter(clips))
+
+    def infer_all(group, *_):
+        heard.append(len(group))
+        return group
+
+    model = SimpleNamespace(
+        together=3, uses=lambda _: True, used=lambda *_: None, infer_all=infer_all, card=None
+    )
+    decoders = SimpleNamespace(open_sound=lambda *_: nullcontext(SimpleNamespace(seconds=None)))
+    tools = recording.SoundTools(decoders, SoundLimits(), budget)
+    found = recording.found_in(
+        recording.Recording(None, None), SimpleNamespace(instance=model), None, RunHandle(), tools
+    )
+    assert (heard, len(found.results)) == (wanted, 7)
 
 
 @pytest.mark.parametrize("given", [25_000_000, "25000000", "025000000"])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edged.contracts.errors import InferenceError, VariantError
+from edged.flow.footprint import give_back, resident
 from edged.runtimes import ov, ov_core
 from edged.runtimes.devices import Concurrency
 from edged.runtimes.opening import open_session
@@ -179,3 +180,48 @@ def test_compiled_graphs_are_kept(graph, tmp_path):
 
 def test_no_cache_folder_is_no_fault(graph):
     open_session(graph, "openvino-f32", "cpu", TWO, Path("/nowhere/at/all"))
+
+
+def test_who_rests_gives_up_what_it_keeps_for_its_next_run_and_answers_alike(tmp_path):
+    graph = write_graph(tmp_path / "free.onnx", batch="n", sides=("h", "w"))
+    session = open_session(graph, "openvino-f32", "cpu", TWO)
+    given = {"pictures": np.random.default_rng(0).normal(size=(1, 3, 2048, 2048)).astype(np.float32)}
+    before = session.run(given)["scores"]
+
+    def held():
+        give_back()
+        return resident()[0]
+
+    kept = held()
+    session.rest()  # it ran since nobody asked, as it may again soon
+    assert held() > kept - 5_000_000
+    session.rest()
+    assert held() < kept - 20_000_000
+    np.testing.assert_array_equal(session.run(given)["scores"], before)
+    session.rest(at_once=True)
+    assert held() < kept - 20_000_000
+
+
+def test_who_is_told_to_rest_while_others_ask_answers_them(graph):
+    session = open_session(graph, "openvino-f32", "cpu", TWO)
+    wrong, over = [], threading.Event()
+
+    def ask(seed):
+        given = planes(seed)
+        for _ in range(100):
+            if not np.allclose(session.run({"pictures": given})["scores"], scores(given), atol=1e-5):
+                wrong.append(seed)
+
+    def rest():
+        while not over.wait(0.001):
+            session.rest(at_once=True)
+
+    resting = threading.Thread(target=rest)
+    asking = [threading.Thread(target=ask, args=(seed,)) for seed in range(4)]
+    for thread in (resting, *asking):
+        thread.start()
+    for thread in asking:
+        thread.join()
+    over.set()
+    resting.join()
+    assert not wrong

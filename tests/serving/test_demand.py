@@ -3,8 +3,10 @@
 import re
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from weakref import ref
 
 import orjson
 import pytest
@@ -43,22 +45,36 @@ class Shelf:
         self.free = threading.Event()
         self.free.set()
         self.opened, self.held, self.loading = [], [], 0
-        self.growth = Growth(lambda: BYTES * len(self.held))
+        self.worked = self.peak = self.looks = 0
+        self.growth = Growth(self._footprint)
         self.catalogue = SimpleNamespace(
             root=Path(),
             preferred=self._preferred,
             card=lambda model: SimpleNamespace(isolation="process" if model == "apart" else "none"),
-            choice=self._choice,
+            used=self._used,
         )
+        self.sessions = SimpleNamespace(rest=self._rest)
+        self.kept = 0
         self.renewals = SimpleNamespace(is_outdated=lambda instance: False)
         self.apart = set()
+
+    def _footprint(self):
+        """What this process holds, and held at most: so much a service, and what work took."""
+        self.looks += 1
+        now = BYTES * len(self.held) + self.worked
+        most, self.peak = max(now, self.peak), 0
+        return now, most
 
     def _preferred(self, name, uses=()):
         if name not in self.installed:
             raise NotReady("no model of it is installed")
         return "apart" if name in self.apart else f"model-of-{name}"
 
-    def _choice(self, model):
+    def _rest(self, *, at_once=False):
+        if at_once:
+            self.worked, self.kept = self.worked - self.kept, 0
+
+    def _used(self, model):
         raise NotReady("nothing is known of its files")
 
     def open(self, name, _wanted, _opener):
@@ -96,6 +112,14 @@ class Box:
 
     def states(self):
         return {offer.service: offer.state for offer in self.demand.offers()}
+
+    def size(self, name):
+        return self.demand._residents.get(name).grown.size
+
+    def looked(self):
+        """It has looked at what is held once more, and done what follows from it."""
+        looks = self.shelf.looks
+        until(lambda: self.shelf.looks > looks + 1, "it has looked again")
 
     def ask(self, name, **fields):
         answers: list[Answer] = []
@@ -215,6 +239,15 @@ def test_it_leaves_when_nobody_asks(start):
     assert box.answer(A).code == 200, "and comes again"
 
 
+def test_nothing_of_it_is_held_by_requests_that_are_answered_though_their_time_is_not_over(start):
+    box = start()
+    assert box.answer(A, timeout_s=600).code == 200
+    held = ref(box.table.get(A).usage)
+    box.idle_s = 0.0
+    until(lambda: box.states()[A] == "idle")
+    until(lambda: held() is None, "nobody holds it")
+
+
 def test_it_stays_while_an_answer_is_in_work(start):
     box = start()
     box.answer(A)
@@ -236,6 +269,73 @@ def test_the_least_lately_asked_leaves_for_another(start):
     until(lambda: box.states() == {A: "ready", B: "idle", C: "ready"})
     assert sorted(box.shelf.held) == [A, C]
     assert box.memory.held == 2 * BYTES
+
+
+def test_what_work_takes_is_counted_and_the_least_lately_asked_leaves_when_that_is_too_much(start):
+    box = start(memory=3 * BYTES)
+    for name in (A, B):
+        assert box.answer(name).code == 200
+    box.looked()
+    box.shelf.worked = 50
+    assert box.answer(B).code == 200
+    until(lambda: box.size(B) == BYTES + 50, "what it took")
+    assert box.memory.held == 2 * BYTES + 50
+    box.shelf.worked = 150
+    assert box.answer(B).code == 200
+    until(lambda: box.states()[A] == "idle")
+    assert (box.states()[B], box.memory.held) == ("ready", BYTES + 150)
+
+
+def test_nobody_leaves_when_it_is_enough_to_give_up_what_is_kept_for_the_next_run(start):
+    box = start(memory=3 * BYTES)
+    for name in (A, B):
+        assert box.answer(name).code == 200
+    box.looked()
+    box.shelf.worked = box.shelf.kept = 2 * BYTES
+    assert box.answer(B).code == 200
+    until(lambda: box.shelf.worked == 0)
+    box.looked()
+    assert (box.states()[A], box.states()[B], box.memory.held) == ("ready", "ready", 2 * BYTES)
+
+
+def test_what_nobody_accounts_for_counts_too_but_the_last_one_stays(start):
+    box = start(memory=3 * BYTES)
+    for name in (A, B):
+        assert box.answer(name).code == 200
+    box.shelf.worked = 5 * BYTES
+    until(lambda: box.states()[A] == "idle")
+    box.looked()
+    assert (box.states()[B], box.memory.held) == ("ready", BYTES)
+
+
+def test_what_is_configured_is_for_no_budget(start):
+    box = start(memory=3 * BYTES)
+    with box.shelf.growth.watched() as grown:
+        box.shelf.worked = 9 * BYTES
+    pinned = box.shelf.open(C, None, None)
+    box.table.want([C])
+    box.table.put(replace(pinned, grown=grown))
+    for name in (A, B):
+        assert box.answer(name).code == 200
+    box.looked()
+    assert (box.states()[A], box.states()[B]) == ("ready", "ready")
+    box.shelf.release(pinned.instance)
+
+
+def test_room_is_made_for_as_much_as_it_took_the_last_time(start):
+    box = start(memory=4 * BYTES)
+    assert box.answer(A).code == 200
+    box.looked()
+    box.shelf.peak = 3 * BYTES
+    assert box.answer(A).code == 200
+    until(lambda: box.demand._residents.get(A).grown.most == 3 * BYTES)
+    box.idle_s = 0.0
+    until(lambda: box.states()[A] == "idle")
+    box.idle_s = 600.0
+    for name in (B, C):
+        assert box.answer(name).code == 200
+    assert box.answer(A).code == 200
+    assert (box.states()[B], box.states()[C]) == ("idle", "ready")
 
 
 def test_it_leaves_when_decoding_wants_its_memory(start):
