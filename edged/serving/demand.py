@@ -43,6 +43,7 @@ class Demand:
         self._table = table
         self._opener = opener
         self._idle_s = idle_s
+        self._memory = memory
         self._residents = Residents(table, opener, memory, changed)
         self._changed = changed
         self._models: dict[str, str] = {}
@@ -66,6 +67,7 @@ class Demand:
     def stop(self) -> None:
         """Offer nothing more, and give all instances back."""
         self._table.on_demand(None)
+        self._memory.off_shortage(self._wake.set)
         with self._lock:
             self._stopping = True
             given_up = [*self._asked, *self._failed]
@@ -116,14 +118,21 @@ class Demand:
 
     def _work(self) -> None:
         while not self._stopping:
-            if time.monotonic() >= self._look_at:
-                self._look()
-            if (name := next(iter(self._asked.copy()), None)) is not None:
-                self._load(name)
-            self._tidy()
-            if not self._asked:
-                self._wake.wait(min(_TICK_S, self._idle_s() / 4))
-                self._wake.clear()
+            try:
+                self._turn()
+            except Exception:  # whatever one model is the reason of, the others are loaded all the same
+                log.exception("services cannot be loaded on demand; it is tried again")
+                time.sleep(_TICK_S)
+
+    def _turn(self) -> None:
+        if time.monotonic() >= self._look_at:
+            self._look()
+        if (name := next(iter(self._asked.copy()), None)) is not None:
+            self._load(name)
+        self._tidy()
+        if not self._asked:
+            self._wake.wait(min(_TICK_S, self._idle_s() / 4))
+            self._wake.clear()
 
     def _look(self) -> None:
         """See what is installed now, and give back what was freed meanwhile: a page of OCR leaves 100 MB."""

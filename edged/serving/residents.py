@@ -73,10 +73,10 @@ class Residents:
             if fresh is None:
                 continue
             with self._lock:
-                self._held[name] = fresh
-            self._table.put(fresh)
-            self._opener.release(served.instance)
-            self._sizes[name] = grown.size
+                if taken := self._held.get(name) is served:  # else it has left meanwhile
+                    self._held[name], self._sizes[name] = fresh, grown.size
+                    self._table.put(fresh)
+            self._opener.release(served.instance if taken else fresh.instance)
             self._tell_size()
             self._changed()
 
@@ -113,10 +113,11 @@ class Residents:
     def make_room(self, size: int = 0, but: str = "") -> None:
         """For so many bytes more, and for whoever waits: the least lately asked leave, but for one."""
         while self._memory.held + size > self._memory.total or self._memory.lacking:
-            free = [n for n, served in self._held.items() if n != but and not served.usage.is_busy]
+            held = self._held.copy().items()
+            free = [(one.usage.last, name) for name, one in held if name != but and not one.usage.is_busy]
             if not free:
                 return
-            self.let_go(min(free, key=lambda name: self._held[name].usage.last))
+            self.let_go(min(free)[1])
 
     def clear(self) -> None:
         """All leave."""
