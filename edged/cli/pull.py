@@ -39,9 +39,7 @@ class Pulled:
 
 @app.command()
 def pull(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Ids of `edged models`.")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Ids of `edged models`.")] = None,
     default: Annotated[bool, typer.Option("--default", help="What config.yaml needs.")] = False,
     all_: Annotated[bool, typer.Option("--all", help="Every model that a plugin offers.")] = False,
     from_: Annotated[

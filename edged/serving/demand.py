@@ -40,10 +40,8 @@ class Demand:
         changed: Callable[[], None],
     ) -> None:
         """`changed` is called when a service has another state."""
-        self._table = table
-        self._opener = opener
-        self._idle_s = idle_s
-        self._memory = memory
+        self._table, self._opener = table, opener
+        self._idle_s, self._memory = idle_s, memory
         self._residents = Residents(table, opener, memory, changed)
         self._changed = changed
         self._models: dict[str, str] = {}
@@ -118,21 +116,14 @@ class Demand:
 
     def _work(self) -> None:
         while not self._stopping:
-            try:
-                self._turn()
-            except Exception:  # whatever one model is the reason of, the others are loaded all the same
-                log.exception("services cannot be loaded on demand; it is tried again")
-                time.sleep(_TICK_S)
-
-    def _turn(self) -> None:
-        if time.monotonic() >= self._look_at:
-            self._look()
-        if (name := next(iter(self._asked.copy()), None)) is not None:
-            self._load(name)
-        self._tidy()
-        if not self._asked:
-            self._wake.wait(min(_TICK_S, self._idle_s() / 4))
-            self._wake.clear()
+            if time.monotonic() >= self._look_at:
+                self._look()
+            if (name := next(iter(self._asked.copy()), None)) is not None:
+                self._load(name)
+            self._tidy()
+            if not self._asked:
+                self._wake.wait(min(_TICK_S, self._idle_s() / 4))
+                self._wake.clear()
 
     def _look(self) -> None:
         """See what is installed now, and give back what was freed meanwhile: a page of OCR leaves 100 MB."""

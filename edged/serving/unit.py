@@ -37,7 +37,7 @@ class ServiceSettings(Settings):
     `whisper-small`, is used by the first that can."""
     device: str = "auto"
     """`auto`, or a name that `edged devices` shows."""
-    precision: str = "auto"
+    precision: Literal["auto", "f32", "bf16", "int8"] = "auto"
     """`auto` (the fastest that agrees with f32), `f32`, `bf16` or `int8`."""
     strict: bool = False
     """Refuse to serve rather than fall back to another device or precision."""

@@ -294,7 +294,7 @@ def test_the_memory_outlives_it_and_knows_nothing_of_it():
     assert not box.memory._short
 
 
-def test_models_that_cannot_be_looked_at_are_looked_at_again(start, caplog):
+def test_models_that_cannot_be_looked_at_are_looked_at_again(start):
     def unreadable(name, uses=()):
         raise PermissionError(13, "Permission denied", "models")
 
@@ -302,6 +302,6 @@ def test_models_that_cannot_be_looked_at_are_looked_at_again(start, caplog):
     before, box.shelf.catalogue.preferred = box.shelf.catalogue.preferred, unreadable
     box.demand._look_at = 0.0
     box.demand._wake.set()
-    until(lambda: "it is tried again" in caplog.text)
+    until(lambda: not box.states())
     box.shelf.catalogue.preferred = before
     assert box.answer(A).code == 200

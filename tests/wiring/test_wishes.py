@@ -194,7 +194,8 @@ def test_whoever_needs_the_store_of_artefacts_gets_the_same_one(tmp_path):
 
 
 def test_threads_that_want_the_same_get_the_same():
-    made_of, made, begun, go = MadeOf(), [], threading.Event(), threading.Event()
+    made_of, made = MadeOf[object](), []
+    begun, go = threading.Event(), threading.Event()
 
     def make():
         begun.set()
