@@ -15,16 +15,19 @@ from edged.bulk.here import answer_here
 from edged.bulk.listing import pieces
 from edged.bulk.question import BulkQuestion, Format, bare
 from edged.bulk.results import Results, form_of
-from edged.cli.options import ConfigPath, DeviceName, ModelId, PrecisionName, preferring
+from edged.cli.options import ConfigPath
 from edged.cli.terminal import progress_bars, say, table
 from edged.config import reading
 from edged.config.settings import Config
 from edged.contracts.errors import BadRequest, StoreFailed
 from edged.contracts.services import service
 from edged.runtimes.devices import share_out, usable_cores
-from edged.serving.unit import ServiceSettings
 
 app = typer.Typer()
+
+_Model = Annotated[str | None, typer.Option(help="Id of the model; else as configured.")]
+_Precision = Annotated[str | None, typer.Option(help="f32, bf16 or int8; else as configured.")]
+_Device = Annotated[str | None, typer.Option(help="One of `edged devices`; else as configured.")]
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,9 @@ def bulk(
     workers: Annotated[
         int | None, typer.Option(min=1, max=4096, help="At a time; else as many as there are cores for.")
     ] = None,
-    model: ModelId = None,
-    precision: PrecisionName = None,
-    device: DeviceName = None,
+    model: _Model = None,
+    precision: _Precision = None,
+    device: _Device = None,
     option: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="A field of each request; several may be given."),
@@ -81,16 +84,18 @@ def bulk(
     A run that was ended goes on with the same command. Exit status 1 when not one item got an answer.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no batch is left half done
-    settings, way = reading.load(config), _Way(ray, workers, column)
-    wanted = preferring(settings, service(name).name, model=model, precision=precision, device=device)
-    question = _question(name, settings, wanted, _fields(option or []), way)
+    asked = {"model": model, "precision": precision, "device": device}
+    way = _Way(ray, workers, column)
+    question = _question(name, reading.load(config), asked, _fields(option or []), way)
     question.check()
     _answer(question, given, Results(to, form_of(to, form)), way)
 
 
 def _question(
-    name: str, settings: Config, wanted: ServiceSettings, fields: Mapping[str, Any], way: _Way
+    name: str, settings: Config, asked: Mapping[str, str | None], fields: Mapping[str, Any], way: _Way
 ) -> BulkQuestion:
+    wanted = settings.service(service(name).name)
+    wanted = wanted.model_copy(update={key: value for key, value in asked.items() if value is not None})
     of_one = way.workers if way.workers is not None and way.ray is None else settings.runtime.workers
     concurrency = share_out(usable_cores(), of_one)
     return BulkQuestion(name, wanted, fields, bare(settings, name, wanted), concurrency, way.column)
