@@ -243,10 +243,8 @@ class ServiceUnit:
     def _announce(self, served: Served) -> None:
         with self._lock:
             if not self._stopping.is_set():
-                self._served = served
                 self._state = "running"
-                self._table.put(served)
-                served.instance.watch(partial(self._look, served))
+                self._take(served)
                 return
         self._opener.release(served.instance)
 
@@ -258,16 +256,21 @@ class ServiceUnit:
             return
         with self._lock:
             if taken := self._served is served:
-                self._served = fresh
-                self._table.put(fresh)
+                self._take(fresh)
         self._opener.release(served.instance if taken else fresh.instance)
         self._changed()
 
+    def _take(self, served: Served) -> None:
+        """From now on it serves; with the lock held."""
+        self._served = served
+        self._table.put(served)
+        served.instance.watch(partial(self._look, served))
+
     def _look(self, served: Served) -> None:
-        """Its process was set aside, or came back."""
+        """Its process was set aside, or came back; of one that another has followed that means nothing."""
         instance = served.instance
         with self._lock:
-            if self._stopping.is_set():
+            if self._served is not served:
                 return
             if instance.is_aside():
                 self._table.withdraw(self._service.name, instance.trouble())
