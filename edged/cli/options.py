@@ -79,4 +79,8 @@ PrecisionName = Annotated[Precision | None, typer.Option("--precision", help="El
 DeviceName = Annotated[
     str | None, typer.Option("--device", help="One of `edged devices`; else as configured.")
 ]
+AllModels = Annotated[bool, typer.Option("--all", help="Every model that a plugin offers.")]
+AcceptLicence = Annotated[
+    bool, typer.Option("--accept-licence", help="Also weights with a restrictive licence.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]

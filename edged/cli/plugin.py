@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edged.cli.options import AsJson, ConfigPath
+from edged.cli.options import AcceptLicence, AsJson, ConfigPath
 from edged.cli.terminal import print_json, progress_bars, say, table
 from edged.config import reading
 from edged.contracts.errors import ConfigError
@@ -71,9 +71,7 @@ def test(
         list[str] | None,
         typer.Argument(help="As of `infer`, to try it on; else something made up.", metavar="ITEM"),
     ] = None,
-    accept: Annotated[
-        bool, typer.Option("--accept-licence", help="Also weights with a restrictive licence.")
-    ] = False,
+    accept: AcceptLicence = False,
     as_json: AsJson = False,
     *,
     config: ConfigPath,

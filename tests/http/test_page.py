@@ -115,6 +115,9 @@ class Box:
             status=lambda: self.status,
             counts=lambda: self.counts,
             events=lambda: self.events,
+            idle=lambda model: None,
+            names=lambda service: (),
+            sound_limit=ByteLimit(50_000_000, "requests.sound.max_bytes"),
         )
         return HttpUnit(self._settings, sources)
 
