@@ -673,6 +673,19 @@ def test_the_token_is_asked_for_once(browser, tmp_path):
         browser.get("about:blank")
 
 
+def test_an_answer_that_is_cut_off_is_asked_for_again(box, shown):
+    page = shown()
+    page.run("""const whole = window.fetch;
+        window.fetch = (...given) => {
+            window.fetch = whole;
+            return Promise.resolve({ ok: true, json: () => Promise.reject(new TypeError("cut off")) });
+        };""")
+    until(lambda: page.one("#gone").is_displayed())
+    box.status = box.status.model_copy(update={"node": "shop-2"})
+    page.sees("#node", "shop-2")
+    until(lambda: not page.one("#gone").is_displayed())
+
+
 def test_a_server_that_went_away_is_found_again(box, shown):
     box.add_stream("door")
     page = shown()

@@ -1,7 +1,7 @@
 // The table of lines: how many crossed each of them today.
 
 import { one, row } from "./dom.js";
-import { ask, Gone, Refused } from "./server.js";
+import { askJson, Gone, Refused } from "./server.js";
 
 const EVERY_MS = 5_000;
 const NAMES = ["Stream", "Line", "In today", "Out today"]; // as in the table's head, which small screens do without
@@ -15,7 +15,7 @@ export async function showCounts(streams) {
   if (counted.length === 0 || performance.now() - asked < EVERY_MS) return;
   asked = performance.now();
   try {
-    fill(counted, await (await ask("api/counts")).json());
+    fill(counted, await askJson("api/counts"));
   } catch (error) {
     if (!(error instanceof Gone || error instanceof Refused)) throw error; // the next look says more
   }
