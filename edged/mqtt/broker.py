@@ -173,12 +173,10 @@ class EmbeddedBroker:
         """
         with contextlib.suppress(OSError, ValueError):
             pid, *started_by = map(int, self._home.pid_file.read_text().split())  # 0.1.0 wrote one number
-            if started_by and started_by[0] == _parent(pid) != os.getpid():
-                raise ConfigError(
-                    f"paths.state: another edged (process {started_by[0]}) runs with this folder"
-                )
             line = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             if str(self._home.folder / "mosquitto.conf").encode() in line or b"edged.mqtt.fallback" in line:
+                if [parent := _parent(pid)] == started_by != [os.getpid()]:
+                    raise ConfigError(f"paths.state: another edged (process {parent}) runs with this folder")
                 log.info("ending the broker that the last run left behind (process %d)", pid)
                 os.kill(pid, signal.SIGTERM)
                 _wait(lambda: not Path(f"/proc/{pid}").exists(), _END_S)
