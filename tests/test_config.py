@@ -55,6 +55,17 @@ streams:
         assert part in said
 
 
+@pytest.mark.parametrize("text", ["a: &a [*a]", "a: &a {b: *a}", "a: " + "[" * 2000 + "]" * 2000])
+def test_what_has_no_end_is_a_fault(tmp_path, text):
+    assert "nested too deep, or contains itself" in faults(tmp_path, text)
+
+
+def test_a_precision_that_there_is_not_is_a_fault(tmp_path):
+    said = faults(tmp_path, "services: {object-detection: {precision: int9}}")
+    assert "services.object-detection.precision" in said
+    assert "'int8'" in said
+
+
 def test_names_and_options_are_checked_against_the_contracts(tmp_path):
     said = faults(
         tmp_path,

@@ -103,6 +103,9 @@ def test_a_folder_of_artefacts_outside_the_state_may_be_written(machine):
     written = machine.written()
     assert settings_in(written["artefacts.conf"]) == ["[Service]", "ReadWritePaths=/srv/films"]
     assert "# for artefacts.url" in written["artefacts.conf"]
+    machine.configure(f"{NOTHING}artefacts: {{url: 'file:///srv/100%25%20films'}}")
+    machine.service("install")
+    assert settings_in(machine.written()["artefacts.conf"])[1] == 'ReadWritePaths="/srv/100%% films"'
     for inside in ("file:///var/lib/edged/films", "s3://films"):
         machine.configure(f"{NOTHING}artefacts: {{url: '{inside}'}}")
         machine.service("install")

@@ -10,13 +10,11 @@ import typer
 from edged.actions.desk import receiver_of
 from edged.actions.parcel import parcel
 from edged.actions.receiver import Undelivered
-from edged.cli.options import ConfigPath
+from edged.cli.options import ConfigPath, one_of
 from edged.cli.terminal import say
 from edged.config import reading
 from edged.config.settings import Config
-from edged.contracts.errors import ConfigError
 from edged.contracts.happenings import EventMessage
-from edged.contracts.spelling import hint
 from edged.flow.clock import iso_utc
 from edged.media.picture import encode_jpeg
 from edged.wiring.counts import calendar_of
@@ -26,14 +24,14 @@ app = typer.Typer()
 
 @app.command("test-action")
 def test(
-    name: Annotated[str, typer.Argument(help="One of `actions` in config.yaml.")], *, config: ConfigPath
+    name: Annotated[str, typer.Argument(metavar="NAME", help="One of `actions` in config.yaml.")],
+    *,
+    config: ConfigPath,
 ) -> None:
     """Send one message by an action of config.yaml, and tell what became of it; exit status 1 when it did not
     arrive."""
     settings = reading.load(config)
-    if (action := settings.actions.get(name)) is None:
-        there_are = f"there are {', '.join(settings.actions) or 'none'}"
-        raise ConfigError(f"no action is called {name!r}; {hint(name, settings.actions, there_are)}")
+    action = one_of(settings.actions, "action", name)
     zone = calendar_of(settings).zone
     sent = parcel(_event(settings), action.share, 0, zone, lambda address: _picture())
     receiver = receiver_of(name, action)

@@ -13,7 +13,7 @@ import typer
 from edged.bench.camera_rounds import CameraTerms
 from edged.cli.capacity import Latency, Most, Rate, Window, tell_capacity
 from edged.cli.items import readable, request_of
-from edged.cli.options import AsJson, ConfigPath
+from edged.cli.options import AsJson, ConfigPath, ModelId, PrecisionName, preferring
 from edged.cli.terminal import print_json, say, table
 from edged.config import reading
 from edged.config.settings import Config
@@ -58,8 +58,8 @@ def bench(
         ),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of five calls of each kind, at most.")] = 30,
-    model: Annotated[str | None, typer.Option(help="Id of the model; else as configured.")] = None,
-    precision: Annotated[str | None, typer.Option(help="f32, bf16 or int8; else as configured.")] = None,
+    model: ModelId = None,
+    precision: PrecisionName = None,
     capacity: Annotated[
         bool, typer.Option("--capacity", help="How many cameras and requests a second this box bears.")
     ] = False,
@@ -76,25 +76,19 @@ def bench(
     With --capacity a daemon of its own is asked how much this box bears: cameras of 720p until results come
     later than --p99 or seldomer than 95 % of --rate, then requests a second and memory of each service.
     """
-    asked = {key: value for key, value in (("model", model), ("precision", precision)) if value is not None}
     if not names and not capacity:
         raise typer.BadParameter("name a SERVICE, or ask for --capacity")
     name, *items = names or [""]
-    if asked and (not name or (capacity and items)):
-        raise typer.BadParameter("--model and --precision want one SERVICE")
-    settings = _with(reading.load(config), name, asked)
+    settings = reading.load(config)
+    if model or precision:
+        if not name or (capacity and items):
+            raise typer.BadParameter("--model and --precision want one SERVICE")
+        wanted = preferring(settings, name, model=model, precision=precision)
+        settings = settings.model_copy(update={"services": {**settings.services, name: wanted}})
     if capacity:
         tell_capacity(settings, names or [], CameraTerms(rate, p99, window, most), as_json)
     else:
         _time(name, items, settings, rounds, as_json)
-
-
-def _with(settings: Config, name: str, asked: Mapping[str, str]) -> Config:
-    """With what was asked for one service."""
-    if not asked:
-        return settings
-    wanted = settings.service(name).model_copy(update=asked)
-    return settings.model_copy(update={"services": {**settings.services, name: wanted}})
 
 
 def _time(name: str, items: list[str], settings: Config, rounds: int, as_json: bool) -> None:
@@ -161,8 +155,8 @@ def _request(served: Served, items: list[str], catalogue: Catalogue) -> tuple[by
     """The request to time, and the pictures in it where a camera may feed the service."""
     known = served.service
     if items:
-        pictures = [Path(item).read_bytes() for item in items] if known.takes_frames else []
-        return request_of(known, items, {}), pictures
+        request = request_of(known, items, {})  # first: it tells of what cannot be read
+        return request, [Path(item).read_bytes() for item in items] if known.takes_frames else []
     card = served.instance.card
     if not known.takes_frames or card.calibration is None:
         raise NotUsable(

@@ -45,7 +45,7 @@ def bulk(
     given: Annotated[
         list[str],
         typer.Argument(
-            metavar="ITEMS...",
+            metavar="ITEM",
             help="URLs, globs or folders of any store that fsspec knows, or paths; quote globs. Of texts "
             "each line is an item.",
         ),

@@ -14,7 +14,7 @@ from edged.bench.capacity import Capacity, measured_capacity
 from edged.bench.clip import FPS
 from edged.bench.machine import machine
 from edged.bench.service_rates import ServiceRate
-from edged.cli.run import duration
+from edged.cli.options import duration
 from edged.cli.terminal import print_json, progress_bars, say, table
 from edged.config.settings import Config
 

@@ -13,8 +13,7 @@ import typer
 from edged import __version__
 from edged.chaos.endured import COLUMNS, Endured, cells, together, verdict
 from edged.chaos.subject import choose
-from edged.cli.options import ConfigPath
-from edged.cli.run import duration
+from edged.cli.options import ConfigPath, duration
 from edged.cli.terminal import progress_bars, say, table
 from edged.config import reading
 from edged.contracts.errors import ConfigError
@@ -49,6 +48,8 @@ def chaos(
     from edged.chaos.world import scratch_world  # noqa: PLC0415 - the same
 
     settings = reading.load(config)
+    if json_ is not None and not json_.resolve().parent.is_dir():
+        raise ConfigError(f"--json: there is no folder {json_.resolve().parent}")
     faults = chosen([name for name in only.split(",") if name])
     durability = durability or settings.requests.durability
     if durability not in get_args(Durability):

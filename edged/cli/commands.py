@@ -109,8 +109,10 @@ class LaterGroup(TyperGroup):
 
 
 def command(name: str) -> TyperCommand:
-    """A command of `COMMANDS`, loaded."""
+    """A command of `COMMANDS`, loaded; each paragraph of its help is one line, for terminals of any width."""
     gc.disable()  # nothing that modules define is garbage: looking for some takes a tenth of the time
     module = import_module(f"edged.cli.{COMMANDS[name][0]}")
     gc.enable()
-    return cast(TyperCommand, typer.main.get_group(module.app).commands[name])
+    found = cast(TyperCommand, typer.main.get_group(module.app).commands[name])
+    found.help = "\n\n".join(" ".join(told.split()) for told in (found.help or "").split("\n\n"))
+    return found

@@ -7,9 +7,8 @@ from contextlib import closing, contextmanager
 import orjson
 
 from edged.contracts.errors import BadRequest, NotReady
+from edged.flow.listening import near
 from edged.http.settings import HttpSettings
-
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where a server listens that listens there
 
 
 @contextmanager
@@ -23,7 +22,7 @@ def asked(
     headers = {"Accept": accept}
     if settings.token is not None:
         headers["Authorization"] = f"Bearer {settings.token.get_secret_value()}"
-    host = EVERYWHERE.get(address.host, address.host)
+    host = near(address.host)
     try:
         with closing(http.client.HTTPConnection(host, address.port, timeout=patience_s)) as connection:
             connection.request("GET", path, headers=headers)

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from edged.cli.options import AsJson, ConfigPath
-from edged.cli.run import duration
+from edged.cli.options import AsJson, ConfigPath, duration
 from edged.cli.terminal import console, print_json, say, table
 from edged.config import reading
 from edged.contracts.errors import ConfigError

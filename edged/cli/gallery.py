@@ -30,7 +30,7 @@ PLAIN_SUFFIX = ".jpg"
 def enroll(
     sku: Annotated[str, typer.Argument(metavar="SKU", help="Name of the product, as answers shall say it.")],
     pictures: Annotated[
-        list[Path], typer.Argument(metavar="PICTURE...", help="The product, filling the picture.")
+        list[Path], typer.Argument(metavar="PICTURE", help="The product, filling the picture.")
     ],
     config: ConfigPath,
 ) -> None:

@@ -1,7 +1,8 @@
 """`edged infer`: one request, answered by the same code that answers the daemon's, without a daemon."""
 
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ import typer
 from edged.artefacts.settings import ArtefactSettings
 from edged.artefacts.store import ArtefactStore
 from edged.cli.items import readable, request_of
-from edged.cli.options import ConfigPath
+from edged.cli.options import ConfigPath, DeviceName, ModelId, PrecisionName, preferring
 from edged.cli.terminal import print_json, progress_bars, say
 from edged.config import reading
 from edged.contracts.errors import (
@@ -43,7 +44,7 @@ def infer(
     given: Annotated[
         list[str] | None,
         typer.Argument(
-            help="A picture, two pictures, a recording, a video, or one or two texts.", metavar="ITEM..."
+            help="A picture, two pictures, a recording, a video, or one or two texts.", metavar="ITEM"
         ),
     ] = None,
     output: Annotated[
@@ -55,9 +56,9 @@ def infer(
     save: Annotated[Path | None, typer.Option(help="Draw the answer into this picture.")] = None,
     request: Annotated[Path | None, typer.Option(help="A JSON file with the request's other fields.")] = None,
     metric: Annotated[str | None, typer.Option(help="product-comparison: L2 or Cosine.")] = None,
-    model: Annotated[str | None, typer.Option(help="Id of the model; else as configured.")] = None,
-    precision: Annotated[str | None, typer.Option(help="f32, bf16 or int8; else as configured.")] = None,
-    device: Annotated[str | None, typer.Option(help="One of `edged devices`; else as configured.")] = None,
+    model: ModelId = None,
+    precision: PrecisionName = None,
+    device: DeviceName = None,
     *,
     config: ConfigPath,
 ) -> None:
@@ -103,8 +104,7 @@ def _answered(
 ) -> Answer:
     """`files`: what is read, and where a video that is made goes."""
     settings, (items, target) = reading.load(path), files
-    wanted = settings.service(known.name)
-    wanted = wanted.model_copy(update={k: v for k, v in asked.items() if v is not None})
+    wanted = preferring(settings, known.name, **asked)
     counters, serving = Counters(), ServiceTable()
     with ExitStack() as held:
         serving.put(open_alone(known.name, wanted, settings, counters))
@@ -122,10 +122,8 @@ def _answered(
 
 def _beside(target: Path, held: ExitStack) -> ArtefactStore:
     """A store for one video, on the disk where it shall be."""
-    try:
+    with _writing(target.resolve().parent):
         folder = held.enter_context(TemporaryDirectory(prefix=".edged-", dir=target.resolve().parent))
-    except OSError as error:
-        raise StoreFailed(f"{target.resolve().parent} cannot be written: {error.strerror}") from error
     return ArtefactStore(ArtefactSettings(url=Path(folder).as_uri()), Path(folder), Counters())
 
 
@@ -133,12 +131,22 @@ def _moved(answer: Answer, target: Path) -> Answer:
     """The answer, with its video where it was wanted."""
     fields = orjson.loads(answer.body)
     made = Path(unquote(urlsplit(fields["oss_path"]).path))
-    made.replace(target)
+    with _writing(target):
+        made.replace(target)
     say(f"written to {target}")
     return replace(answer, body=orjson.dumps({**fields, "oss_path": target.resolve().as_uri()}))
 
 
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreFailed(f"{target} cannot be written: {error.strerror}") from error
+
+
 def _save(drawing: Pixels, target: Path) -> None:
-    """As `.png` or JPEG, by the target's name."""
-    target.write_bytes(encode_png(drawing) if target.suffix.lower() == ".png" else encode_jpeg(drawing))
+    """As `.png` or JPEG, by the target's name. Raises `StoreFailed`."""
+    with _writing(target):
+        target.write_bytes(encode_png(drawing) if target.suffix.lower() == ".png" else encode_jpeg(drawing))
     say(f"drawn into {target}")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from edged.cli.options import AsJson, ConfigPath, place
+from edged.cli.options import AcceptLicence, AllModels, AsJson, ConfigPath, place
 from edged.cli.terminal import print_json, progress_bars, say, table
 from edged.config import reading
 from edged.contracts.card import ModelCard
@@ -41,10 +41,8 @@ def mirror(
             metavar="[MODEL]... TO", help="Ids of `edged models`, then a folder or s3://bucket/prefix."
         ),
     ],
-    all_: Annotated[bool, typer.Option("--all", help="Every model that a plugin offers.")] = False,
-    accept: Annotated[
-        bool, typer.Option("--accept-licence", help="Also weights with a restrictive licence.")
-    ] = False,
+    all_: AllModels = False,
+    accept: AcceptLicence = False,
     as_json: AsJson = False,
     *,
     config: ConfigPath,

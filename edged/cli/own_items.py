@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from edged.cli.options import one_of
 from edged.config.settings import Config, StreamSettings
 from edged.contracts.card import ModelCard
 from edged.contracts.errors import ConfigError, SourceError
 from edged.contracts.items import TextPair
 from edged.contracts.model import Part
 from edged.contracts.services import any_service
-from edged.contracts.spelling import hint
 from edged.control import Switches
 from edged.opening import resolve_source
 from edged.repository.catalogue import Catalogue
@@ -60,16 +60,11 @@ def given(source: str, config: Config, catalogue: Catalogue) -> Given:
 
 
 def _stream(name: str, config: Config, catalogue: Catalogue) -> StreamSettings:
-    if name not in config.streams:
-        there_are = f"there are {', '.join(config.streams) or 'none'}"
-        raise ConfigError(
-            f"no stream is called {name!r} in the configuration; {hint(name, config.streams, there_are)}"
-        )
+    stream = one_of(config.streams, "stream", name)
     if name in Switches(config.paths.state).off():
         raise SourceError(
             f"stream {name} is switched off, so nobody looks through it; `control/enable` switches it on"
         )
-    stream = config.streams[name]
     return stream.model_copy(update={"source": resolve_source(stream.source, catalogue)})
 
 

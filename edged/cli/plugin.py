@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edged.cli.options import AsJson, ConfigPath
+from edged.cli.options import AcceptLicence, AsJson, ConfigPath
 from edged.cli.terminal import print_json, progress_bars, say, table
 from edged.config import reading
 from edged.contracts.errors import ConfigError
@@ -30,7 +30,10 @@ _ITEMS: Mapping[Media, str] = {
 
 @app.command("new-plugin")
 def new(
-    name: Annotated[str, typer.Argument(help="Id of the model and name of the folder, such as my-detector.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="Id of the model and name of the folder, such as my-detector."),
+    ],
     service: Annotated[str, typer.Option(help="One of `edged services`.")],
     into: Annotated[Path, typer.Option(help="The folder of plugins to write it into.")] = Path("plugins"),
     *,
@@ -63,14 +66,12 @@ def _next(name: str, service: str, folder: Path, config: Path | None) -> tuple[s
 
 @app.command("test-plugin")
 def test(
-    folder: Annotated[Path, typer.Argument(help="Folder of the plugin.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the plugin.")],
     given: Annotated[
         list[str] | None,
-        typer.Argument(help="As of `infer`, to try it on; else something made up.", metavar="[ITEM]..."),
+        typer.Argument(help="As of `infer`, to try it on; else something made up.", metavar="ITEM"),
     ] = None,
-    accept: Annotated[
-        bool, typer.Option("--accept-licence", help="Also weights with a restrictive licence.")
-    ] = False,
+    accept: AcceptLicence = False,
     as_json: AsJson = False,
     *,
     config: ConfigPath,

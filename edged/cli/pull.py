@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edged.cli.options import AsJson, ConfigPath, place
+from edged.cli.options import AcceptLicence, AllModels, AsJson, ConfigPath, place
 from edged.cli.ownership import hand_over
 from edged.cli.show import variants_table
 from edged.cli.terminal import print_json, progress_bars, say, table
@@ -39,18 +39,14 @@ class Pulled:
 
 @app.command()
 def pull(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Ids of `edged models`.")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Ids of `edged models`.")] = None,
     default: Annotated[bool, typer.Option("--default", help="What config.yaml needs.")] = False,
-    all_: Annotated[bool, typer.Option("--all", help="Every model that a plugin offers.")] = False,
+    all_: AllModels = False,
     from_: Annotated[
         str | None,
         typer.Option("--from", help="Take the files from this folder, or s3://bucket/prefix, only."),
     ] = None,
-    accept: Annotated[
-        bool, typer.Option("--accept-licence", help="Also weights with a restrictive licence.")
-    ] = False,
+    accept: AcceptLicence = False,
     as_json: AsJson = False,
     *,
     config: ConfigPath,

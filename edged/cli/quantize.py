@@ -6,10 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from edged.cli.options import AsJson, ConfigPath
+from edged.cli.options import AsJson, ConfigPath, duration
 from edged.cli.own_items import Given, given
 from edged.cli.ownership import hand_over
-from edged.cli.run import duration
 from edged.cli.terminal import print_json, progress_bars, say, table
 from edged.config import reading
 from edged.contracts.card import ModelCard

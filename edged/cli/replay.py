@@ -11,13 +11,12 @@ from typing import Annotated
 import typer
 
 from edged.cli.clip_report import ClipReport
-from edged.cli.options import AsJson, ConfigPath
+from edged.cli.options import AsJson, ConfigPath, one_of
 from edged.cli.terminal import progress_bars, say
 from edged.config import reading
 from edged.config.settings import Config, StreamSettings
 from edged.contracts.errors import ConfigError, NotFound
 from edged.contracts.items import Frame
-from edged.contracts.spelling import hint
 from edged.events.happening import Happening
 from edged.flow.counters import Counters
 from edged.media.chunks import SoundChunk
@@ -84,10 +83,7 @@ def replay(
 
 def _stream(name: str, settings: Config) -> StreamSettings:
     """Raises `ConfigError` for one that there is not, and where nothing would be counted."""
-    if name not in settings.streams:
-        there_are = f"there are {', '.join(settings.streams) or 'none'}"
-        raise ConfigError(f"no stream is called {name!r}; {hint(name, settings.streams, there_are)}")
-    stream = settings.streams[name]
+    stream = one_of(settings.streams, "stream", name)
     if not (stream.lines or stream.zones or settings.rules_of(name)):
         raise ConfigError(f"streams.{name} has no lines, no zones and no rules: nothing would be counted")
     return stream

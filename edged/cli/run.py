@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edged import log
-from edged.cli.options import ConfigPath
+from edged.cli.options import ConfigPath, duration
 from edged.cli.pull import pull_missing
 from edged.cli.terminal import say, table
-from edged.contracts.settings import seconds
 from edged.flow.counters import Counters
 from edged.jsonl import JsonLines
 
@@ -23,14 +22,6 @@ SETTLED_S = 120.0
 """Wait at most so long for the models to open before the services are shown."""
 BROKER_S = 10.0
 """And so long for the broker."""
-
-
-def duration(text: str) -> float:
-    """Seconds of what an option says. Raises `BadParameter`."""
-    try:
-        return float(str(seconds(text)))
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no duration; write 15s, 2m or 1h") from None
 
 
 @app.command()

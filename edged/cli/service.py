@@ -64,7 +64,7 @@ class Change:
 
 @app.command()
 def service(
-    action: Annotated[Action, typer.Argument(help="`show` changes nothing.")] = Action.SHOW,
+    action: Annotated[Action, typer.Argument(metavar="ACTION", help="`show` changes nothing.")] = Action.SHOW,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written.")] = False,
     root: Annotated[Path, typer.Option("--root", help="Root folder of another system.")] = Path("/"),

@@ -104,7 +104,7 @@ def _likely(name: str, catalogue: Catalogue) -> str:
 @app.command()
 def models(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Of these, each variant.")
+        list[str] | None, typer.Argument(metavar="MODEL", help="Of these, each variant.")
     ] = None,
     *,
     as_json: AsJson = False,
@@ -221,7 +221,7 @@ def microphones(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def schema(name: Annotated[str, typer.Argument(metavar="SERVICE")]) -> None:
+def schema(name: Annotated[str, typer.Argument(metavar="SERVICE", help="One of `edged services`.")]) -> None:
     """Print the JSON Schemas of a service's request, answer, answer to a failed request, stream message."""
     known = service(name)
     print_json(

@@ -17,7 +17,7 @@ app = typer.Typer()
 
 @app.command()
 def tune(
-    names: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Of `edged models`, installed.")],
+    names: Annotated[list[str], typer.Argument(metavar="MODEL", help="Of `edged models`, installed.")],
     full: Annotated[
         bool, typer.Option("--full", help="Compare their answers on all items, whatever the card tells.")
     ] = False,

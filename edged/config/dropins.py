@@ -69,9 +69,11 @@ def drop_ins(
         why[name].append(key)
     found = [_hardware(name, tuple(keys), groups) for name, keys in why.items() if keys]
     if (shelf := config.artefacts.folder) is not None and not shelf.is_relative_to(WRITABLE):
-        found.append(DropIn("artefacts.conf", ("artefacts.url",), (f"ReadWritePaths={shelf}",)))
+        found.append(DropIn("artefacts.conf", ("artefacts.url",), (f"ReadWritePaths={_word(shelf)}",)))
     if credentials:
-        loaded = tuple(f"LoadCredential={name}:{secrets_folder(folder) / name}" for name in credentials)
+        loaded = tuple(
+            "LoadCredential=" + _word(f"{name}:{secrets_folder(folder) / name}") for name in credentials
+        )
         found.append(
             DropIn("secrets.conf", tuple(f"file:${{CREDENTIALS_DIRECTORY}}/{c}" for c in credentials), loaded)
         )
@@ -86,6 +88,12 @@ def warnings(config: Config) -> list[str]:
         for key, folder in folders.items()
         if not folder.absolute().is_relative_to(WRITABLE)
     ]
+
+
+def _word(said: object) -> str:
+    """One word of a unit, whatever its characters."""
+    plain = str(said).replace("%", "%%")  # else systemd puts something in there
+    return f'"{plain}"' if " " in plain else plain
 
 
 def _needs(config: Config) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """config.yaml as it is written: what stands in it, and its variables of the environment."""
 
+import json
 import re
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -38,7 +39,8 @@ class _Loader(yaml.SafeLoader):
 def parsed(path: Path) -> object:
     """The tree that stands in the file. Raises `ConfigError` for what is no YAML."""
     try:
-        return yaml.load(path.read_text("utf-8"), _Loader) or {}  # noqa: S506 - a SafeLoader with one more check
+        tree = yaml.load(path.read_text("utf-8"), _Loader) or {}  # noqa: S506 - a SafeLoader with one more check
+        json.dumps(tree, default=str, skipkeys=True, check_circular=False)  # what contains itself has no end
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {_yaml_fault(error)}") from None
     except OSError as error:
@@ -47,6 +49,9 @@ def parsed(path: Path) -> object:
         raise ConfigError(f"{path}: is not text in UTF-8") from error
     except (ValueError, TypeError, LookupError, AttributeError):  # what PyYAML raises beside its own
         raise ConfigError(f"{path}: a `!!tag` does not fit its value, or a key is a list") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: something is nested too deep, or contains itself") from None
+    return tree
 
 
 def _yaml_fault(error: yaml.YAMLError) -> str:

@@ -175,7 +175,7 @@ def contest(
                     entrant.answer(item)
     told(len(items), len(items) + 1)
     sound = {key: entrant for key, entrant in running.items() if key not in failed}
-    seconds = _timed_on(items, sound)
+    seconds = _timed_on(items, sound, failed)
     told(len(items) + 1, len(items) + 1)
     return {
         key: failed[key] if key in failed else Trial(sound[key].results, seconds[key] * 1000, sound[key].mb)
@@ -197,27 +197,33 @@ def _noting(failed: dict[KeyT, EdgedError], key: KeyT) -> Iterator[None]:
         failed[key] = error
 
 
-def _timed_on(items: Sequence[Any], running: Mapping[KeyT, _Entrant]) -> dict[KeyT, float]:
+def _timed_on(
+    items: Sequence[Any], running: Mapping[KeyT, _Entrant], failed: dict[KeyT, EdgedError]
+) -> dict[KeyT, float]:
     if not running:
         return {}
     first = next(iter(running.values())).seconds
     typical = items[sorted(range(len(first)), key=first.__getitem__)[len(first) // 2]]
     told = {key: median(entrant.seconds) for key, entrant in running.items()}
     close = [key for key in running if told[key] <= HOPELESS * min(told.values())]
-    return told | timed({key: partial(running[key].seconds_of, typical) for key in close})
+    return told | timed({key: partial(running[key].seconds_of, typical) for key in close}, failed)
 
 
-def timed(runs: Mapping[KeyT, Callable[[], float]]) -> dict[KeyT, float]:
+def timed(runs: Mapping[KeyT, Callable[[], float]], failed: dict[KeyT, EdgedError]) -> dict[KeyT, float]:
     """Seconds that each run tells, asked in turns until none is noisy, or for long enough.
 
-    The median; of what stays noisy the least, for whoever disturbs only ever adds to it.
+    The median; of what stays noisy the least, for whoever disturbs only ever adds to it. One that fails is
+    asked no more: its error is put into `failed`.
     """
     seconds: dict[KeyT, list[float]] = {key: [] for key in runs}
     for done in range(MOST_ROUNDS):
         if done >= FEWEST_ROUNDS and (_quiet(seconds.values()) or sum(map(sum, seconds.values())) > LONG_S):
             break
-        for key, run in runs.items():
-            seconds[key].append(run())
+        for key in [*seconds]:
+            with _noting(failed, key):
+                seconds[key].append(runs[key]())
+            if key in failed:
+                del seconds[key]
     return {key: median(values) if _quiet([values]) else min(values) for key, values in seconds.items()}
 
 

@@ -51,6 +51,11 @@ ListenAddress = Annotated[str, AfterValidator(_address)]
 """`host:port`, in settings."""
 
 
+def near(host: str) -> str:
+    """Where this machine finds a server of its own that listens there: at `0.0.0.0` is nobody."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+
+
 def is_loopback(host: str) -> bool:
     """Whether a name or an address, without brackets, always means the own machine."""
     try:

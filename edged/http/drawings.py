@@ -6,11 +6,11 @@ from concurrent.futures import Executor
 
 import orjson
 import pybase64
-from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
 from edged.answers.drawing import encoded
+from edged.contracts.described import Described
 from edged.contracts.errors import BadRequest
 from edged.contracts.request import Answer
 from edged.flow.counters import Counters
@@ -22,10 +22,8 @@ MOST_WAITING = 8
 """Drawings that may wait, the one in work included; each holds its picture. Then the answer comes alone."""
 
 
-class DrawnAnswer(BaseModel):
+class DrawnAnswer(Described):
     """What is answered to `?drawing=true`."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     answer: object
     """The answer of the service, as without a drawing."""

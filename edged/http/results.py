@@ -44,11 +44,10 @@ class ResultFeed:
         for listener in self._listeners:
             if listener.stream is not None and listener.stream != stream:
                 continue
-            waiting = len(listener.bodies)
-            listener.bodies.append(body)
-            if waiting == WAITING:
+            if len(listener.bodies) == WAITING:
                 self._counters.count("http_results_dropped", "the client is too slow")
-            elif waiting == 0 and self._loop is not None:
+            listener.bodies.append(body)
+            if not listener.arrived.is_set() and self._loop is not None:  # it may be taking the last one
                 with suppress(RuntimeError):  # the loop has ended, and its clients with it
                     self._loop.call_soon_threadsafe(listener.arrived.set)
 

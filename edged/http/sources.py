@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edged.artefacts.store import ArtefactStore
-from edged.contracts.errors import NotReady
 from edged.contracts.request import Intake
 from edged.counts.desk import CountDesk
 from edged.events.desk import EventDesk
@@ -12,32 +11,9 @@ from edged.flow.counters import Counters
 from edged.http.live import Views
 from edged.http.status import Status
 from edged.media.fetch import ByteLimit
-from edged.media.sound import SoundLimits
 from edged.repository.outline import Outline
 from edged.requests.jobs import JobDesk
 from edged.serving.table import ServiceTable
-
-_USUAL = ByteLimit(SoundLimits().max_bytes, "requests.sound.max_bytes")
-
-
-def _nothing_idle(model: str) -> Outline | None:
-    """Where nothing loads on demand."""
-    return None
-
-
-def _nothing_named(service: str) -> tuple[str, ...]:
-    """Where nobody knows what is installed."""
-    return ()
-
-
-def _nothing_counted() -> CountDesk:
-    """Where no camera counts."""
-    raise NotReady("nothing is counted")
-
-
-def _nothing_happens() -> EventDesk:
-    """Likewise."""
-    raise NotReady("nothing is counted")
 
 
 @dataclass(frozen=True)
@@ -64,13 +40,13 @@ class Sources:
     """The live pictures."""
     status: Callable[[], Status]
     """How everything is; may take milliseconds."""
-    counts: Callable[[], CountDesk] = _nothing_counted
+    counts: Callable[[], CountDesk]
     """What cameras counted. Raises `NotReady` while nobody counts."""
-    events: Callable[[], EventDesk] = _nothing_happens
+    events: Callable[[], EventDesk]
     """What happened. Raises `NotReady` likewise."""
-    idle: Callable[[str], Outline | None] = _nothing_idle
-    """A model that loads when it is asked for, by its id; may take a second. Raises as `described`."""
-    names: Callable[[str], tuple[str, ...]] = _nothing_named
+    idle: Callable[[str], Outline | None]
+    """A model that loads when it is asked for, by its id; may take a second. Raises as `outlined`."""
+    names: Callable[[str], tuple[str, ...]]
     """By which the model of a service may be called; none where none is installed. Takes milliseconds."""
-    sound_limit: ByteLimit = _USUAL
+    sound_limit: ByteLimit
     """Of a recording that comes with its request."""

@@ -2,13 +2,14 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from edged.contracts.described import Described
 from edged.contracts.message import ClockState
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+class _Part(Described):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class MqttStatus(_Part):

@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from typing import TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from edged.artefacts.store import ArtefactStore, Draft
+from edged.contracts.described import Described
 from edged.contracts.errors import BadRequest, QueueFull
 from edged.http.connection import take_time
 from edged.http.failures import failure
@@ -24,10 +24,8 @@ PIECE = 1_000_000
 T = TypeVar("T")
 
 
-class UploadAnswer(BaseModel):
+class UploadAnswer(Described):
     """What is answered to an upload."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     url: str
     """`upload:<id>`, for `input.url` of requests to this box, over HTTP or MQTT. Nobody guesses it."""

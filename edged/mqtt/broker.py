@@ -84,11 +84,11 @@ class _Home:
             if child is None:
                 self.pid_file.unlink(missing_ok=True)
             else:
-                self.pid_file.write_text(str(child.pid))
+                self.pid_file.write_text(f"{child.pid} {os.getpid()}")
 
     @property
     def pid_file(self) -> Path:
-        """Holds the number of the process."""
+        """Holds the number of the process, and ours."""
         return self.folder / "broker.pid"
 
     def close(self) -> None:
@@ -167,11 +167,16 @@ class EmbeddedBroker:
         return path
 
     def _end_orphan(self) -> None:
-        """End the broker of a run that was killed, where the system did not do it for us."""
+        """End the broker of a run that was killed, where the system did not do it for us.
+
+        Raises `ConfigError` when that run lives.
+        """
         with contextlib.suppress(OSError, ValueError):
-            pid = int(self._home.pid_file.read_text())
+            pid, *started_by = map(int, self._home.pid_file.read_text().split())  # 0.1.0 wrote one number
             line = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             if str(self._home.folder / "mosquitto.conf").encode() in line or b"edged.mqtt.fallback" in line:
+                if [parent := _parent(pid)] == started_by != [os.getpid()]:
+                    raise ConfigError(f"paths.state: another edged (process {parent}) runs with this folder")
                 log.info("ending the broker that the last run left behind (process %d)", pid)
                 os.kill(pid, signal.SIGTERM)
                 _wait(lambda: not Path(f"/proc/{pid}").exists(), _END_S)
@@ -303,6 +308,10 @@ log_dest stderr
 log_type error
 log_type warning
 """
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _accepts(address: BrokerAddress) -> bool:

@@ -53,8 +53,11 @@ class ControlDesk:
         elif not self._room.acquire(blocking=False):
             why = f"{MOST_WAITING} orders wait already; try again later"
         else:
-            self._worker.submit(self._run, verb, bytes(message.payload), correlation)
-            return
+            try:
+                self._worker.submit(self._run, verb, bytes(message.payload), correlation)
+                return
+            except RuntimeError:  # closed
+                why = "the daemon ends; nothing was done"
         self._counters.count("mqtt_control", "refused")
         self._answer(verb, correlation, False, Done(why))
 

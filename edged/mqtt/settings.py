@@ -10,13 +10,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from edged.contracts.settings import Seconds, Secret, Settings
+from edged.flow.listening import near
 from edged.mqtt.tls import TlsSettings
 
 Version = Literal["5", "3.1.1"]
 
 EMBEDDED = "embedded"
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
-_NEAR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - how to reach ourselves there
 _USER = re.compile(r"[\w.@-]+")
 """What may stand in a broker's file of passwords."""
 
@@ -124,7 +124,7 @@ class MqttSettings(Settings):
     def address(self) -> BrokerAddress:
         """Where to connect to."""
         if self.url == EMBEDDED:
-            return BrokerAddress(_NEAR.get(self.embedded_listen, self.embedded_listen), self.embedded_port)
+            return BrokerAddress(near(self.embedded_listen), self.embedded_port)
         parts = urlsplit(self.url)
         return BrokerAddress(parts.hostname or "", _port(parts), parts.scheme == "mqtts")
 

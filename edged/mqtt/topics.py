@@ -166,22 +166,18 @@ def node_fault(name: str) -> str | None:
     """Why this cannot be the name of a node; none: it can."""
     if name == ANY:
         return f"{ANY!r} stands for all nodes, choose another name"
-    return _name_fault(name)
+    return place_fault(name)
 
 
 def stream_fault(name: str) -> str | None:
     """Why this cannot be the name of a stream; none: it can."""
     if name in RESERVED:
         return f"{name!r} stands for what happens before cameras, choose another name"
-    return _name_fault(name)
+    return place_fault(name)
 
 
 def place_fault(name: str) -> str | None:
-    """Why this cannot be the name of a line or a zone; none: it can."""
-    return _name_fault(name)
-
-
-def _name_fault(name: str) -> str | None:
+    """Why this cannot be the name of a line, a zone, a rule or an action; none: it can."""
     if not name or name != name.strip():
         return "a name must not be empty, nor begin or end with a space"
     if len(name) > MAX_NAME:

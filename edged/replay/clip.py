@@ -5,24 +5,22 @@ is told.
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edged.config.settings import StreamSettings
 from edged.contracts.errors import NotMedia, NotUsable, SourceError
-from edged.contracts.items import Frame, PixelFormat, Pixels
+from edged.contracts.items import Frame
 from edged.contracts.services import service
 from edged.events.happening import Happening
 from edged.events.look import Moved
 from edged.flow.counters import Counters
 from edged.media.chunks import SoundChunk
 from edged.media.footage import Footage, VideoLimits, open_footage
+from edged.media.frame import AskedFrame
 from edged.media.sound import RATE
 from edged.media.source import SourceOptions
 from edged.media.track import open_track
@@ -45,37 +43,6 @@ TICK_S = 1.0
 """So often time passes for the rules, as in the daemon."""
 _LIMITS = VideoLimits(max_pixels=2**28, max_seconds=1e7)
 """Of a file of the operator's own: none to speak of."""
-
-
-@dataclass(frozen=True)
-class Stamped:
-    """A frame of a file with another time than that since the file's beginning."""
-
-    frame: Frame
-    captured_at: float
-
-    @property
-    def width(self) -> int:
-        """Pixels."""
-        return self.frame.width
-
-    @property
-    def height(self) -> int:
-        """Pixels."""
-        return self.frame.height
-
-    @property
-    def seq(self) -> int:
-        """Number of the frame within the file."""
-        return self.frame.seq
-
-    def pixels(self, wanted: PixelFormat) -> Pixels:
-        """See `contracts.items.Frame`."""
-        return self.frame.pixels(wanted)
-
-    def part(self, box: Sequence[float] | NDArray[np.floating]) -> Frame:
-        """See `contracts.items.Frame`."""
-        return self.frame.part(box)
 
 
 class Replay:
@@ -174,8 +141,8 @@ def pictures_of(footage: Footage, fps: float, began_at: float) -> Iterator[Frame
     last = -1
     for frame in footage.frames(rate=fps):
         if frame.seq != last:
-            last = frame.seq
-            yield Stamped(frame, began_at + frame.captured_at)
+            last, size = frame.seq, (frame.height, frame.width)
+            yield AskedFrame(frame.pixels, size, began_at + frame.captured_at, frame.seq, {})
 
 
 @contextmanager

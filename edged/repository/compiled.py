@@ -77,7 +77,11 @@ class CompiledGraphs:
 
     def _compiled(self, folder: Path, open_in: Open) -> OpenSession:
         """Compile in a folder aside, seal it, put it in place; another process may have been first."""
-        partial = Path(tempfile.mkdtemp(prefix=".", suffix=f"-{folder.name}", dir=self._root))
+        try:
+            partial = Path(tempfile.mkdtemp(prefix=".", suffix=f"-{folder.name}", dir=self._root))
+        except OSError as error:
+            log.debug("%s is not kept: %s", folder.name, error)
+            return open_in(None)
         try:
             session = open_in(partial)
             try:

@@ -87,6 +87,7 @@ class FolderGallery:
         }
         ids = numbered(self._folder, (one.sku for one in vectors))
         self._index, self._seen = _indexed(vectors, ids), seen
+        self._digests = {one: self._digests[one] for one in seen if one in self._digests}
         used = {digest for digest in self._digests.values() if digest}
         self._vectors = {digest: vector for digest, vector in self._vectors.items() if digest in used}
         _store(self._cache, self._vectors)

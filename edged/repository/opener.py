@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from edged.children.child import Child
 from edged.children.talk import Desk
@@ -71,7 +70,12 @@ class Opener:
         `start`: makes the children of `isolate`."""
         self.catalogue = catalogue
         self.growth = Growth()  # for whoever opens, to see what it takes
-        self._gallery = _galleries(catalogue.root, gallery, memory)
+        self._gallery = partial(
+            open_gallery,
+            folder=gallery or catalogue.root / "gallery",
+            cache=catalogue.root / ".galleries",
+            memory=memory or Budget(RuntimeSettings().memory_bytes()),
+        )
         self._concurrency = concurrency
         self._counters = counters
         self.slot_for = slot_for
@@ -216,18 +220,6 @@ def _derive_again(
         Workshop(model, parts, files, catalogue.root / card.id, concurrency, _silent).run(stale)
     except (EdgedError, OSError) as error:
         log.warning("%s: cannot be derived again: %s", card.id, error)
-
-
-def _galleries(
-    root: Path, folder: Path | None, memory: Budget | None
-) -> Callable[[AnyModel, Mapping[str, Part]], dict[str, Any]]:
-    """Opens the gallery for a model: as `open_gallery`."""
-    return partial(
-        open_gallery,
-        folder=folder or root / "gallery",
-        cache=root / ".galleries",
-        memory=memory or Budget(RuntimeSettings().memory_bytes()),
-    )
 
 
 def _silent(task: str, done: int, total: int) -> None:

@@ -127,7 +127,7 @@ class Recalibration:
         wanted, task = _wanted(card), f"{card.id}: calibrate int8"
         self.shop.report(task, 0, len(wanted) + 1)
         samples = self._samples(items)
-        with GraphSources(self.shop.model, self.shop.files) as graphs:
+        with GraphSources(self.shop.model, self.shop.files, staging) as graphs:
             for done, variant in enumerate(wanted):
                 self.shop.report(task, done + 1, len(wanted) + 1)
                 try:

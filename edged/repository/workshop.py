@@ -237,13 +237,14 @@ def _sentence(variant: VariantName, measured: Measured) -> str:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, *, waits: bool = True) -> Iterator[None]:
     """Wait until no other process pulls into this folder; ends by itself with the process.
 
-    What one that was killed left half made is removed.
+    What one that was killed left half made is removed. Raises `OSError` where the folder cannot be written;
+    without `waits` also where another process is at work.
     """
     with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
         for left in (half for pattern in HALF_MADE for half in folder.glob(pattern)):
             shutil.rmtree(left, ignore_errors=True)
         yield

@@ -40,10 +40,9 @@ class Demand:
         changed: Callable[[], None],
     ) -> None:
         """`changed` is called when a service has another state."""
-        self._table = table
-        self._opener = opener
+        self._table, self._opener = table, opener
+        self._idle_s, self._memory = idle_s, memory
         self.growth = opener.growth  # for whoever tells what this process holds
-        self._idle_s = idle_s
         self._residents = Residents(table, opener, memory, changed)
         self._changed = changed
         self._models: dict[str, str] = {}
@@ -67,6 +66,7 @@ class Demand:
     def stop(self) -> None:
         """Offer nothing more, and give all instances back."""
         self._table.on_demand(None)
+        self._memory.off_shortage(self._wake.set)
         with self._lock:
             self._stopping = True
             given_up = [*self._asked, *self._failed]

@@ -34,7 +34,7 @@ def offered_model(name: str, catalogue: Catalogue) -> str | None:
     """The model by which a service is offered; none where none is installed that can live in the daemon."""
     try:
         model = catalogue.preferred(name)
-    except EdgedError:
+    except (EdgedError, OSError):  # the folder of models may be closed to us for a while
         return None
     return None if is_isolated(name, AS_IT_COMES, catalogue) else model
 
@@ -43,7 +43,7 @@ def lacking(name: str, catalogue: Catalogue) -> str:
     """Why a service is not offered, and what mends that; the end of a sentence."""
     try:
         model = catalogue.preferred(name)
-    except EdgedError as error:
+    except (EdgedError, OSError) as error:
         return str(error)
     if is_isolated(name, AS_IT_COMES, catalogue):
         return f"{model} is not offered without that, for it asks for a process of its own"

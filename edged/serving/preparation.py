@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from edged.contracts.card import VariantName
 from edged.contracts.errors import EdgedError
@@ -130,8 +131,8 @@ class Preparation:
         self._changed()
 
     def _broken_off(self, model: str, error: Exception) -> None:
-        with alone(self._opener.catalogue.root / model):
-            pass  # what the child was making is removed
+        with suppress(OSError), alone(self._opener.catalogue.root / model, waits=False):
+            pass  # what the child was making is removed; else by the next who works there
         if self._stopping.is_set():
             return
         if self._workshops.short.is_set():

@@ -77,9 +77,10 @@ class Residents:
             if (fresh := reopened(served, AS_IT_COMES, self._opener)) is None:
                 continue
             with self._lock:
-                self._held[name] = fresh
-            self._table.put(fresh)
-            self._opener.release(served.instance)
+                if taken := self._held.get(name) is served:  # else it has left meanwhile
+                    self._held[name] = fresh
+                    self._table.put(fresh)
+            self._opener.release(served.instance if taken else fresh.instance)
             self._tell_size()
             self._changed()
 
@@ -136,10 +137,11 @@ class Residents:
         give_back()
         self._look()
         while self._lacks(size):
-            free = [n for n, served in self._held.items() if n != but and not served.usage.is_busy]
+            held = self._held.copy().items()
+            free = [(one.usage.last, name) for name, one in held if name != but and not one.usage.is_busy]
             if not free:
                 return
-            self.let_go(min(free, key=lambda name: self._held[name].usage.last))
+            self.let_go(min(free)[1])
 
     def _lacks(self, size: int) -> bool:
         """Whether so many bytes more are too many: by the account, or by what this process really holds.

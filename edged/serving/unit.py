@@ -36,7 +36,7 @@ class ServiceSettings(Settings):
     `whisper-small`, is used by the first that can."""
     device: str = "auto"
     """`auto`, or a name that `edged devices` shows."""
-    precision: str = "auto"
+    precision: Literal["auto", "f32", "bf16", "int8"] = "auto"
     """`auto` (the fastest that agrees with f32), `f32`, `bf16` or `int8`."""
     strict: bool = False
     """Refuse to serve rather than fall back to another device or precision."""
@@ -233,10 +233,8 @@ class ServiceUnit:
     def _announce(self, served: Served) -> None:
         with self._lock:
             if not self._stopping.is_set():
-                self._served = served
                 self._state = "running"
-                self._table.put(served)
-                served.instance.watch(partial(self._look, served))
+                self._take(served)
                 return
         self._opener.release(served.instance)
 
@@ -248,16 +246,21 @@ class ServiceUnit:
             return
         with self._lock:
             if taken := self._served is served:
-                self._served = fresh
-                self._table.put(fresh)
+                self._take(fresh)
         self._opener.release(served.instance if taken else fresh.instance)
         self._changed()
 
+    def _take(self, served: Served) -> None:
+        """From now on it serves; with the lock held."""
+        self._served = served
+        self._table.put(served)
+        served.instance.watch(partial(self._look, served))
+
     def _look(self, served: Served) -> None:
-        """Its process was set aside, or came back."""
+        """Its process was set aside, or came back; of one that another has followed that means nothing."""
         instance = served.instance
         with self._lock:
-            if self._stopping.is_set():
+            if self._served is not served:
                 return
             if instance.is_aside():
                 self._table.withdraw(self._service.name, instance.trouble())

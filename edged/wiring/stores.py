@@ -1,5 +1,6 @@
 """The stores of the configuration: artefacts, and what clients send ahead of their requests."""
 
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -20,12 +21,14 @@ class MadeOf(Generic[T]):
 
     def __init__(self) -> None:
         self._made: tuple[Any, T] | None = None
+        self._lock = threading.Lock()
 
     def of(self, key: Any, make: Callable[[], T]) -> T:
-        """That of this key."""
-        if self._made is None or self._made[0] != key:
-            self._made = (key, make())
-        return self._made[1]
+        """That of this key; all threads get the same."""
+        with self._lock:
+            if self._made is None or self._made[0] != key:
+                self._made = (key, make())
+            return self._made[1]
 
 
 class Stores:

@@ -24,33 +24,18 @@ from edged.streams.unit import StreamUnit
 from edged.wiring.witnesses import Attention
 
 
-def stream_unit(
+def camera(
     core: Core,
     node: str,
     name: str,
     stream: StreamSettings,
     workers: Scheduler,
     *,
-    store: ArtefactStore,
     attention: Attention,
+    store: ArtefactStore,
 ) -> StreamUnit:
-    """A camera, or what is heard of a source, with the services that it feeds; recordings go to the store."""
+    """With the services that look at it; recordings go to the store."""
     core.telling.opening(name)
-    if stream.listens:
-        return _microphone(core, node, name, stream, workers, attention=attention)
-    return _camera(core, node, name, stream, workers, store=store, attention=attention)
-
-
-def _camera(
-    core: Core,
-    node: str,
-    name: str,
-    stream: StreamSettings,
-    workers: Scheduler,
-    *,
-    store: ArtefactStore,
-    attention: Attention,
-) -> StreamUnit:
     board = StateBoard(partial(core.telling.state, name))
     recordings = (
         Recordings(name, stream.record, store, core.counters, board.put_recordings) if stream.record else None
@@ -134,9 +119,11 @@ def _kept(
     )
 
 
-def _microphone(
+def microphone(
     core: Core, node: str, name: str, stream: StreamSettings, workers: Scheduler, *, attention: Attention
 ) -> StreamUnit:
+    """What is heard of a source, with the services that listen."""
+    core.telling.opening(name)
     outlet = Outlet(node, name, core.telling.sinks(stream.events()), core.counters)
     feed = SoundFeed(
         attention.outlet(outlet),

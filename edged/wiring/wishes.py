@@ -26,7 +26,7 @@ from edged.wiring.counts import counts_key, counts_wish, forget_retained
 from edged.wiring.doors import Doors
 from edged.wiring.services import preparation
 from edged.wiring.stores import MadeOf, Stores, artefacts_key
-from edged.wiring.streams import stream_unit
+from edged.wiring.streams import camera, microphone
 from edged.wiring.witnesses import Endings, attention_of
 
 
@@ -134,9 +134,11 @@ class Wiring:
         if workers is None:
             raise NotReady("the workers do not run")
         opened = stream.with_sources(partial(resolve_source, catalogue=self.opener(settings).catalogue))
-        store = self.stores.artefacts(settings)
         attention = attention_of(self._core, settings, name, opened, partial(self.endings.why, name))
-        return stream_unit(self._core, settings.node, name, opened, workers, store=store, attention=attention)
+        given = (self._core, settings.node, name, opened, workers)
+        if opened.listens:
+            return microphone(*given, attention=attention)
+        return camera(*given, attention=attention, store=self.stores.artefacts(settings))
 
 
 def forget_events(core: Core, settings: Config, off: Collection[str]) -> None:

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from edged.cli.bench import _with
+from edged.cli.options import preferring
 from edged.config.settings import Config
 from tests.broker import until
 from tests.e2e.box import EDGED, ROOT
@@ -141,6 +141,5 @@ def test_bench_wants_a_service(folder):
 
 def test_a_model_that_is_asked_for_replaces_the_configured_one():
     settings = Config.model_validate({"services": {"ocr": {"model": "a", "strict": True}}})
-    wanted = _with(settings, "ocr", {"model": "b"}).service("ocr")
-    assert (wanted.model, wanted.strict) == ("b", True)
-    assert _with(settings, "", {}) is settings
+    wanted = preferring(settings, "ocr", model="b", precision=None)
+    assert (wanted.model, wanted.precision, wanted.strict) == ("b", "auto", True)

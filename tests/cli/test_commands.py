@@ -20,6 +20,12 @@ def test_the_listed_help_is_that_of_the_command(name):
     assert " ".join(said.split()) == COMMANDS[name][1]
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_folds_where_the_terminal_ends(name):
+    told = command(name).help or ""
+    assert all("\n" not in paragraph for paragraph in told.split("\n\n"))
+
+
 def test_every_command_of_every_module_is_listed():
     files = Path(cli.__file__).parent.glob("[!_]*.py")
     modules = {path.stem for path in files if "app = typer" in path.read_text()}

@@ -139,7 +139,7 @@ def no_session():
     raise VariantError("no CPU")
 
 
-@pytest.mark.parametrize("runs", [0, 2])
+@pytest.mark.parametrize("runs", [0, 2, 5])
 def test_who_fails_has_the_error_and_the_others_go_on_in_turns(model, runs):
     steps = []
     entrants = {
@@ -206,20 +206,21 @@ def test_times_are_taken_in_turns_until_they_are_quiet():
 
         return taken
 
-    assert timed({"a": run("a", [1.0] * 9), "b": run("b", [9.0, 2.0, 2.0, 2.0, 2.0])}) == {"a": 1, "b": 2}
+    runs = {"a": run("a", [1.0] * 9), "b": run("b", [9.0, 2.0, 2.0, 2.0, 2.0])}
+    assert timed(runs, {}) == {"a": 1, "b": 2}
     assert order == ["a", "b"] * FEWEST_ROUNDS
 
 
 def test_noise_is_measured_on_but_not_for_ever():
     seconds = [1.0, 2.0, 3.0, 1.0, 2.0, *[2.0] * MOST_ROUNDS]
     rest = iter(seconds)
-    assert timed({"a": lambda: next(rest)}) == {"a": 2}
+    assert timed({"a": lambda: next(rest)}, {}) == {"a": 2}
     assert FEWEST_ROUNDS < len(seconds) - len(list(rest)) < MOST_ROUNDS
     rising = itertools.count(1)
-    assert timed({"a": lambda: next(rising) / 100}) == {"a": 0.01}, "the least of what stays noisy"
+    assert timed({"a": lambda: next(rising) / 100}, {}) == {"a": 0.01}, "the least of what stays noisy"
     assert next(rising) == MOST_ROUNDS + 1
     slow = itertools.count(1)
-    timed({"a": lambda: 4.0 * next(slow)})
+    timed({"a": lambda: 4.0 * next(slow)}, {})
     assert next(slow) == FEWEST_ROUNDS + 1, "half a minute is enough"
 
 

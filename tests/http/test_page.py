@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -114,6 +115,9 @@ class Box:
             status=lambda: self.status,
             counts=lambda: self.counts,
             events=lambda: self.events,
+            idle=lambda model: None,
+            names=lambda service: (),
+            sound_limit=ByteLimit(50_000_000, "requests.sound.max_bytes"),
         )
         return HttpUnit(self._settings, sources)
 
@@ -521,6 +525,7 @@ def test_a_chosen_picture_gives_json_and_drawing(box, shown, picture):
     page.sees(".said", "cat ·")
     until(lambda: len(page.colours("#attempt canvas")) > 1, "a box is drawn on the even gray")
     assert len(box.asked) == 1, "the drawing came with the answer"
+    assert page.one("#attempt form").get_attribute("aria-busy") == "false"
     page.one(".options summary").click()
     page.one("[data-option=score_threshold]").send_keys("0.25\t")
     until(lambda: len(box.asked) == 2, "an option asks again")
@@ -597,6 +602,35 @@ def test_nothing_is_wider_than_the_screen(box, shown, browser, picture, width):
     assert page.run("return document.documentElement.scrollWidth") == width
 
 
+def test_long_results_leave_no_hole_between_the_other_sections(box, shown, browser):
+    for stream in ("door", "yard", "till"):
+        box.add_stream(stream)
+    action = ActionStatus(name="phone", kind="notify", waiting=0, why="")
+    box.status = box.status.model_copy(update={"actions": [action]})
+    resize(browser, 1440, 2400)
+    page = shown()
+    page.sees("#actions tbody th", "phone")
+    until(lambda: box.tell("door") or len(page.all("#results li")) > 50)
+    until(lambda: page.one("#attempt").is_displayed())
+    places = """return [...document.querySelectorAll("main > section:not(#results, [hidden])")]
+        .map((section) => [section, [...section.children].findLast((one) => !one.hidden)])
+        .map((both) => both.map((one) => one.getBoundingClientRect()))
+        .map(([{top}, {bottom}]) => [top, bottom]);"""
+    rows = page.run(places)
+    assert len(rows) == 4
+    assert all(next_top - bottom < 40 for (_, bottom), (next_top, _) in pairwise(rows))
+
+
+def test_a_small_screen_leaves_out_what_nobody_knows(box, shown, browser):
+    box.add_service("ocr", "idle")
+    resize(browser, 375, 800, phone=True)
+    page = shown()
+    row = page.all("#services tbody tr")[1]
+    told = [cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, td") if cell.is_displayed()]
+    assert told[0] == "ocr"
+    assert "\N{EN DASH}" not in told
+
+
 def test_a_microphone_shows_what_was_said(box, shown):
     live = "speech-recognition-zh-live"
     view = box.add_stream("counter", services=[live])
@@ -637,6 +671,19 @@ def test_the_token_is_asked_for_once(browser, tmp_path):
         page.sees("#node", "shop-1")
         assert not page.one("#login").is_displayed()
         browser.get("about:blank")
+
+
+def test_an_answer_that_is_cut_off_is_asked_for_again(box, shown):
+    page = shown()
+    page.run("""const whole = window.fetch;
+        window.fetch = (...given) => {
+            window.fetch = whole;
+            return Promise.resolve({ ok: true, json: () => Promise.reject(new TypeError("cut off")) });
+        };""")
+    until(lambda: page.one("#gone").is_displayed())
+    box.status = box.status.model_copy(update={"node": "shop-2"})
+    page.sees("#node", "shop-2")
+    until(lambda: not page.one("#gone").is_displayed())
 
 
 def test_a_server_that_went_away_is_found_again(box, shown):

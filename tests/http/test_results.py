@@ -1,5 +1,7 @@
 """Stream messages as server-sent events."""
 
+import time
+from collections import deque
 from contextlib import ExitStack, closing
 
 import pytest
@@ -83,6 +85,24 @@ def test_the_newest_win_when_a_client_is_too_slow(box, monkeypatch):
         while not seen or seen[-1] != b"data: 3":
             seen.append(listener.block()[1])
         assert [line for line in seen if len(line) < 20][-1] == b"data: 3"
+
+
+def test_what_comes_while_the_last_one_is_taken_wakes_the_client(box):
+    box.start()
+    with closing(Listener(box)) as client:
+        [listener] = box.unit._feed._listeners
+        seen = []
+
+        class Bodies(deque):
+            def append(self, body):
+                box.unit._feed._loop.call_soon_threadsafe(listener.arrived.set)
+                seen.append(client.block()[1])
+                time.sleep(0.1)  # it waits for more
+                super().append(body)
+
+        listener.bodies = Bodies([b"1"], maxlen=results.WAITING)
+        box.unit.publish_result("door", "ocr", b"2")
+        assert [*seen, client.block()[1]] == [b"data: 1", b"data: 2"]
 
 
 def test_a_heartbeat_when_nothing_happens(box, monkeypatch):

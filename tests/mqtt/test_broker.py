@@ -239,6 +239,22 @@ def test_an_orphan_is_ended_where_the_system_did_not(tmp_path, port, embedded):
     until(lambda: not runs(pid))
 
 
+def test_the_broker_of_another_that_lives_is_left_alone(tmp_path, port, embedded):
+    owner = _owner(tmp_path, port, "mosquitto")
+    pid = int(owner.stdout.readline())
+    try:
+        with pytest.raises(
+            ConfigError, match=rf"another edged \(process {owner.pid}\) runs with this folder"
+        ):
+            embedded()
+        assert runs(pid)
+    finally:
+        owner.kill()
+        owner.wait()
+        owner.stdout.close()
+    until(lambda: not runs(pid))
+
+
 def _owner(tmp_path, port, program, **environment):
     return subprocess.Popen(
         [sys.executable, "-c", OWNER, str(tmp_path), str(port), program],

@@ -272,6 +272,17 @@ def test_more_orders_than_can_wait_are_refused(unit, client):
     assert customer.json()["success"]
 
 
+def test_an_order_that_comes_while_the_daemon_ends_is_refused(unit, client):
+    link = unit(verbs={"reload": lambda _: "reloaded"})
+    customer = client(f"edged/{NODE}/control/+/response")
+    link._control.close()
+    customer.publish(f"edged/{NODE}/control/reload", {})
+    answer = customer.json()
+    assert (answer["success"], answer["message"]) == (False, "the daemon ends; nothing was done")
+    link.publications.available(True)
+    assert link._sender.drained(30), "the connection lives"
+
+
 def test_results_wait_for_the_broker_and_the_oldest_are_dropped_and_counted(unit, client, proxy):
     counters = Counters()
     link = unit(counters=counters, url=proxy.url, max_waiting_results=50)

@@ -1,7 +1,9 @@
 """What a runtime compiled is opened only as it was written; else it is compiled again, and counted."""
 
+import errno
 import json
 import random
+import tempfile
 from types import SimpleNamespace
 
 import numpy as np
@@ -138,6 +140,15 @@ def test_a_graph_that_does_not_open_leaves_nothing(kept):
 def test_where_nothing_can_be_written_nothing_is_kept(tmp_path, runtime, counters):
     (tmp_path / "file").write_text("")
     CompiledGraphs(tmp_path / "file" / ".compiled", counters).opened(WHAT, BY, runtime)
+    assert runtime.did == ["compiled, not kept"]
+
+
+def test_on_a_full_disk_nothing_is_kept(kept, runtime, monkeypatch):
+    def full(**_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    kept.opened(WHAT, BY, runtime)
     assert runtime.did == ["compiled, not kept"]
 
 

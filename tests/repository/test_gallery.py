@@ -88,6 +88,16 @@ def test_only_what_is_new_is_embedded(of, shop):
     assert embedding.asked == 5
 
 
+def test_of_a_picture_that_is_gone_nothing_is_kept(of, shop, tmp_path):
+    gallery = of(MeanColour())
+    gallery.index(RUN)
+    (shop / "water" / "front.jpg").unlink()
+    gallery.index(RUN)
+    assert len(gallery._digests) == len(gallery._vectors) == 2
+    with np.load(next((tmp_path / "cache").glob("*.npz"))) as stored:
+        assert len(stored.files) == 2
+
+
 def test_ids_stay_whatever_comes_and_goes(of, shop):
     gallery = of(MeanColour())
     assert gallery.index(RUN).ids == (1, 2)

@@ -24,6 +24,7 @@ from edged.requests.settings import RequestSettings
 from edged.serving import demand, residents
 from edged.serving.demand import Demand
 from edged.serving.offers import lacking
+from edged.serving.residents import Residents
 from edged.serving.table import Served, ServiceTable
 from tests.answers import examples
 from tests.broker import until
@@ -366,4 +367,41 @@ def test_what_is_configured_now_is_left_to_its_unit(start):
     box.table.withdraw(A, None)
     until(lambda: box.states().get(A) == "idle", "it is offered again")
     box.shelf.release(unit.instance)
+    assert box.answer(A).code == 200
+
+
+def test_one_that_leaves_while_it_is_renewed_stays_away(monkeypatch):
+    shelf, table = Shelf(), ServiceTable()
+    here = Residents(table, shelf, Budget(10 * BYTES), changed=lambda: None)
+    monkeypatch.setattr(residents, "opened_or_why", shelf.open)
+    here.add(here.open(A, "model"))
+
+    def reopened(*_):
+        here.clear()  # as a stop in another thread does
+        return shelf.open(A, None, None)
+
+    monkeypatch.setattr(residents, "reopened", reopened)
+    here.renew()
+    assert not table.ready()
+    assert not shelf.held, "the fresh one is given back, and the old one once"
+
+
+def test_the_memory_outlives_it_and_knows_nothing_of_it():
+    box = Box(Shelf(), 600.0, BYTES)
+    box.demand.start()
+    box.demand.stop()
+    until(lambda: not box.demand._thread.is_alive())
+    assert not box.memory._short
+
+
+def test_models_that_cannot_be_looked_at_are_looked_at_again(start):
+    def unreadable(name, uses=()):
+        raise PermissionError(13, "Permission denied", "models")
+
+    box = start()
+    before, box.shelf.catalogue.preferred = box.shelf.catalogue.preferred, unreadable
+    box.demand._look_at = 0.0
+    box.demand._wake.set()
+    until(lambda: not box.states())
+    box.shelf.catalogue.preferred = before
     assert box.answer(A).code == 200

@@ -21,6 +21,7 @@ from edged.flow.counters import Counters
 from edged.media.frame import PictureFrame
 from edged.opening import make_opener, make_puller, make_workshops
 from edged.repository.unfinished import FILE, unfinished
+from edged.repository.workshop import alone
 from edged.serving import preparation
 from edged.serving.demand import Demand
 from edged.serving.preparation import Preparation
@@ -243,6 +244,27 @@ def test_it_does_not_begin_where_there_is_no_memory(settings, run, monkeypatch):
     assert box.preparation.state() == "running"
     box.memory.resize(4_000_000_000)
     until(lambda: box.counted().get("finished"), "it goes on", LONG_S)
+
+
+def test_it_waits_also_for_a_model_of_which_there_are_weights_alone(settings):
+    box = Box(settings, memory=300_000_000)
+    shutil.rmtree(box.root)
+    box.preparation.start()
+    until(lambda: box.counted().get("no memory"), "it waits")
+    box.preparation._wake.set()
+    assert box.preparation.state() == "running"
+    box.preparation.stop()
+
+
+def test_a_stop_waits_for_no_other_process_that_pulls_the_model(settings, run):
+    box = run(settings)
+    with alone(box.root):
+        box.preparation.start()
+        until(lambda: box.made and box.made[0].process_id is not None, "its child waits", LONG_S)
+        stop = threading.Thread(target=box.preparation.stop, daemon=True)
+        stop.start()
+        stop.join(30)
+        assert not stop.is_alive()
 
 
 def test_it_leaves_when_others_want_its_memory(settings, run):

@@ -14,7 +14,7 @@ from edged.core import Core
 from edged.flow.counters import Counters
 from edged.serving.scheduler import Scheduler
 from edged.streams.live import LiveView
-from edged.wiring.streams import stream_unit
+from edged.wiring.streams import camera
 from edged.wiring.witnesses import Attention
 from tests.broker import until
 from tests.media.cameras_films import write_film
@@ -40,7 +40,7 @@ class Running:
         }
         settings = StreamSettings.model_validate({"record": {"before": "1s", "after": "1s"}, **given, **more})
         given = (self.core, "box", "door", settings, self.workers)
-        self.unit = stream_unit(*given, store=self.store, attention=Attention())
+        self.unit = camera(*given, attention=Attention(), store=self.store)
         self._view = self.core.views.get("door") or LiveView()
         assert self.unit.recordings
         self.recordings = self.unit.recordings

@@ -2,7 +2,9 @@
 
 import json
 import threading
+import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -17,6 +19,7 @@ from edged.flow.counters import Counters
 from edged.http.server import HttpUnit
 from edged.http.settings import HttpSettings
 from edged.runtimes.devices import RuntimeSettings
+from edged.wiring.stores import MadeOf
 from edged.wiring.wishes import Wiring
 from tests.broker import free_port, until
 from tests.e2e.box import Client
@@ -188,6 +191,26 @@ def test_whoever_needs_the_store_of_artefacts_gets_the_same_one(tmp_path):
     unit.start()
     assert (tmp_path / "artefacts").is_dir()
     unit.stop()
+
+
+def test_threads_that_want_the_same_get_the_same():
+    made_of, made = MadeOf[object](), []
+    begun, go = threading.Event(), threading.Event()
+
+    def make():
+        begun.set()
+        assert go.wait(30)
+        made.append(object())
+        return made[-1]
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(made_of.of, "key", make)
+        assert begun.wait(30)
+        second = pool.submit(made_of.of, "key", make)
+        time.sleep(0.1)
+        go.set()
+        assert first.result(30) is second.result(30)
+    assert len(made) == 1
 
 
 def test_decoding_gets_the_memory_that_the_configuration_names(tmp_path):

@@ -1,6 +1,6 @@
 // What stands in an answer, for people: one way to show it for each kind.
 
-import { copyOf, made, one } from "./dom.js";
+import { copyOf, made, one, row } from "./dom.js";
 import { clockTime, heardText, isHeard } from "./words.js";
 
 const MOST_ROWS = 100;
@@ -33,27 +33,15 @@ const KINDS = [
 
 const alike = (similarity) => (similarity >= 80 ? "The same, by the service's own limit of 80." : "Different: under 80.");
 
-/** A table; every cell knows its column's name, for narrow screens. */
 function table(names, rows, more = rows.length - MOST_ROWS) {
   const [whole, head, body] = [made("table"), made("thead"), made("tbody")];
   const top = made("tr");
   top.append(...names.map((name) => made("th", name, { scope: "col" })));
   head.append(top);
-  for (const cells of rows.slice(0, MOST_ROWS)) {
-    const row = made("tr");
-    row.append(...cells.map((cell, index) => labelled(cell, names[index], index === 0)));
-    body.append(row);
-  }
+  body.append(...rows.slice(0, MOST_ROWS).map((cells) => row(names, cells)));
   whole.append(head, body);
   if (more > 0) whole.append(made("caption", `${more} more stand in the JSON`));
   return whole;
-}
-
-function labelled(content, name, first) {
-  const cell = made(first ? "th" : "td", content instanceof Element ? "" : content, { "data-label": name });
-  if (first) cell.scope = "row";
-  if (content instanceof Element) cell.append(content);
-  return cell;
 }
 
 function meter(value, most = 1) {

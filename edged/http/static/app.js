@@ -6,7 +6,7 @@ import { showCounts } from "./counts.js";
 import { one, say, showState } from "./dom.js";
 import { showEvents } from "./events.js";
 import { ResultList } from "./results.js";
-import { ask, Gone, Refused, Results } from "./server.js";
+import { ask, askJson, Gone, Refused, Results } from "./server.js";
 import { showServices } from "./services.js";
 import { Streams } from "./streams.js";
 import { duration } from "./words.js";
@@ -26,15 +26,16 @@ let timer = 0;
 
 async function look() {
   try {
-    const [status, ready] = await Promise.all([ask("api/status").then((said) => said.json()), isReady()]);
+    const [status, ready] = await Promise.all([askJson("api/status"), isReady()]);
     await show(status, ready);
   } catch (error) {
     if (error instanceof Refused && error.code === 401) return enter();
-    if (!(error instanceof Gone || error instanceof Refused)) throw error;
     missing(error);
+    if (!(error instanceof Gone || error instanceof Refused)) throw error;
+  } finally {
+    clearTimeout(timer); // two may have looked at the same time
+    if (!document.hidden && one("#login").hidden) timer = setTimeout(look, EVERY_MS);
   }
-  clearTimeout(timer); // two may have looked at the same time
-  if (!document.hidden) timer = setTimeout(look, EVERY_MS);
 }
 
 async function isReady() {

@@ -155,7 +155,7 @@ export class Attempt {
   #busy(is) {
     this.#form.elements.cancel.hidden = !is || !this.#input.later;
     one(".working", this.#form).hidden = true;
-    this.#form.toggleAttribute("aria-busy", is);
+    this.#form.setAttribute("aria-busy", is);
   }
 
   /** How far it is; a share of null: nobody knows. */

@@ -1,10 +1,10 @@
 // The table of lines: how many crossed each of them today.
 
-import { made, one } from "./dom.js";
-import { ask, Gone, Refused } from "./server.js";
+import { one, row } from "./dom.js";
+import { askJson, Gone, Refused } from "./server.js";
 
 const EVERY_MS = 5_000;
-const LABELS = ["Line", "In today", "Out today"]; // as in the table's head, which small screens do without
+const NAMES = ["Stream", "Line", "In today", "Out today"]; // as in the table's head, which small screens do without
 
 let asked = -Infinity;
 
@@ -15,7 +15,7 @@ export async function showCounts(streams) {
   if (counted.length === 0 || performance.now() - asked < EVERY_MS) return;
   asked = performance.now();
   try {
-    fill(counted, await (await ask("api/counts")).json());
+    fill(counted, await askJson("api/counts"));
   } catch (error) {
     if (!(error instanceof Gone || error instanceof Refused)) throw error; // the next look says more
   }
@@ -26,10 +26,7 @@ function fill(streams, { rows }) {
   const shown = lines.map(([stream, line]) => {
     const own = rows.filter((row) => row.stream === stream && row.line === line);
     const sum = (way) => own.reduce((total, row) => total + row[way], 0);
-    const row = made("tr");
-    row.append(made("th", stream, { scope: "row" }));
-    [line, sum("in"), sum("out")].forEach((text, n) => row.append(made("td", text, { "data-label": LABELS[n] })));
-    return row;
+    return row(NAMES, [stream, line, sum("in"), sum("out")]);
   });
   one("#counts tbody").replaceChildren(...shown);
 }

@@ -25,6 +25,20 @@ export function made(tag, text = "", attributes = {}) {
   return element;
 }
 
+/** A row of a table; each cell bears its column's name, for small screens. */
+export function row(names, cells) {
+  const line = made("tr");
+  line.append(...cells.map((cell, index) => labelled(cell, names[index], index === 0)));
+  return line;
+}
+
+function labelled(content, name, first) {
+  const cell = made(first ? "th" : "td", content instanceof Element ? "" : content, { "data-label": name });
+  if (first) cell.scope = "row";
+  if (content instanceof Element) cell.append(content);
+  return cell;
+}
+
 /** Show how something is: `tone` is good, bad, busy or off; the colour never stands alone. */
 export function showState(element, tone, text) {
   element.dataset.tone = tone;

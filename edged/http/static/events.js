@@ -1,7 +1,7 @@
 // The list of events, newest first, each with its picture and its recording.
 
 import { copyOf, one, say } from "./dom.js";
-import { ask, Gone, Refused } from "./server.js";
+import { askJson, Gone, Refused } from "./server.js";
 import { duration, timeOf } from "./words.js";
 
 const EVERY_MS = 5_000;
@@ -18,7 +18,7 @@ export async function showEvents({ units, streams }) {
   if (one("#events").hidden || performance.now() - asked < EVERY_MS) return;
   asked = performance.now();
   try {
-    const { events } = await (await ask(`api/events?limit=${MOST_ROWS}&after=${newest}`)).json();
+    const { events } = await askJson(`api/events?limit=${MOST_ROWS}&after=${newest}`);
     newest = events[0]?.number ?? newest;
     show(events, new Set(streams.map(({ name }) => name)).size > 1);
   } catch (error) {

@@ -39,11 +39,19 @@ export async function ask(path, body = undefined, signal = undefined, more = {})
   throw refusal(response.status, await response.json().catch(() => null));
 }
 
+/** What is answered to GET, read as JSON. Throws as `ask`. */
+export async function askJson(path) {
+  const response = await ask(path);
+  return response.json().catch(() => {
+    throw new Gone(SILENT); // it was cut off
+  });
+}
+
 const refusal = (code, said) => new Refused(code, said?.error_msg ?? `the server answered ${code}`);
 
 /** Each service's request schema, group and summary, by its name. */
 export async function services() {
-  const { paths, components } = await (await ask("openapi.json")).json();
+  const { paths, components } = await askJson("openapi.json");
   const whole = (schema) => (schema.$ref ? components.schemas[schema.$ref.split("/").at(-1)] : schema);
   const found = new Map();
   for (const [path, { post }] of Object.entries(paths)) {

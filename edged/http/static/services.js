@@ -33,6 +33,7 @@ function fill(row, { service, model, variant, device, latency_ms, state, prepari
     const cell = one(`.${name}`, row);
     say(cell, fact || "–");
     cell.hidden = tone === "bad"; // then the reason needs the room
+    cell.classList.toggle("none", !fact); // small screens do without
   }
   one(".how", row).colSpan = tone === "bad" ? Object.keys(facts).length + 1 : 1;
   showState(one(".state", row), why ? "busy" : tone, why ? `${state}, on the CPU: ${why}` : state);
