@@ -15,6 +15,7 @@ from edged.contracts.errors import ConfigError, EdgedError, NotReady, VariantErr
 from edged.contracts.message import ModelFacts
 from edged.contracts.model import AnyModel, Part, Tools
 from edged.contracts.slot import Slot
+from edged.derive.manifest import Manifest
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
 from edged.flow.growth import Growth
@@ -162,7 +163,8 @@ class Opener:
                 with self._deriving:
                     _derive_again(self.catalogue, model, parts, self._concurrency, stale)
             if card.graphs:
-                held, facts, skipped = self._best(card, wish)
+                manifests = self.catalogue.manifests(card)
+                held, facts, skipped = _best(card, wish, manifests, self.sessions, self.slot_for)
             else:  # it runs as the first of those that it uses
                 first = next(iter(used.values()))
                 held, facts, skipped = Held({}, ()), first.facts.model_copy(update={"name": card.id}), {}
@@ -179,30 +181,36 @@ class Opener:
         _log_opened(instance)
         return _Opened(instance, held, tuple(used.values()))
 
-    def _best(self, card: ModelCard, wish: Preference) -> tuple[Held, ModelFacts, dict[str, str]]:
-        """The sessions of the best candidate that opens, what really runs, and why nothing better does."""
-        manifests = self.catalogue.manifests(card)
-        here = devices_of({split(variant)[0] for variant in variants_of(card)})
-        ranking = candidates(card, here, wish, manifests)
-        skipped = dict(ranking.skipped)
-        for candidate in ranking.candidates:
-            slot = self.slot_for(candidate.device)
-            try:
-                held = self.sessions.acquire(card, candidate, manifests[candidate.variant], slot)
-            except EdgedError as error:
-                skipped[str(candidate)] = str(error)
-                log.warning("%s: %s is skipped: %s", card.id, candidate, error)
-                continue
-            real = next(iter(held.sessions.values()))
-            variant = f"{split(candidate.variant)[0]}-{real.precision}"
-            return held, ModelFacts(name=card.id, variant=variant, device=real.device), skipped
-        reasons = "; ".join(f"{what}: {why}" for what, why in skipped.items())
-        raise VariantError(f"nothing of {card.id} opens here for {wish}: {reasons}")
-
     def _tools(self, model: AnyModel, held: Held, parts: Mapping[str, Part]) -> Tools:
         files = partial(self.catalogue.store.verified, model.card)
         resources = open_resources(model, files) | self._gallery(model, parts)
         return Tools(held.sessions, resources, parts)
+
+
+def _best(
+    card: ModelCard,
+    wish: Preference,
+    manifests: Mapping[VariantName, Manifest],
+    sessions: SharedSessions,
+    slot_for: Callable[[str], Slot],
+) -> tuple[Held, ModelFacts, dict[str, str]]:
+    """The sessions of the best candidate that opens, what really runs, and why nothing better does."""
+    here = devices_of({split(variant)[0] for variant in variants_of(card)})
+    ranking = candidates(card, here, wish, manifests)
+    skipped = dict(ranking.skipped)
+    for candidate in ranking.candidates:
+        slot = slot_for(candidate.device)
+        try:
+            held = sessions.acquire(card, candidate, manifests[candidate.variant], slot)
+        except EdgedError as error:
+            skipped[str(candidate)] = str(error)
+            log.warning("%s: %s is skipped: %s", card.id, candidate, error)
+            continue
+        real = next(iter(held.sessions.values()))
+        variant = f"{split(candidate.variant)[0]}-{real.precision}"
+        return held, ModelFacts(name=card.id, variant=variant, device=real.device), skipped
+    reasons = "; ".join(f"{what}: {why}" for what, why in skipped.items())
+    raise VariantError(f"nothing of {card.id} opens here for {wish}: {reasons}")
 
 
 def _derive_again(

@@ -52,6 +52,7 @@ def found_in(
     options: Options,
     run: Run,
     tools: SoundTools,
+    *,
     ahead: Callable[[Clips[Any]], None] | None = None,
 ) -> Clips[Any]:
     """What a service finds in a recording. `ahead` is told of clips as soon as they are heard.

@@ -164,7 +164,7 @@ class Steps:
             case Recording():
                 with_sound = SoundTools(self._decoders, self._settings.sound, self._memory)
                 ahead = partial(_tell_ahead, call, options) if call.job.ahead is not None else None
-                return found_in(item, served, options, run, with_sound, ahead), None
+                return found_in(item, served, options, run, with_sound, ahead=ahead), None
             case Screening():
                 tools = FilmTools(self._decoders, self._films, self._store, self._settings.video)
                 return produced(item, served, options, run, tools)

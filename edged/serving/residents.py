@@ -28,11 +28,7 @@ class Residents:
     """Changed by one thread, asked by any; what they hold together stands in the budget."""
 
     def __init__(
-        self,
-        table: ServiceTable,
-        opener: Opener,
-        memory: Budget,
-        changed: Callable[[], None],
+        self, table: ServiceTable, opener: Opener, memory: Budget, changed: Callable[[], None]
     ) -> None:
         """`changed` is called when one has left."""
         self._table = table
