@@ -7,12 +7,12 @@ from pathlib import Path
 from edged.contracts.request import Intake
 from edged.contracts.verb import Verb
 from edged.flow.counters import Counters
-from edged.mqtt.about import About
 from edged.mqtt.aside import Aside
 from edged.mqtt.carrier import Carrier, Events
 from edged.mqtt.connection import Connection
 from edged.mqtt.control_desk import ControlDesk
 from edged.mqtt.incoming import Incoming
+from edged.mqtt.introduction import Introduction
 from edged.mqtt.leftovers import Leftovers
 from edged.mqtt.membership import as_itself, as_one_of_the_fleet
 from edged.mqtt.outbox import Outbox
@@ -39,13 +39,13 @@ class MqttUnit:
         counters: Counters,
         state_dir: Path,
         verbs: Mapping[str, Verb],
-        about: About,
+        introduction: Introduction,
         durability: Durability = "process",
         born: Callable[[], object] | None = None,
     ) -> None:
-        """`about`: what `info` says; `born`: called when Home Assistant starts."""
+        """`introduction`: what `info` says; `born`: called when Home Assistant starts."""
         self._topics = topics
-        self._about = about
+        self._introduction = introduction
         self._journal = Journal(state_dir / "mqtt", counters, durability)
         self._journal.reopened = self._work_off
         aside = Aside(state_dir / "mqtt" / "aside", counters)
@@ -128,10 +128,10 @@ class MqttUnit:
         Also published by itself at each connection.
         """
         with self._telling:  # who asks later tells later
-            services = self._about.services()
+            services = self._introduction.services()
             self._shared.follow(tuple(self._topics.shared_requests(one.service) for one in services))
             if (carrier := self._carrier) is not None:
-                self.publications.info(self._about.info(self._topics.node, carrier.version, services))
+                self.publications.info(self._introduction.info(self._topics.node, carrier.version, services))
 
     def _work_off(self) -> None:
         """The journal of the last run can be read at last."""

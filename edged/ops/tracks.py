@@ -7,21 +7,18 @@ by its own width from frame to frame (C-BIoU, Yang et al., WACV 2023, arXiv:2211
 of `captured_at`, none is a number of frames: 2 to 10 frames a second give the same tracks.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import permutations
 from math import expm1, hypot, log, sqrt
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edged.ops.assignment import Costs, assigned
 from edged.ops.places import Box
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 LOST_S = 2.0
 """A track ends when it was not seen for longer."""
@@ -46,8 +43,6 @@ OTHER_CLASS = 0.5
 """What another class adds to the cost of a match, which is 0 to 2: detectors waver between car and truck."""
 SIZE_FOLLOWS = 0.4
 """Share of a new box in the size of a track."""
-EXACT = 5
-"""Up to so many tracks and boxes near each other are matched as best they can be, more one by one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,10 +212,6 @@ def _predicted(track: Track, at: float, last_at: float) -> _Predicted:
     )
 
 
-_Costs = Mapping[tuple[int, int], float]
-"""What speaks against a match, by track and box; of those that can be."""
-
-
 def _matched(known: Sequence[_Predicted], spots: Sequence[_Spot], sure: float) -> dict[int, int]:
     """The row of each track that has one. Tracks with an id choose first, sure boxes before others."""
     costs = _costs(known, spots, sure)
@@ -240,7 +231,8 @@ def _matched(known: Sequence[_Predicted], spots: Sequence[_Spot], sure: float) -
     return rows
 
 
-def _costs(known: Sequence[_Predicted], spots: Sequence[_Spot], sure: float) -> _Costs:
+def _costs(known: Sequence[_Predicted], spots: Sequence[_Spot], sure: float) -> Costs:
+    """By track and box."""
     if not known or not spots:
         return {}
     there = np.array([(one.x, one.y, one.reach * one.scale, FARTHEST_UNSURE * one.scale) for one in known])
@@ -269,66 +261,6 @@ def _shared(apart: float, one: float, other: float) -> float:
     """Of two lengths, widened, whose middles are so far apart: what they have in common."""
     half, other_half = one * (0.5 + WIDER), other * (0.5 + WIDER)
     return max(min(half, apart + other_half) - max(-half, apart - other_half), 0.0)
-
-
-def assigned(costs: _Costs) -> dict[int, int]:
-    """By row the column of its pair; each is in one pair at most.
-
-    As many pairs as possible and of those the cheapest, where few rows and columns come in question for each
-    other; in a crowd the cheapest pair first.
-    """
-    pairs: dict[int, int] = {}
-    for rows, columns in _groups(costs):
-        if len(rows) == len(columns) == 1:
-            pairs[rows[0]] = columns[0]
-        elif max(len(rows), len(columns)) <= EXACT:
-            pairs |= _cheapest(costs, rows, columns)
-        else:
-            pairs |= _one_by_one(costs, set(rows))
-    return pairs
-
-
-def _groups(pairs: Iterable[tuple[int, int]]) -> Iterator[tuple[list[int], list[int]]]:
-    """Rows and columns that are joined by possible pairs."""
-    columns_of, rows_of = defaultdict[int, list[int]](list), defaultdict[int, list[int]](list)
-    for row, column in pairs:
-        columns_of[row].append(column)
-        rows_of[column].append(row)
-    while columns_of:
-        rows, columns, joined = [], set[int](), [next(iter(columns_of))]
-        while joined:
-            if (row := joined.pop()) in columns_of:
-                rows.append(row)
-                for column in columns_of.pop(row):
-                    columns.add(column)
-                    joined += rows_of.pop(column, ())
-        yield sorted(rows), sorted(columns)
-
-
-def _cheapest(costs: _Costs, rows: list[int], columns: list[int]) -> dict[int, int]:
-    size = max(len(rows), len(columns))
-    square = np.full((size, size), 1e3)
-    square[: len(rows), : len(columns)] = [[costs.get((i, j), 1e3) for j in columns] for i in rows]
-    best = _orders(size)[square[np.arange(size), _orders(size)].sum(axis=1).argmin()].tolist()
-    pairs = ((i, columns[k]) for i, k in zip(rows, best, strict=False) if k < len(columns))
-    return {i: j for i, j in pairs if (i, j) in costs}
-
-
-@lru_cache(maxsize=EXACT)
-def _orders(size: int) -> Ints:
-    """Every order of so many."""
-    return np.array(list(permutations(range(size))), np.intp)
-
-
-def _one_by_one(costs: _Costs, rows: Collection[int]) -> dict[int, int]:
-    pairs: dict[int, int] = {}
-    taken = set[int]()
-    near = ((cost, i, j) for (i, j), cost in costs.items() if i in rows)
-    for _, i, j in sorted(near):
-        if i not in pairs and j not in taken:
-            pairs[i] = j
-            taken.add(j)
-    return pairs
 
 
 def _updated(known: _Predicted, spot: _Spot, at: float) -> Track:

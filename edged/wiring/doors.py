@@ -16,8 +16,8 @@ from edged.http.server import HttpUnit
 from edged.http.sources import Sources
 from edged.http.status import Status
 from edged.media.fetch import ByteLimit
-from edged.mqtt.about import About
 from edged.mqtt.broker import EmbeddedBroker
+from edged.mqtt.introduction import Introduction
 from edged.mqtt.unit import MqttUnit
 from edged.repository.catalogue import Catalogue
 from edged.serving.offers import idle_model
@@ -105,7 +105,9 @@ class Doors:
             counters=core.counters,
             state_dir=settings.paths.state,
             verbs=self.verbs,
-            about=About(__version__, core.service_facts, core.why_not, core.preparing, core.reaches),
+            introduction=Introduction(
+                __version__, core.service_facts, core.why_not, core.preparing, core.reaches
+            ),
             durability=settings.requests.durability,
             born=birth(core.telling, settings, self.verbs),
         )

@@ -17,8 +17,8 @@ from edged.contracts.message import ServiceFacts
 from edged.contracts.request import Answer, RequestJob
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo
-from edged.mqtt.about import About
 from edged.mqtt.attempt import without_delay
+from edged.mqtt.introduction import Introduction
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.topics import DISCOVERY, Topics
 from edged.mqtt.unit import MqttUnit
@@ -163,7 +163,7 @@ def unit(broker, tmp_path):
             counters=counters or Counters(),
             state_dir=tmp_path / state,
             verbs=verbs or {},
-            about=About("1.2.3", info or (lambda: [FACTS])),
+            introduction=Introduction("1.2.3", info or (lambda: [FACTS])),
             born=born,
         )
         made.append(one)

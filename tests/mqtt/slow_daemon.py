@@ -11,7 +11,7 @@ from edged.contracts.message import ServiceFacts
 from edged.contracts.request import Answer, RequestJob
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo
-from edged.mqtt.about import About
+from edged.mqtt.introduction import Introduction
 from edged.mqtt.settings import MqttSettings
 from edged.mqtt.topics import Topics
 from edged.mqtt.unit import MqttUnit
@@ -44,7 +44,7 @@ def main() -> None:
         counters=Counters(),
         state_dir=Path(state),
         verbs={},
-        about=About(
+        introduction=Introduction(
             "0",
             lambda: [
                 ServiceFacts(service="object-detection", model="m", variant="v", device="d", schema="s")

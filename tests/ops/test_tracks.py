@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edged.ops.tracks import LOST_S, Seen, Tracks, assigned, cut, follow, held
+from edged.ops.assignment import assigned
+from edged.ops.tracks import LOST_S, Seen, Tracks, cut, follow, held
 from tests.ops.scenes import SURE, idf1, walkers
 
 

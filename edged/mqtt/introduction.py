@@ -8,7 +8,7 @@ from edged.contracts.message import ActionReach, Info, ServiceFacts
 
 
 @dataclass(frozen=True)
-class About:
+class Introduction:
     """Asked anew whenever it is told; each may be called from any thread."""
 
     version: str
