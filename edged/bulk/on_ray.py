@@ -15,13 +15,13 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from edged.bulk.answering import Reckoning, Told, Worker
+from edged.bulk.attendant import Attendant
 from edged.bulk.batches import Batch
 from edged.bulk.question import BulkQuestion
-from edged.bulk.results import Results
+from edged.bulk.results import Reckoning, Results, Told
 from edged.contracts.errors import ConfigError, EdgedError, NotReady
 from edged.log import set_up
-from edged.runtimes.devices import Concurrency
+from edged.runtimes.devices import usable_cores
 
 LOCAL = "local"
 """The address of a Ray that is started here, and ends with the command."""
@@ -50,8 +50,8 @@ def answer_on_ray(
     Raises `ConfigError` where Ray is not installed or not to be had, `NotReady` where a worker cannot open
     the model, `EdgedError` when Ray gives up.
     """
-    with _connected(address, question) as ray:
-        most = workers or _room(ray, question.concurrency.threads)
+    with _connected(address) as ray:
+        most = workers or _room(ray, question.threads)
         done = ray.data.from_items(
             [{"batch": pickle.dumps(batch)} for batch in todo], override_num_blocks=len(todo)
         )
@@ -59,14 +59,14 @@ def answer_on_ray(
             _actor(question, results),
             batch_size=1,
             compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=most, max_size=most),
-            num_cpus=question.concurrency.threads,
+            num_cpus=question.threads,
         )
         try:
             for rows in done.iter_batches(batch_size=None, prefetch_batches=0):
                 for answered, failed, trouble in zip(*(rows[key] for key in _KEYS), strict=True):
                     if trouble:
                         raise NotReady(str(trouble))
-                    told(int(answered), int(failed))
+                    told(Reckoning(int(answered), int(failed)))
         except ray.exceptions.RayError as error:
             why = str(error).strip().splitlines()[-1]
             raise EdgedError(f"Ray gave up ({why}); the same command goes on where it stopped") from error
@@ -81,31 +81,30 @@ def _actor(question: BulkQuestion, results: Results) -> type:
     class Answering:
         def __init__(self) -> None:
             set_up()
-            self._worker: Worker | None = None
             self._trouble = ""
             try:
-                threads = question.concurrency.threads
-                share = max(1, (os.cpu_count() or 1) // threads)
-                self._worker = Worker(question, results, Concurrency(1, threads), share)
+                share = max(1, (os.cpu_count() or 1) // question.threads)
+                self._attendant = Attendant(question, results, share)
+                self._attendant.opened()
             except EdgedError as error:  # told once, and not tried for ever
                 self._trouble = f"{socket.gethostname()}: {error}"
 
         def __call__(self, given: dict[str, Any]) -> dict[str, list[Any]]:
             total = Reckoning()
             for packed in given["batch"]:
-                if self._worker is not None:
-                    total += _answered(self._worker, results, pickle.loads(packed))  # noqa: S301 - our own
+                if not self._trouble:
+                    total += _answered(self._attendant, results, pickle.loads(packed))  # noqa: S301 - our own
             return {"answered": [total.answered], "failed": [total.failed], "trouble": [self._trouble]}
 
     return Answering
 
 
-def _answered(worker: Worker, results: Results, batch: Batch) -> Reckoning:
-    """By this worker, unless somebody did it who could not tell any more."""
+def _answered(attendant: Attendant, results: Results, batch: Batch) -> Reckoning:
+    """By its worker, unless somebody did it who could not tell any more."""
     if results.has(batch.name):
         good = [is_good for _, is_good in results.outcomes(batch.name)]
         return Reckoning(sum(good), len(good) - sum(good))
-    return worker.answer(batch)
+    return attendant.answer(batch)
 
 
 def _room(ray: Any, threads: int) -> int:
@@ -137,9 +136,9 @@ def _hushed() -> Iterator[None]:
             os.dup2(kept.fileno(), 2)
 
 
-def _joined(ray: Any, address: str, cores: int) -> None:
+def _joined(ray: Any, address: str) -> None:
     """Be of that cluster, or of one that is started here. Raises `ConfigError`."""
-    own = {"num_cpus": cores, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
+    own = {"num_cpus": usable_cores(), "object_store_memory": _STORE_BYTES, "include_dashboard": False}
     more = own if address == LOCAL else {}
     _check_port(address)
     try:
@@ -150,7 +149,7 @@ def _joined(ray: Any, address: str, cores: int) -> None:
 
 
 @contextmanager
-def _connected(address: str, question: BulkQuestion) -> Iterator[Any]:
+def _connected(address: str) -> Iterator[Any]:
     """Ray, quiet, until the end of the block."""
     os.environ.update({key: value for key, value in _QUIET.items() if key not in os.environ})
     # it prints pages of a machine that is lost, though it was told to print no logs
@@ -163,7 +162,7 @@ def _connected(address: str, question: BulkQuestion) -> Iterator[Any]:
             raise ConfigError("--ray wants Ray: pip install 'edged[bulk]'") from None
         warnings.simplefilter("ignore")  # it has put a filter of its own before ours
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        _joined(ray, address, question.concurrency.workers * question.concurrency.threads)
+        _joined(ray, address)
         try:
             context = ray.data.DataContext.get_current()
             context.enable_progress_bars = context.print_on_execution_start = False

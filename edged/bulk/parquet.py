@@ -103,8 +103,7 @@ class ParquetRows:
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """A row group."""
-        texts = [{**row, "answer": row["answer"] and row["answer"].decode()} for row in rows]
-        self._writer.write_table(self._pyarrow.Table.from_pylist(texts, self._schema))
+        self._writer.write_table(self._pyarrow.Table.from_pylist(rows, self._schema))
 
     def close(self) -> None:
         """Write its end."""
