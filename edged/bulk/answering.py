@@ -1,5 +1,6 @@
 """A worker, in a process of its own: one instance of the model, which answers batches."""
 
+import logging
 import pickle
 import time
 from base64 import b64decode
@@ -36,6 +37,7 @@ _TELL_S = 0.1
 def open_worker(parent: Parent, given: Mapping[str, Any]) -> tuple[Tree, Handle]:
     """For an `Attendant`, which sends batches. Raises as `open_service`."""
     set_up()
+    logging.getLogger().setLevel(logging.WARNING)  # a bar is shown there
     question, results, share = pickle.loads(b64decode(given["work"]))  # noqa: S301 - its parent's
     worker = Worker(question, share)
 

@@ -11,9 +11,18 @@ _AT_A_TIME = 16
 """Rows with pictures that are decoded from Parquet together: they may be large."""
 
 
+_MISSING = "Parquet wants pyarrow: pip install 'edged[bulk]', or use JSON lines"
+
+
 def has_parquet() -> bool:
     """Whether pyarrow is installed."""
     return find_spec("pyarrow") is not None
+
+
+def want_parquet() -> None:
+    """Raises `ConfigError` where pyarrow is not installed."""
+    if not has_parquet():
+        raise ConfigError(_MISSING)
 
 
 def _pyarrow() -> tuple[Any, Any]:
@@ -21,7 +30,7 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow  # noqa: PLC0415 - takes a moment, and may be missing
         import pyarrow.parquet  # noqa: PLC0415
     except ImportError:
-        raise ConfigError("Parquet wants pyarrow: pip install 'edged[bulk]', or use JSON lines") from None
+        raise ConfigError(_MISSING) from None
     return pyarrow, pyarrow.parquet
 
 

@@ -11,7 +11,7 @@ from typing import IO, NamedTuple, TypedDict
 
 import orjson
 
-from edged.bulk.parquet import ParquetRows, has_parquet, parquet_outcomes
+from edged.bulk.parquet import ParquetRows, has_parquet, parquet_outcomes, want_parquet
 from edged.bulk.piece import local_path
 from edged.bulk.question import BulkQuestion, Format
 from edged.bulk.stores import file_system, opened, told
@@ -59,13 +59,16 @@ class Result(TypedDict):
 
 
 def form_of(to: str, wanted: Format | None) -> Format:
-    """As it is wished, else by the ending of the target, else Parquet where it can be written."""
+    """As it is wished, else by the ending of the target, else Parquet where it can be written.
+
+    Raises `ConfigError` for Parquet where it cannot.
+    """
     bare = to.rstrip("/")
-    if wanted is not None:
-        return wanted
-    if bare.endswith((".jsonl", ".ndjson")):
-        return "jsonl"
-    return "parquet" if bare.endswith(".parquet") or has_parquet() else "jsonl"
+    by_ending: Format | None = "jsonl" if bare.endswith((".jsonl", ".ndjson")) else None
+    form = wanted or by_ending or ("parquet" if bare.endswith(".parquet") or has_parquet() else "jsonl")
+    if form == "parquet":
+        want_parquet()
+    return form
 
 
 class Results:

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from tests.bulk.conftest import classes, colour_of, pictures, rows
+from tests.bulk.conftest import POISONS, classes, colour_of, pictures, png, rows
 
 NAME = "image-classification"
 COUNT = 2000
@@ -62,6 +62,16 @@ def test_ray_is_started_here_and_says_nothing(bulk, tmp_path, capfd):
     assert (ran.code, ran.error) == (0, None)
     assert rows(tmp_path / "there") == rows(tmp_path / "here"), "the same rows, from wherever"
     assert capfd.readouterr() == ("", "")
+
+
+def test_items_that_kill_are_rows(bulk, tmp_path):
+    folder, to = pictures(tmp_path / "pictures", 100), tmp_path / "out"
+    for number, colour in enumerate(list(POISONS)[:3]):
+        (folder / f"{number * 30:05}.png").write_bytes(png(colour))
+    ran = bulk(NAME, folder, "--to", to, "--ray", "local")
+    assert (ran.code, ran.error) == (0, None), ran.said
+    assert classes(rows(to)) == [None if n in (0, 30, 60) else colour_of(n) for n in range(100)]
+    assert "100  0            97        3" in ran.said
 
 
 def test_what_workers_lack_is_told_once(bulk, shop, tmp_path):
