@@ -11,7 +11,7 @@ import socket
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,14 @@ from edged.contracts.errors import ConfigError, EdgedError, NotReady
 from edged.log import set_up
 from edged.runtimes.devices import usable_cores
 
+AUTO = "auto"
+"""The cluster that `RAY_ADDRESS` names, else one that this machine is part of."""
 LOCAL = "local"
 """The address of a Ray that is started here, and ends with the command."""
+_NO_CLUSTER = (
+    "there is no Ray cluster: RAY_ADDRESS names none, and this machine is part of none; `ray start "
+    "--address=HEAD:6379` joins one, and `--ray local` makes one of this machine for as long as it works"
+)
 _STORE_BYTES = 100_000_000
 """Of a Ray of ours: only names and numbers go through it."""
 _CONNECT_S = 10.0
@@ -113,6 +119,17 @@ def _room(ray: Any, threads: int) -> int:
     return max(1, sum(int(node["Resources"].get("CPU", 0) // threads) for node in alive))
 
 
+def _named() -> str:
+    """The address in RAY_ADDRESS, else of the last `ray start` on this machine; Ray looks there, too.
+
+    Nothing where neither names one: after `ray start --temp-dir` Ray finds it by its processes.
+    """
+    temporary = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - as Ray's
+    with suppress(OSError):
+        return os.environ.get("RAY_ADDRESS") or Path(temporary, "ray/ray_current_cluster").read_text().strip()
+    return ""
+
+
 def _check_port(address: str) -> None:
     """Ray itself waits for minutes. Raises `ConfigError` where nobody listens."""
     host, _, port = address.rpartition("/")[2].rpartition(":")
@@ -140,12 +157,15 @@ def _joined(ray: Any, address: str) -> None:
     """Be of that cluster, or of one that is started here. Raises `ConfigError`."""
     own = {"num_cpus": usable_cores(), "object_store_memory": _STORE_BYTES, "include_dashboard": False}
     more = own if address == LOCAL else {}
-    _check_port(address)
+    found = _named() if address == AUTO else address
+    _check_port(found)
     try:
         with _hushed():
+            # not what was found: Ray takes the token of `ray start` for `auto` alone
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **more)
     except (ConnectionError, ValueError) as error:
-        raise ConfigError(f"there is no Ray at {address}: {error}") from error
+        hint = "; one that wants a token is joined with RAY_AUTH_MODE=token"
+        raise ConfigError(f"there is no Ray at {found}: {error}{hint}" if found else _NO_CLUSTER) from error
 
 
 @contextmanager

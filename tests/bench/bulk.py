@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 import cv2
@@ -84,7 +85,7 @@ def _cpu_s() -> float:
 
 
 def main() -> None:
-    """Print a table: the best of some rounds, and processor time of the leanest: others disturb less."""
+    """Print a table: the medians of some rounds, in each of which all ways come in turn."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--models", type=Path, default=Path("models"))
     parser.add_argument("--model", default="efficientnet-lite0-int8")
@@ -116,8 +117,9 @@ def main() -> None:
     print("| way | workers | start, s | items/s | CPU ms an item, with the start |\n|---|---|---|---|---|")
     for (way, workers), rounds in seen.items():
         starts, rates, cpu_ms = zip(*rounds, strict=True)
-        least = "" if way == "Ray" else f"{min(cpu_ms):.2f}"  # its workers are other processes
-        print(f"| {way} | {workers} | {min(starts):.1f} | {max(rates):.1f} | {least} |")
+        cost = "" if way == "Ray" else f"{median(cpu_ms):.2f}"  # its workers are nobody's children
+        spread = f"{min(rates):.0f} to {max(rates):.0f}"
+        print(f"| {way} | {workers} | {median(starts):.1f} | {median(rates):.0f} ({spread}) | {cost} |")
 
 
 if __name__ == "__main__":

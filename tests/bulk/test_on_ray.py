@@ -1,8 +1,11 @@
 """`edged bulk --ray`: real clusters of several nodes on this machine."""
 
+import subprocess
+import sys
 import threading
 import time
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -81,7 +84,39 @@ def test_what_workers_lack_is_told_once(bulk, shop, tmp_path):
     assert rows(tmp_path / "out") == []
 
 
-def test_no_cluster_is_told(bulk, tmp_path):
-    folder = pictures(tmp_path / "pictures", 1)
-    ran = bulk(NAME, folder, "--to", tmp_path / "out", "--ray", "127.0.0.1:1")
+@pytest.fixture
+def head(tmp_path_factory, monkeypatch):
+    """`ray start --head`, as one does it; its folder of logs. What it runs in ends with it."""
+    folder = tmp_path_factory.mktemp("ray")
+    monkeypatch.setenv("RAY_TMPDIR", str(folder))
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    more = ["--include-dashboard=false", "--num-cpus=2", "--object-store-memory=100000000"]
+    command = [Path(sys.executable).with_name("ray"), "start", "--head", "--block", "--port=0", *more]
+    with (folder / "said").open("w") as said, subprocess.Popen(command, stdout=said, stderr=said) as ray:
+        until = time.monotonic() + 120
+        while not (folder / "ray" / "ray_current_cluster").exists():
+            assert ray.poll() is None, (folder / "said").read_text()
+            assert time.monotonic() < until, (folder / "said").read_text()
+            time.sleep(0.05)
+        yield folder / "ray" / "session_latest" / "logs"
+        ray.terminate()
+
+
+def test_auto_joins_the_cluster_that_this_machine_is_part_of(bulk, head, tmp_path):
+    folder, to = pictures(tmp_path / "pictures", 100), tmp_path / "out"
+    ran = bulk(NAME, folder, "--to", to, "--ray", "auto")
+    assert (ran.code, ran.error) == (0, None), ran.said
+    assert classes(rows(to)) == [colour_of(number) for number in range(100)]
+    assert list(head.glob("python-core-driver-*")), "it was there"
+
+
+@pytest.mark.parametrize("by", ["--ray", "RAY_ADDRESS", "ray_current_cluster"])
+def test_no_cluster_is_told(bulk, tmp_path, monkeypatch, by):
+    folder, dead = pictures(tmp_path / "pictures", 1), "127.0.0.1:1"
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.setenv("RAY_ADDRESS", dead if by == "RAY_ADDRESS" else "")
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text(dead)  # as a machine that crashed leaves it
+    ran = bulk(NAME, folder, "--to", tmp_path / "out", "--ray", dead if by == "--ray" else "auto")
     assert "there is no Ray at 127.0.0.1:1" in str(ran.error)

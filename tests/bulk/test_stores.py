@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def bucket(monkeypatch):
-    """A bucket of pictures, seen by Amazon's own client; fsspec finds it by the environment, which workers have."""
+    """A bucket of pictures, seen by Amazon's own client; fsspec finds it by the environment."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
