@@ -89,10 +89,10 @@ def test_a_run_that_is_asked_to_end_leaves_whole_parts(shop, tmp_path):
 def test_names_that_are_odd_in_urls(bulk, tmp_path):
     folder = tmp_path / "pictures [of] 100%"
     folder.mkdir()
-    for name in ("a b.png", "c#d?.png", "ü.png"):
+    for name in ("a b.png", "c#d?.png", "ü%20.png", "日本.png", "a\nb.png", os.fsdecode(b"\xff.png")):
         (folder / name).write_bytes(picture("green"))
     assert bulk(NAME, folder, "--to", tmp_path / "out").code == 0
-    assert classes(rows(tmp_path / "out")) == ["green"] * 3
+    assert classes(rows(tmp_path / "out")) == ["green"] * 6
     assert bulk(NAME, *sorted(folder.iterdir()), "--to", tmp_path / "again").code == 0
     assert rows(tmp_path / "again") == rows(tmp_path / "out")
 
