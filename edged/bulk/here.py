@@ -38,7 +38,7 @@ def answer_here(
 
     with ExitStack() as stack:
         for _ in range(count):
-            idle.put(stack.enter_context(Attendant(question, results, workers)))
+            idle.put(stack.enter_context(Attendant(question, results, count)))
         pool = stack.enter_context(ThreadPoolExecutor(count))
         try:
             for one in as_completed([pool.submit(answer, batch) for batch in todo]):

@@ -107,8 +107,8 @@ def _actor(question: BulkQuestion, results: Results) -> type:
 
 def _answered(attendant: Attendant, results: Results, batch: Batch) -> Reckoning:
     """By its worker, unless somebody did it who could not tell any more."""
-    if results.has(batch.name):
-        good = [is_good for _, is_good in results.outcomes(batch.name)]
+    if results.has(batch.name) and (known := results.outcomes(batch.name)) is not None:
+        good = [is_good for _, is_good in known]
         return Reckoning(sum(good), len(good) - sum(good))
     return attendant.answer(batch)
 

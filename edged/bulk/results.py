@@ -15,7 +15,7 @@ from edged.bulk.parquet import ParquetRows, has_parquet, parquet_outcomes, want_
 from edged.bulk.piece import local_path
 from edged.bulk.question import BulkQuestion, Format
 from edged.bulk.stores import file_system, opened, told
-from edged.contracts.errors import ConfigError, NotFound
+from edged.contracts.errors import ConfigError, NotFound, NotMedia
 
 log = logging.getLogger(__name__)
 
@@ -160,17 +160,32 @@ class Results:
             system.invalidate_cache()
             return bool(system.exists(within))
 
-    def outcomes(self, name: str) -> list[tuple[str, bool]]:
-        """The URLs of a batch, and whether they have an answer. Raises `ConfigError` for a damaged file."""
+    def done(self) -> dict[str, bool]:
+        """The URL of every item that has a row, and whether that is an answer.
+
+        A file that a power cut left damaged is removed: its items are asked again.
+        """
+        found: dict[str, bool] = {}
+        for name in self.names():
+            outcomes = self.outcomes(name)
+            found.update(outcomes or ())
+            if outcomes is None:
+                url = f"{self._to}/{name}.{self._form}"
+                log.warning("%s is damaged: its items are asked again", url)
+                with told(url):
+                    system, within = file_system(url)
+                    system.rm_file(within)
+        return found
+
+    def outcomes(self, name: str) -> list[tuple[str, bool]] | None:
+        """Of the items of a batch; none for a damaged file."""
         url = f"{self._to}/{name}.{self._form}"
-        with opened(url) as file:
+        with opened(url) as file, suppress(orjson.JSONDecodeError, NotMedia):
             if self._form == "parquet":
                 return list(parquet_outcomes(file, url))
-            try:
-                rows = [orjson.loads(line) for line in file]
-            except orjson.JSONDecodeError as error:
-                raise ConfigError(f"{url} is damaged: remove it, and its items are asked again") from error
+            rows = [orjson.loads(line) for line in file]
             return [(row["url"], row["error"] is None) for row in rows]
+        return None
 
     def write(self, name: str, rows: Iterable[Result]) -> None:
         """A batch; it is there when the last row is. Raises as `told`, and what `rows` raises."""

@@ -87,11 +87,9 @@ def bulk(
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no batch is left half done
     settings = reading.load(config)
-    wanted = workers if workers is not None and ray is None else settings.runtime.workers
-    way = _Way(ray, workers, share_out(usable_cores(), wanted), column)
+    way = _Way(ray, workers, _share(settings, None if ray else workers), column)
     asked = {"model": model, "precision": precision, "device": device}
     question = _question(name, settings, asked, _fields(option or []), way)
-    question.check()
     _answer(question, given, Results(to, form_of(to, form)), way)
 
 
@@ -100,7 +98,13 @@ def _question(
 ) -> BulkQuestion:
     wanted = settings.service(service(name).name)
     wanted = wanted.model_copy(update={key: value for key, value in asked.items() if value is not None})
-    return BulkQuestion(name, wanted, fields, bare(settings, name, wanted), way.share.threads, way.column)
+    question = BulkQuestion(name, wanted, fields, bare(settings, name, wanted), way.share.threads, way.column)
+    question.check()
+    return question
+
+
+def _share(settings: Config, workers: int | None) -> Concurrency:
+    return share_out(usable_cores(), workers or settings.runtime.workers)
 
 
 def _fields(given: Sequence[str]) -> dict[str, Any]:
@@ -119,7 +123,7 @@ def _fields(given: Sequence[str]) -> dict[str, Any]:
 
 def _answer(question: BulkQuestion, given: Sequence[str], results: Results, way: _Way) -> None:
     with results.taken(question):
-        done = {url: good for name in results.names() for url, good in results.outcomes(name)}
+        done = results.done()
         found = pieces(given, question.service.media, question.column, results.url)
         todo = batches(found, question.service.media, done, question.identity)
         before = [done[piece.url] for piece in found if piece.url in done]
