@@ -37,13 +37,16 @@ def answer_here(
             idle.put(attendant)
 
     with ExitStack() as stack:
-        for _ in range(count):
-            idle.put(stack.enter_context(Attendant(question, results, count)))
+        attendants = [stack.enter_context(Attendant(question, results, count)) for _ in range(count)]
+        for one in attendants:
+            idle.put(one)
         pool = stack.enter_context(ThreadPoolExecutor(count))
         try:
-            for one in as_completed([pool.submit(answer, batch) for batch in todo]):
-                one.result()
+            for done in as_completed([pool.submit(answer, batch) for batch in todo]):
+                done.result()
         except BaseException:
             over.set()
             pool.shutdown(wait=False, cancel_futures=True)
+            for one in attendants:
+                one.close()
             raise

@@ -23,6 +23,7 @@ POISONS = {
     (0, 0, 0): "os._exit(3)",
     (0, 255, 255): "ctypes.string_at(0)",
     (255, 255, 0): "time.sleep(10_000)",
+    (255, 0, 255): "hog = b'x' * 900_000_000; time.sleep(10_000)",
 }
 """What the classifier does of a picture of that colour, BGR."""
 SERVICES = ("image-classification", "text-vectorization", "video-classification")

@@ -14,7 +14,7 @@ from edged.children.process import INSIDE
 from tests.bulk.conftest import POISONS, classes, colour_of, pictures, png, rows
 
 NAME = "image-classification"
-KILL, EXIT, SEGFAULT, HANG = POISONS
+KILL, EXIT, SEGFAULT, HANG, HOG = POISONS
 pytestmark = pytest.mark.slow
 
 
@@ -75,3 +75,13 @@ def test_an_item_that_hangs_is_a_row(bulk, tmp_path, monkeypatch):
     found = rows(to)
     assert classes(found) == ["red", "green", None, "red"]
     assert found[2]["error"]["code"] == 504
+
+
+def test_an_item_that_takes_too_much_memory_is_a_row(bulk, tmp_path, monkeypatch):
+    monkeypatch.setattr("edged.bulk.attendant.usable_memory", lambda: 800_000_000)
+    folder, to = pictures(tmp_path / "pictures", 4), tmp_path / "out"
+    (folder / "00002.png").write_bytes(png(HOG))
+    assert bulk(NAME, folder, "--to", to).code == 0
+    found = rows(to)
+    assert classes(found) == ["red", "green", None, "red"]
+    assert "MB of memory" in found[2]["error"]["message"]
