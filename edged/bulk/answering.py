@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import orjson
 
 from edged.bulk.batches import Batch
@@ -71,6 +72,7 @@ class Worker:
 
     def __init__(self, question: BulkQuestion, share: int) -> None:
         """`share`: so many workers have the memory of this machine together."""
+        cv2.setNumThreads(question.threads)  # other workers have the other cores
         settings, counters, table = question.settings, Counters(), ServiceTable()
         self._question = question
         alone = Concurrency(1, question.threads)

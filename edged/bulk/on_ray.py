@@ -89,7 +89,7 @@ def _actor(question: BulkQuestion, results: Results) -> type:
             set_up()
             self._trouble = ""
             try:
-                share = max(1, (os.cpu_count() or 1) // question.threads)
+                share = max(1, usable_cores() // question.threads)
                 self._attendant = Attendant(question, results, share)
                 self._attendant.opened()
             except EdgedError as error:  # told once, and not tried for ever

@@ -50,6 +50,7 @@ def jpegs(folder: Path, count: int) -> Path:
 
 def plain(question: BulkQuestion, folder: Path, to: Path) -> tuple[float, float]:
     """The loop that one would write: seconds until the first answer, and the rate of the others."""
+    cv2.setNumThreads(1)
     began = time.perf_counter()
     served = open_alone(NAME, question.wanted, question.settings, Counters(), Concurrency(1, 1))
     limits, moments = PictureLimits(), []
