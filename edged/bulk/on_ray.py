@@ -11,20 +11,26 @@ import socket
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
-from edged.bulk.answering import Reckoning, Told, Worker
+from edged.bulk.attendant import Attendant
 from edged.bulk.batches import Batch
 from edged.bulk.question import BulkQuestion
-from edged.bulk.results import Results
+from edged.bulk.results import Reckoning, Results, Told
 from edged.contracts.errors import ConfigError, EdgedError, NotReady
 from edged.log import set_up
-from edged.runtimes.devices import Concurrency
+from edged.runtimes.devices import usable_cores
 
+AUTO = "auto"
+"""The cluster that `RAY_ADDRESS` names, else one that this machine is part of."""
 LOCAL = "local"
 """The address of a Ray that is started here, and ends with the command."""
+_NO_CLUSTER = (
+    "there is no Ray cluster: RAY_ADDRESS names none, and this machine is part of none; `ray start "
+    "--address=HEAD:6379` joins one, and `--ray local` makes one of this machine for as long as it works"
+)
 _STORE_BYTES = 100_000_000
 """Of a Ray of ours: only names and numbers go through it."""
 _CONNECT_S = 10.0
@@ -50,8 +56,8 @@ def answer_on_ray(
     Raises `ConfigError` where Ray is not installed or not to be had, `NotReady` where a worker cannot open
     the model, `EdgedError` when Ray gives up.
     """
-    with _connected(address, question) as ray:
-        most = workers or _room(ray, question.concurrency.threads)
+    with _connected(address) as ray:
+        most = workers or _room(ray, question.threads)
         done = ray.data.from_items(
             [{"batch": pickle.dumps(batch)} for batch in todo], override_num_blocks=len(todo)
         )
@@ -59,14 +65,14 @@ def answer_on_ray(
             _actor(question, results),
             batch_size=1,
             compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=most, max_size=most),
-            num_cpus=question.concurrency.threads,
+            num_cpus=question.threads,
         )
         try:
             for rows in done.iter_batches(batch_size=None, prefetch_batches=0):
                 for answered, failed, trouble in zip(*(rows[key] for key in _KEYS), strict=True):
                     if trouble:
                         raise NotReady(str(trouble))
-                    told(int(answered), int(failed))
+                    told(Reckoning(int(answered), int(failed)))
         except ray.exceptions.RayError as error:
             why = str(error).strip().splitlines()[-1]
             raise EdgedError(f"Ray gave up ({why}); the same command goes on where it stopped") from error
@@ -81,37 +87,47 @@ def _actor(question: BulkQuestion, results: Results) -> type:
     class Answering:
         def __init__(self) -> None:
             set_up()
-            self._worker: Worker | None = None
             self._trouble = ""
             try:
-                threads = question.concurrency.threads
-                share = max(1, (os.cpu_count() or 1) // threads)
-                self._worker = Worker(question, results, Concurrency(1, threads), share)
+                share = max(1, usable_cores() // question.threads)
+                self._attendant = Attendant(question, results, share)
+                self._attendant.opened()
             except EdgedError as error:  # told once, and not tried for ever
                 self._trouble = f"{socket.gethostname()}: {error}"
 
         def __call__(self, given: dict[str, Any]) -> dict[str, list[Any]]:
             total = Reckoning()
             for packed in given["batch"]:
-                if self._worker is not None:
-                    total += _answered(self._worker, results, pickle.loads(packed))  # noqa: S301 - our own
+                if not self._trouble:
+                    total += _answered(self._attendant, results, pickle.loads(packed))  # noqa: S301 - our own
             return {"answered": [total.answered], "failed": [total.failed], "trouble": [self._trouble]}
 
     return Answering
 
 
-def _answered(worker: Worker, results: Results, batch: Batch) -> Reckoning:
-    """By this worker, unless somebody did it who could not tell any more."""
-    if results.has(batch.name):
-        good = [is_good for _, is_good in results.outcomes(batch.name)]
+def _answered(attendant: Attendant, results: Results, batch: Batch) -> Reckoning:
+    """By its worker, unless somebody did it who could not tell any more."""
+    if results.has(batch.name) and (known := results.outcomes(batch.name)) is not None:
+        good = [is_good for _, is_good in known]
         return Reckoning(sum(good), len(good) - sum(good))
-    return worker.answer(batch)
+    return attendant.answer(batch)
 
 
 def _room(ray: Any, threads: int) -> int:
     """Workers that the cluster has cores for."""
     alive = (node for node in ray.nodes() if node["Alive"])
     return max(1, sum(int(node["Resources"].get("CPU", 0) // threads) for node in alive))
+
+
+def _named() -> str:
+    """The address in RAY_ADDRESS, else of the last `ray start` on this machine; Ray looks there, too.
+
+    Nothing where neither names one: after `ray start --temp-dir` Ray finds it by its processes.
+    """
+    temporary = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - as Ray's
+    with suppress(OSError):
+        return os.environ.get("RAY_ADDRESS") or Path(temporary, "ray/ray_current_cluster").read_text().strip()
+    return ""
 
 
 def _check_port(address: str) -> None:
@@ -137,20 +153,23 @@ def _hushed() -> Iterator[None]:
             os.dup2(kept.fileno(), 2)
 
 
-def _joined(ray: Any, address: str, cores: int) -> None:
+def _joined(ray: Any, address: str) -> None:
     """Be of that cluster, or of one that is started here. Raises `ConfigError`."""
-    own = {"num_cpus": cores, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
+    own = {"num_cpus": usable_cores(), "object_store_memory": _STORE_BYTES, "include_dashboard": False}
     more = own if address == LOCAL else {}
-    _check_port(address)
+    found = _named() if address == AUTO else address
+    _check_port(found)
     try:
         with _hushed():
+            # not what was found: Ray takes the token of `ray start` for `auto` alone
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **more)
     except (ConnectionError, ValueError) as error:
-        raise ConfigError(f"there is no Ray at {address}: {error}") from error
+        hint = "; one that wants a token is joined with RAY_AUTH_MODE=token"
+        raise ConfigError(f"there is no Ray at {found}: {error}{hint}" if found else _NO_CLUSTER) from error
 
 
 @contextmanager
-def _connected(address: str, question: BulkQuestion) -> Iterator[Any]:
+def _connected(address: str) -> Iterator[Any]:
     """Ray, quiet, until the end of the block."""
     os.environ.update({key: value for key, value in _QUIET.items() if key not in os.environ})
     # it prints pages of a machine that is lost, though it was told to print no logs
@@ -163,7 +182,7 @@ def _connected(address: str, question: BulkQuestion) -> Iterator[Any]:
             raise ConfigError("--ray wants Ray: pip install 'edged[bulk]'") from None
         warnings.simplefilter("ignore")  # it has put a filter of its own before ours
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        _joined(ray, address, question.concurrency.workers * question.concurrency.threads)
+        _joined(ray, address)
         try:
             context = ray.data.DataContext.get_current()
             context.enable_progress_bars = context.print_on_execution_start = False

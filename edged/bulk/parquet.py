@@ -11,9 +11,18 @@ _AT_A_TIME = 16
 """Rows with pictures that are decoded from Parquet together: they may be large."""
 
 
+_MISSING = "Parquet wants pyarrow: pip install 'edged[bulk]', or use JSON lines"
+
+
 def has_parquet() -> bool:
     """Whether pyarrow is installed."""
     return find_spec("pyarrow") is not None
+
+
+def want_parquet() -> None:
+    """Raises `ConfigError` where pyarrow is not installed."""
+    if not has_parquet():
+        raise ConfigError(_MISSING)
 
 
 def _pyarrow() -> tuple[Any, Any]:
@@ -21,7 +30,7 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow  # noqa: PLC0415 - takes a moment, and may be missing
         import pyarrow.parquet  # noqa: PLC0415
     except ImportError:
-        raise ConfigError("Parquet wants pyarrow: pip install 'edged[bulk]', or use JSON lines") from None
+        raise ConfigError(_MISSING) from None
     return pyarrow, pyarrow.parquet
 
 
@@ -103,8 +112,7 @@ class ParquetRows:
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """A row group."""
-        texts = [{**row, "answer": row["answer"] and row["answer"].decode()} for row in rows]
-        self._writer.write_table(self._pyarrow.Table.from_pylist(texts, self._schema))
+        self._writer.write_table(self._pyarrow.Table.from_pylist(rows, self._schema))
 
     def close(self) -> None:
         """Write its end."""

@@ -1,9 +1,10 @@
 """One item by its name, and where its bytes or its text are."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from edged.media.policy import scheme_of
 
@@ -43,4 +44,6 @@ def local_path(url: str) -> Path | None:
     """The path of a `file:` URL, or of what has no scheme; none: it is elsewhere."""
     if scheme_of(url) != "file":
         return None
-    return Path(unquote(urlsplit(url).path) if url[:5].lower() == "file:" else url)
+    if url[:5].lower() != "file:":
+        return Path(url)
+    return Path(os.fsdecode(unquote_to_bytes(urlsplit(url).path)))  # names need not be UTF-8

@@ -9,13 +9,14 @@ from edged.contracts.errors import NotUsable
 from edged.contracts.service import Service
 from edged.contracts.services import service
 from edged.requests.parse import validated
-from edged.runtimes.devices import Concurrency
 from edged.serving.unit import ServiceSettings
 
 Format = Literal["parquet", "jsonl"]
 
 _ASKED = ("model", "precision", "uses", "options", "pai_spelling")
 """Settings of a service that make its answers others."""
+_PATIENCE_S = 86400
+"""For a recording or a video, since nobody else waits."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class BulkQuestion:
     fields: Mapping[str, Any]
     """Of each request, beside its item."""
     settings: Config
-    concurrency: Concurrency
-    """Of one worker."""
+    threads: int
+    """Within one inference of one worker."""
     column: str | None
     """Of Parquet files with items."""
 
@@ -48,8 +49,14 @@ class BulkQuestion:
         """The request for an item: for a text, or for the media that is brought as `upload:<id>`."""
         if self.service.media == "text":
             return {"id": id, **self.fields, "request_id": id, "first_sequence": text}
-        patient = {} if self.service.media == "picture" else {"timeout_s": 86400}  # nobody else waits
+        patient = {} if self.service.media == "picture" else {"timeout_s": _PATIENCE_S}
         return {**patient, **self.fields, "request_id": id, "input": {"url": f"upload:{id}"}}
+
+    @property
+    def patience_s(self) -> float:
+        """Of one item, seconds."""
+        named = self.request("1", "text").get("timeout_s")
+        return float(named or self.settings.requests.timeout_of(self.service))
 
     def check(self) -> None:
         """Raises `NotFound`, `NotUsable` for another service, `BadRequest` for wrong fields."""

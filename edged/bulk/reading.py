@@ -24,7 +24,7 @@ _AHEAD = 8
 
 def loads(batch: Batch, question: BulkQuestion) -> Iterator[tuple[Piece, Load]]:
     """Each item, in order, with what gives it."""
-    if batch.pieces[0].row is not None:
+    if batch.pieces and batch.pieces[0].row is not None:
         yield from _rows(batch, question)
         return
     with ThreadPoolExecutor(_AHEAD, "fetch") as pool:

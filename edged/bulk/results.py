@@ -3,26 +3,41 @@
 import fcntl
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO, TypedDict, cast
+from tempfile import mkstemp
+from typing import IO, NamedTuple, TypedDict
 
 import orjson
 
-from edged.bulk.parquet import ParquetRows, has_parquet, parquet_outcomes
+from edged.bulk.parquet import ParquetRows, has_parquet, parquet_outcomes, want_parquet
 from edged.bulk.piece import local_path
 from edged.bulk.question import BulkQuestion, Format
 from edged.bulk.stores import file_system, opened, told
-from edged.contracts.errors import ConfigError, NotFound
+from edged.contracts.errors import ConfigError, NotFound, NotMedia
 
 log = logging.getLogger(__name__)
 
 ABOUT = "_question.json"
 """What was asked; readers of Parquet folders pass over names that begin so."""
+_DRAFT = ".part-"
 _BYTES = 16_000_000
 """Of answers that are in memory until they are written."""
+
+
+class Reckoning(NamedTuple):
+    """Items of a batch, or of all."""
+
+    answered: int = 0
+    failed: int = 0
+
+    def __add__(self, other: "Reckoning") -> "Reckoning":  # type: ignore[override]
+        return Reckoning(self.answered + other.answered, self.failed + other.failed)
+
+
+Told = Callable[[Reckoning], None]
+"""Hears now and then of the items that have a row since it was called last."""
 
 
 class Error(TypedDict):
@@ -36,7 +51,7 @@ class Result(TypedDict):
     """A row of the results."""
 
     url: str
-    answer: bytes | None
+    answer: str | None
     """JSON of the service's contract; none where there is an error."""
     error: Error | None
     model: str | None
@@ -44,13 +59,16 @@ class Result(TypedDict):
 
 
 def form_of(to: str, wanted: Format | None) -> Format:
-    """As it is wished, else by the ending of the target, else Parquet where it can be written."""
+    """As it is wished, else by the ending of the target, else Parquet where it can be written.
+
+    Raises `ConfigError` for Parquet where it cannot.
+    """
     bare = to.rstrip("/")
-    if wanted is not None:
-        return wanted
-    if bare.endswith((".jsonl", ".ndjson")):
-        return "jsonl"
-    return "parquet" if bare.endswith(".parquet") or has_parquet() else "jsonl"
+    by_ending: Format | None = "jsonl" if bare.endswith((".jsonl", ".ndjson")) else None
+    form = wanted or by_ending or ("parquet" if bare.endswith(".parquet") or has_parquet() else "jsonl")
+    if form == "parquet":
+        want_parquet()
+    return form
 
 
 class Results:
@@ -84,21 +102,31 @@ class Results:
             yield
             return
         handle = os.open(self._folder, os.O_RDONLY)
+        is_ours = False
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ConfigError(f"another run writes to {self._to}: wait for it, or end it") from None
-            except OSError as error:
-                log.warning(
-                    "%s cannot be locked (%s): see that one run writes to it", self._to, error.strerror
-                )
-            else:
-                for left in self._folder.glob(".part-*"):  # of a run that was killed
-                    left.unlink(missing_ok=True)
+            is_ours = self._lock(handle)
+            self._sweep(is_ours)
             yield
         finally:
+            self._sweep(is_ours)
             os.close(handle)
+
+    def _lock(self, handle: int) -> bool:
+        """Whether nobody else has it; false where it cannot be told."""
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"another run writes to {self._to}: wait for it, or end it") from None
+        except OSError as error:
+            log.warning("%s cannot be locked (%s): see that one run writes to it", self._to, error.strerror)
+            return False
+        return True
+
+    def _sweep(self, is_ours: bool) -> None:
+        """Remove what workers left that were killed, unless they may be another run's."""
+        if self._folder is not None and is_ours:
+            for left in self._folder.glob(f"{_DRAFT}*"):
+                left.unlink(missing_ok=True)
 
     def _check(self, asked: bytes) -> None:
         before = None
@@ -132,17 +160,32 @@ class Results:
             system.invalidate_cache()
             return bool(system.exists(within))
 
-    def outcomes(self, name: str) -> list[tuple[str, bool]]:
-        """The URLs of a batch, and whether they have an answer. Raises `ConfigError` for a damaged file."""
+    def done(self) -> dict[str, bool]:
+        """The URL of every item that has a row, and whether that is an answer.
+
+        A file that a power cut left damaged is removed: its items are asked again.
+        """
+        found: dict[str, bool] = {}
+        for name in self.names():
+            outcomes = self.outcomes(name)
+            found.update(outcomes or ())
+            if outcomes is None:
+                url = f"{self._to}/{name}.{self._form}"
+                log.warning("%s is damaged: its items are asked again", url)
+                with told(url):
+                    system, within = file_system(url)
+                    system.rm_file(within)
+        return found
+
+    def outcomes(self, name: str) -> list[tuple[str, bool]] | None:
+        """Of the items of a batch; none for a damaged file."""
         url = f"{self._to}/{name}.{self._form}"
-        with opened(url) as file:
+        with opened(url) as file, suppress(orjson.JSONDecodeError, NotMedia):
             if self._form == "parquet":
                 return list(parquet_outcomes(file, url))
-            try:
-                rows = [orjson.loads(line) for line in file]
-            except orjson.JSONDecodeError as error:
-                raise ConfigError(f"{url} is damaged: remove it, and its items are asked again") from error
+            rows = [orjson.loads(line) for line in file]
             return [(row["url"], row["error"] is None) for row in rows]
+        return None
 
     def write(self, name: str, rows: Iterable[Result]) -> None:
         """A batch; it is there when the last row is. Raises as `told`, and what `rows` raises."""
@@ -152,19 +195,23 @@ class Results:
                 writer.write(some)
 
     @contextmanager
+    def draft(self) -> Iterator[Path]:
+        """An empty file beside the answers, or else of this machine, until the end of the block."""
+        with told(self._to):
+            handle, name = mkstemp(prefix=_DRAFT, dir=self._folder)
+        os.close(handle)
+        try:
+            yield Path(name)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    @contextmanager
     def _whole(self, name: str) -> Iterator[IO[bytes]]:
         """A file that gets its name at the end of the block, in place of one that has it."""
-        with (
-            told(f"{self._to}/{name}"),
-            NamedTemporaryFile(dir=self._folder, prefix=".part-", delete=False) as file,
-        ):
-            draft = Path(file.name)
-            try:
-                yield cast(IO[bytes], file)
-                file.close()
-                self._publish(draft, name)
-            finally:
-                draft.unlink(missing_ok=True)
+        with told(f"{self._to}/{name}"), self.draft() as draft:
+            with draft.open("wb") as file:
+                yield file
+            self._publish(draft, name)
 
     def _publish(self, draft: Path, name: str) -> None:
         if self._folder is not None:
@@ -196,7 +243,7 @@ def _by_size(rows: Iterable[Result]) -> Iterator[list[Result]]:
     size = 0
     for row in rows:
         some.append(row)
-        size += len(row["answer"] or b"")
+        size += len(row["answer"] or "")
         if size > _BYTES:
             yield some
             some, size = [], 0

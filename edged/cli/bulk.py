@@ -9,19 +9,18 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from edged.bulk.answering import Reckoning
 from edged.bulk.batches import Batch, batches
 from edged.bulk.here import answer_here
 from edged.bulk.listing import pieces
 from edged.bulk.question import BulkQuestion, Format, bare
-from edged.bulk.results import Results, form_of
+from edged.bulk.results import Reckoning, Results, form_of
 from edged.cli.options import ConfigPath
 from edged.cli.terminal import progress_bars, say, table
 from edged.config import reading
 from edged.config.settings import Config
 from edged.contracts.errors import BadRequest, StoreFailed
 from edged.contracts.services import service
-from edged.runtimes.devices import share_out, usable_cores
+from edged.runtimes.devices import Concurrency, share_out, usable_cores
 
 app = typer.Typer()
 
@@ -36,6 +35,9 @@ class _Way:
 
     ray: str | None
     workers: int | None
+    """As they were asked for."""
+    share: Concurrency
+    """Of the cores of this machine."""
     column: str | None
 
 
@@ -84,10 +86,10 @@ def bulk(
     A run that was ended goes on with the same command. Exit status 1 when not one item got an answer.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no batch is left half done
+    settings = reading.load(config)
+    way = _Way(ray, workers, _share(settings, None if ray else workers), column)
     asked = {"model": model, "precision": precision, "device": device}
-    way = _Way(ray, workers, column)
-    question = _question(name, reading.load(config), asked, _fields(option or []), way)
-    question.check()
+    question = _question(name, settings, asked, _fields(option or []), way)
     _answer(question, given, Results(to, form_of(to, form)), way)
 
 
@@ -96,9 +98,13 @@ def _question(
 ) -> BulkQuestion:
     wanted = settings.service(service(name).name)
     wanted = wanted.model_copy(update={key: value for key, value in asked.items() if value is not None})
-    of_one = way.workers if way.workers is not None and way.ray is None else settings.runtime.workers
-    concurrency = share_out(usable_cores(), of_one)
-    return BulkQuestion(name, wanted, fields, bare(settings, name, wanted), concurrency, way.column)
+    question = BulkQuestion(name, wanted, fields, bare(settings, name, wanted), way.share.threads, way.column)
+    question.check()
+    return question
+
+
+def _share(settings: Config, workers: int | None) -> Concurrency:
+    return share_out(usable_cores(), workers or settings.runtime.workers)
 
 
 def _fields(given: Sequence[str]) -> dict[str, Any]:
@@ -117,7 +123,7 @@ def _fields(given: Sequence[str]) -> dict[str, Any]:
 
 def _answer(question: BulkQuestion, given: Sequence[str], results: Results, way: _Way) -> None:
     with results.taken(question):
-        done = {url: good for name in results.names() for url, good in results.outcomes(name)}
+        done = results.done()
         found = pieces(given, question.service.media, question.column, results.url)
         todo = batches(found, question.service.media, done, question.identity)
         before = [done[piece.url] for piece in found if piece.url in done]
@@ -134,14 +140,14 @@ def _worked(question: BulkQuestion, results: Results, todo: Sequence[Batch], way
     tally, total = Reckoning(), sum(len(batch.pieces) for batch in todo)
     with progress_bars(rate="items/s") as report:
 
-        def told(answered: int, failed: int) -> None:
+        def told(more: Reckoning) -> None:
             nonlocal tally
-            tally += Reckoning(answered, failed)
+            tally += more
             report(question.name, sum(tally), total)
 
         report(question.name, 0, total)
         if way.ray is None:
-            answer_here(question, results, todo, told)
+            answer_here(question, results, todo, told, workers=way.share.workers)
         else:
             from edged.bulk.on_ray import answer_on_ray  # noqa: PLC0415 - who does without needs none of it
 

@@ -7,11 +7,12 @@ first answers) is told apart.
 """
 
 import argparse
+import resource
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 import cv2
@@ -22,7 +23,7 @@ from edged.bulk.here import answer_here
 from edged.bulk.listing import pieces
 from edged.bulk.on_ray import answer_on_ray
 from edged.bulk.question import BulkQuestion, bare
-from edged.bulk.results import Results
+from edged.bulk.results import Reckoning, Results
 from edged.config.settings import Config, PathSettings
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
@@ -49,8 +50,9 @@ def jpegs(folder: Path, count: int) -> Path:
 
 def plain(question: BulkQuestion, folder: Path, to: Path) -> tuple[float, float]:
     """The loop that one would write: seconds until the first answer, and the rate of the others."""
+    cv2.setNumThreads(1)
     began = time.perf_counter()
-    served = open_alone(NAME, question.wanted, question.settings, Counters(), question.concurrency)
+    served = open_alone(NAME, question.wanted, question.settings, Counters(), Concurrency(1, 1))
     limits, moments = PictureLimits(), []
     with to.open("wb") as file:
         for path in sorted(folder.iterdir()):
@@ -61,14 +63,15 @@ def plain(question: BulkQuestion, folder: Path, to: Path) -> tuple[float, float]
     return moments[0] - began, (len(moments) - 1) / (moments[-1] - moments[0])
 
 
-def timed(way, question: BulkQuestion, folder: Path, to: Path) -> tuple[float, float]:
+def timed(way: Callable[..., None], question: BulkQuestion, folder: Path, to: Path) -> tuple[float, float]:
     """Seconds until the first is told, and the rate of the others."""
     found = pieces([str(folder)], "picture", None, "nowhere")
     results, moments = Results(str(to), "jsonl"), []
 
-    def told(answered: int, failed: int) -> None:
-        assert not failed
-        moments.append((time.perf_counter(), answered))
+    def told(more: Reckoning) -> None:
+        assert not more.failed
+        if more.answered:
+            moments.append((time.perf_counter(), more.answered))
 
     with results.taken(question):
         began = time.perf_counter()
@@ -77,8 +80,13 @@ def timed(way, question: BulkQuestion, folder: Path, to: Path) -> tuple[float, f
     return first - began, (len(found) - some) / (last - first)
 
 
+def _cpu_s() -> float:
+    """Of this process and of those of its children that have ended."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
 def main() -> None:
-    """Print a table: the best of some rounds, and processor time of the leanest: others disturb less."""
+    """Print a table: the medians of some rounds, in each of which all ways come in turn."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--models", type=Path, default=Path("models"))
     parser.add_argument("--model", default="efficientnet-lite0-int8")
@@ -88,16 +96,14 @@ def main() -> None:
     given = parser.parse_args()
     wanted = ServiceSettings(model=given.model)
     settings = bare(Config(paths=PathSettings(models=given.models)), NAME, wanted)
-    on_ray = partial(timed, partial(answer_on_ray, address="local", workers=None))
-    here = partial(timed, answer_here)
+    on_ray = [partial(answer_on_ray, address="local", workers=count) for count in (1, 2)]
+    here = [partial(answer_here, workers=count) for count in (1, 2)]
     ways: list[tuple[str, int, Way]] = [
         ("plain loop", 1, plain),
-        ("here", 1, here),
-        ("here", 2, here),
-        ("Ray", 1, on_ray),
-        ("Ray", 2, on_ray),
+        *(("here", count, partial(timed, way)) for count, way in enumerate(here, 1)),
+        *(("Ray", count, partial(timed, way)) for count, way in enumerate(on_ray, 1)),
     ]
-    alone = BulkQuestion(NAME, wanted, {}, settings, Concurrency(1, 1), None)
+    question = BulkQuestion(NAME, wanted, {}, settings, 1, None)
     seen: dict[tuple[str, int], list[tuple[float, float, float]]] = {}
     with TemporaryDirectory() as scratch:
         folder = Path(scratch, "pictures")
@@ -105,16 +111,16 @@ def main() -> None:
         jpegs(folder, given.count)
         for turn in range(given.rounds):
             for way, workers, answer in (one for one in ways if one[0] in (given.only or one)):
-                question = replace(alone, concurrency=Concurrency(workers, 1))
-                before = time.process_time()
+                before = _cpu_s()
                 start, rate = answer(question, folder, Path(scratch, f"{way}-{workers}-{turn}"))
-                cpu_ms = (time.process_time() - before) * 1000 / given.count
+                cpu_ms = (_cpu_s() - before) * 1000 / given.count
                 seen.setdefault((way, workers), []).append((start, rate, cpu_ms))
     print("| way | workers | start, s | items/s | CPU ms an item, with the start |\n|---|---|---|---|---|")
     for (way, workers), rounds in seen.items():
         starts, rates, cpu_ms = zip(*rounds, strict=True)
-        least = "" if way == "Ray" else f"{min(cpu_ms):.2f}"  # its workers are other processes
-        print(f"| {way} | {workers} | {min(starts):.1f} | {max(rates):.1f} | {least} |")
+        cost = "" if way == "Ray" else f"{median(cpu_ms):.2f}"  # its workers are nobody's children
+        spread = f"{min(rates):.0f} to {max(rates):.0f}"
+        print(f"| {way} | {workers} | {median(starts):.1f} | {median(rates):.0f} ({spread}) | {cost} |")
 
 
 if __name__ == "__main__":

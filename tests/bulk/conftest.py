@@ -18,6 +18,14 @@ from tests.opened import pulled
 
 COLOURS = {"red": (0, 0, 255), "green": (0, 255, 0), "blue": (255, 0, 0)}
 """BGR."""
+POISONS = {
+    (255, 255, 255): "os.kill(os.getpid(), 9)",
+    (0, 0, 0): "os._exit(3)",
+    (0, 255, 255): "ctypes.string_at(0)",
+    (255, 255, 0): "time.sleep(10_000)",
+    (255, 0, 255): "hog = b'x' * 900_000_000; time.sleep(10_000)",
+}
+"""What the classifier does of a picture of that colour, BGR."""
 SERVICES = ("image-classification", "text-vectorization", "video-classification")
 
 
@@ -35,6 +43,7 @@ def shop(tmp_path_factory) -> Path:
     root: Path = tmp_path_factory.mktemp("shop")
     for name in SERVICES:
         new_plugin(f"my-{name}", name, root / "plugins", root / "models", root / "state")
+    poisoned(root / "plugins" / f"my-{SERVICES[0]}" / "plugin.py")
     models = discover([root / "plugins"], entry_points=False).models
     for name in SERVICES:
         pulled(root / "models", models, f"my-{name}")
@@ -42,6 +51,18 @@ def shop(tmp_path_factory) -> Path:
     services = ", ".join(f"{name}: {{model: my-{name}}}" for name in SERVICES)
     path.write_text(f"paths: {{plugins: [plugins]}}\nservices: {{{services}}}\n")
     return path
+
+
+def poisoned(plugin: Path) -> None:
+    """Make that plugin break in earnest of some pictures."""
+    reads = "    def preprocess(self, item: Frame, options: Options) -> Prepared[Frame]:\n"
+    text = plugin.read_text()
+    assert reads in text
+    does = "".join(
+        f"        if seen == {colour[::-1]}:\n            {act}\n" for colour, act in POISONS.items()
+    )
+    seen = "        seen = tuple(map(int, item.pixels(self._picture)[0, 0]))\n"
+    plugin.write_text("import ctypes, os, time\n" + text.replace(reads, reads + seen + does))
 
 
 @pytest.fixture
@@ -59,7 +80,12 @@ def bulk(shop) -> Callable[..., Ran]:
 
 def picture(colour: str) -> bytes:
     """A PNG of one colour."""
-    return cv2.imencode(".png", np.full((24, 32, 3), COLOURS[colour], np.uint8))[1].tobytes()
+    return png(COLOURS[colour])
+
+
+def png(bgr: tuple[int, int, int]) -> bytes:
+    """The same, of any colour."""
+    return cv2.imencode(".png", np.full((24, 32, 3), bgr, np.uint8))[1].tobytes()
 
 
 def colour_of(number: int) -> str:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -86,13 +87,64 @@ def test_a_run_that_is_asked_to_end_leaves_whole_parts(shop, tmp_path):
     assert 0 < len(rows(to)) < 2000
 
 
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_files_that_a_power_cut_left_damaged_are_made_again(bulk, tmp_path, caplog, form):
+    folder, to = pictures(tmp_path / "pictures", 60), tmp_path / "out"
+    assert bulk(NAME, folder, "--to", to, "--format", form).code == 0
+    whole = rows(to)
+    for path, size in zip(sorted(to.glob("part-*")), (0, 700), strict=False):
+        os.truncate(path, size)
+    ran = bulk(NAME, folder, "--to", to, "--format", form)
+    assert (ran.code, ran.error) == (0, None)
+    assert "is damaged" in caplog.text
+    assert rows(to) == whole
+
+
+def test_a_full_disk_is_told_and_what_fitted_stays(shop, bulk, tmp_path):
+    texts, to = tmp_path / "a.txt", tmp_path / "out"
+    texts.write_text("\n".join(["你好世界" * 100] * 40))
+    asked = ["bulk", "text-vectorization", str(texts), "--to", str(to), "--format", "jsonl"]
+    code = "import sys; from edged.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        # a file may have 1 MiB, as much as the last batch takes and the others do not
+        ["bash", "-c", 'ulimit -f 1024; exec "$@"', "-", sys.executable, "-c", code, *asked, "-c", str(shop)],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(to.glob(".part-*"))
+    assert bulk(*asked[1:]).code == 0
+    assert len(rows(to)) == 40
+
+
+def test_a_folder_of_answers_that_vanishes_is_told(bulk, tmp_path):
+    folder, to = pictures(tmp_path / "pictures", 4000), tmp_path / "out"
+
+    def remove() -> None:
+        until = time.monotonic() + 60
+        while not list(to.glob("part-*")) and time.monotonic() < until:
+            time.sleep(0.005)
+        to.rename(tmp_path / "elsewhere")
+
+    thief = threading.Thread(target=remove)
+    thief.start()
+    ran = bulk(NAME, folder, "--to", to)
+    thief.join()
+    assert isinstance(ran.error, NotFound)
+    assert str(to) in str(ran.error)
+
+
 def test_names_that_are_odd_in_urls(bulk, tmp_path):
     folder = tmp_path / "pictures [of] 100%"
     folder.mkdir()
-    for name in ("a b.png", "c#d?.png", "ü.png"):
+    for name in ("a b.png", "c#d?.png", "ü%20.png", "日本.png", "a\nb.png", os.fsdecode(b"\xff.png")):
         (folder / name).write_bytes(picture("green"))
     assert bulk(NAME, folder, "--to", tmp_path / "out").code == 0
-    assert classes(rows(tmp_path / "out")) == ["green"] * 3
+    assert classes(rows(tmp_path / "out")) == ["green"] * 6
     assert bulk(NAME, *sorted(folder.iterdir()), "--to", tmp_path / "again").code == 0
     assert rows(tmp_path / "again") == rows(tmp_path / "out")
 

@@ -1,12 +1,15 @@
 """`edged bulk --ray`: real clusters of several nodes on this machine."""
 
+import subprocess
+import sys
 import threading
 import time
 import warnings
+from pathlib import Path
 
 import pytest
 
-from tests.bulk.conftest import classes, colour_of, pictures, rows
+from tests.bulk.conftest import POISONS, classes, colour_of, pictures, png, rows
 
 NAME = "image-classification"
 COUNT = 2000
@@ -64,6 +67,16 @@ def test_ray_is_started_here_and_says_nothing(bulk, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_items_that_kill_are_rows(bulk, tmp_path):
+    folder, to = pictures(tmp_path / "pictures", 100), tmp_path / "out"
+    for number, colour in enumerate(list(POISONS)[:3]):
+        (folder / f"{number * 30:05}.png").write_bytes(png(colour))
+    ran = bulk(NAME, folder, "--to", to, "--ray", "local")
+    assert (ran.code, ran.error) == (0, None), ran.said
+    assert classes(rows(to)) == [None if n in (0, 30, 60) else colour_of(n) for n in range(100)]
+    assert "100  0            97        3" in ran.said
+
+
 def test_what_workers_lack_is_told_once(bulk, shop, tmp_path):
     folder = pictures(tmp_path / "pictures", 100)
     ran = bulk(NAME, folder, "--to", tmp_path / "out", "--ray", "local", "--model", "no-such")
@@ -71,7 +84,39 @@ def test_what_workers_lack_is_told_once(bulk, shop, tmp_path):
     assert rows(tmp_path / "out") == []
 
 
-def test_no_cluster_is_told(bulk, tmp_path):
-    folder = pictures(tmp_path / "pictures", 1)
-    ran = bulk(NAME, folder, "--to", tmp_path / "out", "--ray", "127.0.0.1:1")
+@pytest.fixture
+def head(tmp_path_factory, monkeypatch):
+    """`ray start --head`, as one does it; its folder of logs. What it runs in ends with it."""
+    folder = tmp_path_factory.mktemp("ray")
+    monkeypatch.setenv("RAY_TMPDIR", str(folder))
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    more = ["--include-dashboard=false", "--num-cpus=2", "--object-store-memory=100000000"]
+    command = [Path(sys.executable).with_name("ray"), "start", "--head", "--block", "--port=0", *more]
+    with (folder / "said").open("w") as said, subprocess.Popen(command, stdout=said, stderr=said) as ray:
+        until = time.monotonic() + 120
+        while not (folder / "ray" / "ray_current_cluster").exists():
+            assert ray.poll() is None, (folder / "said").read_text()
+            assert time.monotonic() < until, (folder / "said").read_text()
+            time.sleep(0.05)
+        yield folder / "ray" / "session_latest" / "logs"
+        ray.terminate()
+
+
+def test_auto_joins_the_cluster_that_this_machine_is_part_of(bulk, head, tmp_path):
+    folder, to = pictures(tmp_path / "pictures", 100), tmp_path / "out"
+    ran = bulk(NAME, folder, "--to", to, "--ray", "auto")
+    assert (ran.code, ran.error) == (0, None), ran.said
+    assert classes(rows(to)) == [colour_of(number) for number in range(100)]
+    assert list(head.glob("python-core-driver-*")), "it was there"
+
+
+@pytest.mark.parametrize("by", ["--ray", "RAY_ADDRESS", "ray_current_cluster"])
+def test_no_cluster_is_told(bulk, tmp_path, monkeypatch, by):
+    folder, dead = pictures(tmp_path / "pictures", 1), "127.0.0.1:1"
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.setenv("RAY_ADDRESS", dead if by == "RAY_ADDRESS" else "")
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text(dead)  # as a machine that crashed leaves it
+    ran = bulk(NAME, folder, "--to", tmp_path / "out", "--ray", dead if by == "--ray" else "auto")
     assert "there is no Ray at 127.0.0.1:1" in str(ran.error)

@@ -20,12 +20,18 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def bucket(monkeypatch):
-    """A bucket of pictures, seen by Amazon's own client; fsspec finds it by its configuration."""
+    """A bucket of pictures, seen by Amazon's own client; fsspec finds it by the environment."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     at = "http://{}:{}".format(*server.get_host_and_port())
-    monkeypatch.setitem(fsspec.config.conf, "s3", {"key": "key", "secret": "secret", "endpoint_url": at})
+    for name, value in (
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("FSSPEC_S3_ENDPOINT_URL", at),
+    ):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"endpoint_url": at})  # read long ago in this process
     keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
     with closing(boto3.client("s3", endpoint_url=at, **keys)) as client:
         client.create_bucket(Bucket="shop")
