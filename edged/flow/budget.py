@@ -14,7 +14,7 @@ _LOOK_S = 0.5
 """Seconds between two looks whether anybody still waits for who waits here."""
 _ROOMY_PART = 10
 """There is room while such a part of it is free."""
-_GROWN_S = 2.0
+_GROWN_S = 5.0
 """A process that takes all there is has been ended by then; what is still missing stays so."""
 
 

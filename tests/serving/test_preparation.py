@@ -267,7 +267,8 @@ def test_a_stop_waits_for_no_other_process_that_pulls_the_model(settings, run):
         assert not stop.is_alive()
 
 
-def test_it_leaves_when_others_want_its_memory(settings, run):
+def test_it_leaves_when_others_want_its_memory(settings, run, monkeypatch):
+    monkeypatch.setattr("edged.flow.budget._GROWN_S", LONG_S)
     box = run(settings, memory=4_000_000_000)
     box.preparation.start()
     until(lambda: box.memory.held > 30_000_000, "its child holds some", LONG_S)
