@@ -71,14 +71,10 @@ class Opener:
         `start`: makes the children of `isolate`."""
         self.catalogue = catalogue
         self.growth = Growth()  # for whoever opens, to see what it takes
-        self._gallery = partial(
-            open_gallery,
-            folder=gallery or catalogue.root / "gallery",
-            cache=catalogue.root / ".galleries",
-            memory=memory or Budget(RuntimeSettings().memory_bytes()),
-        )
-        self._concurrency = concurrency
-        self._counters = counters
+        folder, cache = gallery or catalogue.root / "gallery", catalogue.root / ".galleries"
+        room = memory or Budget(RuntimeSettings().memory_bytes())
+        self._gallery = partial(open_gallery, folder=folder, cache=cache, memory=room)
+        self._concurrency, self._counters = concurrency, counters
         self.slot_for = slot_for
         self._start = start
         self.sessions = SharedSessions(catalogue.root, concurrency, counters, watch)

@@ -40,9 +40,10 @@ class Demand:
         changed: Callable[[], None],
     ) -> None:
         """`changed` is called when a service has another state."""
-        self._table, self._opener = table, opener
-        self._idle_s, self._memory = idle_s, memory
+        self._table = table
+        self._opener = opener
         self.growth = opener.growth  # for whoever tells what this process holds
+        self._idle_s = idle_s
         self._residents = Residents(table, opener, memory, changed)
         self._changed = changed
         self._models: dict[str, str] = {}
@@ -51,11 +52,10 @@ class Demand:
         """Those that load, in their order."""
         self._failed: dict[str, float] = {}
         """Until when nobody tries; `time.monotonic()`."""
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
+        self._lock, self._wake = threading.Lock(), threading.Event()
+        self._memory = memory
         memory.on_shortage(self._wake.set)
-        self._stopping = False
-        self._look_at = 0.0
+        self._stopping, self._look_at = False, 0.0
         self._thread = threading.Thread(target=self._work, name="demand", daemon=True)
 
     def start(self) -> None:
