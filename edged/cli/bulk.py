@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from edged.bulk.here import answer_here
 from edged.bulk.listing import pieces
 from edged.bulk.question import BulkQuestion, Format, bare
 from edged.bulk.results import Reckoning, Results, form_of
-from edged.cli.options import ConfigPath
+from edged.cli.options import ConfigPath, DeviceName, ModelId, PrecisionName, preferring
 from edged.cli.terminal import progress_bars, say, table
 from edged.config import reading
 from edged.config.settings import Config
@@ -23,10 +23,6 @@ from edged.contracts.services import service
 from edged.runtimes.devices import Concurrency, share_out, usable_cores
 
 app = typer.Typer()
-
-_Model = Annotated[str | None, typer.Option(help="Id of the model; else as configured.")]
-_Precision = Annotated[str | None, typer.Option(help="f32, bf16 or int8; else as configured.")]
-_Device = Annotated[str | None, typer.Option(help="One of `edged devices`; else as configured.")]
 
 
 @dataclass(frozen=True)
@@ -71,9 +67,9 @@ def bulk(
     workers: Annotated[
         int | None, typer.Option(min=1, max=4096, help="At a time; else as many as there are cores for.")
     ] = None,
-    model: _Model = None,
-    precision: _Precision = None,
-    device: _Device = None,
+    model: ModelId = None,
+    precision: PrecisionName = None,
+    device: DeviceName = None,
     option: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="A field of each request; several may be given."),
@@ -88,19 +84,11 @@ def bulk(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no batch is left half done
     settings = reading.load(config)
     way = _Way(ray, workers, _share(settings, None if ray else workers), column)
-    asked = {"model": model, "precision": precision, "device": device}
-    question = _question(name, settings, asked, _fields(option or []), way)
-    _answer(question, given, Results(to, form_of(to, form)), way)
-
-
-def _question(
-    name: str, settings: Config, asked: Mapping[str, str | None], fields: Mapping[str, Any], way: _Way
-) -> BulkQuestion:
-    wanted = settings.service(service(name).name)
-    wanted = wanted.model_copy(update={key: value for key, value in asked.items() if value is not None})
-    question = BulkQuestion(name, wanted, fields, bare(settings, name, wanted), way.share.threads, way.column)
+    wanted = preferring(settings, service(name).name, model=model, precision=precision, device=device)
+    fields, threads = _fields(option or []), way.share.threads
+    question = BulkQuestion(name, wanted, fields, bare(settings, name, wanted), threads, column)
     question.check()
-    return question
+    _answer(question, given, Results(to, form_of(to, form)), way)
 
 
 def _share(settings: Config, workers: int | None) -> Concurrency:
