@@ -145,7 +145,7 @@ def test_the_daemon_serves_what_could_be_pulled(config, tmp_path):
 
 
 def test_sigterm_ends_it_also_while_it_pulls(config, tmp_path, monkeypatch):
-    """The first process of a container ignores what it does not handle, so nothing would end it but SIGKILL."""
+    """The first process of a container ignores what it does not handle, so only SIGKILL would."""
     card = tmp_path / "own" / "gone" / "card.yaml"
     card.write_text(card.read_text().replace("{file: gone.onnx}", "{pypi: gone==1, member: gone.onnx}"))
     config.write_text(config.read_text() + "services: {image-classification: {model: gone}}\n")
