@@ -27,7 +27,7 @@ LEFT = (
     "*/edged-*.whl",
     "*.deb",
     "*/token",
-    "/root/.cache/*",
+    "*/.cache/*",
     "/tmp/*",
     "/build/*",
     "/dist/*",
@@ -95,7 +95,8 @@ def podman(tmp_path_factory):
         pytest.skip("podman, runc or debootstrap is not installed")
     made = Podman(tmp_path_factory.mktemp("podman"))
     yield made
-    made.start("system", "reset", "--force")
+    for what in (("rm",), ("rmi",), ("volume", "rm")):
+        made(*what, "--all", "--force")
 
 
 @pytest.fixture(scope="module")
