@@ -128,17 +128,16 @@ def image(podman, tmp_path_factory):
 
 def as_composed(secrets):
     """Arguments of `podman run` for what compose.yaml says, without a network."""
-    places = {"./container.yaml": ROOT / "packaging" / "container.yaml", "./secrets": secrets, "data": "data"}
+    ours = {"./container.yaml": ROOT / "packaging" / "container.yaml", "./secrets": secrets}
     volumes = [place.split(":", 1) for place in SERVICE["volumes"]]
     return [
         "--network=none",
         "--read-only",
         *(f"--cap-drop={name}" for name in SERVICE["cap_drop"]),
         *(f"--security-opt={name}" for name in SERVICE["security_opt"]),
-        *(f"--tmpfs={place}" for place in SERVICE["tmpfs"]),
         *(f"--{name}={SERVICE[name]}" for name in ("user", "hostname", "cpus")),
         *(f"--pids-limit={SERVICE['pids_limit']}", f"--memory={SERVICE['mem_limit']}"),
-        *(f"--volume={places[outside]}:{inside}" for outside, inside in volumes),
+        *(f"--volume={ours.get(outside, outside)}:{inside}" for outside, inside in volumes),
     ]
 
 
