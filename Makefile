@@ -34,7 +34,7 @@ test: setup ## install what the tests need of the system where allowed, then run
 	@packaging/system-packages.sh
 	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-long: setup ## run what takes longer than is worth it each time; installs debootstrap where allowed
+test-long: setup ## run what takes longer than is worth it each time; installs debootstrap and podman where allowed
 	@packaging/system-packages.sh long
 	@$(BIN)/pytest -n 2 -m long $(ARGS)
 

@@ -1,7 +1,6 @@
 """Is the daemon well? For people and machines over MQTT, and for systemd's watchdog."""
 
 import os
-import shutil
 import socket
 import time
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from edged.contracts.message import Health, Latency
 from edged.core import Core
 from edged.flow import clock
+from edged.flow.footprint import disk_free
 from edged.flow.units import Units
 
 
@@ -27,16 +27,9 @@ def health(node: str, state: Path, core: Core) -> Health:
         durability=core.kept(),
         clock=clock.state(),
         preparing=core.preparing(),
-        disk_free_bytes=_free(state),
+        disk_free_bytes=disk_free(state),
         at=clock.iso_utc(time.time()) if clock.state() != "unsynced" else None,
     )
-
-
-def _free(folder: Path) -> int | None:
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError:  # nothing is written yet, or it is on a disk that is gone
-        return None
 
 
 class Systemd:

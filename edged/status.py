@@ -9,7 +9,7 @@ from edged.config.settings import Config
 from edged.contracts.message import StreamState
 from edged.core import Core
 from edged.flow import clock
-from edged.flow.footprint import pss_of
+from edged.flow.footprint import disk_free, pss_of
 from edged.http.status import ActionStatus, MqttStatus, ServiceStatus, Status, StreamStatus
 from edged.repository.isolated import IsolatedInstance
 from edged.serving.table import Served
@@ -35,7 +35,14 @@ def status(core: Core, settings: Config, off: frozenset[str]) -> Status:
         counters=core.counters.counts(),
         durability=core.kept(),
         clock=clock.state(),
+        disk_free_bytes=dict(_disks(settings)),
     )
+
+
+def _disks(settings: Config) -> Iterator[tuple[str, int]]:
+    for name in ("state", "models", "gallery"):
+        if (free := disk_free(getattr(settings.paths, name))) is not None:
+            yield name, free
 
 
 def _services(core: Core, settings: Config, units: Mapping[str, str]) -> Iterator[ServiceStatus]:

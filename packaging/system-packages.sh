@@ -4,7 +4,8 @@
 # where that is allowed, else names it. Tests that need npm are left out, with the reason, where it is missing.
 # Of these, a box with a microphone needs libportaudio2, and libasound2-plugins where PulseAudio is.
 #
-# `long`: also what `make test-long` needs to make a Debian below a folder, and install the package there.
+# `long`: also what `make test-long` needs to make a Debian below a folder, install the package there, and build and
+# run the image.
 #
 # On a desktop with PipeWire, PulseAudio would take its place: there it is not installed, and its tests are left out.
 #
@@ -33,6 +34,7 @@ main() {
     has pipewire || { has pulseaudio && has pactl; } || wanted="$wanted pulseaudio pulseaudio-utils"
     [ "${1:-}" != long ] || has debootstrap || wanted="$wanted debootstrap"
     [ "${1:-}" != long ] || has dpkg-deb || wanted="$wanted dpkg-dev"
+    [ "${1:-}" != long ] || { has podman && has runc; } || wanted="$wanted podman runc"
     [ -n "$wanted" ] || return 0
     # shellcheck disable=SC2086 # a list of words
     if ! install_unstarted $wanted; then

@@ -11,7 +11,7 @@ import typer
 from pydantic import ValidationError
 
 from edged.cli.options import AsJson, ConfigPath, duration
-from edged.cli.terminal import console, print_json, say, table
+from edged.cli.terminal import console, in_place, print_json, say, table
 from edged.config import reading
 from edged.contracts.errors import ConfigError
 from edged.contracts.wording import plain
@@ -25,8 +25,11 @@ app = typer.Typer()
 
 EVERY_S = 2.0
 """Between two pictures of `--watch`."""
-_COLUMNS = ("node", "standing", "version", "ready", "idle", "variants", "waiting", "p99 ms")
-_MORE = ("streams", "disk", "clock", "attention")
+_NUMBERS = ("waiting", "p99 ms", "streams", "disk", "clock")
+_COLUMNS = ("node", "standing", "version", "ready", "idle", "variants", *_NUMBERS, "attention")
+_NARROW = ("node", "standing", "version", "attention")
+_WIDE = 150
+"""Columns of a terminal, from which all of ours leave room to read what wants attention."""
 _MOST_TOLD = 3
 """Of what is wrong with a node, in the table."""
 
@@ -57,14 +60,16 @@ def fleet(
     board = Board()
     with _looking(settings, board) as lookout:
         lookout.complete(wait)
-        _show(board.rows(), settings, as_json, watch)
+        if not watch:
+            _show(board.rows(), settings, as_json)
+        elif not as_json and console.is_terminal:
+            console.clear()
         while watch:
+            with in_place():
+                if (state := lookout.state()) != "running":
+                    say(state, "red")
+                _show(board.rows(), settings, as_json, indent=False)
             time.sleep(EVERY_S)
-            if not as_json:
-                console.clear()
-            if (state := lookout.state()) != "running":
-                say(state, "red")
-            _show(board.rows(), settings, as_json, watch)
 
 
 def broker(settings: MqttSettings, url: str) -> MqttSettings:
@@ -92,11 +97,16 @@ def _looking(settings: MqttSettings, board: Board) -> Iterator[Lookout]:
         lookout.stop()
 
 
-def _show(rows: Sequence[NodeRow], settings: MqttSettings, as_json: bool, watch: bool) -> None:
+def _show(rows: Sequence[NodeRow], settings: MqttSettings, as_json: bool, indent: bool = True) -> None:
     if as_json:
-        print_json([row.model_dump() for row in rows], indent=not watch)
+        print_json([row.model_dump() for row in rows], indent=indent)
         return
-    table(_title(rows, settings), (*_COLUMNS, *_MORE), [_cells(row) for row in rows])
+    cells = [_cells(row) for row in rows]
+    columns: tuple[str, ...] = _COLUMNS
+    if console.is_terminal and console.width < _WIDE:
+        columns = _NARROW
+        cells = [tuple(row[_COLUMNS.index(name)] for name in columns) for row in cells]
+    table(_title(rows, settings), columns, cells)
 
 
 def _title(rows: Sequence[NodeRow], settings: MqttSettings) -> str:

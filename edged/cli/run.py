@@ -1,5 +1,7 @@
 """`edged run`: the daemon in the foreground."""
 
+import signal
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -40,6 +42,7 @@ def run(
 ) -> None:
     """Run the daemon: prints every result message as one JSON line, and a summary at the end."""
     log.set_up(verbose)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the first process of a container has no default
     if pull:
         pull_missing(config)
     counters = Counters()

@@ -10,7 +10,9 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
+from rich.segment import Segment, Segments
 from rich.table import Table
+from rich.text import Text
 
 from edged.contracts.slot import Report
 
@@ -75,6 +77,24 @@ def _print_records(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Non
         console.print(Padding(escape("; ".join(said)), (0, 0, 0, 2), expand=False))
 
 
+@contextmanager
+def in_place() -> Iterator[None]:
+    """What is said within takes the place of what the terminal shows, without a flicker, as far as it fits.
+
+    On a pipe it comes after what was said before.
+    """
+    if not console.is_terminal:
+        yield
+        return
+    with console.capture() as drawn:
+        yield
+    shown = console.render_lines(Text.from_ansi(drawn.get()), pad=True)[: console.height - 1]
+    with console.capture() as lines:
+        console.print(Segments(segment for line in shown for segment in (*line, Segment.line())), end="")
+    console.file.write(f"\x1b[H{lines.get()}\x1b[J")
+    console.file.flush()
+
+
 def print_json(value: Any, indent: bool = True) -> None:
     """Data, on stdout."""
     option = orjson.OPT_INDENT_2 if indent else 0
@@ -94,7 +114,6 @@ def progress_bars(rate: str = "") -> Iterator[Report]:
         TextColumn,
         TimeRemainingColumn,
     )
-    from rich.text import Text  # noqa: PLC0415
 
     class RateColumn(ProgressColumn):
         def render(self, task: Task) -> Text:

@@ -1,11 +1,13 @@
 """Messages in, rows out: the last that each node has told. Knows no connection."""
 
+import contextlib
 import threading
 from typing import Any
 
 import orjson
 from pydantic import ValidationError
 
+from edged import __version__
 from edged.contracts.message import Health, Info, StreamState
 from edged.fleet.rows import STANDINGS, NodeRow, Told, row_of
 from edged.mqtt.topics import told_by
@@ -33,7 +35,7 @@ class Board:
             try:
                 _note(told, what, stream, payload)
             except (ValidationError, ValueError, TypeError) as error:
-                told.unread[name] = _why(error)
+                told.unread[name] = f"{_why(error)}{_other_version(payload)}"
             if told.empty():
                 del self._nodes[node]
 
@@ -68,3 +70,12 @@ def _why(error: Exception) -> str:
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
     return str(error)
+
+
+def _other_version(payload: bytes) -> str:
+    """Of edged, where it is the reason why a node is not understood."""
+    with contextlib.suppress(ValueError, AttributeError):
+        version = orjson.loads(payload).get("version")
+        if isinstance(version, str) and version != __version__:
+            return f" (it has edged {version}, this is {__version__})"
+    return ""

@@ -1,7 +1,8 @@
-"""What a process holds of the box's memory, from /proc, and giving back what it does not use."""
+"""What a process holds of the box's memory, and giving back what it does not use; what a disk has left."""
 
 import contextlib
 import ctypes
+import shutil
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -44,3 +45,11 @@ def give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, others do not
     if trim is not None:
         trim(0)
+
+
+def disk_free(folder: Path) -> int | None:
+    """Bytes that can still be written to a folder; none before it is made, and when its disk is gone."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None

@@ -48,44 +48,11 @@ class EdgedCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """All metrics but those of the process."""
         status = self._status()
-        yield _gauge(
-            "edged_info",
-            "What runs here; always 1.",
-            ("version", "node"),
-            [((self._version, status.node), 1)],
-        )
-        yield _gauge("edged_uptime_seconds", "Since the start.", (), [((), status.uptime_s)])
-        yield _gauge("edged_queue_depth", "Items waiting.", ("queue",), _by_name(status.queues))
-        yield _gauge(
-            "edged_unit_up",
-            "1 while a unit runs.",
-            ("unit",),
-            [((name,), float(state == "running")) for name, state in status.units.items()],
-        )
-        yield _gauge(
-            "edged_service_up",
-            "1 while a service answers, be it after it has loaded.",
-            ("service",),
-            [((s.service,), float(s.answers)) for s in status.services],
-        )
-        yield _gauge(
-            "edged_stream_up",
-            "1 while a stream is online.",
-            ("stream",),
-            [((s.name,), float(s.state == "online")) for s in status.streams],
-        )
-        yield _gauge(
-            "edged_stream_enabled",
-            "0 while a stream is switched off.",
-            ("stream",),
-            [((s.name,), float(s.enabled)) for s in status.streams],
-        )
-        yield _gauge(
-            "edged_stream_fps",
-            "Frames decoded a second.",
-            ("stream",),
-            [((s.name,), s.fps) for s in status.streams],
-        )
+        info = GaugeMetricFamily("edged_info", "What runs here; always 1.", labels=("version", "node"))
+        info.add_metric((self._version, status.node), 1)
+        yield info
+        for gauge in (*_of_the_box(status), *_of_its_parts(status)):
+            yield _gauge(*gauge)
         yield from _counts(self._counters.counts())
         yield from _durations(self._counters)
 
@@ -103,17 +70,42 @@ def exposition(of: CollectorRegistry) -> bytes:
     return generate_latest(of)
 
 
-def _gauge(
-    name: str, text: str, labels: tuple[str, ...], samples: list[tuple[tuple[str, ...], float]]
-) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, text, labels=labels)
-    for values, value in samples:
-        family.add_metric(values, value)
+_Gauges = Iterator[tuple[str, str, str, Mapping[str, float]]]
+"""Name, what it means, its label (empty: none), samples by label; those that nobody knows are left out."""
+
+
+def _of_the_box(status: Status) -> _Gauges:
+    yield "uptime_seconds", "Since the start.", "", {"": status.uptime_s}
+    yield "disk_free_bytes", "Left for the daemon in a folder of `paths`.", "path", status.disk_free_bytes
+    durable = {"": not status.durability.startswith("memory: ")} if status.durability else {}
+    yield "durable", "0 while requests are not kept as configured: the disk cannot be written.", "", durable
+    clock = {} if status.clock == "unknown" else {"": status.clock == "synced"}
+    yield "clock_synced", "0 while nobody has set the clock since it started.", "", clock
+
+
+def _of_its_parts(status: Status) -> _Gauges:
+    units = {name: state == "running" for name, state in status.units.items()}
+    yield "queue_depth", "Items waiting.", "queue", status.queues
+    yield "unit_up", "1 while a unit runs.", "unit", units
+    services, streams = status.services, status.streams
+    answers = {one.service: one.answers for one in services}
+    spared = {one.service: bool(one.why) for one in services}
+    yield "service_up", "1 while a service answers, be it after it has loaded.", "service", answers
+    yield "service_spared", "1 while the CPU does what a service's device should.", "service", spared
+    online = {one.name: one.state == "online" for one in streams}
+    yield "stream_up", "1 while a stream is online.", "stream", online
+    enabled = {one.name: one.enabled for one in streams}
+    yield "stream_enabled", "0 while a stream is switched off.", "stream", enabled
+    unrecorded = {one.name: bool(one.recordings) for one in streams}
+    yield "stream_unrecorded", "1 when its last recording could not be made.", "stream", unrecorded
+    yield "stream_fps", "Frames decoded a second.", "stream", {one.name: one.fps for one in streams}
+
+
+def _gauge(name: str, text: str, label: str, samples: Mapping[str, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"edged_{name}", text, labels=(label,) if label else ())
+    for of, value in samples.items():
+        family.add_metric((of,) if label else (), float(value))
     return family
-
-
-def _by_name(values: Mapping[str, float]) -> list[tuple[tuple[str, ...], float]]:
-    return [((name,), value) for name, value in values.items()]
 
 
 def _counts(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Metric]:

@@ -132,6 +132,8 @@ class Status(_Part):
     """What requests over MQTT survive now: as in the health message; empty before that has started."""
     clock: ClockState = "unknown"
     """Whether this box's clock was set: as in the health message."""
+    disk_free_bytes: dict[str, int] = Field(default_factory=dict)
+    """Bytes that the daemon could still write, by folder of `paths`; without those that are not made yet."""
 
     def why_not_ready(self) -> str:
         """Empty when every service is up that is configured; else one sentence.

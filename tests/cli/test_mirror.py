@@ -9,6 +9,7 @@ import orjson
 import pytest
 from moto.server import ThreadedMotoServer
 
+from edged.repository.catalogue import Catalogue
 from tests.cli.test_pull import edged, installed
 
 SECRET = "a-secret-that-nobody-logs"
@@ -80,6 +81,28 @@ def test_a_licence_is_accepted_first(config, tmp_path):
     assert code == 1 and "CC-BY-NC-4.0 is not permissive (stands on its page)" in err
     assert not (tmp_path / "stick").exists()
     assert edged("mirror", "closed", tmp_path / "stick", "--accept-licence", "-c", config)[0] == 0
+
+
+def test_all_are_those_of_all_plugins_each_file_once(config, tmp_path, monkeypatch):
+    """Of models of the test alone: those that come with edged would be fetched from the network."""
+    every = Catalogue.cards.fget
+    ours = property(lambda self: [card for card in every(self) if card.id in ("good", "gone", "closed")])
+    monkeypatch.setattr(Catalogue, "cards", ours)
+    code, why_not = told("--all", "--accept-licence", tmp_path / "stick", "-c", config)
+    assert code == 1 and why_not["good.onnx"] is None
+    assert "gone.onnx of gone cannot be had" in why_not["gone.onnx"]
+    assert len(files(tmp_path / "stick")) == 1, "two models have the same file"
+    shutil.rmtree(tmp_path / "own" / "gone")
+    assert told("--all", "--accept-licence", tmp_path / "stick", "-c", config) == (0, {"good.onnx": None})
+    code, _, err = edged("mirror", "--all", tmp_path / "stick", "-c", config)
+    assert code == 1 and "1 of 1 files are in" in err and "closed: the licence CC-BY-NC-4.0" in err
+    for file in (tmp_path / "own").rglob("*.onnx"):
+        file.unlink()
+    assert (
+        edged("pull", "good", "closed", "--accept-licence", "--from", tmp_path / "stick", "-c", config)[0]
+        == 0
+    )
+    assert installed(config) == {"good", "closed"}
 
 
 @pytest.mark.parametrize("args", [["stick"], ["--all", "good", "stick"]])

@@ -1,6 +1,7 @@
 """`edged pull` of many: what cannot be had stops nobody else, and is told with its reason."""
 
 import base64
+import socket
 
 import cv2
 import numpy as np
@@ -176,3 +177,20 @@ def test_the_daemon_serves_what_could_be_pulled(config, tmp_path):
     assert answers["image-classification"]["success"] is True
     assert answers["scene-classification"]["error_code"] == 503
     assert "edged pull closed" in answers["scene-classification"]["error_msg"]
+
+
+def test_sigterm_ends_it_also_while_it_pulls(config, tmp_path, monkeypatch):
+    """The first process of a container ignores what it does not handle, so only SIGKILL would."""
+    card = tmp_path / "own" / "gone" / "card.yaml"
+    card.write_text(card.read_text().replace("{file: gone.onnx}", "{pypi: gone==1, member: gone.onnx}"))
+    config.write_text(config.read_text() + "services: {image-classification: {model: gone}}\n")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        monkeypatch.setenv("PIP_INDEX_URL", "http://{}:{}/simple".format(*silent.getsockname()))
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
+        monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+        with running(config, free_port(), "box", "--pull") as box:
+            asked, _ = silent.accept()
+            with asked:
+                assert box.stop() == 0
+    assert "Traceback" not in "".join(box.log)

@@ -60,6 +60,29 @@ def test_a_pipe_gets_one_line_a_row(monkeypatch):
     assert second.split("  ")[0] == "水 cola 0,5"
 
 
+def drawn(monkeypatch, is_terminal):
+    """What a terminal of 4 lines gets that shows 9 rows."""
+    seen = io.StringIO()
+    console = Console(file=seen, width=30, height=4, force_terminal=is_terminal, highlight=False)
+    monkeypatch.setattr(terminal, "console", console)
+    with terminal.in_place():
+        terminal.table("nodes", ("node", "is"), [(f"box-{number}", "fine [a]") for number in range(9)])
+    return re.sub(r"\x1b\[\d*m", "", seen.getvalue())
+
+
+def test_what_is_drawn_in_place_has_the_top_of_it_and_clears_nothing_before(monkeypatch):
+    shown = drawn(monkeypatch, is_terminal=True)
+    assert shown.startswith("\x1b[H") and shown.endswith("\x1b[J") and shown.count("\x1b") == 2
+    lines = shown.removeprefix("\x1b[H").removesuffix("\x1b[J").splitlines()
+    assert [line.split() for line in lines] == [["nodes"], ["node", "is"], ["box-0", "fine", "[a]"]]
+    assert {len(line) for line in lines} == {30}, "nothing of what was there stays beside it"
+
+
+def test_a_pipe_gets_all_of_it(monkeypatch):
+    lines = drawn(monkeypatch, is_terminal=False).splitlines()
+    assert (len(lines), lines[-1]) == (11, "box-8  fine [a]")
+
+
 def models_in_a_terminal(width, config):
     """What `edged models` shows in a real terminal."""
     ours, theirs = pty.openpty()

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from edged import __version__
 from edged.fleet.board import Board
 from tests.fleet.nodes import FACTS, encoded, health, info, stream, told
 
@@ -108,6 +109,15 @@ def test_what_cannot_be_read_is_told_and_mended_by_the_next(what, payload):
     for topic, good in told("shop-1", door=stream()):
         board.take(topic, good)
     assert board.rows()[0].standing == "fine"
+
+
+def test_a_version_that_is_not_understood_is_named():
+    fields = {"node": "shop-1", "version": "9.0.0", "mqtt": "7", "services": []}
+    (why,) = row_with(info=json.dumps(fields).encode()).attention
+    assert why.startswith("its info cannot be read: mqtt: ")
+    assert why.endswith(f" (it has edged 9.0.0, this is {__version__})")
+    (why,) = row_with(info=json.dumps({**fields, "version": __version__}).encode()).attention
+    assert "it has edged" not in why
 
 
 def test_what_is_taken_back_is_gone_and_so_is_a_node_of_which_all_is():

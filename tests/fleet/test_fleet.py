@@ -1,7 +1,9 @@
 """`edged fleet` at a real broker: 200 nodes, some of which are not well."""
 
+import io
 import json
 import os
+import re
 import subprocess
 import threading
 from contextlib import contextmanager
@@ -9,9 +11,12 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from rich.console import Console
 
+from edged.cli import fleet, terminal
 from edged.cli.fleet import broker
 from edged.contracts.errors import ConfigError
+from edged.fleet.rows import Told, row_of
 from edged.mqtt.settings import MqttSettings
 from tests.broker import free_port, until
 from tests.e2e.box import EDGED, ROOT
@@ -82,6 +87,20 @@ def test_200_nodes_are_shown_those_first_that_need_attention(mosquitto, look, ve
         )
         assert lines[2].split()[:3] == ["box-0199", "down", "0.2.0"]
         assert len(lines) == NODES + 2
+
+
+@pytest.mark.parametrize(("width", "columns"), [(80, 4), (200, 12)])
+def test_a_narrow_terminal_gets_what_wants_attention(monkeypatch, width, columns):
+    seen = io.StringIO()
+    console = Console(file=seen, width=width, force_terminal=True, no_color=True, highlight=False)
+    for place in (fleet, terminal):
+        monkeypatch.setattr(place, "console", console)
+    rows = [row_of("box-1", Told()), row_of("box-2", Told(availability="offline"))]
+    fleet._show(rows, MqttSettings(url="mqtt://broker"), as_json=False)
+    lines = re.sub(r"\x1b\[\d*m", "", seen.getvalue()).splitlines()
+    assert len(lines) == 4 and max(map(len, lines)) <= width
+    assert len(re.split(r"\s{2,}", lines[1].strip())) == columns
+    assert lines[3].split("  ")[0] == "box-2" and "it is not connected to the broker" in lines[3]
 
 
 def test_watching_sees_a_node_go(mosquitto, tmp_path):

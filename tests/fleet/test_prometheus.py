@@ -62,6 +62,7 @@ class Prometheus:
 
     def __init__(self, folder: Path, scraped: int) -> None:
         self.port = free_port()
+        self.scraped = scraped
         config = folder / "prometheus.yml"
         config.write_text(SCRAPE.format(rules=RULES, port=scraped))
         self._command = [
@@ -133,6 +134,17 @@ def test_the_rules_are_as_prometheus_wants_them():
     done = subprocess.run(["promtool", "check", "rules", RULES], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(ALERTS)} rules found" in done.stdout
+
+
+def test_the_names_of_all_metrics_are_as_prometheus_wants_them(prometheus):
+    with urllib.request.urlopen(f"http://127.0.0.1:{prometheus.scraped}/metrics", timeout=30) as answer:
+        page = answer.read()
+    done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    wrong = b"# TYPE edged_lost_total gauge\nedged_lost_total 1\n"
+    assert subprocess.run(
+        ["promtool", "check", "metrics"], input=wrong, capture_output=True, check=False
+    ).stderr
 
 
 @pytest.mark.parametrize("panel", PANELS)

@@ -3,6 +3,7 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from edged.http.metrics import MOST_REASONS
+from edged.http.status import ServiceStatus, StreamStatus
 
 
 def scraped(box):
@@ -65,6 +66,43 @@ def test_what_is_now(box):
     assert found["edged_stream_up", ("stream", "door")] == 1
     assert found["edged_stream_fps", ("stream", "door")] == 5
     assert found["process_resident_memory_bytes",] > 1e6
+
+
+TOLD = {
+    "disk_free_bytes": {"state": 5_000_000, "models": 7_000_000},
+    "durability": "memory: no space left on device",
+    "clock": "unsynced",
+}
+
+
+def test_what_wants_somebodys_attention(box):
+    spared = ServiceStatus(service="ocr", state="running", why="the GPU failed")
+    cut = StreamStatus(
+        name="yard",
+        state="online",
+        fps=1,
+        why="",
+        recordings="no space",
+        services=[],
+        listens=False,
+        enabled=True,
+    )
+    now = box.status()
+    parts = {"services": [*now.services, spared], "streams": [*now.streams, cut]}
+    box.status = lambda: now.model_copy(update={**TOLD, **parts})
+    found = scraped(box.start())
+    assert found["edged_disk_free_bytes", ("path", "state")] == 5_000_000
+    assert found["edged_disk_free_bytes", ("path", "models")] == 7_000_000
+    assert (found["edged_durable",], found["edged_clock_synced",]) == (0, 0)
+    assert found["edged_service_spared", ("service", "ocr")] == 1
+    assert found["edged_service_spared", ("service", "object-detection")] == 0
+    assert found["edged_stream_unrecorded", ("stream", "yard")] == 1
+    assert found["edged_stream_unrecorded", ("stream", "door")] == 0
+
+
+def test_what_nobody_knows_is_left_out(box):
+    names = {name for name, *_ in scraped(box.start())}
+    assert not {"edged_disk_free_bytes", "edged_durable", "edged_clock_synced"} & names
 
 
 def test_our_own_answers_are_counted_by_code(box):
