@@ -12,6 +12,7 @@ import av
 import av.error
 
 from edged.contracts.errors import SourceError
+from edged.flow.courtesy import CORES, PATIENCE_S
 
 BURST = 15
 """Packets that wait at most while no picture is wanted. *Measured* with eight cameras of 720p: a picture at a
@@ -96,7 +97,9 @@ class Decoding:
         for packet in packets:
             if stop.is_set():
                 return
+            courteous_until = time.monotonic() + PATIENCE_S
             for waiting, came_at in self._due(packet, time.time()):
+                CORES.wait(courteous_until)
                 try:
                     frames = self._decoded(waiting)
                 except av.error.InvalidDataError:  # a lost packet; the next key frame repairs the picture
@@ -113,8 +116,8 @@ class Decoding:
             self._lost_since = now
         if now - self._lost_since >= self._patience_s:
             raise SourceError(
-                f"nothing that came for {self._patience_s:g} s can be decoded; the camera sends no key frame, "
-                "or another codec than before"
+                f"nothing that came for {self._patience_s:g} s can be decoded; the camera sends no key "
+                "frame, or another codec than before"
             )
 
     def _due(self, packet: Packet, now: float) -> Iterator[tuple[_Asked, float]]:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 PICTURES_A_SECOND = 1.0
 """Of a folder or a URL of one picture, where the gate names no rate."""
 TELLING = 0.9
-"""After so much of `stall_s` a source that knows why no frame comes says it, before its supervisor gives up."""
+"""After so much of `stall_s` a source that knows why no frame comes says it; after all of it it is left."""
 
 
 class CameraSettings(Settings):

@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from edged.flow.courtesy import CORES
 from edged.media import decoding as decodings
 from edged.media.decoding import Decoding, Need, everything, key_frames
 from tests.media.clips import write_clip
@@ -73,6 +74,14 @@ class Plan:
 
 def test_all(clip):
     assert list(shown(clip, everything)) == list(range(60))
+
+
+def test_it_goes_on_though_inferences_keep_all_the_cores(clip):
+    CORES.tell(True)
+    try:
+        assert list(shown(clip, everything)) == list(range(60))
+    finally:
+        CORES.tell(False)
 
 
 def test_key_frames_come_at_once(clip):
