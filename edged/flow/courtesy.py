@@ -1,10 +1,15 @@
-"""Who decodes lets inferences go first: while they have all the cores, no picture is begun."""
+"""What nobody waits for lets inferences go first: while they have all the cores, it is not begun.
+
+Of cameras these are the pictures that nobody looks at and later ones build on. *Simulated*, not measured, for
+two cores, 11.5 ms an inference, 1.75 a picture, five inferences a second: the 99th percentile from capture to
+result falls from 20.3 to 18.1 ms with eight cameras, from 68 to 59 with sixteen (`tests/bench/courtesy.py`).
+"""
 
 import threading
 import time
 
 PATIENCE_S = 0.012
-"""For what is to be decoded at a time it is waited so long at most: about one inference of a detector."""
+"""What is to be decoded at a time waits so long at most: about one inference of a detector."""
 
 
 class Courtesy:

@@ -99,7 +99,8 @@ class Decoding:
                 return
             courteous_until = time.monotonic() + PATIENCE_S
             for waiting, came_at in self._due(packet, time.time()):
-                CORES.wait(courteous_until)
+                if waiting.need is Need.REFERENCES:
+                    CORES.wait(courteous_until)
                 try:
                     frames = self._decoded(waiting)
                 except av.error.InvalidDataError:  # a lost packet; the next key frame repairs the picture

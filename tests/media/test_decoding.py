@@ -8,7 +8,6 @@ import av
 import numpy as np
 import pytest
 
-from edged.flow.courtesy import CORES
 from edged.media import decoding as decodings
 from edged.media.decoding import Decoding, Need, everything, key_frames
 from tests.media.clips import write_clip
@@ -76,12 +75,18 @@ def test_all(clip):
     assert list(shown(clip, everything)) == list(range(60))
 
 
-def test_it_goes_on_though_inferences_keep_all_the_cores(clip):
-    CORES.tell(True)
-    try:
-        assert list(shown(clip, everything)) == list(range(60))
-    finally:
-        CORES.tell(False)
+def test_what_nobody_looks_at_waits_for_inferences_and_not_for_ever(clip, monkeypatch):
+    waits: list[float] = []
+    monkeypatch.setattr(decodings.CORES, "wait", waits.append)
+    shown(clip, Plan((20, Need.ALL), (40, Need.REFERENCES), (60, Need.ALL)))
+    assert len(waits) == 20
+    assert max(waits) < time.monotonic() + 1
+
+
+def test_who_is_looked_at_waits_for_nobody(clip, monkeypatch):
+    monkeypatch.setattr(decodings.CORES, "wait", pytest.fail)
+    assert list(shown(clip, everything)) == list(range(60))
+    assert shown(clip, Plan((999, Need.KEY_FRAMES)))
 
 
 def test_key_frames_come_at_once(clip):

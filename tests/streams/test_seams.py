@@ -15,7 +15,7 @@ from edged.flow.counters import Counters
 from edged.streams.camera import CameraSettings, CameraSource
 from edged.streams.supervise import Supervisor
 from tests.broker import until
-from tests.streams.cameras import FPS, Play, RtspServer, Watched, http_camera, write_stream
+from tests.streams.cameras import FPS, Play, RtspServer, http_camera, write_stream
 
 TS = "video/mp2t"
 SMALL, LARGE = (48, 64), (96, 128)
@@ -58,19 +58,6 @@ def playing(*parts: Iterable[bytes]) -> Play:
                 time.sleep(1 / FPS)
 
     return play
-
-
-@pytest.fixture
-def watch() -> Iterator[type[Watched]]:
-    watched: list[Watched] = []
-
-    def start(source, **settings):
-        watched.append(Watched(source, **settings))
-        return watched[-1]
-
-    yield start
-    for one in watched:
-        one.unit.stop()
 
 
 def test_another_size_in_the_middle(watch):
