@@ -13,6 +13,7 @@ from edged.contracts.errors import ConfigError, NotReady, RepositoryError, Varia
 from edged.discovery import Plugins, discover
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
+from edged.flow.courtesy import CORES
 from edged.repository.catalogue import Catalogue
 from edged.repository.opener import Opener, Start
 from edged.repository.puller import Puller
@@ -66,7 +67,9 @@ def make_opener(
     slots: dict[str, DeviceSlot] = {}
 
     def slot_for(device: str) -> DeviceSlot:
-        return slots.setdefault(device, DeviceSlot(1 if device == GPU else concurrency.workers))
+        capacity = 1 if device == GPU else concurrency.workers
+        made = DeviceSlot(capacity, CORES.tell) if device == "cpu" else DeviceSlot(capacity)
+        return slots.setdefault(device, made)
 
     plugins = plugins or open_plugins(settings)
     memory = memory or Budget(settings.runtime.memory_bytes())

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edged.bench.box import scratch_box
-from edged.bench.camera_rounds import CameraRound, CameraTerms, camera_rounds, largest, limit
+from edged.bench.camera_rounds import camera_rounds, largest, limit
+from edged.bench.camera_trial import CameraRound, CameraTerms
 from edged.bench.questions import questions
 from edged.bench.service_rates import ServiceRate, service_rate
 from edged.config.settings import Config

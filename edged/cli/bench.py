@@ -10,7 +10,7 @@ from typing import Annotated
 import pybase64
 import typer
 
-from edged.bench.camera_rounds import CameraTerms
+from edged.bench.camera_trial import CameraTerms
 from edged.cli.capacity import Latency, Most, Rate, Window, tell_capacity
 from edged.cli.items import readable, request_of
 from edged.cli.options import AsJson, ConfigPath, ModelId, PrecisionName, preferring

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from edged import __version__
-from edged.bench.camera_rounds import SIZE, CameraRound, CameraTerms, is_disturbed
+from edged.bench.camera_trial import SIZE, CameraRound, CameraTerms, is_disturbed
 from edged.bench.capacity import Capacity, measured_capacity
 from edged.bench.clip import FPS
 from edged.bench.machine import machine

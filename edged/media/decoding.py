@@ -1,5 +1,6 @@
 """The packets of a camera on their way to pictures: no more of them are decoded than somebody needs."""
 
+import math
 import threading
 import time
 from collections import deque
@@ -9,6 +10,9 @@ from typing import Any, NamedTuple, Protocol
 
 import av
 import av.error
+
+from edged.contracts.errors import SourceError
+from edged.flow.courtesy import CORES, PATIENCE_S
 
 BURST = 15
 """Packets that wait at most while no picture is wanted. *Measured* with eight cameras of 720p: a picture at a
@@ -60,11 +64,21 @@ class Decoding:
     """Of one opened stream. It goes over to key frames alone with one of them, and back at any packet: those
     since the last key frame are kept for that, and decoded then without being shown."""
 
-    def __init__(self, context: av.VideoCodecContext, need: NeedOf, damaged: Callable[[str], None]) -> None:
-        """`damaged` is called with the reason for each packet that cannot be decoded."""
+    def __init__(
+        self,
+        context: av.VideoCodecContext,
+        need: NeedOf,
+        damaged: Callable[[str], None],
+        patience_s: float = math.inf,
+    ) -> None:
+        """`damaged` is called with the reason for each packet that cannot be decoded; `patience_s`: how long
+        nothing else may come."""
         self._context = context
         self._need = need
         self._damaged = damaged
+        self._patience_s = patience_s
+        self._lost_since: float | None = None
+        """When the first packet came that could not be decoded, since something could."""
         self._waiting: deque[tuple[_Asked, float]] = deque()
         self._kept: list[Packet] = []
         self._kept_bytes = 0
@@ -78,17 +92,34 @@ class Decoding:
         self, packets: Iterable[Packet], stop: threading.Event
     ) -> Iterator[tuple[av.VideoFrame, float]]:
         """What must be decoded, in the order in which it is shown, and when its packet came, seconds since
-        the epoch, as far as the decoder does not hold pictures back."""
+        the epoch, as far as the decoder does not hold pictures back. Raises `SourceError` when nothing that
+        comes can be decoded."""
         for packet in packets:
             if stop.is_set():
                 return
+            courteous_until = time.monotonic() + PATIENCE_S
             for waiting, came_at in self._due(packet, time.time()):
+                if waiting.need is Need.REFERENCES:
+                    CORES.wait(courteous_until)
                 try:
                     frames = self._decoded(waiting)
                 except av.error.InvalidDataError:  # a lost packet; the next key frame repairs the picture
-                    self._damaged("a packet cannot be decoded")
+                    self._lose()
                 else:
+                    if frames:
+                        self._lost_since = None
                     yield from ((frame, came_at) for frame in frames)
+
+    def _lose(self) -> None:
+        self._damaged("a packet cannot be decoded")
+        now = time.monotonic()
+        if self._lost_since is None:
+            self._lost_since = now
+        if now - self._lost_since >= self._patience_s:
+            raise SourceError(
+                f"nothing that came for {self._patience_s:g} s can be decoded; the camera sends no key "
+                "frame, or another codec than before"
+            )
 
     def _due(self, packet: Packet, now: float) -> Iterator[tuple[_Asked, float]]:
         """What must be decoded now: nothing, or all that has waited and the packet."""

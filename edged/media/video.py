@@ -1,6 +1,7 @@
 """Video from cameras and files, decoded with PyAV (FFmpeg)."""
 
 import itertools
+import math
 import os
 import threading
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ class VideoOptions(SourceOptions):
     """Where each picture is a file, or is asked for by itself at a camera's URL."""
     need: NeedOf = everything
     """Which pictures must be decoded."""
+    patience_s: float = math.inf
+    """Seconds for which packets may come of which none can be decoded."""
     memory: Budget | None = None
     """What decoding pictures of a folder shares with requests; none: nothing is counted."""
     ring: PacketRing | None = None
@@ -121,7 +124,7 @@ def _opened(
     if not decodable(stream):
         raise SourceError(f"the video of {redact(source)} is of a kind that cannot be decoded")
     _configure(stream)
-    decoding = Decoding(stream.codec_context, options.need, options.damaged)
+    decoding = Decoding(stream.codec_context, options.need, options.damaged, options.patience_s)
     if ring is None:
         return decoding, timed(container.demux(stream))
     packets = timed(container.demux(*ring.open(container, is_file=is_file(source))))

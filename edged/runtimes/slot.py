@@ -7,7 +7,7 @@ that passed over somebody, the one of them that has waited longest is served.
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 
@@ -20,8 +20,10 @@ PATIENCE = 8
 class DeviceSlot:
     """At most `capacity` runs at a time, handed on by priority. Implements `contracts.slot.Slot`."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, full: Callable[[bool], None] = lambda _: None) -> None:
+        """`full` is called, with a lock held, when nothing is free any more, and when something is again."""
         self._free = capacity
+        self._full = full
         self._lock = threading.Lock()
         self._waiting: dict[Priority, deque[tuple[int, threading.Lock]]] = {p: deque() for p in Priority}
         self._tickets = count()
@@ -40,6 +42,8 @@ class DeviceSlot:
         with self._lock:
             if self._free:  # nobody waits while something is free
                 self._free -= 1
+                if not self._free:
+                    self._full(True)
                 return
             turn = threading.Lock()
             turn.acquire()
@@ -51,6 +55,8 @@ class DeviceSlot:
             queues = [self._waiting[p] for p in Priority if self._waiting[p]]
             if not queues:
                 self._free += 1
+                if self._free == 1:
+                    self._full(False)
                 return
             self._passed_over = self._passed_over + 1 if len(queues) > 1 else 0
             chosen = queues[0]

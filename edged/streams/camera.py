@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 PICTURES_A_SECOND = 1.0
 """Of a folder or a URL of one picture, where the gate names no rate."""
+TELLING = 0.9
+"""After so much of `stall_s` a source that knows why no frame comes says it; after all of it it is left."""
 
 
 class CameraSettings(Settings):
@@ -89,6 +91,7 @@ class CameraSource:
             # A slow gate must not look like a stall: it drops what comes in between.
             pictures_a_second=max(self._settings.gate.fps or PICTURES_A_SECOND, 2 / self._settings.stall_s),
             need=self._need,
+            patience_s=TELLING * self._settings.stall_s,
             damaged=self._damaged,
             memory=self._memory,
             ring=self._ring,

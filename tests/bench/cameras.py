@@ -1,377 +1,167 @@
-"""How many cameras one box bears: a real daemon with N cameras of 720p, against what decoding and inferring
-cost by themselves.
+"""How near a box comes to what decoding and inferring cost by themselves.
 
-`python -m tests.bench.cameras --cameras 8`: a clip is encoded as cameras do it (720p, 30 frames a second, no
-pictures that wait for later ones, a key frame every two seconds), and played N times in real time. What one
-camera costs bare, its frames decoded and its inferences made by one thread with nothing around, is measured
-first, on one core and on all at once. The bound is the cores divided by that; of it so many cameras can have
-the rate that they want, or what decoding leaves of the cores. It judges nothing.
+`python -m tests.bench.cameras 1 8 [--model picodet-416] [--rate 5] [--window 15s] [--json]`: rounds of
+`edged bench --capacity`, of so many cameras each, and what one picture and one inference cost bare, in one
+thread with nothing around. The bound is the cores divided by that; what the daemon takes beyond it is the
+rest. It judges nothing.
 """
 
 import argparse
+import io
 import json
-import os
-import statistics
-import tempfile
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
-import paho.mqtt.client as paho
-import yaml
-from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
 from rich.table import Table
 
-from edged.config import reading
+from edged.bench.box import ScratchBox, scratch_box
+from edged.bench.camera_trial import CLIP_S, SIZE, CameraRound, CameraTerms, CameraTrial, camera_trial
+from edged.bench.clip import FPS, encoded
+from edged.config.settings import Config
+from edged.contracts.settings import seconds
 from edged.contracts.slot import Priority
 from edged.flow.counters import Counters
 from edged.media.frame import VideoFrame
 from edged.opening import make_opener
 from edged.runtimes.devices import usable_cores
 from edged.serving.run import RunHandle
-from edged.serving.unit import open_service
-from tests.bench.serve import ROOT, started
-from tests.broker import free_port, until
+from edged.serving.unit import ServiceSettings, open_service
 
 SERVICE = "object-detection"
-NODE = "bench"
-SIZE = 720, 1280
-FPS = 30
-BARE_S = 2.0
+BARE_S = 3.0
 """How long each cost is measured."""
-CLIP_S = 10.0
 
 
 @dataclass(frozen=True)
 class Bare:
-    """What decoding and inferring cost with nothing around them, milliseconds."""
+    """What decoding and inferring cost with nothing around them, milliseconds of CPU."""
 
     decode_ms: float
-    """Of a frame."""
+    """Of a frame, from its packets on."""
     inference_ms: float
     """Of a frame that is decoded: from its planes to its boxes."""
-    crowded: float
-    """How many times longer both take while all cores do the same."""
 
-    def seconds(self, every: float) -> float:
-        """Of one core, for one second of a camera."""
-        return (FPS * self.decode_ms + self.inference_ms / every) / 1000
-
-    def rate(self, cameras: int, cores: int, every: float) -> float:
-        """Results a second that each of so many cameras can have: all their frames must be decoded."""
-        left_ms = 1000 * cores - cameras * FPS * self.decode_ms
-        return max(0.0, min(1 / every, left_ms / (cameras * self.inference_ms)))
+    def cores(self, frames: float, results: float) -> float:
+        """What so many of each a second take."""
+        return (frames * self.decode_ms + results * self.inference_ms) / 1000
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What the daemon did."""
+class Account:
+    """What became of the cores in one round."""
 
-    rates: list[float]
-    """Results a second of each camera."""
-    p50_ms: float
-    """From the capture to the message at its reader."""
-    p99_ms: float
-    cpu: float
-    """Cores that the daemon used."""
-    box: float
-    """Cores that the whole box used."""
-    threads: dict[str, tuple[int, float]]
-    """By name: how many, and cores that they used."""
+    round: CameraRound
+    decode: float
+    """Cores that its frames take bare."""
+    inference: float
+    """Cores that its results take bare."""
+    rest: float
+    """Cores that the daemon and its broker took beyond these."""
+    over_bare_ms: float
+    """By so much all but one in a hundred results are older than a decoding and an inference."""
+    threads: int
+    """Of the daemon."""
 
 
 def main() -> None:
-    """Print the tables, or the same as JSON with `--json`."""
+    """Print the table, or the same as JSON with `--json`."""
     options = _options()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        clip = encode_clip(options.clip or _own_clip(options.models), folder / "camera.mp4", options.b_frames)
-        bare = measure_bare(folder, options.models, options.model, clip)
-        found = [
-            measure(folder / str(cameras), cameras, options, clip) for cameras in map(int, options.cameras)
-        ]
-    bound = usable_cores() / bare.seconds(options.every)
+    settings = Config.model_validate({"paths": {"models": str(options.models)}})
+    service = ServiceSettings(model=options.model)
+    bare = measured_bare(settings, service, encoded(SIZE, CLIP_S))
+    terms = CameraTerms(options.rate, 1.0, seconds(options.window), max(options.cameras))
+    with scratch_box(settings, {SERVICE: service}) as box, camera_trial(box, SERVICE, terms) as trial:
+        accounts = [account(box, trial, cameras, bare) for cameras in options.cameras]
+    bound = usable_cores() / bare.cores(FPS, options.rate)
     if options.json:
-        runs = [asdict(run) | {"of_bound": share(run, bare, options.every)} for run in found]
-        print(json.dumps({"bare": asdict(bare), "bound": bound, "runs": runs}))
+        facts = {"bare": asdict(bare), "bound": bound, "accounts": [asdict(one) for one in accounts]}
+        print(json.dumps(facts))
     else:
-        _report(bare, bound, found, options)
+        _show(bare, bound, accounts)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cameras", nargs="+", type=int, help="how many; one round for each number")
     parser.add_argument("--model", default="picodet-416", help="a model of " + SERVICE)
-    parser.add_argument("--models", type=Path, default=ROOT / "models", help="where it was pulled to")
-    parser.add_argument("--clip", type=Path, help="what the cameras show; else the clip of picodet-416")
-    parser.add_argument("--cameras", nargs="+", default=["8"], help="how many; one run for each number")
-    parser.add_argument("--every", type=float, default=0.2, help="seconds between two inferences of a camera")
-    parser.add_argument("--seconds", type=float, default=15.0, help="of one run")
-    parser.add_argument("--warm", type=float, default=4.0, help="seconds before them")
-    parser.add_argument("--b-frames", type=int, default=0, help="in a row, as films have them")
-    parser.add_argument("--gate", type=yaml.safe_load, default={}, help="of each stream, YAML")
-    parser.add_argument("--threads", action="store_true", help="print which threads there are")
+    parser.add_argument("--models", type=Path, default=Path("models"), help="where it was pulled to")
+    parser.add_argument("--rate", type=float, default=5.0, help="inferences a second of each camera")
+    parser.add_argument("--window", default="15s", help="each round is measured so long")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
 
-def _own_clip(models: Path) -> Path:
-    return next(models.glob("weights/**/bikes.mp4"))
-
-
-def encode_clip(source: Path, target: Path, b_frames: int) -> Path:
-    """`CLIP_S` seconds of it at 720p30, as a camera sends them: 2.5 Mbit/s, a key frame every two seconds."""
-    options = {"g": str(2 * FPS), "bf": str(b_frames), "preset": "veryfast", "sc_threshold": "0"}
-    with av.open(str(target), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS, options=options)
-        stream.height, stream.width, stream.pix_fmt, stream.bit_rate = *SIZE, "yuv420p", 2_500_000
-        stream.codec_context.thread_count = 2
-        for number, frame in enumerate(_pictures(source, int(CLIP_S * FPS))):
-            shown = frame.reformat(width=SIZE[1], height=SIZE[0], format="yuv420p")
-            shown.pts, shown.time_base = number, Fraction(1, FPS)
-            shown.pict_type = av.video.frame.PictureType.NONE
-            container.mux(stream.encode(shown))
-        container.mux(stream.encode(None))
-    return target
-
-
-def _pictures(source: Path, count: int) -> list[av.VideoFrame]:
-    found: list[av.VideoFrame] = []
-    while len(found) < count:
-        with av.open(str(source)) as container:
-            found += container.decode(video=0)
-    return found[:count]
-
-
-def measure_bare(folder: Path, models: Path, model: str, clip: Path) -> Bare:
-    """Decode and infer with one thread, and then with one a core."""
-    path = folder / "bare.yaml"
-    path.write_text(yaml.safe_dump({"paths": {"models": str(models), "state": str(folder / "bare")}}))
-    settings = reading.load(path)
+def measured_bare(settings: Config, service: ServiceSettings, clip: list[bytes]) -> Bare:
+    """In one thread. Raises `EdgedError` where the model cannot be opened."""
     opener = make_opener(settings, Counters())
-    served = open_service(SERVICE, settings.service(SERVICE).model_copy(update={"model": model}), opener)
+    served = open_service(SERVICE, service, opener)
+    decoded = _decoded(clip)
 
-    def decoding() -> Callable[[], int]:
-        def decode() -> int:
-            with av.open(str(clip)) as container:
-                container.streams.video[0].codec_context.thread_count = 1
-                return sum(1 for _ in container.decode(video=0))
+    def infer() -> int:
+        for frame in decoded[:FPS]:
+            item = VideoFrame(frame, 0.0, 0)
+            served.instance.infer(item, served.options, RunHandle(), Priority.FRAME)
+        return FPS
 
-        return decode
-
-    def inferring() -> Callable[[], int]:
-        decoded = _pictures(clip, 16)  # no two threads may touch one of them
-
-        def infer() -> int:
-            for frame in decoded:
-                item = VideoFrame(frame, 0.0, 0)
-                served.instance.infer(item, served.options, RunHandle(), Priority.FRAME)
-            return len(decoded)
-
-        return infer
-
-    costs = [
-        [_seconds_each(make, threads) for make in (decoding, inferring)] for threads in (1, usable_cores())
-    ]
+    costs = _seconds_each(lambda: len(_decoded(clip))), _seconds_each(infer)
     opener.release(served.instance)
-    (decode, infer), crowd = costs
-    a_picture = FPS / 5
-    crowded = (a_picture * crowd[0] + crowd[1]) / (a_picture * decode + infer)
-    return Bare(decode * 1000, infer * 1000, crowded)
+    return Bare(*(round(cost * 1000, 3) for cost in costs))
 
 
-def _seconds_each(make: Callable[[], Callable[[], int]], threads: int) -> float:
-    """Of one item, while so many threads do the same; `make` gives each what does some and says how many."""
-    works = [make() for _ in range(threads)]
-    for work in works:
-        work()
-    done: list[tuple[float, int]] = []
-
-    def go(work: Callable[[], int]) -> None:
-        began, items = time.perf_counter(), 0
-        while time.perf_counter() - began < BARE_S:
-            items += work()
-        done.append((time.perf_counter() - began, items))
-
-    running = [threading.Thread(target=go, args=(work,)) for work in works]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join()
-    return sum(seconds for seconds, _ in done) / sum(items for _, items in done)
+def _decoded(clip: list[bytes]) -> list[av.VideoFrame]:
+    with av.open(io.BytesIO(b"".join(clip)), "r", format="mpegts") as container:
+        container.streams.video[0].codec_context.thread_count = 1
+        return list(container.decode(video=0))
 
 
-def measure(folder: Path, cameras: int, options: argparse.Namespace, clip: Path) -> Measured:
-    """Run a daemon with so many cameras, and listen to it."""
-    folder.mkdir()
-    port = free_port()
-    streams = {f"camera-{i}": _stream(clip, options) for i in range(cameras)}
-    config = {
-        "node": NODE,
-        "paths": {"models": str(options.models.resolve()), "state": str(folder / "state")},
-        "mqtt": {"url": "embedded", "embedded_port": port},
-        "http": {"listen": f"127.0.0.1:{free_port()}"},
-        "services": {SERVICE: {"model": options.model}},
-        "streams": streams,
+def _seconds_each(work: Callable[[], int]) -> float:
+    """Of the CPU, for one item; `work` does some and says how many."""
+    work()
+    began, items = time.process_time(), 0
+    while time.process_time() - began < BARE_S:
+        items += work()
+    return (time.process_time() - began) / items
+
+
+def account(box: ScratchBox, trial: CameraTrial, cameras: int, bare: Bare) -> Account:
+    """A round of so many cameras."""
+    found = trial.round(cameras)
+    decode = bare.cores(found.frames_a_second * cameras, 0)
+    inference = bare.cores(0, found.results_a_second * cameras)
+    over = (found.p99_ms or float("nan")) - bare.decode_ms - bare.inference_ms
+    threads = len(list(Path(f"/proc/{box.daemon.process_id}/task").iterdir()))
+    return Account(found, decode, inference, found.cores - decode - inference, over, threads)
+
+
+def _show(bare: Bare, bound: float, accounts: list[Account]) -> None:
+    columns: dict[str, Callable[[Account], Any]] = {
+        "cameras": lambda one: one.round.cameras,
+        "results/s": lambda one: one.round.results_a_second,
+        "least": lambda one: one.round.least_a_second,
+        "p50 ms": lambda one: one.round.p50_ms,
+        "p99 ms": lambda one: one.round.p99_ms,
+        "over bare": lambda one: f"{one.over_bare_ms:.1f}",
+        "cores": lambda one: one.round.cores,
+        "decode": lambda one: f"{one.decode:.2f}",
+        "inference": lambda one: f"{one.inference:.2f}",
+        "rest": lambda one: f"{one.rest:.2f}",
+        "others": lambda one: one.round.other_cores,
+        "threads": lambda one: one.threads,
+        "of the bound": lambda one: f"{one.round.cameras / bound:.2f}",
     }
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    with ExitStack() as stack:
-        process = stack.enter_context(started(folder / "config.yaml"))
-        listener = Listener(port)
-        stack.callback(listener.close)
-        until(lambda: listener.streams() == cameras, "a result of every camera")
-        time.sleep(options.warm)
-        before, cpu, box, at = _threads_of(process.pid), _cpu(process.pid), _box(), time.time()
-        listener.heard.clear()
-        time.sleep(options.seconds)
-        heard, seconds = listener.heard.copy(), time.time() - at
-        threads = _used(before, _threads_of(process.pid), seconds)
-        used, whole = (_cpu(process.pid) - cpu) / seconds, (_box() - box) / seconds
-    rates, late = _heard(heard, seconds, streams)
-    return Measured(rates, *late, used, whole, threads)
-
-
-def _stream(clip: Path, options: argparse.Namespace) -> dict[str, Any]:
-    run = [{SERVICE: {"every": options.every}}]
-    return {"source": str(clip), "loop": True, "gate": options.gate, "run": run}
-
-
-class Listener:
-    """Hears every result, and does nothing with it."""
-
-    def __init__(self, port: int) -> None:
-        self.heard: list[tuple[float, str, bytes]] = []
-        """When, on which topic, what."""
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
-        self._client.on_message = self._hear
-        self._client.on_connect = lambda client, *_: client.subscribe(f"edged/{NODE}/stream/+/{SERVICE}")
-        until(lambda: self._connected(port), "a connection to the broker")
-        self._client.loop_start()
-
-    def streams(self) -> int:
-        """Of so many there were results."""
-        return len({topic for _, topic, _ in self.heard.copy()})
-
-    def close(self) -> None:
-        """Hear no more."""
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def _hear(self, _client: paho.Client, _user: object, message: paho.MQTTMessage) -> None:
-        self.heard.append((time.time(), message.topic, message.payload))
-
-    def _connected(self, port: int) -> bool:
-        try:
-            self._client.connect("127.0.0.1", port)
-        except OSError:
-            return False
-        return True
-
-
-def _heard(
-    heard: Sequence[tuple[float, str, bytes]], seconds: float, streams: Iterable[str]
-) -> tuple[list[float], tuple[float, float]]:
-    """Results a second of each stream; median and 99th percentile of how late they came, milliseconds."""
-    counted = Counter(topic.split("/")[3] for _, topic, _ in heard)
-    late = [at - _captured(body) for at, _, body in heard] or [float("nan")]
-    p50, p99 = np.percentile(late, [50, 99]) * 1000
-    return [counted[name] / seconds for name in streams], (float(p50), float(p99))
-
-
-def _captured(body: bytes) -> float:
-    return datetime.fromisoformat(json.loads(body)["captured_at"]).timestamp()
-
-
-def _cpu(process: int) -> float:
-    """Seconds that it has used, with all threads that it ever had."""
-    return _ticks(Path(f"/proc/{process}/stat"))[1]
-
-
-def _ticks(stat: Path) -> tuple[str, float]:
-    """Name, and seconds used, of a process or thread."""
-    name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
-    return name, sum(map(int, rest.split()[11:13])) / os.sysconf("SC_CLK_TCK")
-
-
-def _threads_of(process: int) -> dict[tuple[str, str], float]:
-    """Seconds that each thread has used, by its id and name."""
-    tasks = {task.name: _ticks(task / "stat") for task in Path(f"/proc/{process}/task").iterdir()}
-    return {(task, name): used for task, (name, used) in tasks.items()}
-
-
-def _used(
-    before: Mapping[tuple[str, str], float], after: Mapping[tuple[str, str], float], seconds: float
-) -> dict[str, tuple[int, float]]:
-    """How many threads of each name there are, and cores that they used."""
-    found: dict[str, tuple[int, float]] = {}
-    for key, used in after.items():
-        name = key[1].rstrip("0123456789")
-        count, cores = found.get(name, (0, 0.0))
-        found[name] = count + 1, cores + (used - before.get(key, 0.0)) / seconds
-    return found
-
-
-def _box() -> float:
-    """Seconds of all cores that were not idle since the start of the box."""
-    numbers = list(map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:9]))
-    return (sum(numbers) - numbers[3] - numbers[4]) / os.sysconf("SC_CLK_TCK")
-
-
-def share(run: Measured, bare: Bare, every: float) -> float:
-    """Of what so many cameras can have; not a number where decoding leaves nothing."""
-    rate = bare.rate(len(run.rates), usable_cores(), every)
-    return min(1.0, statistics.mean(run.rates) / rate) if rate else float("nan")
-
-
-def _report(bare: Bare, bound: float, found: Sequence[Measured], options: argparse.Namespace) -> None:
+    table = Table(*columns)
+    for one in accounts:
+        table.add_row(*(str(cell(one)) for cell in columns.values()))
     console = Console(width=150)
     console.print(
-        f"bare: {bare.decode_ms:.2f} ms a frame, {bare.inference_ms:.2f} ms an inference of {options.model}; "
-        f"{usable_cores()} cores bear {bound:.1f} cameras (busy all at once: {bound / bare.crowded:.1f})"
+        f"bare: {bare.decode_ms} ms a frame, {bare.inference_ms} ms an inference; "
+        f"{usable_cores()} cores bear {bound:.1f} cameras"
     )
-    table = Table()
-    for column in (
-        "cameras",
-        "results/s each",
-        "least",
-        "p50 ms",
-        "p99 ms",
-        "over bare",
-        "cores",
-        "box",
-        "threads",
-    ):
-        table.add_column(column, justify="right")
-    table.add_column("of the bound", justify="right")
-    alone = bare.decode_ms + bare.inference_ms
-    for run in found:
-        table.add_row(
-            *(str(len(run.rates)), f"{statistics.mean(run.rates):.2f}", f"{min(run.rates):.2f}"),
-            *(f"{run.p50_ms:.1f}", f"{run.p99_ms:.1f}", f"{run.p99_ms - alone:.1f}"),
-            *(f"{run.cpu:.2f}", f"{run.box:.2f}", str(sum(count for count, _ in run.threads.values()))),
-            f"{share(run, bare, options.every):.2f}",
-        )
-    console.print(table)
-    if options.threads:
-        for run in found:
-            _report_threads(console, run)
-
-
-def _report_threads(console: Console, run: Measured) -> None:
-    table = Table(title=f"{len(run.rates)} cameras")
-    for column in ("threads", "how many", "cores"):
-        table.add_column(column, justify="left" if column == "threads" else "right")
-    for name, (count, cores) in sorted(run.threads.items(), key=lambda of: -of[1][1]):
-        table.add_row(name, str(count), f"{cores:.3f}")
     console.print(table)
 
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from edged.bench.camera_rounds import CameraRound, CameraTerms, is_doubtful, judged, largest, limit
+from edged.bench.camera_rounds import is_doubtful, judged, largest, limit
+from edged.bench.camera_trial import CameraRound, CameraTerms
 
 TERMS = CameraTerms(rate=5.0, p99_s=0.2, window_s=4.0, most=100)
 GOOD = CameraRound(8, 4.98, 4.75, 30.0, 20.0, 80.0, 1.0, 0.05, 0.0, 300_000_000)

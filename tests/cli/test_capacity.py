@@ -73,11 +73,12 @@ def test_cameras_requests_and_memory_as_json(folder):
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     cameras = told["cameras"]
-    last = cameras["rounds"][-1]  # how many cameras a machine with other work on it bears is not ours to say
-    assert {one["cameras"] for one in cameras["rounds"]} == {1, 2}
-    assert (cameras["borne"] == 2) == (cameras["limit"] == "") == (last["why_not"] == "")
+    rounds = cameras["rounds"]
+    fine = [one["cameras"] for one in rounds if not one["why_not"]]
     assert cameras["service"] == SERVICE
-    assert last["results_a_second"] > 0
+    assert cameras["borne"] == max(fine, default=0), "what the box bears beside others is not known here"
+    assert (cameras["limit"] == "") == (cameras["borne"] == 2)
+    last = rounds[-1]
     assert 0 < last["p50_ms"] <= last["p99_ms"]
     assert min(last["cores"], last["memory_bytes"] / 1e7) > 0
     [rate] = told["services"]

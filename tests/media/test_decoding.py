@@ -75,6 +75,20 @@ def test_all(clip):
     assert list(shown(clip, everything)) == list(range(60))
 
 
+def test_what_nobody_looks_at_waits_for_inferences_and_not_for_ever(clip, monkeypatch):
+    waits: list[float] = []
+    monkeypatch.setattr(decodings.CORES, "wait", waits.append)
+    shown(clip, Plan((20, Need.ALL), (40, Need.REFERENCES), (60, Need.ALL)))
+    assert len(waits) == 20
+    assert max(waits) < time.monotonic() + 1
+
+
+def test_who_is_looked_at_waits_for_nobody(clip, monkeypatch):
+    monkeypatch.setattr(decodings.CORES, "wait", pytest.fail)
+    assert list(shown(clip, everything)) == list(range(60))
+    assert shown(clip, Plan((999, Need.KEY_FRAMES)))
+
+
 def test_key_frames_come_at_once(clip):
     """Not only when the decoder, which puts pictures in order, has seen some more."""
     seen = Plan((999, Need.KEY_FRAMES))

@@ -86,13 +86,17 @@ class RtspServer:
         self, mounts: dict[str, Path | str], method: str = "digest", user: str = "", password: str = ""
     ):
         """Not yet started. `method` is basic or digest; without a user everybody may watch. `a.h264+b.aac` is
-        a picture with sound."""
+        a picture with sound, of `a.h264~.5` half of the packets get lost."""
         port = free_port()
         self.address = f"127.0.0.1:{port}"
         script = Path(__file__).with_name("rtsp_server.py")
-        paths = [f"/{name}={file}" for name, file in mounts.items()]
-        self._command = [PYTHON, str(script), str(port), method, user, password, *paths]
+        self._base = [PYTHON, str(script), str(port), method, user, password]
         self._process: subprocess.Popen[bytes] | None = None
+        self.play(mounts)
+
+    def play(self, mounts: dict[str, Path | str]) -> None:
+        """Something else, when it is started again."""
+        self._command = [*self._base, *(f"/{name}={file}" for name, file in mounts.items())]
 
     def start(self) -> None:
         """Returns when it listens."""

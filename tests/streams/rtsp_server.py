@@ -2,10 +2,11 @@
 
 `rtsp_server.py PORT basic|digest USER PASSWORD /PATH=FILE+FILE ...` plays elementary streams side by side for
 ever: `.h264` or `.h265` at 25 frames a second, `.aac`; pictures say that no time passes. An `.mp4` of H.264
-and AAC is played once for everybody, with the times that it has. An empty USER asks for none. It prints
-`ready`.
+and AAC is played once for everybody, with the times that it has. `FILE~.5` loses half of its packets, at
+random. An empty USER asks for none. It prints `ready`.
 """
 
+import random
 import sys
 
 import gi
@@ -46,9 +47,12 @@ def main(port: str, method: str, user: str, password: str, *mounts: str) -> None
     Gst.init(None)
     server = GstRtspServer.RTSPServer(address="127.0.0.1", service=port)
     for mount in mounts:
-        path, _, files = mount.partition("=")
+        path, _, played = mount.partition("=")
+        files, _, lost = played.partition("~")
         factory = GstRtspServer.RTSPMediaFactory(shared=True)
         factory.set_launch(launch(files))
+        if lost:
+            factory.connect("media-configure", lose, float(lost))
         if user:
             allow(factory, user)
         server.get_mount_points().add_factory(path, factory)
@@ -58,6 +62,23 @@ def main(port: str, method: str, user: str, password: str, *mounts: str) -> None
         sys.exit(f"port {port} is taken")
     print("ready", flush=True)
     GLib.MainLoop().run()
+
+
+def lose(_factory, media, share):
+    """So much of what the payloader sends gets lost on the way, at random."""
+    chance = random.Random(3)
+
+    def probed(pad, info):
+        if info.type & Gst.PadProbeType.BUFFER:
+            return Gst.PadProbeReturn.DROP if chance.random() < share else Gst.PadProbeReturn.OK
+        packets = info.get_buffer_list()  # of one picture
+        for at in range(packets.length()):
+            if chance.random() >= share:
+                pad.get_peer().chain(packets.get(at).copy())
+        return Gst.PadProbeReturn.DROP
+
+    kinds = Gst.PadProbeType.BUFFER | Gst.PadProbeType.BUFFER_LIST
+    media.get_element().get_by_name("pay0").get_static_pad("src").add_probe(kinds, probed)
 
 
 def allow(factory, user):

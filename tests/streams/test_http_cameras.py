@@ -13,7 +13,6 @@ import pytest
 
 from tests.broker import free_port
 from tests.media.clips import write_clip
-from tests.streams.cameras import Watched
 
 FPS = 25
 
@@ -114,19 +113,6 @@ def serve(tmp_path):
     yield start
     for camera in cameras:
         camera.kill()
-
-
-@pytest.fixture
-def watch():
-    watched = []
-
-    def start(source, **settings):
-        watched.append(Watched(source, **settings))
-        return watched[-1]
-
-    yield start
-    for one in watched:
-        one.unit.stop()
 
 
 KINDS = pytest.mark.parametrize("kind", ["mjpeg", "mpeg-ts", "picture"])

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -25,19 +25,6 @@ from tests.streams.cameras import (
     trickle,
     write_stream,
 )
-
-
-@pytest.fixture
-def watch() -> Iterator[Callable[..., Watched]]:
-    watched: list[Watched] = []
-
-    def start(source: str, **settings: object) -> Watched:
-        watched.append(Watched(source, **settings))
-        return watched[-1]
-
-    yield start
-    for one in watched:
-        one.unit.stop()
 
 
 @pytest.fixture(scope="module")
