@@ -24,6 +24,11 @@ from edged.runtimes.devices import Concurrency, share_out, usable_cores
 
 app = typer.Typer()
 
+_Fields = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="A field of each request; several may be given."),
+]
+
 
 @dataclass(frozen=True)
 class _Way:
@@ -70,10 +75,7 @@ def bulk(
     model: ModelId = None,
     precision: PrecisionName = None,
     device: DeviceName = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A field of each request; several may be given."),
-    ] = None,
+    option: _Fields = None,
     *,
     config: ConfigPath,
 ) -> None:
@@ -85,8 +87,8 @@ def bulk(
     settings = reading.load(config)
     way = _Way(ray, workers, _share(settings, None if ray else workers), column)
     wanted = preferring(settings, service(name).name, model=model, precision=precision, device=device)
-    fields, threads = _fields(option or []), way.share.threads
-    question = BulkQuestion(name, wanted, fields, bare(settings, name, wanted), threads, column)
+    files = bare(settings, name, wanted)
+    question = BulkQuestion(name, wanted, _fields(option or []), files, way.share.threads, column)
     question.check()
     _answer(question, given, Results(to, form_of(to, form)), way)
 
