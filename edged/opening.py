@@ -1,7 +1,8 @@
 """From a configuration to its models: which there are, and what opens them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from edged.children.talk import Desk
 from edged.children.terms import Terms, Work
 from edged.config.settings import Config
 from edged.contracts.errors import ConfigError, NotReady, RepositoryError, VariantError
+from edged.contracts.slot import Slot
 from edged.discovery import Plugins, discover
 from edged.flow.budget import Budget
 from edged.flow.counters import Counters
@@ -24,7 +26,7 @@ from edged.runtimes.remote import PROCESSES
 from edged.runtimes.slot import DeviceSlot
 from edged.serving.table import Served
 from edged.serving.unit import ServiceSettings, open_service
-from edged.serving.workshops import Make, PullWorkshop
+from edged.serving.workshops import Make, PullWorkshop, slots_alone
 
 PACKAGED = Path(__file__).parent / "_plugins"
 MODEL = "edged.tenants.model:open_model"
@@ -110,9 +112,11 @@ def _given(settings: Config, single: Iterable[Path]) -> dict[str, Any]:
     }
 
 
-def make_workshops(settings: Config, memory: Budget, *, quiet: bool = False) -> Make:
-    """Makes children with the workshop of a model; what they hold leaves when others want it. `quiet`: they
-    log warnings alone."""
+def make_workshops(
+    settings: Config, memory: Budget, slot_for: Callable[[str], Slot], *, quiet: bool = False
+) -> Make:
+    """Makes children with the workshop of a model; what they hold leaves when others want it. `slot_for`:
+    for what they warm up when they open models that it uses; `quiet`: they log warnings alone."""
     given = {**_given(settings, ()), "quiet": quiet}
 
     def make(model: str, yields: bool, memory_bytes: int, scratch: str) -> Child:
@@ -124,7 +128,7 @@ def make_workshops(settings: Config, memory: Budget, *, quiet: bool = False) -> 
             silent_s=LONGEST_S,
             again=False,
         )
-        return Child(f"the workshop of {model}", work, terms)
+        return Child(f"the workshop of {model}", work, terms, partial(slots_alone, slot_for))
 
     return make
 
@@ -156,7 +160,7 @@ def make_puller(settings: Config, *, apart: bool = False) -> Puller:
     opener = make_opener(settings, Counters())
     if not apart:
         return Puller(opener, settings.runtime.concurrency())
-    make = make_workshops(settings, Budget(usable_memory()), quiet=True)
+    make = make_workshops(settings, Budget(usable_memory()), opener.slot_for, quiet=True)
     return Puller(opener, settings.runtime.concurrency(), PullWorkshop(make, opener.slot_for))
 
 

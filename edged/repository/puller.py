@@ -65,8 +65,9 @@ class Puller:
         try:
             return apart(model, variants, report)
         finally:
-            with alone(self.catalogue.root / model):
-                pass  # what a process was making that died is removed
+            if (root := self.catalogue.root / model).is_dir():
+                with alone(root):
+                    pass  # what a process was making that died is removed
 
     def tune(self, model: str, report: Report, full: bool = False) -> None:
         """Measure the variants of a model again; without a network.

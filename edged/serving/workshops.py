@@ -10,6 +10,7 @@ from functools import partial
 from tempfile import TemporaryDirectory
 
 from edged.children.child import Child
+from edged.children.talk import Answerer
 from edged.children.wire import Message
 from edged.contracts.card import VariantName
 from edged.contracts.errors import NotReady, VariantError
@@ -29,6 +30,13 @@ bytes of memory; what is temporary lies in the folder that is named."""
 Told = Callable[[float], None]
 Step = Callable[[dict[str, object], Told | None], Message]
 """Has the child make what is said; tells the share that is done."""
+
+
+@contextmanager
+def slots_alone(slot_for: Callable[[str], Slot]) -> Iterator[Answerer]:
+    """Answers a child that asks for nothing but slots, as while it opens models. A `Desk`."""
+    with Questions((), None, slot_for, None) as questions:
+        yield questions.answer
 
 
 class PullWorkshop:

@@ -16,7 +16,8 @@ def preparation(
     core: Core, settings: Callable[[], Config], opener: Opener, changed: Callable[[], None]
 ) -> Preparation:
     """`settings`: those that hold now."""
-    workshops = Workshops(make_workshops(settings(), core.memory), core.memory, opener.slot_for)
+    make = make_workshops(settings(), core.memory, opener.slot_for)
+    workshops = Workshops(make, core.memory, opener.slot_for)
     return Preparation(
         *(core.table, opener, workshops, core.counters),
         wanted=lambda: configured_models(settings().wanted_services(), opener.catalogue),

@@ -72,7 +72,7 @@ class Box:
         self.wanted = wanted
         self.heard: list[str] = []
         self.made: list[Child] = []
-        make = make_workshops(settings, self.memory)
+        make = make_workshops(settings, self.memory, self.opener.slot_for)
 
         def kept(*given: object) -> Child:
             self.made.append(child := make(*given))
