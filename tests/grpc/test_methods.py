@@ -246,8 +246,9 @@ def test_fifty_at_a_time(small, client, size):
         assert np.allclose(answer.as_numpy("scores"), array.mean((2, 3)) @ MATRIX, atol=1e-5)
 
 
-def test_a_stop_lets_nobody_wait(tmp_path, capfd):
-    never = threading.Event()
+def test_a_stop_lets_nobody_wait(tmp_path, capfd, monkeypatch):
+    never, begun, authorization = threading.Event(), threading.Event(), methods._authorization
+    monkeypatch.setattr(methods, "_authorization", lambda call: begun.set() or authorization(call))
     with (
         door(tmp_path) as box,
         client_of(box.grpc) as client,
@@ -255,8 +256,9 @@ def test_a_stop_lets_nobody_wait(tmp_path, capfd):
         ThreadPoolExecutor(3) as pool,
     ):
         box.turns.open.clear()
-        waiting = [pool.submit(refused, infer, client) for _ in range(3)]
         reading = call.future(iter(never.wait, True), timeout=30)
+        assert begun.wait(30)  # gRPC prints of a call that ends before it has begun
+        waiting = [pool.submit(refused, infer, client) for _ in range(3)]
         until(lambda: counted(box, "grpc_requests").get("taken") == 3)
         began = time.monotonic()
         box.grpc.stop()
