@@ -89,7 +89,7 @@ def test_cameras_requests_and_memory_as_json(folder):
     assert list((folder / "tmp").iterdir()) == []
 
 
-@pytest.mark.slow
+@pytest.mark.long  # where others use the box it waits for them, thrice
 def test_too_late_is_too_much_and_people_get_tables(folder):
     done = edged(folder, "bench", "--capacity", SERVICE, "--most", "1", "--window", "1s", "--p99", "1ms")
     assert done.returncode == 0, done.stderr

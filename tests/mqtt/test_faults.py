@@ -102,7 +102,7 @@ def test_no_request_is_lost_when_the_process_is_killed_again_and_again(broker, c
         daemon.wait()
 
 
-@pytest.mark.parametrize("version", ["5", "3.1.1"])
+@pytest.mark.parametrize("version", ["5", pytest.param("3.1.1", marks=pytest.mark.long)])
 def test_a_broker_that_is_killed_five_times_under_load_stops_nothing(broker, unit, client, pipeline, version):
     """It loses what it had taken; who asks again is answered, and in the end nothing waits anywhere."""
     total, answered = 300, set()

@@ -147,7 +147,7 @@ def test_a_state_that_connections_die_on_is_set_aside_and_tried_again_when_it_is
     assert link._main._attempt is began, "no connection was lost any more"
 
 
-@pytest.mark.parametrize(("version", "limit"), SILENT)
+@pytest.mark.parametrize(("version", "limit"), [SILENT[1], pytest.param(*SILENT[0], marks=pytest.mark.long)])
 def test_pictures_that_connections_die_on_are_left_out(mosquitto, unit, client, *, version, limit):
     """Of QoS 0, of which the broker says nothing; as retained results, which are sent again."""
     narrow, counters = mosquitto(limit), Counters()
