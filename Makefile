@@ -30,7 +30,7 @@ bench: setup ## requests a second of edged, LitServe, BentoML and others side by
 quick: setup ## run the tests that need neither weights nor broker, browser, cameras, microphones; a minute
 	@$(BIN)/pytest -n 3 --dist worksteal -m quick $(ARGS)
 
-test: setup ## install what the tests need of the system where allowed, then run all tests; 8 minutes
+test: setup ## install what the tests need of the system where allowed, then run all tests; a quarter of an hour on two cores
 	@packaging/system-packages.sh
 	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
