@@ -24,7 +24,7 @@ from edged.runtimes.devices import Concurrency, share_out, usable_cores
 
 app = typer.Typer()
 
-_Fields = Annotated[
+_Option = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=VALUE", help="A field of each request; several may be given."),
 ]
@@ -75,7 +75,7 @@ def bulk(
     model: ModelId = None,
     precision: PrecisionName = None,
     device: DeviceName = None,
-    option: _Fields = None,
+    option: _Option = None,
     *,
     config: ConfigPath,
 ) -> None:

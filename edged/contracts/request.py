@@ -87,6 +87,10 @@ class RequestJob:
     until: float = math.inf
     """`time.monotonic()`: who asked waits no longer, whatever the request names."""
 
+    def deadline(self, timeout_s: float) -> float:
+        """When it must be answered, `time.monotonic()`: so many seconds after it came, or earlier."""
+        return min(self.received_at + timeout_s, self.until)
+
 
 class Intake(Protocol):
     """Where the outside worlds leave their requests."""

@@ -91,7 +91,7 @@ class Steps:
         """Of a job that nobody has looked into; `time.monotonic()`."""
         known, named = ASKED.get(job.service), peek_timeout(job.payload)
         usual = self._settings.timeout_of(known) if known else self._settings.timeout_s
-        return min(job.received_at + (named or usual), job.until)
+        return job.deadline(named or usual)
 
     def read(self, call: Call) -> None:
         """Step 1: look into the request, but for one that is not the service's."""
@@ -163,7 +163,8 @@ class Steps:
         match item:
             case Recording():
                 with_sound = SoundTools(self._decoders, self._settings.sound, self._memory)
-                ahead = partial(_tell_ahead, call, options) if call.job.ahead is not None else None
+                tell = call.job.ahead
+                ahead = partial(_tell_ahead, tell, call, options) if tell is not None else None
                 return found_in(item, served, options, run, with_sound, ahead=ahead), None
             case Screening():
                 tools = FilmTools(self._decoders, self._films, self._store, self._settings.video)
@@ -172,7 +173,7 @@ class Steps:
 
     def _run(self, job: RequestJob, known: Service, request: Envelope) -> RunHandle:
         request_id = request.request_id or ""
-        deadline = min(job.received_at + (request.timeout_s or self._settings.timeout_of(known)), job.until)
+        deadline = job.deadline(request.timeout_s or self._settings.timeout_of(known))
         forecast = Forecast(deadline, None if job.progress is None else partial(job.progress, request_id))
 
         def is_cancelled() -> bool:
@@ -191,10 +192,10 @@ def _encoded(finding: Finding, request_id: str) -> bytes:
     )
 
 
-def _tell_ahead(call: Call, options: Options, heard: Clips[Any]) -> None:
+def _tell_ahead(tell: Callable[[bytes], None], call: Call, options: Options, heard: Clips[Any]) -> None:
     """Of some clips, what their whole answer would be; nothing to who has an answer already."""
-    if call.job.ahead is not None and not call.replied:
-        call.job.ahead(_encoded(call.served.finding(heard, options), call.request.request_id))
+    if not call.replied:
+        tell(_encoded(call.served.finding(heard, options), call.request.request_id))
 
 
 def _check_size(body: bytes, most: int, shrink: str) -> None:

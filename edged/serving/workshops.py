@@ -56,11 +56,9 @@ class PullWorkshop:
             try:
                 child.start()
                 child.report()
-                with Questions((), None, self._slot_for, None) as questions:
-                    answer = partial(_told, report, questions)
-                    made = child.call(
-                        Message({"derive": wanted, "measure": True}), _nobody_waits, answer
-                    ).tree
+                with slots_alone(self._slot_for) as answer:
+                    asked = Message({"derive": wanted, "measure": True})
+                    made = child.call(asked, _nobody_waits, partial(_told, report, answer)).tree
             finally:
                 child.close()
         if made["left_out"] is None:
@@ -68,10 +66,10 @@ class PullWorkshop:
         return {**made["left_out"]}
 
 
-def _told(report: Report, questions: Questions, said: Message) -> Message | None:
+def _told(report: Report, answer: Answerer, said: Message) -> Message | None:
     """What a child says while it works; how far it is, in hundredths."""
     if said.tree.get("said") != "progress":
-        return questions.answer(said)
+        return answer(said)
     report(str(said.tree["task"])[:_WORDS], round(100 * float(said.tree["done"])), 100)
     return None
 
