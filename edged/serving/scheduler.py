@@ -139,8 +139,9 @@ class Scheduler:
             return
         if sum(lane.ready() for lane in self._lanes.values()) > self._idle:
             name = f"{self._name}-{number}"
-            self._threads.append(threading.Thread(target=self._loop, args=(number,), name=name, daemon=True))
-            self._threads[-1].start()
+            thread = threading.Thread(target=self._loop, args=(number,), name=name, daemon=True)
+            thread.start()  # before anybody sees it, for whoever does takes one that does not run for dead
+            self._threads.append(thread)
 
     def _next(self) -> _Share | None:
         lanes = self._lanes.values()

@@ -134,8 +134,8 @@ def test_cancelled_over_http_and_by_control(box):
     with box.running():
         until(box.is_ready, "a ready daemon", 90)
         where = box.later()
-        client.ask("box", CUT, orjson.dumps({**box.request, "request_id": "r-2"}), "me/answers", b"r-2")
         until(lambda: box.state(where)["done"] > 0, "work on the job")
+        client.ask("box", CUT, orjson.dumps({**box.request, "request_id": "r-2"}), "me/answers", b"r-2")
         assert box.call("DELETE", where).json()["state"] == "cancelled"
         client.publish("edged/box/control/cancel", b'{"request_id": "r-2"}')
         until(lambda: client.on("me/answers"), "the answer over MQTT")
