@@ -30,9 +30,12 @@ bench: setup ## requests a second of edged, LitServe, BentoML and others side by
 quick: setup ## run the tests that need neither weights nor broker, browser, cameras, microphones; a minute
 	@$(BIN)/pytest -n 3 --dist worksteal -m quick $(ARGS)
 
+# One that fails is tried once more, five of them at most, and both are shown: to be mended, but no reason to refuse a push.
+RERUNS := --reruns 1 --max-suite-reruns 5 --rerun-show-tracebacks
+
 test: setup ## install what the tests need of the system where allowed, then run all tests; a quarter of an hour on two cores
 	@packaging/system-packages.sh
-	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(RERUNS) $(ARGS)
 
 test-long: setup ## run what takes longer than is worth it each time; installs debootstrap and podman where allowed
 	@packaging/system-packages.sh long
