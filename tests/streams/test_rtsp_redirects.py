@@ -1,6 +1,6 @@
-"""What an RTSP camera can lead FFmpeg to by a redirect, which no option of FFmpeg forbids: README says so.
+"""What an RTSP camera can lead FFmpeg to by a redirect, which no option of FFmpeg forbids: docs/promises.md says so.
 
-When the first test fails, FFmpeg has learnt to refuse: then README's limit goes.
+When the first test fails, FFmpeg has learnt to refuse: then its limit there goes.
 """
 
 import contextlib
