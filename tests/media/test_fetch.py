@@ -343,7 +343,7 @@ def test_a_server_that_drips_has_only_the_time_of_the_whole(shop, start):
     started = time.monotonic()
     said = refused(TimedOut, f"{shop.url}/x", settings(shop, timeout_s=0.6))
     assert "`requests.fetch.timeout_s`" in said
-    assert 0.5 < time.monotonic() - started < 10
+    assert 0.5 < time.monotonic() - started < 30
 
 
 def test_the_deadline_of_the_request_counts_too(shop):
