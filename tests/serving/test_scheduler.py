@@ -54,6 +54,8 @@ def test_a_busy_lane_does_not_starve_another():
     scheduler.start()
     until(lambda: seen.count("quiet") == 20)
     scheduler.stop()
+    while seen[-1] == "busy":  # those after the last of the others
+        seen.pop()
     assert seen.count("busy") < 30, "the lane that used the least time goes first"
 
 
