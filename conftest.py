@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
 from pydantic import TypeAdapter
 
 from edged.cards import load_card
@@ -18,6 +19,11 @@ from tests.opened import models_in, silent
 ROOT = Path(__file__).parent
 MODELS = Path(os.environ.get("EDGED_TEST_MODELS", ROOT / "models"))
 """Shared by runs; `make run` uses the same folder."""
+
+settings.register_profile(  # the same examples each time, however long the box takes for one
+    "edged", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("edged")
 
 NEEDS = {
     "models_root": "weights",

@@ -41,6 +41,8 @@ class Daemon:
         self._switches = Switches(self.config.paths.state)
         self.core = Core(counters, sinks)
         control = Control(self.core, self._switches, streams=self._streams, apply=self._apply)
+        self.begun = threading.Event()
+        """Set when all units were started once."""
         self.verbs = {"reload": self._reload_as_told, **control.verbs()}
         """What can be told to the daemon, by name."""
         self.wiring = Wiring(self.core, self.verbs, self._switches.off, self._announce, prepares)
@@ -124,10 +126,11 @@ class Daemon:
     def _reconcile(self) -> dict[str, str]:
         """Make what runs what should run; the units that failed."""
         self._stale = False
-        if self._next is not None:
-            if self._next is not self.config:  # a reload finds the plugins that are new
-                self.wiring.opener(self._next).catalogue.learn(open_plugins(self._next).models)
-            self.config, self._next = self._next, None
+        settings, self._next = self._next, None  # one that comes meanwhile is for the next time
+        if settings is not None:
+            if settings is not self.config:  # a reload finds the plugins that are new
+                self.wiring.opener(settings).catalogue.learn(open_plugins(settings).models)
+            self.config = settings
             log.info("applying %s", self._path)
         self._systemd.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         wishes: dict[str, Wish] = self.wiring.wishes(self.config)
@@ -137,6 +140,7 @@ class Daemon:
         announce(self.core.telling, self.config)
         self._systemd.tell("READY=1", f"STATUS={len(wishes) - len(failures)} of {len(wishes)} units run")
         self._announce()
+        self.begun.set()
         return failures
 
     def _announce(self) -> None:

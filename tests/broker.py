@@ -1,10 +1,13 @@
 """A real mosquitto on a free port, and waiting for what must happen."""
 
 import contextlib
+import os
+import random
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 
 from edged.mqtt.broker import find_mosquitto
@@ -21,10 +24,26 @@ def until(condition: Callable[[], object], what: str = "", limit: float = LIMIT)
         time.sleep(0.02)
 
 
+def _ports() -> Iterator[int]:
+    """Below those that the kernel gives to whoever connects; each worker of pytest-xdist has its own.
+
+    So nobody takes one between its choice and its use, nor while a broker is down that comes back. In any
+    order, for other test runs may be under way.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 10_000 + worker % 8 * 2_500
+    return cycle(random.SystemRandom().sample(range(first, first + 2_500), 2_500))
+
+
+_PORTS = _ports()
+
+
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """Where nobody listens; none is given twice."""
+    while True:
+        with contextlib.suppress(OSError), socket.socket() as sock:
+            sock.bind(("127.0.0.1", port := next(_PORTS)))
+            return port
 
 
 class Mosquitto:

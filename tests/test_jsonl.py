@@ -35,7 +35,7 @@ def test_a_reader_that_pauses_holds_nobody_up_and_what_is_lost_is_counted():
         started = time.monotonic()
         for _ in range(WAITING * 3):  # far more than the pipe and the queue hold
             lines("door", "object-detection", body)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
         lost = counters.counts()["jsonl_dropped"]["the reader is too slow"]
         assert WAITING <= lost <= WAITING * 3
         taken = 0
@@ -50,7 +50,7 @@ def test_a_reader_that_went_away_ends_the_writer_and_not_the_daemon():
     lines = JsonLines(Counters(), writer)
     lines.start()
     reader.close()
-    ends_at = time.monotonic() + 20
+    ends_at = time.monotonic() + 60
     while lines.state() == "running":
         lines("door", "object-detection", b"{}")
         assert time.monotonic() < ends_at

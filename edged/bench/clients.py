@@ -55,19 +55,22 @@ def _worth_more(tried: Sequence[Throughput], seconds: float) -> bool:
 
 
 def _together(asks: Sequence[Ask], seconds: float) -> Throughput:
-    """All of them for so long; what was begun is waited for, and counts."""
+    """All of them for so long, but each at least once; what was begun is waited for, and counts."""
     taken: list[float] = []
     faults: list[EdgedError] = []
     began = time.perf_counter()
 
     def go(ask: Ask) -> None:
-        while not faults and (now := time.perf_counter()) < began + seconds:
+        ended = began
+        while not faults and (ended is began or ended < began + seconds):
+            now = time.perf_counter()
             try:
                 ask()
             except EdgedError as error:
                 faults.append(error)
                 return
-            taken.append(time.perf_counter() - now)
+            ended = time.perf_counter()
+            taken.append(ended - now)
 
     threads = [threading.Thread(target=go, args=(ask,), daemon=True) for ask in asks]
     for thread in threads:

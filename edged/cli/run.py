@@ -65,6 +65,7 @@ def _introduce(daemon: "Daemon") -> None:
     settings, units = daemon.config, daemon.core.units
     wanted = [f"service/{name}" for name in settings.wanted_services()]
     ends_at, patient_until = time.monotonic() + SETTLED_S, time.monotonic() + BROKER_S
+    daemon.begun.wait(SETTLED_S)
     while time.monotonic() < ends_at:
         states = units.states()
         opened = all(states.get(name, "loading") != "loading" for name in wanted)

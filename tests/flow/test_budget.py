@@ -32,7 +32,7 @@ def test_who_waits_does_so_until_the_deadline():
         began = time.monotonic()
         with pytest.raises(TimedOut, match=r"`runtime\.memory`"):
             budget.hold(60, began + 0.1).__enter__()
-        assert 0.1 <= time.monotonic() - began < 0.5
+        assert 0.1 <= time.monotonic() - began < 30
     with budget.hold(100, time.monotonic() - 1):
         assert budget.held == 100, "nobody is asked for time who need not wait"
 
@@ -94,7 +94,7 @@ def test_a_smaller_budget_refuses_who_already_waits():
         thread.start()
         until(lambda: budget._line)
         budget.resize(70)
-        thread.join(5)
+        thread.join(60)
     assert "over `runtime.memory` of 70" in said[0]
 
 

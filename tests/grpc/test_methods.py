@@ -256,13 +256,13 @@ def test_a_stop_lets_nobody_wait(tmp_path, capfd, monkeypatch):
         ThreadPoolExecutor(3) as pool,
     ):
         box.turns.open.clear()
-        reading = call.future(iter(never.wait, True), timeout=30)
+        reading = call.future(iter(never.wait, True), timeout=90)
         assert begun.wait(30)  # gRPC prints of a call that ends before it has begun
         waiting = [pool.submit(refused, infer, client) for _ in range(3)]
         until(lambda: counted(box, "grpc_requests").get("taken") == 3)
         began = time.monotonic()
         box.grpc.stop()
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 30, "they would wait for 60 s, and the one that sends for 90"
         assert "ended" in box.grpc.state()
         for answer in waiting:
             failed = answer.result(30)
@@ -314,7 +314,7 @@ def test_a_message_that_does_not_come(small, monkeypatch):
     never = threading.Event()
     try:
         with plain(small.grpc, streams=True) as call, pytest.raises(grpc.RpcError) as caught:
-            call(iter(never.wait, True), timeout=30)
+            call(iter(never.wait, True), timeout=90)
     finally:
         never.set()
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -329,7 +329,7 @@ def test_slow_messages_make_others_wait_their_turn(small, client, monkeypatch):
         stack.callback(never.set)
         slow = [stack.enter_context(plain(small.grpc, streams=True)) for _ in range(methods.MOST_READ)]
         monkeypatch.setattr(methods, "READ_S", 2.0)
-        answers = [pool.submit(call.future, iter(never.wait, True), timeout=30) for call in slow]
+        answers = [pool.submit(call.future, iter(never.wait, True), timeout=90) for call in slow]
         assert [answer.result(30) for answer in answers]
         assert infer(client, client_timeout=30)
 

@@ -62,7 +62,7 @@ def test_strangers_on_every_connection_keep_nobody_out(box, first):
         began = time.monotonic()
         for _ in range(5):
             assert box.get("/api/status", Authorization=f"Bearer {TOKEN}").code == 200
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
 
 
 def test_a_flood_of_one_address_moves_nobody_of_another(box, monkeypatch):

@@ -19,6 +19,7 @@ from edged.contracts.errors import BadRequest, ConfigError, NotAllowed, NotFound
 from edged.media import dial, fetch
 from edged.media.fetch import ByteLimit
 from edged.media.policy import FetchSettings
+from tests.broker import free_port
 from tests.media.strangers import Stranger, dripping, moved, ok, server_tls
 from tests.tls import Authority
 
@@ -199,8 +200,7 @@ def test_the_next_address_is_tried_when_one_does_not_answer(shop, names):
 
 
 def test_a_name_that_is_not_known_and_a_port_where_nobody_listens(shop):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     allowed = settings(shop, ports=(shop.port, port, 80))
     assert "is not known" in refused(NotFound, "http://nobody.invalid/", allowed)
     assert "is not known" in refused(NotFound, f"http://{'a' * 70}..example/", allowed)
@@ -343,7 +343,7 @@ def test_a_server_that_drips_has_only_the_time_of_the_whole(shop, start):
     started = time.monotonic()
     said = refused(TimedOut, f"{shop.url}/x", settings(shop, timeout_s=0.6))
     assert "`requests.fetch.timeout_s`" in said
-    assert 0.5 < time.monotonic() - started < 10
+    assert 0.5 < time.monotonic() - started < 30
 
 
 def test_the_deadline_of_the_request_counts_too(shop):

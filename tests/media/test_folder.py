@@ -70,7 +70,7 @@ def test_the_rate(folder):
     began = time.monotonic()
     frames = open_folder(str(folder), VideoOptions(loop=True, pictures_a_second=20), NEVER)
     assert len(list(islice(frames, 11))) == 11
-    assert 0.45 < time.monotonic() - began < 5
+    assert 0.45 < time.monotonic() - began < 30
 
 
 def test_a_stop_does_not_wait_for_the_next_picture(folder):

@@ -87,7 +87,7 @@ def test_a_stop_ends_the_wait(tmp_path):
     thread = threading.Thread(target=play, args=(tmp_path / "tone.wav", SourceOptions(), stop))
     thread.start()
     stop.set()
-    thread.join(5)
+    thread.join(20)
     assert not thread.is_alive()
 
 

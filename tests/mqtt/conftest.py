@@ -214,11 +214,15 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._server.accept()
-                if self.refuses:
+                self._pairs.append(near)  # before the look: either it is refused, or a `cut` finds it
+                try:
+                    far = None if self.refuses else socket.create_connection(("127.0.0.1", self._to))
+                except OSError:  # the broker is down
+                    far = None
+                if far is None:
                     near.close()
                     continue
-                far = socket.create_connection(("127.0.0.1", self._to))
-                self._pairs += [near, far]
+                self._pairs.append(far)
                 threading.Thread(target=self._pump, args=(near, far, "lose_up"), daemon=True).start()
                 threading.Thread(target=self._pump, args=(far, near, "lose_down"), daemon=True).start()
 

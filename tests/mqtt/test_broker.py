@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edged.contracts.errors import ConfigError
 from edged.mqtt.broker import EmbeddedBroker
 from edged.mqtt.settings import MqttSettings
-from tests.broker import until
+from tests.broker import free_port, until
 
 NODE, SERVICE = "shop-1", "object-detection"
 REQUEST = f"edged/{NODE}/request/{SERVICE}"
@@ -27,9 +27,7 @@ pytestmark = pytest.mark.broker
 
 @pytest.fixture
 def port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture

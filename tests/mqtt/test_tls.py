@@ -6,7 +6,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
 from pathlib import Path
 
 import orjson
@@ -88,7 +87,8 @@ def refused(unit, says, **settings):
     link = unit(wait=False, **settings)
     until(lambda: says in link.state(), says)
     assert link._carrier is None
-    assert time.monotonic() - link.beat() < 15
+    before = link.beat()
+    until(lambda: link.beat() > before, "it lives")
     return link
 
 

@@ -172,7 +172,7 @@ def test_its_deadline_ends_it_even_in_the_middle_of_ffmpeg(decoders, error):
         began = time.monotonic()
         until[0] = began + 0.3
         list(frames)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert process not in children()
 
 

@@ -277,7 +277,7 @@ def test_whoever_cancels_waits_for_nothing(films):
     began = time.monotonic()
     with pytest.raises(Cancelled):
         encode(films, video(evenly(5)), in_time(evenly(5)), check=check)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.slow

@@ -407,7 +407,7 @@ def test_bytes_and_syncs_are_counted(tmp_path):
     told = threading.Event()
     journal.ask(asked(), b"x" * 1000)
     journal.once_kept(told.set)
-    assert told.wait(10)
+    assert told.wait(60)
     journal.close()
     counts = counters.counts()
     assert counts["journal_bytes"]["payloads"] == 1000
@@ -436,7 +436,7 @@ def test_after_a_failed_sync_nobody_is_told_and_all_is_written_anew(tmp_path, ca
     synced = threading.Event()
     journal.ask(asked(1), b"y")
     journal.once_kept(synced.set)
-    assert synced.wait(10)
+    assert synced.wait(60)
     assert told == []
     journal.ask(asked(2), b"z")
     assert journal.kept() == "power"

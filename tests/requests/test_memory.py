@@ -58,7 +58,7 @@ def test_who_needs_more_than_is_free_waits_until_its_deadline():
         began = time.monotonic()
         answer = asked(memory, {"image": TEXT, "timeout_s": 0.2})
         assert (answer.code, memory.held) == (504, 1)
-        assert 0.2 <= time.monotonic() - began < 2
+        assert 0.2 <= time.monotonic() - began < 30
     assert asked(memory).code == 200
 
 

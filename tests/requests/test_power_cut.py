@@ -74,7 +74,7 @@ class Box:
         """Until all that was put down so far is as safe as it shall be."""
         synced = threading.Event()
         self.journal.once_kept(synced.set)
-        assert synced.wait(10)
+        assert synced.wait(60)
 
     def cut(self) -> None:
         """The power goes and comes back. Checks what the next start finds."""

@@ -20,7 +20,7 @@ def scheduler():
     made.stop()
 
 
-def until(condition, seconds=20):
+def until(condition, seconds=60):
     ends_at = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < ends_at, "it did not happen"
@@ -54,6 +54,8 @@ def test_a_busy_lane_does_not_starve_another():
     scheduler.start()
     until(lambda: seen.count("quiet") == 20)
     scheduler.stop()
+    while seen[-1] == "busy":  # those after the last of the others
+        seen.pop()
     assert seen.count("busy") < 30, "the lane that used the least time goes first"
 
 
@@ -79,14 +81,14 @@ def test_remove_waits_for_what_is_in_work(scheduler):
 
     def work(value):
         entered.set()
-        leave.wait(10)
+        leave.wait(60)
         done.append(value)
 
     box = Latest[int]()
     scheduler.add("lane", box, work)
     scheduler.start()
     box.put(1)
-    assert entered.wait(10)
+    assert entered.wait(60)
     threading.Timer(0.05, leave.set).start()
     scheduler.remove("lane")
     assert done == [1]
@@ -97,11 +99,11 @@ def test_remove_waits_for_what_is_in_work(scheduler):
 def test_the_beat_tells_of_a_worker_that_hangs(scheduler):
     entered, leave = threading.Event(), threading.Event()
     box = Latest[int]()
-    scheduler.add("lane", box, lambda _: (entered.set(), leave.wait(10)))
+    scheduler.add("lane", box, lambda _: (entered.set(), leave.wait(60)))
     scheduler.start()
     before = time.monotonic()
     box.put(1)
-    assert entered.wait(10)
+    assert entered.wait(60)
     stuck = scheduler.beat()
     assert before <= stuck <= time.monotonic()
     assert scheduler.beat() == stuck
@@ -115,20 +117,20 @@ def test_long_work_that_gives_signs_of_life_does_not_hang(scheduler):
 
     def work(_):
         told.set()
-        assert again.wait(10)
+        assert again.wait(60)
         beat()
         told.set()
-        leave.wait(10)
+        leave.wait(60)
 
     box = Latest[int]()
     scheduler.add("lane", box, work)
     scheduler.start()
     box.put(1)
-    assert told.wait(10)
+    assert told.wait(60)
     begun = scheduler.beat()
     told.clear()
     again.set()
-    assert told.wait(10)
+    assert told.wait(60)
     assert scheduler.beat() > begun
     leave.set()
 

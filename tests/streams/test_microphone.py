@@ -163,7 +163,7 @@ def test_a_recorder_ends_with_its_parent(room):
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert json.loads(process.stdout.readline())["name"] == "kitchen"
         process.stdin.close()
-        process.wait(10)
+        process.wait(60)
 
 
 def test_two_at_a_time(room):
@@ -187,7 +187,7 @@ def test_a_stop_ends_the_wait(sound_card):
     with listen("mic:default") as listener:
         time.sleep(0.5)
         began = time.monotonic()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10
     assert (listener.chunks, listener.fault) == ([], None)
 
 
