@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from edged.actions.desk import ActionDesk, ActionFacts
 from edged.contracts.errors import NotReady
+from edged.contracts.happenings import ZoneCounts
 from edged.contracts.message import ActionReach, ServiceFacts
 from edged.contracts.services import SERVICES
 from edged.counts.chronicle import Chronicle
@@ -73,6 +74,11 @@ class Core:
         """Names of the rules that hold now."""
         events = self.units.get("events", EventDesk)
         return frozenset() if events is None else events.rules.active()
+
+    def zones(self, stream: str) -> dict[str, ZoneCounts]:
+        """Who is in the zones of a stream now; none while it does not count."""
+        counts = self.units.get("counts", CountDesk)
+        return {} if counts is None else counts.zones(stream)
 
     def chronicle(self) -> Chronicle:
         """Their file. Raises `NotReady` likewise."""

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from edged import __version__
 from edged.config.settings import Config
+from edged.contracts.happenings import ZoneCounts
 from edged.contracts.message import StreamState
 from edged.core import Core
 from edged.flow import clock
@@ -15,6 +16,7 @@ from edged.repository.isolated import IsolatedInstance
 from edged.serving.table import Served
 
 UNKNOWN = StreamState(state="offline", fps=0.0, why="not started yet")
+NOBODY_LOOKS = ZoneCounts(count=None, longest_since=None, by_class=None)
 
 
 def status(core: Core, settings: Config, off: frozenset[str]) -> Status:
@@ -28,7 +30,7 @@ def status(core: Core, settings: Config, off: frozenset[str]) -> Status:
         **core.growth(),
         mqtt=MqttStatus(state=units.get("mqtt", "not started yet")),
         services=list(_services(core, settings, units)),
-        streams=list(_streams(settings, core.telling.states(), off, core.active_rules())),
+        streams=list(_streams(core, settings, off)),
         actions=[ActionStatus.model_validate(asdict(one)) for one in core.actions()],
         queues=core.queues(),
         units=units,
@@ -101,11 +103,10 @@ def _memory(served: Served) -> Mapping[str, int | None]:
     }
 
 
-def _streams(
-    settings: Config, states: Mapping[str, StreamState], off: frozenset[str], active: frozenset[str]
-) -> Iterator[StreamStatus]:
+def _streams(core: Core, settings: Config, off: frozenset[str]) -> Iterator[StreamStatus]:
+    states, active = core.telling.states(), core.active_rules()
     for name, stream in settings.streams.items():
-        told = states.get(name, UNKNOWN)
+        told, inside = states.get(name, UNKNOWN), core.zones(name)
         yield StreamStatus(
             name=name,
             state="disabled" if name in off else told.state,
@@ -114,6 +115,7 @@ def _streams(
             recordings=told.recordings,
             services=[run.service for run in stream.run],
             lines=list(stream.lines),
+            zones={zone: inside.get(zone, NOBODY_LOOKS) for zone in stream.zones},
             active=[rule for rule in settings.rules_of(name) if rule in active],
             listens=stream.listens,
             enabled=name not in off,

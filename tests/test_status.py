@@ -4,6 +4,9 @@ import pytest
 
 from edged.config.settings import Config
 from edged.core import Core
+from edged.counts.calendar import Calendar, zone_named
+from edged.counts.chronicle import Chronicle
+from edged.counts.desk import CountDesk
 from edged.flow.counters import Counters
 from edged.flow.units import Wish
 from edged.serving import residents
@@ -71,3 +74,28 @@ def test_why_the_cpu_does_what_a_device_should(core, shelf):
     told = {one.service: one.why for one in status(core, SETTINGS, frozenset()).services}
     assert (told[A], told[B]) == ("gpu: it died of SIGSEGV", "")
     assert {one.service: one.why for one in core.service_facts()} == told
+
+
+def test_who_is_in_the_zones(tmp_path, monkeypatch):
+    monkeypatch.setattr("edged.flow.clock.state", lambda: "synced")
+    zone = {"polygon": [[0, 0], [1, 0], [1, 1]]}
+    stream = {"source": "x.mp4", "run": ["object-detection"], "zones": {"till": zone, "way": zone}}
+    settings = Config.model_validate({"streams": {"door": stream}})
+    chronicle = Chronicle(tmp_path / "counts.db", Counters())
+    desk = CountDesk(chronicle, Calendar(zone_named("UTC")), lambda *_: None)
+    core = Core(Counters())
+
+    def told():
+        return {
+            name: said.count for name, said in status(core, settings, frozenset()).streams[0].zones.items()
+        }
+
+    assert told() == {"till": None, "way": None}, "nobody looks yet"
+    core.units.reconcile({"counts": Wish((), lambda: desk)})
+    counts = desk.open("door", [], ["till", "way"])
+    counts.occupied({"till": [("person", 100.0)], "way": []})
+    assert told() == {"till": 1, "way": 0}
+    counts.close()
+    assert told() == {"till": None, "way": None}
+    core.units.reconcile({})
+    chronicle.stop()

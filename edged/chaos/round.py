@@ -9,6 +9,7 @@ from edged.chaos.faults import FAULTS, Fault
 from edged.chaos.tally import Question, count
 from edged.chaos.world import REQUEST_S, World
 from edged.contracts.errors import BadRequest, EdgedError
+from edged.contracts.spelling import hint
 
 SHARE = 3
 """One of so many requests that the box could answer is asked, so that it is not the load that is measured."""
@@ -46,8 +47,9 @@ class _Suffered:
 
 def chosen(names: Sequence[str]) -> list[Fault]:
     """Faults by name; none named: all. Raises `BadRequest` for one that there is not."""
-    if unknown := [name for name in names if name not in FAULTS]:
-        raise BadRequest(f"there is no fault {', '.join(unknown)}; there are {', '.join(FAULTS)}")
+    if unknown := next((name for name in names if name not in FAULTS), None):
+        there_are = f"there are {', '.join(FAULTS)}"
+        raise BadRequest(f"no fault is called {unknown!r}; {hint(unknown, FAULTS, there_are, likeness=0.6)}")
     return [fault for name, fault in FAULTS.items() if not names or name in names]
 
 

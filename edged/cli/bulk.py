@@ -20,7 +20,9 @@ from edged.config import reading
 from edged.config.settings import Config
 from edged.contracts.errors import BadRequest, StoreFailed
 from edged.contracts.services import service
+from edged.opening import open_catalogue
 from edged.runtimes.devices import Concurrency, share_out, usable_cores
+from edged.serving.unit import named
 
 app = typer.Typer()
 
@@ -87,6 +89,8 @@ def bulk(
     settings = reading.load(config)
     way = _Way(ray, workers, _share(settings, None if ray else workers), column)
     wanted = preferring(settings, service(name).name, model=model, precision=precision, device=device)
+    if model is not None:  # a misspelt one leaves no folder of answers
+        named(name, wanted, open_catalogue(settings))
     files = bare(settings, name, wanted)
     question = BulkQuestion(name, wanted, _fields(option or []), files, way.share.threads, column)
     question.check()

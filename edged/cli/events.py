@@ -10,9 +10,10 @@ import orjson
 import typer
 
 from edged.cli.daemon_http import asked
-from edged.cli.options import AsJson, ConfigPath
-from edged.cli.terminal import print_json, say, table
+from edged.cli.options import AsJson, ConfigPath, one_of
+from edged.cli.terminal import end_unread, print_json, say, table
 from edged.config import reading
+from edged.config.settings import Config
 from edged.contracts.errors import NotReady
 from edged.counts.calendar import Calendar
 from edged.wiring.counts import calendar_of
@@ -43,6 +44,8 @@ def events(
     query = {name: value for name, value in fields.items() if value}
     with asked(settings, _path(query, limit=limit), patience_s=PATIENCE_S) as answer:
         found: list[dict[str, Any]] = orjson.loads(answer.read())["events"][::-1]
+    if not found:
+        _check_names(whole, stream, rule)
     if not as_json:
         table("events, the newest last", _COLUMNS, [_row(event, calendar) for event in found])
     elif follow:
@@ -62,13 +65,22 @@ def events(
         raise NotReady("the daemon has ended")
 
 
+def _check_names(settings: Config, stream: str, rule: str) -> None:
+    """Nothing is kept of what there is not; of what left the configuration there may be something."""
+    if stream:
+        one_of(settings.streams, "stream", stream)
+    if rule:
+        one_of(settings.rules, "rule", rule)
+
+
 def _path(query: dict[str, str], **more: int) -> str:
     return f"/api/events?{urlencode({**query, **more})}"
 
 
 def _coming(answer: HTTPResponse) -> Iterator[dict[str, Any]]:
-    """The data of server-sent events, each on one line."""
+    """The data of server-sent events, each on one line; the daemon says something every 15 s."""
     while line := answer.readline():
+        end_unread()
         if line.startswith(b"data: "):
             event: dict[str, Any] = orjson.loads(line.removeprefix(b"data: "))
             yield event

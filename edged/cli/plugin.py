@@ -1,6 +1,6 @@
 """`edged new-plugin` and `edged test-plugin`: for those who write plugins."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,9 +10,10 @@ import typer
 from edged.cli.options import AcceptLicence, AsJson, ConfigPath
 from edged.cli.terminal import print_json, progress_bars, say, table
 from edged.config import reading
-from edged.contracts.errors import ConfigError
+from edged.contracts.errors import ConfigError, NotFound
 from edged.contracts.service import Media
 from edged.contracts.services import service as service_of
+from edged.contracts.spelling import hint
 from edged.opening import open_plugins
 from edged.scaffold import CONFIG, new_plugin
 from edged.testing import tried
@@ -78,6 +79,10 @@ def test(
 ) -> None:
     """Try a plugin as the daemon would use it, and more strictly; exit status 1 when a check fails."""
     settings = reading.load(config)
+    if not folder.is_dir():
+        siblings = [place.name for place in _around(folder)]
+        there_are = f"{folder.parent} has no folder that is called so"
+        raise NotFound(f"there is no folder {folder}; {hint(folder.name, siblings, there_are)}")
     with progress_bars() as report:
         rows = list(tried(folder, settings, given=given or (), accept_licence=accept, report=report))
     table(
@@ -89,3 +94,9 @@ def test(
         print_json([asdict(row) for row in rows])
     if any(row.result == "failed" for row in rows):
         raise typer.Exit(1)
+
+
+def _around(folder: Path) -> Iterator[Path]:
+    """The folders that lie where it was looked for."""
+    if folder.parent.is_dir():
+        yield from (place for place in folder.parent.iterdir() if place.is_dir())

@@ -1,8 +1,12 @@
-"""How the commands talk to people: tables, progress bars and sentences, all on stderr."""
+"""How the commands talk: tables, progress bars and sentences for people, on stderr; data on stdout.
 
+Where nobody reads that any more, a command ends with 1 and says nothing.
+"""
+
+import select
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import orjson
@@ -98,8 +102,19 @@ def in_place() -> Iterator[None]:
 def print_json(value: Any, indent: bool = True) -> None:
     """Data, on stdout."""
     option = orjson.OPT_INDENT_2 if indent else 0
-    sys.stdout.buffer.write(orjson.dumps(value, option=option | orjson.OPT_SERIALIZE_NUMPY) + b"\n")
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.buffer.write(orjson.dumps(value, option=option | orjson.OPT_SERIALIZE_NUMPY) + b"\n")
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # here, so that no command takes it for a fault of whom it asks
+        console.on_broken_pipe()
+
+
+def end_unread() -> None:
+    """End as a write would, where whoever read stdout has left: `| head -1`."""
+    pipe = select.poll()
+    pipe.register(sys.stdout, 0)
+    if any(seen & select.POLLERR for _, seen in pipe.poll(0)):
+        console.on_broken_pipe()
 
 
 @contextmanager
@@ -121,12 +136,14 @@ def progress_bars(rate: str = "") -> Iterator[Report]:
             return Text(f"{speed:.1f} {rate}" if rate and speed else "")
 
     columns = (TextColumn("{task.description:28}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(
-        *columns, *([RateColumn()] if rate else []), TimeRemainingColumn(), console=console
-    ) as progress:
-        tasks: dict[str, TaskID] = {}
+    shown = (*columns, *([RateColumn()] if rate else []), TimeRemainingColumn())
+    tasks: dict[str, TaskID] = {}
+    with ExitStack() as bars:
+        progress = Progress(*shown, console=console)
 
         def report(task: str, done: int, total: int) -> None:
+            if not tasks:  # bars without a task are an empty line
+                bars.enter_context(progress)
             if task not in tasks:
                 tasks[task] = progress.add_task(task, total=total)
             progress.update(tasks[task], completed=done, total=total)

@@ -73,6 +73,13 @@ class CountDesk:
 
         return Entry(lambda db: CountBook(db).count(stream, passages), told)
 
+    def zones(self, stream: str) -> dict[str, ZoneCounts]:
+        """Who is in the zones of a stream now, by their names; none while it does not count."""
+        if (counts := self._streams.get(stream)) is None:
+            return {}
+        inside = counts.inside()
+        return {zone: zone_counts(inside, zone) for zone in counts.zones}
+
     def history(self, asked: Asked) -> History:
         """What was counted. Raises as `history.history`."""
         return history(self._chronicle.path, self.calendar, asked)
@@ -115,7 +122,5 @@ class CountDesk:
 
     def _tell_zones(self, stream: str) -> None:
         with self._lock:  # who tells later has asked later
-            if (counts := self._streams.get(stream)) is not None:
-                inside = counts.inside()
-                for zone in counts.zones:
-                    self._tell(stream, "zone", zone, zone_counts(inside, zone))
+            for zone, said in self.zones(stream).items():
+                self._tell(stream, "zone", zone, said)

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from edged.contracts.described import Described
+from edged.contracts.happenings import ZoneCounts
 from edged.contracts.message import ClockState
 
 
@@ -78,6 +79,8 @@ class StreamStatus(_Part):
     """Names of the services that it feeds."""
     lines: list[str] = Field(default_factory=list)
     """Names of its lines, at which who crosses is counted: `GET /api/counts`."""
+    zones: dict[str, ZoneCounts] = Field(default_factory=dict)
+    """Who is in its zones now, by their names: as in the messages of zones."""
     active: list[str] = Field(default_factory=list)
     """Names of the rules over it that hold now."""
     listens: bool

@@ -40,20 +40,51 @@ def topics_of(settings: Config) -> Topics:
 def birth(telling: Telling, settings: Config, verbs: Mapping[str, Verb]) -> Callable[[], None] | None:
     """What is done when Home Assistant has started; none: nobody wants to know."""
     home = settings.homeassistant
-    return None if home is None else partial(_tell_again, telling, "picture" in home.share, verbs)
+    if home is None:
+        return None
+    show = BirthPictures(verbs["snapshot"]).show if "picture" in home.share else None
+    return partial(_tell_again, telling, show)
 
 
-def _tell_again(telling: Telling, shows: bool, verbs: Mapping[str, Verb]) -> None:
+def _tell_again(telling: Telling, show: Callable[[], None] | None) -> None:
     """It knows nothing; and pictures are not retained, so it is shown new ones."""
     telling.to_home(telling.home.all())
-    if shows:
-        threading.Thread(target=_show, args=(verbs["snapshot"],), name="pictures", daemon=True).start()
+    if show is not None:
+        show()
 
 
-def _show(snapshot: Verb) -> None:
-    """In a thread of its own: pictures are encoded, and the broker's connection waits for nobody."""
-    with contextlib.suppress(NotReady):  # no camera has a picture yet
-        snapshot({})
+class BirthPictures:
+    """New pictures of all cameras, in a thread: encoding takes time, and the connection waits for nobody.
+
+    It is one thread, however often whoever may write to the broker says that Home Assistant was born: births
+    that come while pictures are made are followed by new ones once. Safe from all threads.
+    """
+
+    def __init__(self, snapshot: Verb) -> None:
+        self._snapshot = snapshot
+        self._lock = threading.Lock()
+        self._wanted = False
+        self._thread: threading.Thread | None = None
+
+    def show(self) -> None:
+        """Show them soon."""
+        with self._lock:
+            self._wanted = True
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._show_all, name="pictures", daemon=True)
+                self._thread.start()
+
+    def _show_all(self) -> None:
+        while self._is_due():
+            with contextlib.suppress(NotReady):  # no camera has a picture yet
+                self._snapshot({})
+
+    def _is_due(self) -> bool:
+        with self._lock:
+            due, self._wanted = self._wanted, False
+            if not due:
+                self._thread = None
+            return due
 
 
 def _shown(settings: Config, name: str, stream: StreamSettings) -> ShownStream:

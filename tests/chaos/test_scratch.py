@@ -37,7 +37,7 @@ def test_without_a_model_it_says_what_to_pull(tmp_path):
 
 
 def test_a_fault_that_there_is_not_is_named():
-    with pytest.raises(BadRequest, match="no fault earthquake; there are daemon-killed"):
+    with pytest.raises(BadRequest, match="no fault is called 'earthquake'; there are daemon-killed"):
         chosen(["garbage", "earthquake"])
     assert [fault.name for fault in chosen(["garbage", "daemon-killed"])] == ["daemon-killed", "garbage"]
     assert chosen([]) == list(FAULTS.values())

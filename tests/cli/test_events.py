@@ -1,13 +1,16 @@
 """`edged events` asks the running daemon what happened, and goes on with what happens."""
 
 import json
+import os
 import subprocess
+import sys
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from edged.cli import app
-from edged.contracts.errors import BadRequest, NotReady
+from edged.cli import app, main, terminal
+from edged.contracts.errors import BadRequest, ConfigError, NotReady
 from tests.broker import free_port, until
 from tests.e2e.box import EDGED
 from tests.http.conftest import Box
@@ -39,7 +42,7 @@ def ask(tmp_path, box):
         config = tmp_path / "config.yaml"
         config.write_text(f"http: {{listen: {listen}, token: {TOKEN}}}\n")
         done = CliRunner().invoke(app, ["events", "-c", str(config), *args])
-        if isinstance(done.exception, NotReady | BadRequest):
+        if isinstance(done.exception, NotReady | BadRequest | ConfigError):
             raise done.exception
         assert done.exit_code == 0, done.output
         return done
@@ -78,6 +81,36 @@ def test_what_is_wrong_is_said(ask):
         ask("--from", "yesterday")
     with pytest.raises(NotReady, match="is it running"):
         ask(listen=f"127.0.0.1:{free_port()}")
+
+
+def test_names_that_there_are_not(ask):
+    assert json.loads(ask("--json", "--stream", "yard", "--from", "2026-11-26T09:00").stdout), (
+        "kept, not configured"
+    )
+    with pytest.raises(ConfigError, match="no stream is called 'yrad'; there are none"):
+        ask("--stream", "yrad")
+    with pytest.raises(ConfigError, match="no rule is called 'quee'"):
+        ask("--rule", "quee")
+
+
+@pytest.mark.parametrize("args", [(), ("-f",), ("-f", "--from", "2030-01-01")], ids=" ".join)
+def test_it_ends_silently_when_nobody_reads_it(ask, tmp_path, monkeypatch, capsys, args):
+    """In the last case there is nothing to be written."""
+    monkeypatch.setattr("edged.http.events.HEARTBEAT_S", 0.01)
+    ask()  # writes the configuration
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    monkeypatch.setattr(
+        sys, "argv", ["edged", "events", "--json", "-c", str(tmp_path / "config.yaml"), *args]
+    )
+    with os.fdopen(ours, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        monkeypatch.setattr(terminal, "console", Console(stderr=True))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        monkeypatch.undo()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("as_json", [True, False])

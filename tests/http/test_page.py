@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 from itertools import pairwise
 
 import cv2
@@ -19,6 +20,7 @@ from edged.answers.finding import Finding
 from edged.artefacts.settings import ArtefactSettings
 from edged.artefacts.store import ArtefactStore
 from edged.contracts.errors import NotReady
+from edged.contracts.happenings import ZoneCounts
 from edged.contracts.image import DetectionOptions, Detections
 from edged.contracts.request import Answer, refusal
 from edged.contracts.services import service
@@ -143,7 +145,7 @@ class Box:
             job.reply(Answer("r-1", body, 200, draw=self.draw))
 
     def add_stream(
-        self, name, state="online", why="", services=("object-detection",), lines=(), *, active=()
+        self, name, state="online", why="", services=("object-detection",), lines=(), *, active=(), zones=()
     ):
         listens = any(service.startswith("speech") for service in services)
         stream = StreamStatus(
@@ -153,6 +155,7 @@ class Box:
             why=why,
             services=list(services),
             lines=list(lines),
+            zones=dict(zones),
             active=list(active),
             listens=listens,
             enabled=True,
@@ -354,7 +357,7 @@ def test_actions_and_why_they_fail(box, shown):
     assert page.texts("#actions tbody tr > *")[4:] == ["<b>desk</b>", "webhook", "3", "connection refused"]
 
 
-def test_lines_and_who_crossed_them_today(box, shown, tmp_path, monkeypatch):
+def test_lines_and_who_crossed_them_today_and_zones_and_who_is_in_them(box, shown, tmp_path, monkeypatch):
     monkeypatch.setattr("edged.flow.clock.state", lambda: "synced")
     chronicle = Chronicle(tmp_path / "counts.db", Counters())
     box.counts = CountDesk(chronicle, Calendar(zone_named("UTC")), lambda *_: None)
@@ -368,10 +371,32 @@ def test_lines_and_who_crossed_them_today(box, shown, tmp_path, monkeypatch):
     page.sees(".tile .name", "yard")
     assert not page.one("#counts").is_displayed()
     box.add_stream("door", lines=["entrance", "<b>exit</b>"])
-    until(lambda: page.texts("#counts tbody tr > *")[:4] == ["door", "entrance", "2", "1"])
-    assert page.texts("#counts tbody tr > *")[4:] == ["door", "<b>exit</b>", "0", "0"]
-    assert page.one("#counts").is_displayed()
+    until(lambda: page.texts("#counts .lines tbody tr > *")[:4] == ["door", "entrance", "2", "1"])
+    assert page.texts("#counts .lines tbody tr > *")[4:] == ["door", "<b>exit</b>", "0", "0"]
+    assert page.one("#counts .lines").is_displayed()
+    assert not page.one("#counts .zones").is_displayed()
     box.counts.stop()
+    since = "2026-11-22T08:30:00.123456Z"
+    zones = {
+        "<b>till</b>": ZoneCounts(count=3, longest_since=since, by_class={"person": 2, "dog": 1}),
+        "way": ZoneCounts(count=0, longest_since=None, by_class={}),
+        "yard": ZoneCounts(count=None, longest_since=None, by_class=None),
+    }
+    box.status = box.status.model_copy(update={"streams": []})
+    box.add_stream("hall", zones=zones)
+    local = time.strftime("%H:%M:%S", time.localtime(datetime.fromisoformat(since).timestamp()))
+    until(
+        lambda: (
+            page.texts("#counts .zones tbody tr > *")
+            == [
+                *("hall", "<b>till</b>", "3", "2 \u00d7 person, dog", local),
+                *("hall", "way", "0", "", ""),
+                *("hall", "yard", "not known now", "", ""),
+            ]
+        )
+    )
+    assert page.one("#counts .zones").is_displayed()
+    assert not page.one("#counts .lines").is_displayed()
 
 
 def test_what_happened_with_picture_and_recording(box, shown, browser, tmp_path, monkeypatch):
@@ -588,7 +613,8 @@ def test_names_from_outside_stay_text(box, shown, picture):
 
 @pytest.mark.parametrize("width", [360, 820, 1200])
 def test_nothing_is_wider_than_the_screen(box, shown, browser, picture, width):
-    box.add_stream("door")
+    inside = ZoneCounts(count=2, longest_since="2026-11-22T08:30:00Z", by_class={"w" * 60: 2})
+    box.add_stream("door", zones={"v" * 60: inside})
     box.add_stream("a-camera-with-a-rather-long-name-behind-the-third-shelf", "offline", "x" * 200)
     box.add_service("image-classification", "no model is installed; run `edged pull " + "y" * 60 + "`")
     resize(browser, width, 780, phone=width < 500)

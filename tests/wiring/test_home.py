@@ -2,6 +2,7 @@
 
 import json
 import threading
+from queue import Queue
 
 import pytest
 
@@ -97,6 +98,31 @@ def test_home_assistant_that_has_started_is_shown_pictures_where_they_are_shared
             thread.join(30)
     assert shown.is_set() is ("picture" in share)
     assert birth(Core(Counters()).telling, Config(), {}) is None, "nobody listens where it is off"
+
+
+def test_births_that_come_while_pictures_are_made_are_one():
+    asked: Queue[threading.Thread] = Queue()
+    go_on = threading.Semaphore(0)
+
+    def snapshot(_):
+        asked.put(threading.current_thread())
+        assert go_on.acquire(timeout=30)
+        raise NotReady("no stream has a frame yet")
+
+    settings = Config(homeassistant=HomeAssistantSettings(share=("picture",)))
+    born = birth(Core(Counters()).telling, settings, {"snapshot": snapshot})
+    born()
+    first = asked.get(timeout=30)
+    for _ in range(20):
+        born()
+    go_on.release()
+    assert asked.get(timeout=30) is first, "of that thread, for all who were born meanwhile"
+    go_on.release()
+    first.join(30)
+    assert asked.empty()
+    born()
+    assert asked.get(timeout=30) is not first, "and later ones have theirs"
+    go_on.release()
 
 
 def test_a_switch_turns_a_stream_off_and_on(tmp_path, mosquitto):

@@ -75,8 +75,11 @@ function heard({ result, final }) {
 function counted(names) {
   const counts = new Map();
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
-  return [...counts].map(([name, count]) => (count > 1 ? `${count} × ${name}` : name)).join(", ");
+  return amounts([...counts]);
 }
+
+/** Pairs of a name and how often there is such a one, as people read them: `2 × person, dog`. */
+export const amounts = (pairs) => pairs.map(([name, count]) => (count > 1 ? `${count} × ${name}` : name)).join(", ");
 
 function likeliest(probabilities) {
   const [name, share] = Object.entries(probabilities).reduce((best, next) => (next[1] > best[1] ? next : best));
