@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edged.contracts.model import AnyModel
+from edged.discovery import discover
 from edged.flow.counters import Counters
 from edged.repository.catalogue import Catalogue
 from edged.repository.opener import Opener
@@ -38,6 +39,13 @@ def pulled(root: Path, models: Mapping[str, AnyModel], model: str, **given: Any)
     found = models_in(root, models, **given)
     found.puller.pull(model, silent)
     return found.opener
+
+
+def install(folder: Path, *names: str) -> None:
+    """What `edged pull` does with the plugins below the folder, without a process that imports all anew."""
+    puller = models_in(folder / "models", discover([folder / "plugins"], entry_points=False).models).puller
+    for name in names:
+        puller.pull(name, silent)
 
 
 def silent(*_: object) -> None:

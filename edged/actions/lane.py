@@ -13,7 +13,7 @@ from edged.actions.order import Order
 from edged.actions.parcel import Parcel
 from edged.actions.rate import Window
 from edged.actions.receiver import Receiver, Undelivered
-from edged.actions.rows import Due, Rows
+from edged.actions.rows import ActionRows, Due
 from edged.actions.settings import ActionSettings
 from edged.contracts.happenings import EventMessage
 from edged.flow.counters import Counters
@@ -40,7 +40,7 @@ def pause_after(tries: int) -> float:
 class Surface:
     """What a lane has to do with the rest."""
 
-    rows: Rows
+    rows: ActionRows
     pack: Callable[[EventMessage, ActionSettings, int], Parcel]
     """An event as an action tells it, and how many messages before it were left out."""
     counters: Counters

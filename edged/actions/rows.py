@@ -22,22 +22,6 @@ class Due(NamedTuple):
     """So many failed."""
 
 
-class Rows(Protocol):
-    """Safe from all threads; nothing raises. False: it cannot be written, and nothing is changed."""
-
-    def due(self, action: str) -> Sequence[Due] | None:
-        """The oldest messages of an action; none: nothing can be read."""
-
-    def over(self, row: int) -> bool:
-        """It has arrived, or is given up."""
-
-    def failed(self, row: int, due: float, why: str) -> bool:
-        """One more try has failed; the next one comes at `due`, seconds since the epoch."""
-
-    def waiting(self) -> dict[str, int]:
-        """How many messages wait, by action."""
-
-
 class Do(Protocol):
     """A transaction of the file; none where it fails. Safe from all threads."""
 
@@ -46,12 +30,16 @@ class Do(Protocol):
 
 
 class ActionRows:
-    """The rows of the table `actions` in the file of counts and events. See `Rows`."""
+    """The rows of the table `actions` in the file of counts and events.
+
+    Safe from all threads; nothing raises. False: it cannot be written, and nothing is changed.
+    """
 
     def __init__(self, do: Do) -> None:
         self._do = do
 
     def due(self, action: str) -> Sequence[Due] | None:
+        """The oldest messages of an action; none: nothing can be read."""
         query = (
             "SELECT row, body, actions.made, tries FROM actions JOIN events ON number = event"
             " WHERE action = ? ORDER BY row LIMIT ?"
@@ -60,14 +48,17 @@ class ActionRows:
         return None if found is None else [Due(*one) for one in found]
 
     def over(self, row: int) -> bool:
+        """It has arrived, or is given up."""
         return self._changed("DELETE FROM actions WHERE row = ?", row)
 
     def failed(self, row: int, due: float, why: str) -> bool:
+        """One more try has failed; the next one comes at `due`, seconds since the epoch."""
         return self._changed(
             "UPDATE actions SET tries = tries + 1, due = ?, why = ? WHERE row = ?", due, why, row
         )
 
     def waiting(self) -> dict[str, int]:
+        """How many messages wait, by action."""
         query = "SELECT action, COUNT(*) FROM actions GROUP BY action"
         return dict(self._do(lambda db: db.execute(query).fetchall()) or ())
 

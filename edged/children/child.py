@@ -51,11 +51,6 @@ class Child:
         """Of the process that lives now."""
         return self._lives.process_id
 
-    @property
-    def died(self) -> int:
-        """How often."""
-        return self._lives.deaths.total
-
     def call(self, message: Message, tick: Tick, answer: Answerer) -> Message:
         """Ask it. `tick` is called all the while: the call is over soon after it raises.
 

@@ -23,15 +23,12 @@ class Deaths:
     """How often a child has died of late, and how long it rests therefore."""
 
     def __init__(self, terms: Terms) -> None:
-        self.total = 0
-        """Of all time."""
         self._terms = terms
         self._at: deque[float] = deque()
 
     def another(self, why: str) -> tuple[float | None, bool, str]:
         """One more: seconds to rest, or none for ever; whether it is set aside for them; and in words."""
         now, rests, terms = time.monotonic(), self._terms.rests, self._terms
-        self.total += 1
         if not terms.again:
             return None, True, why
         self._at.append(now)

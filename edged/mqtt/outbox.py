@@ -84,12 +84,12 @@ class Outbox:
             self._line_up(message)
             self.changed.notify()
 
-    def latest(self, topic: str, body: bytes, content_type: str, facts: tuple[tuple[str, str], ...]) -> None:
+    def latest(self, topic: str, jpeg: bytes, facts: tuple[tuple[str, str], ...]) -> None:
         """A picture: a newer one replaces it while it waits; never sent twice."""
         with self.changed:
             if topic in self._pictures:
                 self._counters.count("mqtt_dropped", "a newer picture came")
-            self._pictures[topic] = Outgoing(topic, body, "latest", content_type=content_type, facts=facts)
+            self._pictures[topic] = Outgoing(topic, jpeg, "latest", content_type="image/jpeg", facts=facts)
             self.changed.notify()
 
     def ring(

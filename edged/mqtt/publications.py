@@ -34,7 +34,7 @@ class Publications:
     def snapshot(self, stream: str, captured_at: str, jpeg: bytes) -> None:
         """A picture of a stream; `captured_at` is ISO 8601."""
         topic = self._topics.snapshot(stream)
-        self._outbox.latest(topic, jpeg, "image/jpeg", (("captured_at", captured_at),))
+        self._outbox.latest(topic, jpeg, (("captured_at", captured_at),))
 
     def stream_state(self, stream: str, state: StreamState) -> None:
         """Retained: how a stream is."""

@@ -47,11 +47,6 @@ class ChildPool:
             raise
         self._give_back(child)
 
-    def idle(self) -> list[int | None]:
-        """The processes of those that wait."""
-        with self._lock:
-            return [child.process_id for child in self._idle]
-
     def close(self) -> None:
         """End those that wait."""
         with self._lock:

@@ -68,7 +68,7 @@ def test_a_worker_that_others_kill_blames_no_item(bulk, tmp_path):
 
 
 def test_an_item_that_hangs_is_a_row(bulk, tmp_path, monkeypatch):
-    monkeypatch.setattr("edged.bulk.attendant._STUCK_S", 4.0)
+    monkeypatch.setattr("edged.bulk.attendant._STUCK_S", 0.5)
     folder, to = pictures(tmp_path / "pictures", 4), tmp_path / "out"
     (folder / "00002.png").write_bytes(png(HANG))
     assert bulk(NAME, folder, "--to", to, "--option", "timeout_s=4").code == 0

@@ -1,6 +1,5 @@
 """`edged bench --capacity` as a user types it: a short run with a tiny graph, Ctrl-C, what is not there."""
 
-import hashlib
 import json
 import os
 import signal
@@ -12,28 +11,9 @@ import pytest
 from edged.cli.options import preferring
 from edged.config.settings import Config
 from tests.broker import until
+from tests.cli.conftest import write_model
 from tests.e2e.box import EDGED, ROOT
-from tests.graphs import write_graph
 
-CARD = """
-api: 2
-id: tiny
-service: {service}
-rank: 1
-summary: means of channels
-source: made for tests
-licence: {{id: Apache-2.0, permissive: true}}
-weights: {{tiny.onnx: {{sha256: {sha256}, size: {size}, origins: [{{file: tiny.onnx}}]}}}}
-graphs:
-  main:
-    weights: [tiny.onnx]
-    inputs: {{pictures: {{kind: picture, size: [8, 8], fit: stretch, colour: rgb}}}}
-    outputs: [scores]
-    variants: [onnxruntime-f32]
-decoder: classification
-parameters: {{activation: softmax}}
-labels: [a, b, c, d]
-"""
 SERVICE = "image-classification"
 
 
@@ -41,11 +21,7 @@ SERVICE = "image-classification"
 def folder(tmp_path_factory):
     """A configuration whose only installed model is the tiny graph."""
     made = tmp_path_factory.mktemp("capacity")
-    own = made / "own" / "tiny"
-    own.mkdir(parents=True)
-    data = write_graph(own / "tiny.onnx").read_bytes()
-    sha256 = hashlib.sha256(data).hexdigest()
-    (own / "card.yaml").write_text(CARD.format(service=SERVICE, sha256=sha256, size=len(data)))
+    write_model(made / "own" / "tiny", "tiny.onnx")
     (made / "config.yaml").write_text(f"paths: {{plugins: [own]}}\nservices: {{{SERVICE}: {{}}}}\n")
     (made / "tmp").mkdir()
     pulled = edged(made, "pull", "tiny")

@@ -138,7 +138,7 @@ def test_a_plugin_that_crashes_when_it_is_tried_takes_nobody_along(config, tmp_p
     card = card.replace("rank: 50", "rank: 70").replace("parameters: {activation: softmax}\n", "")
     (folder / "card.yaml").write_text(card)
     (folder / "plugin.py").write_text(CRASHES)
-    (folder / "good.onnx").write_bytes((tmp_path / "good.onnx").read_bytes())
+    (folder / "good.onnx").write_bytes((tmp_path / "own" / "good" / "good.onnx").read_bytes())
     code, out, err = edged("pull", "crash", "good", "--json", "-c", config)
     crashed, good = orjson.loads(out)
     assert (code, crashed["had"], good["had"]) == (1, False, True)

@@ -1,6 +1,5 @@
 """`edged quantize`: from a stream, a folder or a file; each fault is a sentence, and changes nothing."""
 
-import hashlib
 import shutil
 
 import cv2
@@ -14,29 +13,9 @@ from edged.control import Switches
 from edged.derive.manifest import Manifest
 from edged.repository import recalibration
 from tests.broker import free_port
-from tests.graphs import write_graph
+from tests.cli.conftest import write_model
 from tests.streams.test_taking import film, room
 
-CARD = """
-api: 2
-id: {id}
-service: image-classification
-rank: {rank}
-summary: means of channels
-source: made for tests
-licence: {{id: Apache-2.0, permissive: true}}
-weights: {{good.onnx: {{sha256: {sha256}, size: {size}, origins: [{{file: good.onnx}}]}}}}
-graphs:
-  main:
-    weights: [good.onnx]
-    inputs: {{pictures: {{kind: picture, size: [8, 8], fit: stretch, colour: rgb}}}}
-    outputs: [scores]
-    variants: [{variant}]
-    quantized: {quantized}
-decoder: classification
-parameters: {{activation: softmax}}
-labels: [a, b, c, d]
-"""
 CONFIG = """
 paths: {{models: models, plugins: [own], state: state}}
 streams:
@@ -50,19 +29,10 @@ streams:
 def box(tmp_path_factory):
     """A file that plays a camera, one that is away, the models `good`, which is pulled, and `published`."""
     root = tmp_path_factory.mktemp("box")
-    for rank, name in enumerate(("good", "published")):
-        folder = root / "own" / name
-        folder.mkdir(parents=True)
-        data = write_graph(folder / "good.onnx").read_bytes()
-        text = CARD.format(
-            id=name,
-            rank=rank + 50,
-            sha256=hashlib.sha256(data).hexdigest(),
-            size=len(data),
-            variant="onnxruntime-f32" if name == "good" else "onnxruntime-int8",
-            quantized=str(name == "published").lower(),
-        )
-        (folder / "card.yaml").write_text(text)
+    write_model(root / "own" / "good", "good.onnx")
+    write_model(
+        root / "own" / "published", "good.onnx", rank=51, variant="onnxruntime-int8", quantized="true"
+    )
     film(root / "film.mp4", range(60))
     (root / "config.yaml").write_text(CONFIG.format(port=free_port()))
     assert edged("pull", "good", "-c", root / "config.yaml")[0] == 0

@@ -11,7 +11,7 @@ from edged.answers.kinds import agreement
 from edged.contracts.errors import VariantError
 from edged.contracts.image import Classification, Detections
 from edged.contracts.items import PixelFormat
-from edged.contracts.model import Prepared, SinglePassModel, Tools
+from edged.contracts.model import Tools
 from edged.contracts.services import card_options
 from edged.derive.tune import FEWEST_ROUNDS, MOST_ROUNDS, ON_CPU, WALL, Trial, contest, feeds, timed
 from edged.derive.tune import pictures as sampled
@@ -19,6 +19,7 @@ from edged.media.frame import PictureFrame
 from edged.testing import FakeRun
 from tests.graphs import card, scores, write_graph
 from tests.media.clips import write_clip
+from tests.repository.small import Small
 
 
 def boxes(*rows):
@@ -68,21 +69,6 @@ def test_the_metric_follows_the_type():
     assert agreement([named(0)], [named(0)]) == 1.0
     assert agreement(["text"], ["text"]) is None
     assert agreement([], []) is None
-
-
-class Small(SinglePassModel):
-    """The small graph as a classifier."""
-
-    def __init__(self, of):
-        super().__init__(of)
-        self.format = of.picture().format
-
-    def preprocess(self, item, options):
-        return Prepared({"pictures": item.pixels(self.format)[None]}, None)
-
-    def postprocess(self, outputs, context, options):
-        raw = outputs["scores"][0]
-        return Classification(np.exp(raw) / np.exp(raw).sum(), self.card.labels)
 
 
 class FakeSession:

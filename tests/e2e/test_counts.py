@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import json
 import signal
-import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -15,8 +14,9 @@ import pytest
 from edged.contracts.happenings import EventMessage, LineCounts, ZoneCounts
 from edged.contracts.message import StreamMessage
 from tests.broker import free_port, until
-from tests.e2e.box import EDGED, Client, kill_broker, running
+from tests.e2e.box import Client, kill_broker, running
 from tests.mqtt.conftest import Proxy
+from tests.opened import install
 from tests.square import SYNCED, settle, write_walk
 
 CONFIG = """
@@ -56,10 +56,7 @@ def box(tmp_path, mosquitto):
         config.write_text(CONFIG.format(tmp_path, port, http, places))
 
     write(PLACES)
-    pulled = subprocess.run(
-        [*EDGED, "pull", "square", "-c", str(config)], capture_output=True, text=True, check=False
-    )
-    assert pulled.returncode == 0, pulled.stderr
+    install(tmp_path, "square")
 
     @contextmanager
     def start(places=PLACES, port=broker.port):
@@ -123,7 +120,8 @@ def test_each_walk_is_counted_once_and_a_kill_loses_and_doubles_none(box):
     client.close()
 
 
-def test_each_crossing_is_an_event_whatever_is_killed(box):
+@pytest.mark.parametrize(("runs", "kills"), [(2, 2), pytest.param(4, 3, marks=pytest.mark.long)])
+def test_each_crossing_is_an_event_whatever_is_killed(box, runs, kills):
     """The broker and the daemon are killed in turns, and what is told again says the same."""
     proxy = Proxy(box.port)
     client = Client(box.port, EVENTS, STATE)
@@ -135,13 +133,13 @@ def test_each_crossing_is_an_event_whatever_is_killed(box):
         newest = max((event.seq for event in told()), default=-1)
         until(lambda: any(event.seq > newest for event in told()), "another event")
 
-    for run in range(4):
+    for run in range(runs):
         with box(LADDER, int(proxy.url.rpartition(":")[2])) as daemon:
-            for _ in range(3):
+            for _ in range(kills):
                 more()
                 kill_broker(box.broker, proxy, client)
             more()
-            if run < 3:
+            if run < runs - 1:
                 daemon.stop(signal.SIGKILL)
             else:
                 client.publish("edged/box/control/disable", b'{"stream": "door"}')

@@ -1,6 +1,5 @@
 """Requests that kill the process or hang in it: the others are answered all the same."""
 
-import subprocess
 import urllib.error
 import urllib.request
 
@@ -12,8 +11,9 @@ import pytest
 import yaml
 
 from tests.broker import free_port, until
-from tests.e2e.box import EDGED, Client, running
+from tests.e2e.box import Client, running
 from tests.graphs import card, write_graph
+from tests.opened import install
 
 PLUGIN = """
 import os, signal, time
@@ -65,10 +65,7 @@ mqtt: {{url: 'mqtt://127.0.0.1:{broker.port}'}}
 http: {{listen: '127.0.0.1:{http}'}}
 services: {{image-classification: {{model: trap}}}}
 """)
-    pulled = subprocess.run(
-        [*EDGED, "pull", "trap", "-c", str(config)], capture_output=True, text=True, check=False
-    )
-    assert pulled.returncode == 0, pulled.stderr
+    install(tmp_path, "trap")
     client = Client(broker.port, TOPIC)
 
     class Box:

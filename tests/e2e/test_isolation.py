@@ -1,7 +1,6 @@
 """A running daemon with a plugin that does harm in a process of its own: all others notice nothing."""
 
 import json
-import subprocess
 import sys
 import time
 from datetime import datetime
@@ -14,7 +13,8 @@ import pytest
 
 from tests.answers import examples
 from tests.broker import until
-from tests.e2e.box import EDGED, Client, running
+from tests.e2e.box import Client, running
+from tests.opened import install
 from tests.serving import lair, villain
 
 NAME = "image-classification"
@@ -81,10 +81,7 @@ def config(tmp_path, mosquitto):
     text = CONFIG.format(tmp_path, port)
     path.write_text(text.replace("streams:", services + "streams:"))
     models = ["villain", *(f"peace-{name}" for name in OTHERS)]
-    pulled = subprocess.run(
-        [*EDGED, "pull", *models, "-c", str(path)], capture_output=True, text=True, check=False
-    )
-    assert pulled.returncode == 0, pulled.stderr
+    install(tmp_path, *models)
     return path, port
 
 

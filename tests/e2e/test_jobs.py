@@ -13,24 +13,31 @@ from tests.answers import examples
 from tests.broker import free_port, until
 from tests.e2e.box import EDGED, Client, running
 from tests.media.films import Read, evenly, video
+from tests.opened import install
 from tests.serving import lair
 
 CUT = "video-highlight"
 PLUGIN = """
 import time
+from pathlib import Path
 from edged import Highlight, Model, hookimpl
 
-class Slow(Model):
+HOLD = Path(__file__).with_name("hold")
+
+class Held(Model):
+    "In the middle of its work it waits as long as there is that file."
     def infer(self, item, options, tools, run):
         for n, frame in enumerate(item.frames()):
-            run.check()
             run.progress(n / 75)
-            time.sleep(0.15)
+            while n == 40 and HOLD.exists():
+                run.check()
+                run.progress(n / 75)
+                time.sleep(0.05)
         return Highlight(1_000_000, 2_000_000)
 
 @hookimpl
 def register_models(register):
-    register(Slow)
+    register(Held)
 """
 CONFIG = """
 node: box
@@ -39,7 +46,7 @@ mqtt: {{url: 'mqtt://127.0.0.1:{1}'}}
 http: {{listen: '127.0.0.1:{2}', public_url: 'http://127.0.0.1:{2}'}}
 requests: {{fetch: {{folders: ['{0}/media']}}}}
 services:
-  video-highlight: {{model: slow}}
+  video-highlight: {{model: held}}
 """
 
 
@@ -49,7 +56,7 @@ class Box:
     def __init__(self, folder, port):
         self.port, self.http = port, free_port()
         self.config, self.clip = folder / "config.yaml", folder / "media" / "clip.mp4"
-        self.kept = folder / "state" / "artefacts"
+        self.kept, self.hold = folder / "state" / "artefacts", folder / "plugins" / "held" / "hold"
         self.config.write_text(CONFIG.format(folder, port, self.http))
         self.clip.parent.mkdir()
         self.clip.write_bytes(video(evenly(75), sound="aac"))
@@ -87,21 +94,19 @@ class Box:
 
 @pytest.fixture
 def box(tmp_path, mosquitto):
-    place = tmp_path / "plugins" / "slow"
+    place = tmp_path / "plugins" / "held"
     place.mkdir(parents=True)
     (place / "plugin.py").write_text(PLUGIN)
     options = examples.options_of(CUT).model_dump(mode="json")
-    lair.write_card(place / "card.yaml", id="slow", service=CUT, options=options, labels=[])
+    lair.write_card(place / "card.yaml", id="held", service=CUT, options=options, labels=[])
     made = Box(tmp_path, mosquitto().port)
-    pulled = subprocess.run(
-        [*EDGED, "pull", "slow", "-c", str(made.config)], capture_output=True, text=True, check=False
-    )
-    assert pulled.returncode == 0, pulled.stderr
+    install(tmp_path, "held")
     return made
 
 
 def test_a_job_in_work_at_the_death_of_the_daemon_is_done_once_after_it(box):
     client = Client(box.port, "me/answers", "edged/box/progress/#")
+    box.hold.touch()
     with box.running() as daemon:
         until(lambda: daemon.said("subscribe to:"), "a ready daemon", 90)
         where = box.later()
@@ -109,6 +114,7 @@ def test_a_job_in_work_at_the_death_of_the_daemon_is_done_once_after_it(box):
         until(lambda: box.state(where)["done"] > 0, "work on the job")
         daemon.stop(signal.SIGKILL)
     assert box.files() == []
+    box.hold.unlink()
     with box.running():
         until(box.is_ready, "a ready daemon", 90)
         until(lambda: box.state(where)["state"] == "done", "the job", 90)
@@ -131,6 +137,7 @@ def test_a_job_in_work_at_the_death_of_the_daemon_is_done_once_after_it(box):
 
 def test_cancelled_over_http_and_by_control(box):
     client = Client(box.port, "me/answers")
+    box.hold.touch()
     with box.running() as daemon:
         until(lambda: daemon.said("subscribe to:"), "a ready daemon", 90)
         where = box.later()
@@ -163,6 +170,7 @@ def test_on_the_command_line_the_video_is_where_it_was_wanted(box):
 
 
 def test_interrupted_on_the_command_line_it_leaves_nothing(box):
+    box.hold.touch()
     process = infer(box, start_new_session=True)
     until(lambda: list(box.config.parent.glob(".edged-*")), "its work", 90)
     process.send_signal(signal.SIGINT)

@@ -1,6 +1,5 @@
 """Daemons that are real but for their model, which takes no time: several of them fit on two cores."""
 
-import subprocess
 from pathlib import Path
 
 import cv2
@@ -8,7 +7,7 @@ import numpy as np
 import orjson
 import pybase64
 
-from tests.e2e.box import EDGED
+from tests.opened import install
 from tests.serving import lair
 
 SERVICE = "image-classification"
@@ -41,11 +40,7 @@ def settle(folder: Path) -> None:
     plugin.mkdir(parents=True)
     lair.write_card(plugin / "card.yaml", id="light")
     (plugin / "plugin.py").write_text(PLUGIN)
-    path = configured(folder, "pulled", 1883)
-    done = subprocess.run(
-        [*EDGED, "pull", "light", "-c", str(path)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    install(folder, "light")
 
 
 def configured(folder: Path, node: str, broker: int, http: int | None = None, more: str = "") -> Path:

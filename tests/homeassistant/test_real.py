@@ -1,7 +1,6 @@
 """A real Home Assistant, a real broker, a real daemon whose camera counts."""
 
 import signal
-import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +13,8 @@ from edged.homeassistant.announcer import Announcer
 from edged.homeassistant.devices import ShownBox, ShownRule, ShownStream, devices
 from edged.homeassistant.settings import HomeAssistantSettings
 from tests.broker import until
-from tests.e2e.box import EDGED, Client, running
+from tests.e2e.box import Client, running
+from tests.opened import install
 from tests.square import SYNCED, settle, write_walk
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
@@ -64,9 +64,7 @@ def box(tmp_path, broker):
         config.write_text((CONFIG + more).format(tmp_path, broker.port, places))
 
     write()
-    command = [*EDGED, "pull", "square", "sign", "-c", str(config)]
-    pulled = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert pulled.returncode == 0, pulled.stderr
+    install(tmp_path, "square", "sign")
 
     @contextmanager
     def start():

@@ -1,7 +1,6 @@
 import socket
 import threading
 import time
-from contextlib import contextmanager, suppress
 from itertools import islice, pairwise
 
 import pytest
@@ -12,6 +11,7 @@ from edged.media.decoding import key_frames
 from edged.media.source import redact
 from edged.media.video import VideoOptions, open_video, sample_frames
 from tests.media.clips import write_clip
+from tests.streams.cameras import silent, tcp_server, trickle
 
 NEVER = threading.Event()
 QUICK = VideoOptions(real_time=False)
@@ -19,39 +19,6 @@ QUICK = VideoOptions(real_time=False)
 
 def brightness(frame):
     return frame.pixels(PixelFormat((8, 8))).mean()
-
-
-@contextmanager
-def server(talk):
-    """A TCP server that hands each connection to `talk`."""
-    connections = []
-
-    def serve(listening):
-        with suppress(OSError):
-            while True:
-                connection, _ = listening.accept()
-                connections.append(connection)
-                threading.Thread(target=talk, args=(connection,), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=serve, args=(listening,), daemon=True)
-        thread.start()
-        yield listening.getsockname()[1]
-        listening.shutdown(socket.SHUT_RDWR)
-    thread.join()
-    for connection in connections:
-        connection.close()
-
-
-def silent(_connection):
-    """Accept and say nothing."""
-
-
-def trickle(connection):
-    with suppress(OSError):
-        while True:
-            connection.sendall(b"R")
-            time.sleep(0.1)
 
 
 def refuse(connection):
@@ -165,7 +132,7 @@ def test_a_device_that_is_not_there():
 @pytest.mark.parametrize("talk", [silent, trickle])
 @pytest.mark.parametrize("scheme", ["rtsp", "http"])
 def test_a_server_that_says_nothing_ends_soon(scheme, talk):
-    with server(talk) as port:
+    with tcp_server(talk) as port:
         began = time.monotonic()
         with pytest.raises(SourceError, match=rf"^{scheme}://127\.0\.0\.1:{port}/x ") as caught:
             list(open_video(f"{scheme}://user:secret@127.0.0.1:{port}/x", VideoOptions(timeout_s=1), NEVER))
@@ -175,7 +142,7 @@ def test_a_server_that_says_nothing_ends_soon(scheme, talk):
 
 def test_wrong_password_is_told_without_it():
     with (
-        server(refuse) as port,
+        tcp_server(refuse) as port,
         pytest.raises(SourceError, match="user or password is wrong") as e,
     ):
         list(open_video(f"rtsp://user:secret@127.0.0.1:{port}/x", VideoOptions(), NEVER))
@@ -203,8 +170,8 @@ def test_a_live_source_that_ends_is_an_error(tmp_path):
         connection.close()
 
     got: list[Frame] = []
-    with server(play) as port, pytest.raises(SourceError, match=r"ended its stream|broke off"):
+    with tcp_server(play) as port, pytest.raises(SourceError, match=r"ended its stream|broke off"):
         got.extend(open_video(f"http://127.0.0.1:{port}/x.ts", VideoOptions(), NEVER))
-    with server(play) as port:
+    with tcp_server(play) as port:
         frames = open_video(f"http://127.0.0.1:{port}/x.ts", VideoOptions(), NEVER)
         assert [f.seq for f in islice(frames, 12)] == list(range(12))

@@ -5,6 +5,7 @@ import queue
 import socket
 import threading
 import time
+from itertools import repeat
 
 import orjson
 import paho.mqtt.client as paho
@@ -17,6 +18,7 @@ from edged.contracts.message import ServiceFacts
 from edged.contracts.request import Answer, RequestJob
 from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo
+from edged.mqtt import connection
 from edged.mqtt.attempt import without_delay
 from edged.mqtt.introduction import Introduction
 from edged.mqtt.settings import MqttSettings
@@ -135,6 +137,12 @@ class Pipeline:
         request_id = str(fields.get("request_id") or f"made-{id(job)}")
         body = orjson.dumps({"request_id": request_id, "success": True, "echo": fields.get("n")})
         return Answer(request_id, body, 200, "fake-model", fields.get("reply_to"))
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch):
+    """Who lost the broker tries again at once, and does not wait longer each time."""
+    monkeypatch.setattr(connection, "delays", lambda: repeat(0.1))
 
 
 @pytest.fixture

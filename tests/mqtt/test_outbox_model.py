@@ -123,7 +123,7 @@ class OutboxModel(RuleBasedStateMachine):
             if topic in RESULTS:
                 self.outbox.ring(topic, body)
             else:
-                self.outbox.latest(topic, body, "image/jpeg", ())
+                self.outbox.latest(topic, body, ())
         self._turn()
 
     @rule(on_disk=st.lists(st.booleans(), min_size=1, max_size=3))

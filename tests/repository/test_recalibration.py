@@ -22,8 +22,7 @@ from edged.repository.recalibration import (
     halves,
     restore,
 )
-from tests.graphs import card, write_graph
-from tests.media.clips import write_clip
+from tests.graphs import card
 from tests.opened import models_in, silent
 from tests.repository.small import Small
 
@@ -38,14 +37,6 @@ class Blind(Small):
     def postprocess(self, outputs, context, options):
         none = np.zeros(0, np.float32)
         return Detections(none.reshape(0, 4), none, none.astype(int), self.card.class_names())
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("files")
-    write_graph(folder / "small.onnx")
-    write_clip(folder / "clip.mp4", frames=30)
-    return folder
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import gc
 import threading
 import weakref
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,6 @@ from edged.contracts.errors import (
     VariantError,
 )
 from edged.contracts.image import Classification
-from edged.contracts.model import Prepared, SinglePassModel
 from edged.contracts.services import card_options
 from edged.contracts.slot import Priority
 from edged.derive.manifest import Manifest, recipe, sha256
@@ -30,33 +28,10 @@ from edged.runtimes.devices import Concurrency, devices
 from edged.runtimes.ov import read_signature
 from edged.testing import FakeRun
 from tests.graphs import card, normalised, pixels, scores, write_graph
-from tests.media.clips import write_clip
 from tests.opened import models_in, silent
+from tests.repository.small import Small
 
 F32 = ("onnxruntime-f32", "openvino-f32")
-
-
-class Small(SinglePassModel[Any, None, Any, Classification]):
-    """The small graph as a classifier."""
-
-    def __init__(self, of):
-        super().__init__(of)
-        self.format = of.picture().format
-
-    def preprocess(self, item, options):
-        return Prepared({"pictures": item.pixels(self.format)[None]}, None)
-
-    def postprocess(self, outputs, context, options):
-        raw = outputs["scores"][0].astype(np.float64)
-        return Classification(np.exp(raw - raw.max()), self.card.labels)
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("files")
-    write_graph(folder / "small.onnx")
-    write_clip(folder / "clip.mp4", frames=30)
-    return folder
 
 
 @pytest.fixture
@@ -227,12 +202,7 @@ def test_a_graph_of_free_size_is_warmed_up(build, of, tmp_path, variant):
         graph={"batch_axis": 0, "inputs": {"pictures": free}, "variants": [variant]},
     )
     weights = {"small.onnx": found.weights["small.onnx"]}
-
-    class Free(Small):
-        def __init__(self, of):
-            self.card = of
-
-    repository = build(found.model_copy(update={"weights": weights}), kind=Free)
+    repository = build(found.model_copy(update={"weights": weights}))
     repository.puller.pull("small", silent)
     session = repository.opener.acquire("small").tools.sessions["main"]
     given = pixels(3, 2, (20, 30))

@@ -15,7 +15,7 @@ from tests.broker import until
 from tests.graphs import card, write_graph
 from tests.media.clips import write_clip
 from tests.opened import models_in, silent
-from tests.repository.test_repository import Small
+from tests.repository.small import Small
 from tests.runtimes.fake_gpu import FAST, HOW
 
 GPU = Device("gpu", "onnxruntime", "Fake 9000", ("f32",), "1")

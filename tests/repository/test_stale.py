@@ -16,8 +16,7 @@ from edged.media.frame import PictureFrame
 from edged.serving.unit import ServiceSettings, open_service
 from edged.testing import FakeRun
 from edged.weights.index import pip_settings
-from tests.graphs import card, write_graph
-from tests.media.clips import write_clip
+from tests.graphs import card
 from tests.opened import models_in, silent
 from tests.repository.small import Small
 from tests.weights.registry import Registry
@@ -36,14 +35,6 @@ def registry(monkeypatch):
         pip_settings.cache_clear()
         yield refusing
         pip_settings.cache_clear()
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("files")
-    write_graph(folder / "small.onnx")
-    write_clip(folder / "clip.mp4", frames=30)
-    return folder
 
 
 @pytest.fixture

@@ -18,9 +18,14 @@ def spooled(data):
     return file
 
 
+def waiting(pool):
+    """The processes of a pool that wait for work."""
+    return [child.process_id for child in pool._idle]
+
+
 def idle(decoders):
     """The processes that wait for work."""
-    return [process for pool in (decoders._sound, *decoders._video.values()) for process in pool.idle()]
+    return [process for pool in (decoders._sound, *decoders._video.values()) for process in waiting(pool)]
 
 
 def children():

@@ -27,6 +27,7 @@ from edged.flow.budget import Budget
 from edged.media.film import Film, look_of
 from edged.requests.films import Films
 from tests.media.films import BEEP_S, SECOND, Read, evenly, picture, planar, shade, video
+from tests.requests.decoding import waiting
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +214,7 @@ def test_a_truncated_video_is_cut_as_far_as_it_can_be_read(films):
 def test_pictures_are_encoded_while_the_next_ones_are_made(films):
     """Two wait at most, and one is in work."""
     cut(films, video(evenly(5)))
-    (process,) = films._pool.idle()[-1:]
+    (process,) = waiting(films._pool)[-1:]
     made = []
 
     def pictures():
@@ -249,7 +250,7 @@ def test_pictures_of_two_sizes_make_no_film(films):
 
 def test_a_child_that_dies_ends_who_makes_the_pictures(films):
     cut(films, video(evenly(5)))
-    (process,) = films._pool.idle()[-1:]
+    (process,) = waiting(films._pool)[-1:]
     made = []
 
     def pictures():
@@ -266,7 +267,7 @@ def test_a_child_that_dies_ends_who_makes_the_pictures(films):
 
 def test_whoever_cancels_waits_for_nothing(films):
     cut(films, video(evenly(5)))
-    (process,) = films._pool.idle()[-1:]
+    (process,) = waiting(films._pool)[-1:]
     os.kill(process, signal.SIGSTOP)  # as good as a picture that takes for ever
     until = time.monotonic() + 0.3
 
@@ -289,7 +290,7 @@ def test_no_film_takes_more_memory_than_was_measured(size, most):
     fresh = Films(Budget(4_000_000_000), idle=2)
     moving = [(np.roll(noise, 8 * i, 1), i * 40_000) for i in range(30)]
     encode(fresh, video(evenly(30), sound="aac"), moving)
-    (process,) = fresh._pool.idle()
+    (process,) = waiting(fresh._pool)
     status = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
     fresh.close()
     assert int(status["VmHWM"].split()[0]) * 1024 < most
@@ -298,11 +299,11 @@ def test_no_film_takes_more_memory_than_was_measured(size, most):
 def test_a_full_disk_is_told(films):
     data = video(evenly(50), (480, 640), options={"crf": "1"})
     cut(films, video(evenly(5)))
-    (process,) = films._pool.idle()[-1:]
+    (process,) = waiting(films._pool)[-1:]
     resource.prlimit(process, resource.RLIMIT_FSIZE, (3_000, resource.RLIM_INFINITY))
     with pytest.raises(RequestError, match="no room left"):
         cut(films, data)
-    assert process not in films._pool.idle()
+    assert process not in waiting(films._pool)
 
 
 def test_without_an_encoder_no_film_is_promised(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +12,6 @@ import pybase64
 import pytest
 
 from edged import opening
-from edged.children.terms import Terms
 from edged.config.settings import Config, PathSettings
 from edged.contracts.errors import ChildDied, ConfigError, InferenceError, TimedOut
 from edged.contracts.items import AudioClip
@@ -220,7 +219,7 @@ def test_errors_are_as_in_the_daemon(settings):
 @pytest.fixture
 def hasty(monkeypatch):
     """A child rests before each new start, but not for the 21 seconds that four rests take."""
-    monkeypatch.setattr(opening, "Terms", partial(Terms, rests=(0.1,) * len(Terms().rests)))
+    monkeypatch.setattr(opening, "TERMS", replace(opening.TERMS, rests=(0.1,) * len(opening.TERMS.rests)))
 
 
 def test_who_dies_too_often_is_set_aside_with_its_reason(hasty, box):

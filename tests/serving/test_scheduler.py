@@ -9,6 +9,7 @@ from edged.flow.counters import Counters
 from edged.flow.mailbox import Fifo, Latest
 from edged.flow.pulse import beat
 from edged.serving.scheduler import Scheduler
+from tests.broker import until
 
 
 @pytest.fixture
@@ -18,13 +19,6 @@ def scheduler():
     made.counters = counters
     yield made
     made.stop()
-
-
-def until(condition, seconds=60):
-    ends_at = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends_at, "it did not happen"
-        time.sleep(0.002)
 
 
 def test_a_lane_with_limit_1_keeps_order(scheduler):

@@ -13,22 +13,14 @@ from edged.streams import supervise
 from edged.streams.gates import Gate, GateSettings
 from edged.streams.motion import MotionSettings
 from edged.streams.supervise import Supervisor
+from tests.broker import until
 
 PIXEL = np.zeros((1, 1, 3), np.uint8)
-PATIENCE_S = 60
 
 
 def gate(**settings):
     """Made anew at each opening."""
     return lambda: Gate(GateSettings(**settings)).refusal
-
-
-def until(condition, what="it"):
-    """Wait for a condition, generously."""
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, f"{what} did not happen"
-        time.sleep(0.005)
 
 
 class Script:
