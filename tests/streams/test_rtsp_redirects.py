@@ -1,4 +1,4 @@
-"""What an RTSP camera can lead FFmpeg to by a redirect, which no option of it forbids: docs/promises.md says so.
+"""What an RTSP camera can lead FFmpeg to by a redirect; it has no option against that (docs/promises.md).
 
 When the first test fails, FFmpeg has learnt to refuse: then its limit there goes.
 """
