@@ -26,6 +26,14 @@ from edged.runtimes.devices import Concurrency, share_out, usable_cores
 
 app = typer.Typer()
 
+_Items = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="ITEM",
+        help="URLs, globs or folders of any store that fsspec knows, or paths; quote globs. Of texts each "
+        "line is an item.",
+    ),
+]
 _Option = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=VALUE", help="A field of each request; several may be given."),
@@ -49,14 +57,7 @@ class _Way:
 @app.command()
 def bulk(
     name: Annotated[str, typer.Argument(metavar="SERVICE", help="One of `edged services`.")],
-    given: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="ITEM",
-            help="URLs, globs or folders of any store that fsspec knows, or paths; quote globs. Of texts "
-            "each line is an item.",
-        ),
-    ],
+    given: _Items,
     to: Annotated[
         str, typer.Option(help="Folder or prefix of the answers, such as results/ or s3://shop/out.")
     ],
