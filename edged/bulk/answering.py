@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import orjson
 
+from edged.bulk.again import replaced
 from edged.bulk.batches import Batch
 from edged.bulk.question import BulkQuestion
 from edged.bulk.reading import Load, loads
@@ -44,10 +45,12 @@ def open_worker(parent: Parent, given: Mapping[str, Any]) -> tuple[Tree, Handle]
 
     def answer(call: Message) -> Message:
         batch: Batch = pickle.loads(call.arrays[0].tobytes())  # noqa: S301 - its parent's
-        draft = Path(call.tree["draft"])
+        draft, until = Path(call.tree["draft"]), call.tree["until"]
         progress = _Progress(parent)
-        worker.answer(batch, draft, progress.heard)
-        results.write(batch.name, rows_in(draft))
+        worker.answer(batch, until, draft, progress.heard)
+        if until == len(batch.pieces):
+            rows = rows_in(draft)
+            results.write(batch.name, replaced(results.rows(batch.name), rows) if batch.again else rows)
         return Message({"tally": progress.total})
 
     return {"model": worker.model, "variant": worker.variant}, answer
@@ -83,12 +86,12 @@ class Worker:
         self._brought: dict[str, Load] = {}
         self._steps = Steps(table, settings.requests, counters, memory, uploads=self._bring)
 
-    def answer(self, batch: Batch, draft: Path, heard: Told) -> None:
-        """Append a row an item to those in the draft, which are of the batch's first items. Raises as
-        `stores.told`."""
+    def answer(self, batch: Batch, until: int, draft: Path, heard: Told) -> None:
+        """Append rows to those in the draft, which are of the batch's first items, until there are so many.
+        Raises as `stores.told`."""
         before = [row["error"] is None for row in rows_in(draft)]
         heard(Reckoning(sum(before), len(before) - sum(before)))
-        rest = replace(batch, pieces=batch.pieces[len(before) :])
+        rest = replace(batch, pieces=batch.pieces[len(before) : until])
         with told(str(draft)), draft.open("ab") as file:
             for row in self._rows(rest):
                 file.write(line_of(row))

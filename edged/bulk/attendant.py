@@ -1,13 +1,14 @@
 """Who has a worker at work, and another one when an item kills it.
 
-An item that was in work at two deaths is a row with an error. Who is killed together with its attendant, as a
-machine that is lost, or by whoever ends the run, blames no item.
+An item that was in work at two deaths is a row with an error. Who is killed together with its attendant, by
+whoever ends the run, blames no item; machines that are lost are counted where the run is (`losses`).
 """
 
 import os
 import pickle
 from base64 import b64encode
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,8 @@ from typing import Self
 import numpy as np
 
 from edged.bulk.batches import Batch
+from edged.bulk.losses import MACHINES
+from edged.bulk.piece import Piece
 from edged.bulk.question import BulkQuestion
 from edged.bulk.results import Error, Reckoning, Result, Results, Told
 from edged.bulk.so_far import count_whole, line_of
@@ -26,6 +29,7 @@ from edged.contracts.errors import ChildDied, EdgedError, TimedOut
 from edged.runtimes.devices import usable_memory
 
 WORKER = "edged.bulk.answering:open_worker"
+_LOST = f"{MACHINES} machines were lost with it"
 _STUCK_S = 600.0
 """A worker that has said nothing for so long after an item should have been over hangs."""
 
@@ -36,6 +40,11 @@ def nobody(more: Reckoning) -> None:
 
 def always() -> None:
     """Where nobody wants it to end."""
+
+
+May = Callable[[int], bool]
+"""Asked before each item of a batch, by its number from 0: whether it may be asked, or has taken too many
+machines along."""
 
 
 class Attendant:
@@ -70,33 +79,60 @@ class Attendant:
         """Wait until there is a worker. Raises as `open_service`, and `ChildDied`."""
         self._worker.report()
 
-    def answer(self, batch: Batch, heard: Told = nobody, go_on: Callable[[], None] = always) -> Reckoning:
+    def answer(
+        self,
+        batch: Batch,
+        heard: Told = nobody,
+        go_on: Callable[[], None] = always,
+        may: May | None = None,
+    ) -> Reckoning:
         """Answer a batch and leave its file. Ends soon after `go_on` raises.
 
         Raises as `open_service` and `Results.write`, and `ChildDied` for workers that die between items.
         """
-        last, so_far = None, _since(heard)
+        tally, whole = Reckoning(), len(batch.pieces)
         with self._results.draft() as draft:
-            while True:
-                facts = self._worker.report()
-                try:
-                    return self._asked(batch, draft, so_far, go_on)
-                except (ChildDied, TimedOut) as death:
-                    go_on()
-                    self.close()
-                    number = count_whole(draft)
-                    if number == last:
-                        _condemn(batch, number, draft, facts, death)
-                    last = number
-                    self._worker = self._another()
+            asked = partial(self._asked, batch, draft, _since(heard), go_on)
+            for until in (whole,) if may is None else range(1, whole + 1):
+                if may is not None and not may(until - 1):
+                    _condemn(batch.pieces[until - 1], draft, self._worker.report(), ChildDied(_LOST))
+                tally = self._answered(batch, until, draft, asked)
+        return tally
 
-    def _asked(self, batch: Batch, draft: Path, so_far: Told, go_on: Callable[[], None]) -> Reckoning:
+    def _answered(
+        self, batch: Batch, until: int, draft: Path, asked: Callable[[int], Reckoning]
+    ) -> Reckoning:
+        """Have so many rows in the draft, and the batch's file when these are all."""
+        last = None
+        while True:
+            facts = self._worker.report()
+            try:
+                return asked(until)
+            except (ChildDied, TimedOut) as death:
+                self.close()
+                number = count_whole(draft)
+                if number == last:
+                    if number == until:  # no item was in work
+                        raise
+                    _condemn(
+                        batch.pieces[number], draft, facts, type(death)(f"it ended two workers: {death}")
+                    )
+                last = number
+                self._worker = self._another()
+
+    def _asked(
+        self, batch: Batch, draft: Path, so_far: Told, go_on: Callable[[], None], until: int
+    ) -> Reckoning:
         packed = np.frombuffer(pickle.dumps(batch), np.uint8)
 
         def hear(said: Message) -> None:
             so_far(Reckoning(*said.tree["tally"]))
 
-        done = self._worker.call(Message({"draft": str(draft)}, [packed]), go_on, hear)
+        try:
+            done = self._worker.call(Message({"draft": str(draft), "until": until}, [packed]), go_on, hear)
+        except (ChildDied, TimedOut):
+            go_on()
+            raise
         hear(done)
         return Reckoning(*done.tree["tally"])
 
@@ -118,12 +154,9 @@ def _since(heard: Told) -> Told:
     return hear
 
 
-def _condemn(batch: Batch, number: int, draft: Path, facts: Tree, death: EdgedError) -> None:
-    """A row for the item that was in work at two deaths. Raises the death where none was."""
-    if number == len(batch.pieces):
-        raise death
-    why = Error(code=death.code, message=f"it ended two workers: {death}")
-    model, variant = facts["model"], facts["variant"]
-    row = Result(url=batch.pieces[number].url, answer=None, error=why, model=model, variant=variant)
+def _condemn(piece: Piece, draft: Path, facts: Tree, why: EdgedError) -> None:
+    """A row for an item that is asked no more."""
+    error = Error(code=why.code, message=str(why))
+    row = Result(url=piece.url, answer=None, error=error, model=facts["model"], variant=facts["variant"])
     with told(str(draft)), draft.open("ab") as file:
         file.write(line_of(row))

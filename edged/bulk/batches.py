@@ -27,6 +27,8 @@ class Batch:
 
     name: str
     pieces: tuple[Piece, ...]
+    again: bool = False
+    """Whether the file is there, and gets new rows for these items in place of those that it has."""
 
 
 def batches(

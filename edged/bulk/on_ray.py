@@ -1,7 +1,8 @@
 """Parts answered by Ray Data: an actor a worker, on all machines of a cluster.
 
 Ray gives batches to actors, never more than these can take, starts others for those that die, and gives what
-they had to somebody else. A batch that comes a second time is found done, or leaves the same file again.
+they had to somebody else. A batch that comes a second time is found done, or leaves the same file again. One
+actor more, where the command runs, knows what comes again and again because machines are lost with it.
 """
 
 import logging
@@ -17,6 +18,7 @@ from typing import Any
 
 from edged.bulk.attendant import Attendant
 from edged.bulk.batches import Batch
+from edged.bulk.losses import Losses
 from edged.bulk.question import BulkQuestion
 from edged.bulk.results import Reckoning, Results, Told
 from edged.contracts.errors import ConfigError, EdgedError, NotReady
@@ -62,7 +64,7 @@ def answer_on_ray(
             [{"batch": pickle.dumps(batch)} for batch in todo], override_num_blocks=len(todo)
         )
         done = done.map_batches(
-            _actor(question, results),
+            _actor(question, results, _losses(ray)),
             batch_size=1,
             compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=most, max_size=most),
             num_cpus=question.threads,
@@ -81,7 +83,18 @@ def answer_on_ray(
 _KEYS = ("answered", "failed", "trouble")
 
 
-def _actor(question: BulkQuestion, results: Results) -> type:
+def _losses(ray: Any) -> Any:
+    """An actor on the machine that the run ends with, anyway."""
+    here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+        ray.get_runtime_context().get_node_id(), soft=False
+    )
+    kept = ray.remote(Losses).options(
+        num_cpus=0, scheduling_strategy=here, max_restarts=-1, max_task_retries=-1
+    )
+    return kept.remote()
+
+
+def _actor(question: BulkQuestion, results: Results, losses: Any) -> type:
     """What lives on the machines: a class with all that it needs, for objects may be lost."""
 
     class Answering:
@@ -99,18 +112,29 @@ def _actor(question: BulkQuestion, results: Results) -> type:
             total = Reckoning()
             for packed in given["batch"]:
                 if not self._trouble:
-                    total += _answered(self._attendant, results, pickle.loads(packed))  # noqa: S301 - our own
+                    batch = pickle.loads(packed)  # noqa: S301 - our own
+                    total += _answered(self._attendant, results, batch, losses)
             return {"answered": [total.answered], "failed": [total.failed], "trouble": [self._trouble]}
 
     return Answering
 
 
-def _answered(attendant: Attendant, results: Results, batch: Batch) -> Reckoning:
+def _answered(attendant: Attendant, results: Results, batch: Batch, losses: Any) -> Reckoning:
     """By its worker, unless somebody did it who could not tell any more."""
-    if results.has(batch.name) and (known := results.outcomes(batch.name)) is not None:
+    import ray  # noqa: PLC0415 - who does without needs none of it
+
+    is_there = not batch.again and results.has(batch.name)
+    if is_there and (known := results.outcomes(batch.name)) is not None:
         good = [is_good for _, is_good in known]
         return Reckoning(sum(good), len(good) - sum(good))
-    return attendant.answer(batch)
+
+    def may(number: int) -> bool:
+        return bool(ray.get(losses.may.remote(batch.name, number)))
+
+    was_lost = ray.get(losses.begins.remote(batch.name))
+    tally = attendant.answer(batch, may=may if was_lost else None)
+    ray.get(losses.ends.remote(batch.name))
+    return tally
 
 
 def _room(ray: Any, threads: int) -> int:

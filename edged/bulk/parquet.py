@@ -119,6 +119,13 @@ class ParquetRows:
         self._writer.close()
 
 
+def parquet_rows(file: IO[bytes], url: str) -> Iterator[Any]:
+    """What was given to `ParquetRows`, a row group in memory at a time."""
+    table = _opened(file, url)
+    for group in range(table.num_row_groups):
+        yield from table.read_row_group(group).to_pylist()
+
+
 def parquet_outcomes(file: IO[bytes], url: str) -> Iterator[tuple[str, bool]]:
     """The URL of each row of `ParquetRows`, and whether it has an answer."""
     table = _opened(file, url).read(columns=["url", "error"])

@@ -11,7 +11,7 @@ from typing import IO, NamedTuple, TypedDict
 
 import orjson
 
-from edged.bulk.parquet import ParquetRows, has_parquet, parquet_outcomes, want_parquet
+from edged.bulk.parquet import ParquetRows, has_parquet, parquet_outcomes, parquet_rows, want_parquet
 from edged.bulk.piece import local_path
 from edged.bulk.question import BulkQuestion, Format
 from edged.bulk.stores import file_system, opened, told
@@ -104,23 +104,12 @@ class Results:
         handle = os.open(self._folder, os.O_RDONLY)
         is_ours = False
         try:
-            is_ours = self._lock(handle)
+            is_ours = _lock(handle, self._to)
             self._sweep(is_ours)
             yield
         finally:
             self._sweep(is_ours)
             os.close(handle)
-
-    def _lock(self, handle: int) -> bool:
-        """Whether nobody else has it; false where it cannot be told."""
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(f"another run writes to {self._to}: wait for it, or end it") from None
-        except OSError as error:
-            log.warning("%s cannot be locked (%s): see that one run writes to it", self._to, error.strerror)
-            return False
-        return True
 
     def _sweep(self, is_ours: bool) -> None:
         """Remove what workers left that were killed, unless they may be another run's."""
@@ -156,36 +145,41 @@ class Results:
     def has(self, name: str) -> bool:
         """Whether that batch is there."""
         with told(self._to):
-            system, within = file_system(f"{self._to}/{name}.{self._form}")
+            system, within = file_system(self._at(name))
             system.invalidate_cache()
             return bool(system.exists(within))
 
-    def done(self) -> dict[str, bool]:
-        """The URL of every item that has a row, and whether that is an answer.
+    def there(self) -> dict[str, list[tuple[str, bool]]]:
+        """The `outcomes` of every batch that is there, by its name.
 
         A file that a power cut left damaged is removed: its items are asked again.
         """
-        found: dict[str, bool] = {}
+        found: dict[str, list[tuple[str, bool]]] = {}
         for name in self.names():
-            outcomes = self.outcomes(name)
-            found.update(outcomes or ())
-            if outcomes is None:
-                url = f"{self._to}/{name}.{self._form}"
-                log.warning("%s is damaged: its items are asked again", url)
-                with told(url):
-                    system, within = file_system(url)
-                    system.rm_file(within)
+            if (outcomes := self.outcomes(name)) is not None:
+                found[name] = outcomes
+                continue
+            url = self._at(name)
+            log.warning("%s is damaged: its items are asked again", url)
+            with told(url):
+                system, within = file_system(url)
+                system.rm_file(within)
         return found
 
     def outcomes(self, name: str) -> list[tuple[str, bool]] | None:
-        """Of the items of a batch; none for a damaged file."""
-        url = f"{self._to}/{name}.{self._form}"
+        """The URL of each item of a batch, and whether it has an answer; none for a damaged file."""
+        url = self._at(name)
         with opened(url) as file, suppress(orjson.JSONDecodeError, NotMedia):
             if self._form == "parquet":
                 return list(parquet_outcomes(file, url))
             rows = [orjson.loads(line) for line in file]
             return [(row["url"], row["error"] is None) for row in rows]
         return None
+
+    def rows(self, name: str) -> Iterator[Result]:
+        """Of a batch that is there, a few in memory at a time. Raises as `opened`."""
+        with opened(url := self._at(name)) as file:
+            yield from parquet_rows(file, url) if self._form == "parquet" else map(_row_of, file)
 
     def write(self, name: str, rows: Iterable[Result]) -> None:
         """A batch; it is there when the last row is. Raises as `told`, and what `rows` raises."""
@@ -204,6 +198,9 @@ class Results:
             yield Path(name)
         finally:
             Path(name).unlink(missing_ok=True)
+
+    def _at(self, name: str) -> str:
+        return f"{self._to}/{name}.{self._form}"
 
     @contextmanager
     def _whole(self, name: str) -> Iterator[IO[bytes]]:
@@ -236,6 +233,24 @@ class JsonRows:
 
     def close(self) -> None:
         """Nothing is left to write."""
+
+
+def _row_of(line: bytes) -> Result:
+    row = orjson.loads(line)
+    answer = None if row["answer"] is None else orjson.dumps(row["answer"]).decode()
+    return Result(**{**row, "answer": answer})  # type: ignore[typeddict-item]
+
+
+def _lock(handle: int, folder: str) -> bool:
+    """Whether nobody else has it; false where it cannot be told."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigError(f"another run writes to {folder}: wait for it, or end it") from None
+    except OSError as error:
+        log.warning("%s cannot be locked (%s): see that one run writes to it", folder, error.strerror)
+        return False
+    return True
 
 
 def _by_size(rows: Iterable[Result]) -> Iterator[list[Result]]:

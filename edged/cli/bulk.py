@@ -4,11 +4,13 @@ import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated, Any
 
 import orjson
 import typer
 
+from edged.bulk.again import Again, failed_again
 from edged.bulk.batches import Batch, batches
 from edged.bulk.here import answer_here
 from edged.bulk.listing import pieces
@@ -26,6 +28,14 @@ from edged.serving.unit import named
 
 app = typer.Typer()
 
+_Items = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="ITEM",
+        help="URLs, globs or folders of any store that fsspec knows, or paths; quote globs. Of texts each "
+        "line is an item.",
+    ),
+]
 _Option = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=VALUE", help="A field of each request; several may be given."),
@@ -42,19 +52,14 @@ class _Way:
     share: Concurrency
     """Of the cores of this machine."""
     column: str | None
+    again: Again | None
+    """What is done and yet asked."""
 
 
 @app.command()
 def bulk(
     name: Annotated[str, typer.Argument(metavar="SERVICE", help="One of `edged services`.")],
-    given: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="ITEM",
-            help="URLs, globs or folders of any store that fsspec knows, or paths; quote globs. Of texts "
-            "each line is an item.",
-        ),
-    ],
+    given: _Items,
     to: Annotated[
         str, typer.Option(help="Folder or prefix of the answers, such as results/ or s3://shop/out.")
     ],
@@ -78,16 +83,21 @@ def bulk(
     precision: PrecisionName = None,
     device: DeviceName = None,
     option: _Option = None,
+    again: Annotated[
+        Again | None,
+        typer.Option(help="Ask the items that failed once more; new rows take the place of theirs."),
+    ] = None,
     *,
     config: ConfigPath,
 ) -> None:
     """Answer many items: one row each with its URL, its answer or its error. What is done stays done.
 
-    A run that was ended goes on with the same command. Exit status 1 when not one item got an answer.
+    A run that was ended goes on with the same command. What failed is done, too, but for
+    `--again failed`. Exit status 1 when not one item got an answer.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no batch is left half done
     settings = reading.load(config)
-    way = _Way(ray, workers, _share(settings, None if ray else workers), column)
+    way = _Way(ray, workers, _share(settings, None if ray else workers), column, again)
     wanted = preferring(settings, service(name).name, model=model, precision=precision, device=device)
     if model is not None:  # a misspelt one leaves no folder of answers
         named(name, wanted, open_catalogue(settings))
@@ -117,10 +127,14 @@ def _fields(given: Sequence[str]) -> dict[str, Any]:
 
 def _answer(question: BulkQuestion, given: Sequence[str], results: Results, way: _Way) -> None:
     with results.taken(question):
-        done = results.done()
+        there = results.there()
+        done = dict(chain.from_iterable(there.values()))
         found = pieces(given, question.service.media, question.column, results.url)
         todo = batches(found, question.service.media, done, question.identity)
-        before = [done[piece.url] for piece in found if piece.url in done]
+        if way.again is not None:
+            todo += failed_again(found, there)
+        asked = {piece.url for batch in todo for piece in batch.pieces}
+        before = [done[piece.url] for piece in found if piece.url not in asked]
         began = time.monotonic()
         tally = _worked(question, results, todo, way) if todo else Reckoning()
         _check_there(results, todo)

@@ -21,6 +21,7 @@ from grpc import aio
 from edged.contracts.errors import EdgedError, NotFound, TimedOut, TooLarge
 from edged.flow.token import TOKEN_WANTED
 from edged.grpc import kserve_pb2 as pb
+from edged.grpc.guests import Guests
 from edged.grpc.messages import inferred, named, parsed, written
 from edged.grpc.sources import GrpcSources
 from edged.kserve.models import Models, metadata
@@ -62,10 +63,11 @@ class _Refused(Exception):
 class Methods:
     """Lives in the loop's thread."""
 
-    def __init__(self, sources: GrpcSources, executor: Executor) -> None:
+    def __init__(self, sources: GrpcSources, executor: Executor, guests: Guests) -> None:
         """`executor`: for what would hold up the loop."""
         self._sources = sources
         self._executor = executor
+        self._guests = guests
         self._models = Models(sources.table, sources.idle, executor)
         self._count = partial(sources.counters.count, "grpc_requests")
         self._asking = Asking(sources.intake, self._count)
@@ -96,9 +98,7 @@ class Methods:
     ) -> bytes:
         """One call: its answer, or why there is none."""
         try:
-            if guarded and not self._sources.token.brought_by(_authorization(call)):
-                raise _Refused(401, TOKEN_WANTED)
-            answer = await do(call)
+            answer = await (self._guarded(do, call) if guarded else do(call))
         except _Refused as refused:
             code, why = refused.args
         except EdgedError as error:
@@ -112,6 +112,12 @@ class Methods:
         status = STATUS.get(code, grpc.StatusCode.INTERNAL)
         self._sources.counters.count("grpc_answers", status.name)
         await call.abort(status, why)
+
+    async def _guarded(self, do: Callable[[Context], Awaitable[bytes]], call: Context) -> bytes:
+        if not self._sources.token.brought_by(_authorization(call)):
+            raise _Refused(401, TOKEN_WANTED)
+        with self._guests.at_work(call.peer()):
+            return await do(call)
 
     async def _live(self, call: Context) -> bytes:
         return written(pb.ServerLiveResponse(live=True))

@@ -7,17 +7,16 @@ from contextlib import asynccontextmanager
 from grpc import aio
 
 from edged.flow.listening import Listen
+from edged.grpc.guests import MOST_CONNECTIONS, Guests
 from edged.grpc.methods import Methods
 from edged.grpc.sources import GrpcSources
 
-MOST_CONNECTIONS = 128
-"""One more is closed at once."""
 MOST_CALLS = 128
 """At the same time, so that few answers wait for slow readers; one more is refused by gRPC itself."""
 GRACE_S = 1.0
 """Seconds that answers have to go out at a stop."""
 _OPTIONS = (
-    ("grpc.max_allowed_incoming_connections", MOST_CONNECTIONS),
+    ("grpc.max_allowed_incoming_connections", 2 * MOST_CONNECTIONS),
     ("grpc.max_concurrent_streams", MOST_CONNECTIONS),
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.max_connection_idle_ms", 75_000),
@@ -29,13 +28,13 @@ _OPTIONS = (
 
 
 @asynccontextmanager
-async def serving(address: Listen, sources: GrpcSources) -> AsyncIterator[int]:
+async def serving(address: Listen, sources: GrpcSources, guests: Guests) -> AsyncIterator[int]:
     """A server that runs, and its port, for the length of the block; then `GRACE_S` for its answers.
 
     Raises `RuntimeError` where the address cannot be had.
     """
     executor = ThreadPoolExecutor(1, "grpc-work")
-    methods = Methods(sources, executor)
+    methods = Methods(sources, executor, guests)
     options = [*_OPTIONS, ("grpc.max_receive_message_length", sources.most_bytes)]
     server = aio.server(options=options, maximum_concurrent_rpcs=MOST_CALLS)
     server.add_generic_rpc_handlers((methods.handler(),))

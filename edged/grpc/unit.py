@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 
 from edged.contracts.errors import ConfigError, EdgedError
 from edged.flow.listening import Listen, listening
+from edged.grpc.guests import Guests
 from edged.grpc.settings import GrpcSettings
 from edged.grpc.sources import GrpcSources
 
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 _START_S = 30.0
 _STOP_S = 3.0
 _BEAT_S = 1.0
+SWEEP_S = 1.0
+"""So often it is seen who is connected."""
 
 
 class GrpcUnit:
@@ -26,6 +29,7 @@ class GrpcUnit:
     def __init__(self, settings: GrpcSettings, sources: GrpcSources) -> None:
         self._address = settings.address
         self._sources = sources
+        self._guests = Guests(time.monotonic)
         self._bound: Future[int] = Future()
         self._stopping = threading.Event()
         self._beat = time.monotonic()
@@ -47,7 +51,7 @@ class GrpcUnit:
             raise ConfigError("grpc.listen wants the extra: pip install 'edged[grpc]'") from error
         for sock in listening(self._address, "grpc.listen"):
             sock.close()  # gRPC would not say why it cannot have the address
-        server = serving(self._address, self._sources)
+        server = serving(self._address, self._sources, self._guests)
         self._thread = threading.Thread(target=self._run, args=(server,), name="grpc", daemon=True)
         self._thread.start()
         self._bound.result(_START_S)
@@ -79,6 +83,10 @@ class GrpcUnit:
     async def _serve(self, server: AbstractAsyncContextManager[int]) -> None:
         async with server as port:
             self._bound.set_result(port)
+            swept = 0.0
             while not self._stopping.is_set():
                 self._beat = time.monotonic()
+                if self._beat - swept > SWEEP_S:
+                    self._guests.sweep(port)
+                    swept = self._beat
                 await asyncio.sleep(_BEAT_S / 4)

@@ -10,8 +10,8 @@ from enum import Enum, auto
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from edged.flow.room import giving_way, holder
 from edged.http.failures import failure
-from edged.http.room import giving_way, holder
 
 MOST_CONNECTIONS = 128
 """For one more a stranger or an idle one gives way, else it is answered 503; twice as many are cut off."""

@@ -11,10 +11,10 @@ import uvicorn
 
 from edged.contracts.errors import ConfigError
 from edged.flow.listening import Listen, listening
+from edged.flow.room import too_many
 from edged.http.app import App
 from edged.http.connection import KEEP_ALIVE_S, BoundedConnection
 from edged.http.results import ResultFeed
-from edged.http.room import too_many
 from edged.http.settings import HttpSettings
 from edged.http.sources import Sources
 

@@ -65,7 +65,7 @@ class InputHead:
         """Of numbers in the order of rows, nested or not, that stand in the field `where`. Raises
         `BadRequest`."""
         try:
-            found = np.asarray(values)
+            found = _integers(values, np.asarray(values)) if self.dtype == np.uint64 else np.asarray(values)
         except ValueError as error:
             raise BadRequest(f"the `{where}` of the input {self.name!r} is not of one shape") from error
         if found.size != math.prod(self.shape):
@@ -88,6 +88,16 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     """Of a request, an input, or an output. Raises `ValueError` for one that wants what edged cannot do."""
     if there := [name for name in _NOT_HERE if parameters.get(name)]:
         raise ValueError(f"the parameter {there[0]} is nothing that edged can do")
+
+
+def _integers(values: Any, found: NDArray[Any]) -> NDArray[Any]:
+    """What numpy made of numbers for UINT64; it makes floats of integers where some are beyond INT64, others
+    not."""
+    if found.dtype.kind != "f":
+        return found
+    plain = np.asarray(values, object)
+    is_whole = all(type(value) is int and value >= 0 for value in plain.flat)
+    return plain.astype(np.uint64) if is_whole else found
 
 
 def _holds(dtype: np.dtype[Any], found: NDArray[Any]) -> bool:

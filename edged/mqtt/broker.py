@@ -7,19 +7,19 @@ import logging
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from edged.contracts.errors import ConfigError
 from edged.flow.backoff import delays
 from edged.flow.private import private_folder
+from edged.mqtt.orphan import end_orphan, waited
 from edged.mqtt.passwords import write_passwords
 from edged.mqtt.settings import BrokerAddress, MqttSettings, Version
 from edged.requests.journal import Durability
@@ -34,6 +34,7 @@ ROOM = 1_000_000
 AUTOSAVE_S = 1
 """Under `durability: power`: so often mosquitto writes down what waits; half an hour by itself."""
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+_CONFIG = "mosquitto.conf"
 _END_S = 5.0
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH")
 """What the child sees of our environment, which may hold the passwords of config.yaml's `${VAR}`."""
@@ -125,7 +126,8 @@ class EmbeddedBroker:
 
         Raises `ConfigError` when no broker is installed, or another program has the port.
         """
-        self._end_orphan()
+        end_orphan(self._home.pid_file, self._home.folder / _CONFIG)
+        self._home.note(None)
         _check_port(self._listen, self._address)
         try:
             self._command = self._prepared()
@@ -166,22 +168,6 @@ class EmbeddedBroker:
         write_passwords(path, settings.username, settings.password.get_secret_value())
         return path
 
-    def _end_orphan(self) -> None:
-        """End the broker of a run that was killed, where the system did not do it for us.
-
-        Raises `ConfigError` when that run lives.
-        """
-        with contextlib.suppress(OSError, ValueError):
-            pid, *started_by = map(int, self._home.pid_file.read_text().split())  # 0.1.0 wrote one number
-            line = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if str(self._home.folder / "mosquitto.conf").encode() in line or b"edged.mqtt.fallback" in line:
-                if [parent := _parent(pid)] == started_by != [os.getpid()]:
-                    raise ConfigError(f"paths.state: another edged (process {parent}) runs with this folder")
-                log.info("ending the broker that the last run left behind (process %d)", pid)
-                os.kill(pid, signal.SIGTERM)
-                _wait(lambda: not Path(f"/proc/{pid}").exists(), _END_S)
-        self._home.note(None)
-
     def _supervise(self) -> None:
         waits = delays()
         while not self._stopping.is_set():
@@ -216,7 +202,7 @@ class EmbeddedBroker:
         errors = threading.Thread(target=_log_lines, args=(child,), name="broker-log", daemon=True)
         errors.start()
         if (
-            _wait(lambda: _accepts(self._address) or child.poll() is not None, READY_S)
+            waited(lambda: _accepts(self._address) or child.poll() is not None, READY_S)
             and child.poll() is None
         ):
             self._state = self._home.state
@@ -244,7 +230,7 @@ class EmbeddedBroker:
 def _command(listen: BrokerAddress, home: _Home, largest: int, passwords: Path | None) -> list[str]:
     """What to start. mosquitto keeps all promises, amqtt is better than nothing."""
     if (mosquitto := find_mosquitto()) is not None:
-        config = home.folder / "mosquitto.conf"
+        config = home.folder / _CONFIG
         config.write_text(mosquitto_config(listen, home.folder, largest, passwords, home.keeping), "utf-8")
         command = [str(mosquitto), "-c", str(config)]
     elif importlib.util.find_spec("amqtt") is not None:
@@ -310,23 +296,12 @@ log_type warning
 """
 
 
-def _parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
 def _accepts(address: BrokerAddress) -> bool:
     try:
         socket.create_connection((address.host, address.port), timeout=0.5).close()
     except OSError:
         return False
     return True
-
-
-def _wait(condition: Callable[[], bool], seconds: float) -> bool:
-    until = time.monotonic() + seconds
-    while not (met := condition()) and time.monotonic() < until:
-        time.sleep(0.02)
-    return met
 
 
 def _log_lines(child: subprocess.Popen[bytes]) -> None:

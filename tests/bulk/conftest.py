@@ -26,6 +26,8 @@ POISONS = {
     (255, 0, 255): "hog = b'x' * 900_000_000; time.sleep(10_000)",
 }
 """What the classifier does of a picture of that colour, BGR."""
+LOSS = (0, 128, 255)
+"""A picture of that colour ends who attends the worker, as the loss of a machine does."""
 SERVICES = ("image-classification", "text-vectorization", "video-classification")
 
 
@@ -58,9 +60,8 @@ def poisoned(plugin: Path) -> None:
     reads = "    def preprocess(self, item: Frame, options: Options) -> Prepared[Frame]:\n"
     text = plugin.read_text()
     assert reads in text
-    does = "".join(
-        f"        if seen == {colour[::-1]}:\n            {act}\n" for colour, act in POISONS.items()
-    )
+    acts = {**POISONS, LOSS: "os.kill(os.getppid(), 9)"}
+    does = "".join(f"        if seen == {colour[::-1]}:\n            {act}\n" for colour, act in acts.items())
     seen = "        seen = tuple(map(int, item.pixels(self._picture)[0, 0]))\n"
     plugin.write_text("import ctypes, os, time\n" + text.replace(reads, reads + seen + does))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bulk.conftest import POISONS, classes, colour_of, pictures, png, rows
+from tests.bulk.conftest import LOSS, POISONS, classes, colour_of, picture, pictures, png, rows
 
 NAME = "image-classification"
 COUNT = 2000
@@ -75,6 +75,22 @@ def test_items_that_kill_are_rows(bulk, tmp_path):
     assert (ran.code, ran.error) == (0, None), ran.said
     assert classes(rows(to)) == [None if n in (0, 30, 60) else colour_of(n) for n in range(100)]
     assert "100  0            97        3" in ran.said
+
+
+def test_an_item_that_takes_all_along_is_a_row_and_is_asked_again_when_it_is_mended(bulk, tmp_path):
+    folder, to = pictures(tmp_path / "pictures", 40), tmp_path / "out"
+    fatal = folder / "00020.png"
+    fatal.write_bytes(png(LOSS))
+    ran = bulk(NAME, folder, "--to", to, "--ray", "local")
+    assert (ran.code, ran.error) == (0, None), ran.said
+    found = rows(to)
+    assert classes(found) == [None if n == 20 else colour_of(n) for n in range(40)]
+    assert found[20]["error"] == {"code": 500, "message": "3 machines were lost with it"}
+    fatal.write_bytes(picture(colour_of(20)))
+    ran = bulk(NAME, folder, "--to", to, "--ray", "local", "--again", "failed")
+    assert (ran.code, ran.error) == (0, None), ran.said
+    assert classes(rows(to)) == [colour_of(n) for n in range(40)]
+    assert "40   39           1         0" in ran.said
 
 
 def test_what_workers_lack_is_told_once(bulk, shop, tmp_path):

@@ -16,6 +16,9 @@ from edged.grpc.unit import GrpcUnit
 from edged.http.settings import HttpSettings
 from tests.http.small import ended, started
 
+HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+"""What a client of HTTP/2 says first."""
+
 
 def unit_over(box, intake=None, token=None, most_bytes=20_000_000, listen="127.0.0.1:0", **replaced):
     """A unit, not started yet; `replaced` of its sources."""

@@ -1,6 +1,7 @@
 """KServe's gRPC service over a small graph with known answers, asked by Triton's client."""
 
 import logging
+import math
 import socket
 import sys
 import threading
@@ -19,11 +20,13 @@ from tritonclient.utils import InferenceServerException
 
 from edged.contracts.errors import ConfigError, EdgedError, RequestError
 from edged.grpc import methods, server
+from edged.grpc import unit as unit_module
+from edged.grpc.guests import MOST_CONNECTIONS
 from edged.grpc.kserve_pb2 import ModelInferRequest, ModelInferResponse
 from edged.requests.settings import RequestSettings
 from tests.broker import until
 from tests.graphs import MATRIX
-from tests.grpc.conftest import client_of, door, plain, refused, tensor_of, unit_over
+from tests.grpc.conftest import HELLO, client_of, door, plain, refused, tensor_of, unit_over
 from tests.http.conftest import TOKEN
 from tests.http.small import PICTURES, SCORES, SERVICE
 
@@ -355,19 +358,19 @@ def test_a_defect_of_ours_is_told_to_the_log_alone(small, caplog):
     assert "a secret of the box" in caplog.text
 
 
-def test_connections_have_an_end(small):
+def test_connections_have_an_end(small, monkeypatch):
+    monkeypatch.setattr(unit_module, "SWEEP_S", math.inf)
     unit = unit_over(small)
     unit.start()
-    hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
     try:
         with ExitStack() as stack:
             made = [
                 stack.enter_context(closing(socket.create_connection(("127.0.0.1", unit.port), 30)))
-                for _ in range(server.MOST_CONNECTIONS + 8)
+                for _ in range(2 * MOST_CONNECTIONS + 8)
             ]
             for sock in made:
-                sock.sendall(hello)
-            assert sum(_greets(sock) for sock in made) == server.MOST_CONNECTIONS
+                sock.sendall(HELLO)
+            assert sum(_greets(sock) for sock in made) == 2 * MOST_CONNECTIONS
     finally:
         unit.stop()
 
@@ -379,7 +382,8 @@ def test_calls_have_an_end(small, monkeypatch):
     try:
         with plain(unit, streams=True) as call, client_of(unit) as client:
             slow = [call.future(iter(never.wait, True), timeout=60) for _ in range(2)]
-            until(lambda: _status(client) == "StatusCode.RESOURCE_EXHAUSTED")
+            until(lambda: sum(guest.calls for guest in list(unit._guests._there.values())) == 2)
+            assert _status(client) == "StatusCode.RESOURCE_EXHAUSTED"
             never.set()
             assert [answer.cancel() for answer in slow] == [True, True]
             until(lambda: _status(client) is None)

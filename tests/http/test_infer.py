@@ -1,5 +1,6 @@
 """`/v2/models/<model>/infer` over a small graph with known answers: its forms, and whatever can be wrong."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ import orjson
 import pytest
 
 from edged.contracts.card import TensorInput
-from edged.contracts.errors import TooLarge
+from edged.contracts.errors import BadRequest, TooLarge
 from edged.contracts.slot import Priority
 from edged.http.tensors import read
 from edged.requests.graphs import MOST_PAIRS, MOST_VALUES, run_graphs
@@ -279,3 +280,21 @@ def test_bytes_are_not_copied():
     payload = json + PICTURES.tobytes()
     _, inputs = read(payload, len(json))
     assert np.shares_memory(inputs["pictures"], np.frombuffer(payload, np.uint8))
+
+
+@pytest.mark.parametrize("values", [[1, 2**64 - 1], [2**63, 0], [[5], [2**64 - 2]], [3, 4]])
+def test_whole_numbers_of_any_size_stay_what_they_are(values):
+    found = read_values(values, "UINT64")
+    assert (found.dtype, found.ravel().tolist()) == (np.uint64, np.ravel(np.array(values, object)).tolist())
+
+
+@pytest.mark.parametrize("other", [1.5, -1, 2**64, "7", None])
+def test_what_is_not_of_uint64_beside_a_large_one(other):
+    with pytest.raises(BadRequest, match="is not all UINT64"):
+        read_values([other, 2**64 - 1], "UINT64")
+
+
+def read_values(values, datatype):
+    tensor = {"name": "x", "shape": list(np.shape(values)), "datatype": datatype, "data": values}
+    request = {"inputs": [tensor]}
+    return read(json.dumps(request).encode(), None)[1]["x"]

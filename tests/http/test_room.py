@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from edged.http import connection as bounds
-from edged.http import room
-from edged.http.room import giving_way, holder, too_many
+from edged.flow import room
+from edged.flow.room import giving_way, holder, too_many
 from tests.broker import until
 from tests.http.conftest import TOKEN
 
