@@ -21,6 +21,22 @@ CREATE TABLE totals (
 CREATE TABLE crossings (
     id INTEGER PRIMARY KEY, stream TEXT, line TEXT, at REAL, direction TEXT, class TEXT, track INTEGER);
 CREATE INDEX crossings_at ON crossings (stream, line, at, direction);
+CREATE TABLE quarters (
+    stream TEXT, line TEXT, quarter INTEGER, class TEXT, came INTEGER, gone INTEGER,
+    PRIMARY KEY (stream, line, quarter, class)) WITHOUT ROWID;
+CREATE TRIGGER crossed AFTER INSERT ON crossings BEGIN
+    INSERT INTO quarters VALUES (
+        NEW.stream, NEW.line, CAST(NEW.at AS INTEGER) / 900, NEW.class,
+        NEW.direction = 'in', NEW.direction = 'out')
+    ON CONFLICT DO UPDATE SET came = came + excluded.came, gone = gone + excluded.gone;
+END;
+CREATE TRIGGER forgotten AFTER DELETE ON crossings BEGIN
+    UPDATE quarters SET came = came - (OLD.direction = 'in'), gone = gone - (OLD.direction = 'out')
+    WHERE (stream, line, quarter, class) = (OLD.stream, OLD.line, CAST(OLD.at AS INTEGER) / 900, OLD.class);
+    DELETE FROM quarters
+    WHERE (stream, line, quarter, class) = (OLD.stream, OLD.line, CAST(OLD.at AS INTEGER) / 900, OLD.class)
+    AND came = 0 AND gone = 0;
+END;
 CREATE TABLE marks (stream TEXT PRIMARY KEY, highest INTEGER) WITHOUT ROWID;
 CREATE TABLE looks (stream TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;
 CREATE TABLE gaps (id INTEGER PRIMARY KEY, stream TEXT, began REAL, ended REAL);
@@ -42,9 +58,10 @@ CREATE TABLE actions (
     row INTEGER PRIMARY KEY, action TEXT, event INTEGER, made REAL, due REAL, tries INTEGER, why TEXT);
 CREATE TABLE rules (rule TEXT PRIMARY KEY, active INTEGER, since REAL, acted REAL) WITHOUT ROWID;
 """
-"""`total`: bytes of this event and all before it; `sent`: 0 not yet, 1 the broker has it, 2 given up.
+"""`quarters`: sums of the crossings by quarter of an hour, numbered since the epoch; triggers keep them so.
+`total`: bytes of this event and all before it; `sent`: 0 not yet, 1 the broker has it, 2 given up.
 Of what goes on `actions`: what is done when it ends, should this run be killed."""
-VERSION = 4
+VERSION = 5
 """`user_version` of the file; those before it were never released."""
 
 

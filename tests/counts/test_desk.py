@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import pytest
 
@@ -11,8 +11,7 @@ from edged.counts import book, desk, said
 from edged.counts.calendar import Calendar, zone_named
 from edged.counts.chronicle import Chronicle, Entry
 from edged.counts.desk import CountDesk
-from edged.counts.history import _COUNTED, Asked
-from edged.counts.layout import open_counts
+from edged.counts.history import Asked
 from edged.flow.counters import Counters
 from edged.ops.movements import Crossing
 from tests.broker import until
@@ -233,14 +232,6 @@ def test_history_by_local_hour(tmp_path):
         assert [r.line for r in teller.desk.history(Asked(0, 1e12, line="b")).rows] == ["b"]
         with pytest.raises(NotFound, match="'yard'"):
             teller.desk.history(Asked(0, 1e12, stream="yard"))
-
-
-def test_history_of_a_day_reads_no_other_days(tmp_path):
-    with closing(open_counts(tmp_path / "counts.db", Counters())) as db:
-        plan = db.execute(f"EXPLAIN QUERY PLAN {_COUNTED}", (0, 86400, None, None, None, None, 10))
-        steps = [row[3] for row in plan]
-    assert "SCAN lines" in steps, "few"
-    assert "SEARCH crossings USING INDEX crossings_at (stream=? AND line=? AND at>? AND at<?)" in steps
 
 
 def test_a_frame_that_is_looked_at_late_makes_no_gap(tmp_path):
