@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import orjson
@@ -14,6 +13,7 @@ import pytest
 
 from tests.broker import free_port, until
 from tests.e2e.box import EDGED, ROOT, running
+from tests.streams.cameras import MJPEG, http_camera, mjpeg
 from tests.tls import Authority
 
 MARK = "hunter2"
@@ -29,25 +29,11 @@ streams:
 """
 
 
-class Refusing(BaseHTTPRequestHandler):
-    """A camera that knows another password."""
-
-    def do_GET(self):
-        self.send_response(401)
-        self.send_header("WWW-Authenticate", 'Basic realm="camera"')
-        self.end_headers()
-
-    def log_message(self, *_):
-        """In silence."""
-
-
 @pytest.fixture
 def refusing_camera():
-    """Its port."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+    """Its port; it knows another password."""
+    with http_camera(mjpeg, MJPEG, user="viewer:another") as port:
+        yield port
 
 
 def everything_heard(port, user, password):

@@ -63,20 +63,7 @@ class Channel:
 
     def send(self, message: Message, tick: Tick) -> None:
         """Say it. Raises `Gone`, and what `tick` raises; then nothing more can be said."""
-        arrays = message.arrays
-        said: dict[str, Any] = {"tree": message.tree, "arrays": [(a.dtype.str, a.shape) for a in arrays]}
-        files = []
-        if arrays:
-            room = self.lender.filled(arrays)
-            said["room"] = room.number
-            if self._trusts or room.number not in self._sent:  # a parent keeps nothing of its child's
-                files.append(room.file)
-                self._sent.add(room.number)
-        if self.lender.gone:
-            said["gone"], self.lender.gone = self.lender.gone, []
-            self._sent.difference_update(said["gone"])
-        files += [message.file] if message.file is not None else []
-        body = json.dumps(said, separators=(",", ":")).encode()
+        body, files = self._packed(message)
         data = memoryview(_PREFIX.pack(len(body)) + body)
         try:
             data = data[socket.send_fds(self._end, [data], files) :] if files else data
@@ -87,6 +74,23 @@ class Channel:
                     tick()
         except (ConnectionError, BrokenPipeError) as error:
             raise Gone from error
+
+    def _packed(self, message: Message) -> tuple[bytes, list[int]]:
+        """As JSON, and the descriptors that go with it; arrays are copied to where the other side reads."""
+        arrays, files = message.arrays, []
+        said: dict[str, Any] = {"tree": message.tree, "arrays": [(a.dtype.str, a.shape) for a in arrays]}
+        if arrays:
+            room = self.lender.filled(arrays)
+            said["room"] = room.number
+            if self._trusts or room.number not in self._sent:  # a parent keeps nothing of its child's
+                files.append(room.file)
+                self._sent.add(room.number)
+        if self.lender.gone:
+            said["gone"], self.lender.gone = self.lender.gone, []
+            self._sent.difference_update(said["gone"])
+        if message.file is not None:
+            files.append(message.file)
+        return json.dumps(said, separators=(",", ":")).encode(), files
 
     def receive(self, tick: Tick) -> Message:
         """The next one. Raises `Gone`, `Garbled`, and what `tick` raises."""

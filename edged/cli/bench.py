@@ -33,9 +33,8 @@ from edged.runtimes.opening import OpenSession
 from edged.serving.table import Served, ServiceTable
 from edged.serving.unit import open_service
 from edged.streams.frame_lane import FrameLane
-from edged.streams.lane import RunSettings
+from edged.streams.lane import RunSettings, Shared
 from edged.streams.publisher import Outlet
-from edged.streams.rule import PublishSettings
 
 app = typer.Typer()
 
@@ -184,7 +183,7 @@ def _frames(served: Served, picture: bytes, counters: Counters) -> Callable[[], 
     table_ = ServiceTable()
     table_.put(served)
     run = RunSettings(service=served.service.name)
-    lane = FrameLane(Outlet("bench", "bench", (), counters), run, table_, PublishSettings())
+    lane = FrameLane(Shared(Outlet("bench", "bench", (), counters), table_), run)
     return lambda: lane.work(PictureFrame(pixels, time.time(), 0))
 
 

@@ -66,13 +66,7 @@ def infer(
     asked = {"model": model, "precision": precision, "device": device}
     items = given or []
     try:
-        if save is not None and not items:
-            raise BadRequest("--save draws into the picture that is named on the command line; name one")
-        known = service(name)
-        if save is not None and not known.takes_pictures:
-            raise BadRequest(f"{name} has no picture to draw into; leave --save out")
-        if output is not None and not known.makes_video:
-            raise BadRequest(f"{name} makes no video; leave --output out")
+        known = _checked(name, items, save, output)
         body = request_of(known, items, _request_file(request), metric)
         target = output or Path(f"{Path(items[0]).stem if items else 'video'}-{name}.mp4")
         answer = _answered(known, body, config, asked, (items, target))
@@ -83,6 +77,18 @@ def infer(
         raise typer.Exit(1)
     if save is not None and answer.draw is not None:
         _save(answer.draw(), save)
+
+
+def _checked(name: str, items: list[str], save: Path | None, output: Path | None) -> Service:
+    """The service. Raises `NotFound`, and `BadRequest` for an option that is nothing for it."""
+    if save is not None and not items:
+        raise BadRequest("--save draws into the picture that is named on the command line; name one")
+    known = service(name)
+    if save is not None and not known.takes_pictures:
+        raise BadRequest(f"{name} has no picture to draw into; leave --save out")
+    if output is not None and not known.makes_video:
+        raise BadRequest(f"{name} makes no video; leave --output out")
+    return known
 
 
 def _request_file(path: Path | None) -> dict[str, Any]:

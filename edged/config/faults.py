@@ -24,22 +24,23 @@ def name_faults(config: Config, actions: Collection[str]) -> Iterator[tuple[str,
     for name, settings in config.services.items():
         yield from _service_faults(f"services.{name}", name, settings.options)
     for name, stream in config.streams.items():
-        if fault := stream_fault(name):
-            yield f"streams.{name}", fault
-        for i, run in enumerate(stream.run):
-            yield from _service_faults(f"streams.{name}.run.{i}", run.service, run.options)
-            if fault := _run_fault(run.service, stream):
-                yield f"streams.{name}.run.{i}", fault
-        yield from ((f"streams.{name}.{at}", fault) for at, fault in _sound_faults(stream))
-        yield from ((f"streams.{name}.{at}", fault) for at, fault in _place_faults(stream))
-        if stream.record is not None and (fault := _record_fault(stream)):
-            yield f"streams.{name}.record", fault
-        if stream.detect_source is not None and (fault := _detect_fault(stream, stream.detect_source)):
-            yield f"streams.{name}.detect_source", fault
+        yield from _stream_faults(name, stream)
     yield from ((f"rules.{name}", fault) for name in config.rules if (fault := place_fault(name)))
     yield from rule_faults(config.rules, config.streams, actions)
     yield from ((f"actions.{name}", fault) for name in config.actions if (fault := place_fault(name)))
     yield from ((f"actions.{name}.notify", fault) for name, fault in notify_faults(config.actions))
+
+
+def _stream_faults(name: str, stream: StreamSettings) -> Iterator[tuple[str, str]]:
+    at = f"streams.{name}"
+    if fault := stream_fault(name):
+        yield at, fault
+    for i, run in enumerate(stream.run):
+        yield from _service_faults(f"{at}.run.{i}", run.service, run.options)
+        if fault := _run_fault(run.service, stream):
+            yield f"{at}.run.{i}", fault
+    for faults in (_sound_faults(stream), _place_faults(stream), _source_faults(stream)):
+        yield from ((f"{at}.{key}", fault) for key, fault in faults)
 
 
 def _grpc_fault(config: Config) -> str | None:
@@ -85,24 +86,20 @@ def _place_faults(stream: StreamSettings) -> Iterator[tuple[str, str]]:
         yield from ((f"{kind}.{name}", fault) for name in names if (fault := place_fault(name)))
 
 
-def _record_fault(stream: StreamSettings) -> str | None:
-    """Why a stream cannot be recorded; none when it can."""
+def _source_faults(stream: StreamSettings) -> Iterator[tuple[str, str]]:
+    """Why the source cannot be recorded, or the services cannot look at another one instead."""
+    if stream.record is not None and stream.listens:
+        yield "record", "is for services that look; make another stream of the source for those that listen"
+    elif stream.record is not None and is_device(stream.source):
+        yield "record", "is for cameras that send encoded video, and such a device gives bare pictures"
+    if stream.detect_source is None:
+        return
     if stream.listens:
-        return "is for services that look; make another stream of the source for those that listen"
-    if is_device(stream.source):
-        return "is for cameras that send encoded video, and such a device gives bare pictures"
-    return None
-
-
-def _detect_fault(stream: StreamSettings, detect_source: str) -> str | None:
-    """Why services cannot look at this instead of the source; none when they can."""
-    if stream.listens:
-        return "is for services that look, and those of this stream listen"
-    if microphone_name(detect_source) is not None:
-        return "is a microphone, and services that look want pictures"
-    if stream.record is None:
-        return "nothing would open `source`: set `record`, or name this as `source`"
-    return None
+        yield "detect_source", "is for services that look, and those of this stream listen"
+    elif microphone_name(stream.detect_source) is not None:
+        yield "detect_source", "is a microphone, and services that look want pictures"
+    elif stream.record is None:
+        yield "detect_source", "nothing would open `source`: set `record`, or name this as `source`"
 
 
 def _sound_faults(stream: StreamSettings) -> Iterator[tuple[str, str]]:

@@ -110,16 +110,14 @@ def _picture_nodes(own: Any, name: str, spec: PictureInput, graph: Graph) -> lis
     after = f"{name}/planes"
     _rename(own, name, after)
     along = (1, -1, 1, 1) if eats.planes else (1, 1, 1, -1)
+    outputs = [f"{name}/{kind.lower()}" for kind, *_ in steps[:-1]] + [after]
     nodes = []
-    before = name
-    for position, (kind, attributes, numbers) in enumerate(steps):
-        output = after if position == len(steps) - 1 else f"{name}/{kind.lower()}"
+    for (kind, attributes, numbers), before, output in zip(steps, [name, *outputs], outputs, strict=False):
         inputs = [before]
         if numbers is not None:
             inputs.append(f"{name}/{kind.lower()}/by")
             own.initializer.append(numpy_helper.from_array(numbers.reshape(along), inputs[1]))
         nodes.append(helper.make_node(kind, inputs, [output], name=f"{name}/{kind}", **attributes))
-        before = output
     return nodes
 
 

@@ -19,6 +19,7 @@ from edged.http.failures import failure
 from edged.http.openai import Names, answered, check_model, refused
 from edged.http.predict import TOO_SOON, UNANSWERED, Bodies
 from edged.requests.asking import Asking
+from edged.requests.parse import json_object
 
 EMBEDDING = "text-embedding"
 """The service that answers."""
@@ -41,7 +42,7 @@ class EmbeddingDesk:
         """All vectors, or the first error. Raises `TooLarge`, `QueueFull`, `BadRequest`, `NotFound`."""
         try:
             async with self._bodies.read(request) as body:
-                fields = _object(body)
+                fields = json_object(body)
         except ClientDisconnect:
             self._counters.count("http_requests", TOO_SOON)
             return failure(400, "the request ended too soon", path=request.url.path)
@@ -65,16 +66,6 @@ class EmbeddingDesk:
                 if answer.code != 200:
                     return answers
         return answers
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"the request is not JSON: {error}") from error
-    if not isinstance(fields, dict):
-        raise BadRequest("the request must be a JSON object")
-    return fields
 
 
 def _checked(fields: Mapping[str, Any]) -> tuple[list[str], bool]:

@@ -157,20 +157,27 @@ class Attempt:
     def _on_disconnect(self, flags: paho.DisconnectFlags, reason: ReasonCode) -> None:
         if self.carrier is not None:
             self.carrier.was_cut = reason.value not in (0, _KEEP_ALIVE, _TAKEN_OVER)
-        rival = faults.rival(self._address, self._member.client_id)
-        if reason.value == _TAKEN_OVER:
-            self.fault = f"another client took our place at the broker; {rival}"
-        elif isinstance(self._socket, TlsSocket) and self._socket.failure is not None:
+        if isinstance(self._socket, TlsSocket) and self._socket.failure is not None:
             self.answered = True
-            self.fault = faults.unreachable(self._address, self._socket.failure)
-        elif not self.fault and self.carrier is not None:
-            self.fault = f"the connection to {self._address} is lost: {reason}"
-            if self.carrier.suspect:
-                self.fault += f", on {self.carrier.suspect}"
-            elif self._short_lives + 1 >= SHORT_LIVES and not flags.is_disconnect_packet_from_server:
-                self.fault += f", as {self._short_lives} times before; {rival}"
+        self.fault = self._why_it_ended(flags, reason)
         self.ended.set()
         self._changed()
+
+    def _why_it_ended(self, flags: paho.DisconnectFlags, reason: ReasonCode) -> str:
+        """In words; what is known already stays, and empty is that it never began."""
+        rival = faults.rival(self._address, self._member.client_id)
+        if reason.value == _TAKEN_OVER:
+            return f"another client took our place at the broker; {rival}"
+        if isinstance(self._socket, TlsSocket) and self._socket.failure is not None:
+            return faults.unreachable(self._address, self._socket.failure)
+        if self.fault or self.carrier is None:
+            return self.fault
+        lost = f"the connection to {self._address} is lost: {reason}"
+        if self.carrier.suspect:
+            return f"{lost}, on {self.carrier.suspect}"
+        if self._short_lives + 1 >= SHORT_LIVES and not flags.is_disconnect_packet_from_server:
+            return f"{lost}, as {self._short_lives} times before; {rival}"
+        return lost
 
     def _on_publish(self, number: int, reason: ReasonCode) -> None:
         if self.carrier is not None:

@@ -5,17 +5,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-import orjson
 from paho.mqtt.client import MQTTMessage
 
-from edged.contracts.errors import BadRequest, EdgedError, NotFound
+from edged.contracts.errors import EdgedError, NotFound
 from edged.contracts.message import ControlAnswer
 from edged.contracts.verb import Done, Verb
 from edged.flow.counters import Counters
 from edged.mqtt.outbox import Outbox
 from edged.mqtt.topics import Topics
+from edged.requests.parse import json_object
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +64,7 @@ class ControlDesk:
         self._room.release()
         started = time.monotonic()
         try:
-            done = self._known(verb)(_fields(payload))
+            done = self._known(verb)(json_object(payload or b"{}", "the message"))
             told = done if isinstance(done, Done) else Done(done)
             success = True
         except EdgedError as error:
@@ -87,14 +86,3 @@ class ControlDesk:
             return self._verbs[verb]
         except KeyError:
             raise NotFound(f"there is no verb {verb!r}; known are {', '.join(sorted(self._verbs))}") from None
-
-
-def _fields(payload: bytes) -> dict[str, Any]:
-    """The JSON object; nothing at all counts as an empty one."""
-    try:
-        fields = orjson.loads(payload or b"{}")
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"the message is not JSON: {error}") from error
-    if not isinstance(fields, dict):
-        raise BadRequest("the message must be a JSON object, or empty")
-    return fields

@@ -29,19 +29,19 @@ class VariantRow:
     variant: VariantName
     device: str
     derived: bool
-    agreement: float | None
+    agreement: float | None = None
     """0 to 1 with f32; none: not measured here."""
-    ms: float | None
+    ms: float | None = None
     """Median of one pass through the bare sessions, milliseconds; none: not measured here."""
-    mb: float | None
+    mb: float | None = None
     """Memory, megabytes; none: not derived."""
-    mb_of: Literal["process", "files"] | None
+    mb_of: Literal["process", "files"] | None = None
     """Of what: by how much a process grew when it was opened; else the size of its files."""
-    accuracy: str
+    accuracy: str = ""
     """The measure with its bound, and of what; empty: nobody measured it."""
-    evidence: Evidence | None
+    evidence: Evidence | None = None
     """What the card tells of it with the instructions of this machine; none: nothing."""
-    why_not: str
+    why_not: str = ""
     """Why `precision: auto` does not take it; empty when it may."""
     own: str = ""
     """What it was calibrated on by `edged quantize`; empty: the card's media, or nothing."""
@@ -170,24 +170,25 @@ class Catalogue:
         manifest: Manifest | None,
         skipped: Mapping[str, str],
     ) -> VariantRow:
-        measured = manifest.measurement(device) if manifest else None
-        stands = standing(card, manifest, device) if manifest else None
-        files = [self.root / card.id / variant / name for name in (manifest.paths if manifest else ())]
+        why_not = skipped.get(str(Candidate(variant, device.name)), "")
+        if manifest is None:
+            return VariantRow(variant, device.name, derived=False, why_not=why_not)
+        measured, stands = manifest.measurement(device), standing(card, manifest, device)
+        files = [self.root / card.id / variant / name for name in manifest.paths]
         size = round(sum(path.stat().st_size for path in files if path.is_file()) / 1e6, 1)
-        grown = measured.mb if measured and measured.mb is not None else 0.0
-        known = grown > size  # less, where it took what another one had given back
+        grown = (measured.mb if measured else None) or 0.0
         return VariantRow(
             variant,
             device.name,
-            manifest is not None,
-            measured.agreement if measured else None,
-            measured.ms if measured else None,
-            max(grown, size) if manifest else None,
-            "process" if known else "files" if manifest else None,
-            stands.told if stands else "",
-            evidence(card, manifest, device) if manifest else None,
-            skipped.get(str(Candidate(variant, device.name)), ""),
-            str(manifest.own) if manifest and manifest.own else "",
+            derived=True,
+            why_not=why_not,
+            agreement=measured.agreement if measured else None,
+            ms=measured.ms if measured else None,
+            mb=max(grown, size),
+            mb_of="process" if grown > size else "files",  # less, where it took what another had given back
+            accuracy=stands.told if stands else "",
+            evidence=evidence(card, manifest, device),
+            own=str(manifest.own or ""),
         )
 
     def _fresh(self, card: ModelCard) -> list[VariantName]:

@@ -101,25 +101,18 @@ def _rows(
     own = (name for name, manifest in manifests.items() if manifest.own)
     for position, variant in enumerate(dict.fromkeys([*variants_of(card), *own])):
         runtime, precision = split(variant)
-        for device in devices:
-            if device.runtime != runtime:
-                continue
+        other_precision = wish.precision not in ("auto", precision)
+        found = manifests.get(variant)
+        for device in (device for device in devices if device.runtime == runtime):
             other_device = wish.device not in ("auto", device.name)
-            other_precision = wish.precision not in ("auto", precision)
-            explicit = wish.precision == precision
-            found = manifests.get(variant)
             if wish.strict and (other_device or other_precision):
                 why_not: str | None = "strict: not what was asked for"
             elif found is None or found.stale(card):
                 why_not = _not_derived(card, found)
-            elif (
-                device.name != "cpu"
-                and runtime == "onnxruntime"
-                and (off := _kept_off(card, found, device, wish))
-            ):
-                why_not = off
             else:
-                why_not = None if explicit else _passed_over(card, devices, manifests, variant, device)
+                why_not = _kept_off(card, found, device, wish)
+                if why_not is None and wish.precision != precision:
+                    why_not = _passed_over(card, devices, manifests, variant, device)
             measured = found.measurement(device) if found else None
             ms = measured.ms if measured else None
             rank = position if precision == "f32" else position + _LAST  # nobody knows how far it agrees
@@ -142,6 +135,8 @@ def _kept_off(card: ModelCard, found: Manifest, device: Device, wish: Preference
     It may be slower than the CPU, so only its measurement admits it where nobody names it; and a driver may
     compute wrong, so who does not agree with the CPU is not taken even then.
     """
+    if device.name == "cpu" or device.runtime != "onnxruntime":
+        return None
     measured = found.measurement(device)
     if measured is None:
         return None if wish.device == device.name else f"not measured on {device.name}"

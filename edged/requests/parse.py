@@ -13,15 +13,21 @@ from edged.contracts.service import Service
 
 
 def parsed(payload: bytes) -> Mapping[str, Any]:
-    """The JSON object, with a `request_id`."""
+    """The JSON object, with a `request_id`. Raises `BadRequest`."""
+    fields = json_object(payload)
+    if fields.get("request_id") is None:
+        fields["request_id"] = str(uuid.uuid4())
+    return fields
+
+
+def json_object(payload: bytes, what: str = "the request") -> dict[str, Any]:
+    """The JSON object that somebody sent; `what` it is called. Raises `BadRequest` where it is none."""
     try:
         fields = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
-        raise BadRequest(f"the request is not JSON: {error}") from error
+        raise BadRequest(f"{what} is not JSON: {error}") from error
     if not isinstance(fields, dict):
-        raise BadRequest(f"the request must be a JSON object, not {_json_type(fields)}")
-    if fields.get("request_id") is None:
-        fields["request_id"] = str(uuid.uuid4())
+        raise BadRequest(f"{what} must be a JSON object, not {_json_type(fields)}")
     return fields
 
 

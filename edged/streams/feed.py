@@ -7,15 +7,15 @@ from edged.contracts.services import service
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import ServiceTable
 from edged.streams.frame_lane import FrameLane
-from edged.streams.lane import RunSettings
+from edged.streams.lane import Lanes, RunSettings, Shared
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
 from edged.streams.tracking import TrackedLane, Tracking
 from edged.streams.watch_lane import WatchLane
 
 
-class Feed:
-    """All lanes of one camera. Start and stop stand with the stream's."""
+class Feed(Lanes[FrameLane]):
+    """All lanes of one camera."""
 
     def __init__(
         self,
@@ -28,19 +28,9 @@ class Feed:
         tracking: Tracking | None = None,
     ) -> None:
         """`tracking`: of the service whose objects are followed."""
+        shared = Shared(outlet, table, publish)
+        super().__init__([_lane(shared, run, tracking) for run in runs], scheduler)
         self._view = outlet.view
-        self._scheduler = scheduler
-        self._lanes = [_lane(outlet, run, table, publish, tracking) for run in runs]
-
-    def start(self) -> None:
-        """Open the lanes."""
-        for lane in self._lanes:
-            lane.start(self._scheduler)
-
-    def stop(self) -> None:
-        """Close the lanes; returns when none of their frames is in work."""
-        for lane in self._lanes:
-            lane.stop(self._scheduler)
 
     def wants(self, captured_at: float) -> bool:
         """Whether any service would look at a frame of that time."""
@@ -58,14 +48,8 @@ class Feed:
             lane.still(frame)
 
 
-def _lane(
-    outlet: Outlet,
-    run: RunSettings,
-    table: ServiceTable,
-    publish: PublishSettings,
-    tracking: Tracking | None,
-) -> FrameLane:
+def _lane(shared: Shared, run: RunSettings, tracking: Tracking | None) -> FrameLane:
     if tracking is not None and run.service == tracking.service:
-        return TrackedLane(outlet, run, table, publish, tracking)
+        return TrackedLane(shared, run, tracking)
     kind = WatchLane if service(run.service).watches else FrameLane
-    return kind(outlet, run, table, publish)
+    return kind(shared, run)

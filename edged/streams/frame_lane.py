@@ -9,21 +9,17 @@ from edged.contracts.slot import Priority
 from edged.flow.mailbox import Latest
 from edged.serving.run import RunHandle
 from edged.serving.scheduler import Scheduler
-from edged.serving.table import Served, ServiceTable
-from edged.streams.lane import Lane, RunSettings
+from edged.serving.table import Served
+from edged.streams.lane import Lane, RunSettings, Shared
 from edged.streams.message import Outcome
-from edged.streams.publisher import Outlet
-from edged.streams.rule import PublishSettings
 from edged.streams.turns import Turns
 
 
 class FrameLane(Lane[Frame]):
     """One service of one camera: the newest frame wins."""
 
-    def __init__(
-        self, outlet: Outlet, run: RunSettings, table: ServiceTable, publish: PublishSettings
-    ) -> None:
-        super().__init__(outlet, run, table, publish)
+    def __init__(self, shared: Shared, run: RunSettings) -> None:
+        super().__init__(shared, run)
         self.mailbox: Latest[Frame] = Latest(lambda: self.dropped("busy"))
         self._turns = Turns(run.every)
         self._every = run.every

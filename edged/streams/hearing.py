@@ -15,14 +15,14 @@ from edged.serving.table import ServiceTable
 from edged.serving.voice import VOICE, VoiceMeter
 from edged.streams.clipbox import Waiting
 from edged.streams.ear import Ear
-from edged.streams.lane import RunSettings
+from edged.streams.lane import Lanes, RunSettings, Shared
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
 from edged.streams.sound_lane import PieceLane, SoundLane, UtteranceLane
 
 
-class SoundFeed:
-    """All lanes of one microphone. Start and stop stand with the stream's."""
+class SoundFeed(Lanes[SoundLane]):
+    """All lanes of one microphone."""
 
     def __init__(
         self,
@@ -38,26 +38,17 @@ class SoundFeed:
         """`waiting` is shared by all microphones; `voice_only`: services that listen always get no piece
         without a voice."""
         waiting = Waiting() if waiting is None else waiting
-        self._table = table
-        self._scheduler = scheduler
-        self._lanes: list[SoundLane] = [
-            PieceLane(outlet, run, table, publish, waiting, voice_only=voice_only)
+        shared = Shared(outlet, table, publish)
+        lanes = [
+            PieceLane(shared, run, waiting, voice_only=voice_only)
             if service(run.service).listens == "always"
-            else UtteranceLane(outlet, run, table, publish, waiting)
+            else UtteranceLane(shared, run, waiting)
             for run in runs
         ]
+        super().__init__(lanes, scheduler)
+        self._table = table
         self._ear: Ear | None = None
         self._numbers = itertools.count()
-
-    def start(self) -> None:
-        """Open the lanes."""
-        for lane in self._lanes:
-            lane.start(self._scheduler)
-
-    def stop(self) -> None:
-        """Close the lanes; returns when none of their clips is in work."""
-        for lane in self._lanes:
-            lane.stop(self._scheduler)
 
     def put(self, chunk: SoundChunk) -> None:
         """More sound. Called by one thread at a time."""

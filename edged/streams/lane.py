@@ -2,8 +2,8 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
-from typing import Any, Generic, TypeVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -55,6 +55,15 @@ class RunSettings(Settings):
 ItemT = TypeVar("ItemT", Frame, LiveClip)
 
 
+class Shared(NamedTuple):
+    """What the lanes of one stream have in common."""
+
+    outlet: Outlet
+    table: ServiceTable
+    publish: PublishSettings = PublishSettings()
+    """As the stream says; a service may say it otherwise."""
+
+
 class Lane(ABC, Generic[ItemT]):
     """What cameras and microphones have in common; the mailbox is their own.
 
@@ -63,15 +72,12 @@ class Lane(ABC, Generic[ItemT]):
 
     mailbox: Mailbox[ItemT]
 
-    def __init__(
-        self, outlet: Outlet, run: RunSettings, table: ServiceTable, publish: PublishSettings
-    ) -> None:
-        """`publish`: as the stream says, unless `run` says it itself."""
+    def __init__(self, shared: Shared, run: RunSettings) -> None:
+        outlet, self._table, publish = shared
         settings = run.publish or publish
         self.service = run.service
         self._name = f"{outlet.stream}/{run.service}"
         self._to = outlet
-        self._table = table
         self._patch = run.options
         self._classes = settings.classes
         self._publisher = Publisher(outlet, settings)
@@ -163,3 +169,24 @@ class Lane(ABC, Generic[ItemT]):
         for place, classes in wanted.items():
             if fault := class_fault(served.service, classes, names):
                 log.warning("%s: %s", place, fault)
+
+
+LaneT = TypeVar("LaneT", bound=Lane[Any])
+
+
+class Lanes(Generic[LaneT]):
+    """All lanes of one stream. Start and stop stand with the stream's."""
+
+    def __init__(self, lanes: Sequence[LaneT], scheduler: Scheduler) -> None:
+        self._lanes = lanes
+        self._scheduler = scheduler
+
+    def start(self) -> None:
+        """Open them."""
+        for lane in self._lanes:
+            lane.start(self._scheduler)
+
+    def stop(self) -> None:
+        """Close them; returns when nothing is in work."""
+        for lane in self._lanes:
+            lane.stop(self._scheduler)

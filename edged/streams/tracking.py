@@ -13,12 +13,10 @@ from edged.contracts.model import Options
 from edged.contracts.slot import Priority
 from edged.ops.tracks import LOST_S, Seen, Step, Tracks, cut, follow, held
 from edged.serving.run import RunHandle
-from edged.serving.table import Served, ServiceTable
+from edged.serving.table import Served
 from edged.streams.frame_lane import FrameLane
-from edged.streams.lane import RunSettings
+from edged.streams.lane import RunSettings, Shared
 from edged.streams.message import Outcome
-from edged.streams.publisher import Outlet
-from edged.streams.rule import PublishSettings
 
 LOW = 0.1
 """The model is asked for all that has such a score: it may be somebody who was seen better before."""
@@ -110,15 +108,8 @@ def _is_held(last: Frame, still_at: float, frame: Frame) -> bool:
 class TrackedLane(FrameLane):
     """A camera's service that finds objects, which are followed."""
 
-    def __init__(
-        self,
-        outlet: Outlet,
-        run: RunSettings,
-        table: ServiceTable,
-        publish: PublishSettings,
-        tracking: Tracking,
-    ) -> None:
-        super().__init__(outlet, run, table, publish)
+    def __init__(self, shared: Shared, run: RunSettings, tracking: Tracking) -> None:
+        super().__init__(shared, run)
         self._tracking = tracking
         self._follower = Follower(self._tracking.ids)
         self._ids: Sequence[int | None] = ()

@@ -2,21 +2,12 @@
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any
 
 from edged.contracts.message import StreamState
+from edged.streams.lane import Lanes
 from edged.streams.recordings import Recordings
 from edged.streams.supervise import Supervisor, nothing
-
-
-class Lanes(Protocol):
-    """Where the frames or the sound of a source go."""
-
-    def start(self) -> None:
-        """Open them."""
-
-    def stop(self) -> None:
-        """Close them; returns when nothing is in work."""
 
 
 class StreamUnit:
@@ -24,7 +15,7 @@ class StreamUnit:
 
     def __init__(
         self,
-        feed: Lanes,
+        feed: Lanes[Any],
         supervisor: Supervisor,
         stopped: Callable[[], None] = nothing,
         recordings: Recordings | None = None,

@@ -9,11 +9,9 @@ from edged.contracts.model import Options
 from edged.contracts.slot import Priority
 from edged.flow.mailbox import Latest
 from edged.serving.run import RunHandle
-from edged.serving.table import Served, ServiceTable
+from edged.serving.table import Served
 from edged.streams.frame_lane import FrameLane
-from edged.streams.lane import RunSettings
-from edged.streams.publisher import Outlet
-from edged.streams.rule import PublishSettings
+from edged.streams.lane import RunSettings, Shared
 from edged.streams.turns import Turns
 
 ROOM = 8
@@ -45,10 +43,8 @@ class WatchLane(FrameLane):
     it rests in between, and begins anew.
     """
 
-    def __init__(
-        self, outlet: Outlet, run: RunSettings, table: ServiceTable, publish: PublishSettings
-    ) -> None:
-        super().__init__(outlet, run, table, publish)
+    def __init__(self, shared: Shared, run: RunSettings) -> None:
+        super().__init__(shared, run)
         self.mailbox: Latest[Frame] = Latest(lambda: self.dropped("busy"), ROOM)
         self._rest_s = run.every or 0.0
         self._results = Turns(run.every)

@@ -2,10 +2,10 @@
 
 import asyncio
 
-import orjson
 from wyoming.event import Event
 
 from edged.contracts.errors import BadRequest
+from edged.requests.parse import json_object
 
 MOST_DATA = 65_536
 """Bytes of an event's fields."""
@@ -22,7 +22,7 @@ async def read_event(reader: asyncio.StreamReader) -> Event | None:
         line = await reader.readline()
         if not line:
             return None
-        head = _object(line)
+        head = json_object(line, "an event of Wyoming")
         fields = await reader.readexactly(_length(head, "data_length", MOST_DATA))
         payload = await reader.readexactly(_length(head, "payload_length", MOST_PAYLOAD))
     except asyncio.IncompleteReadError:
@@ -32,17 +32,8 @@ async def read_event(reader: asyncio.StreamReader) -> Event | None:
     kind, data = head.get("type"), head.get("data") or {}
     if not isinstance(data, dict) or not isinstance(kind, str):
         raise BadRequest("this is no event of Wyoming: it wants `type`, and `data` is an object")
-    return Event(kind, {**data, **(_object(fields) if fields else {})}, payload or None)
-
-
-def _object(text: bytes) -> dict[str, object]:
-    try:
-        found = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"this is no event of Wyoming: {error}") from error
-    if not isinstance(found, dict):
-        raise BadRequest("this is no event of Wyoming: it is no object")
-    return found
+    more = json_object(fields or b"{}", "an event of Wyoming")
+    return Event(kind, {**data, **more}, payload or None)
 
 
 def _length(head: dict[str, object], name: str, most: int) -> int:

@@ -4,12 +4,13 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import orjson
 
 from edged.actions.rows import Due
 from edged.contracts.happenings import EventMessage
+from tests.web import WebServer
 
 JPEG = b"\xff\xd8\xff\xe0" + b"picture" * 100 + b"\xff\xd9"
 
@@ -56,49 +57,32 @@ def say(status: int = 204, body: bytes = b"", **headers: str) -> Say:
     return answer
 
 
-class Desk:
+class _Hook(BaseHTTPRequestHandler):
+    server: "Desk"
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        took = Took(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+        self.server.took.append(took)
+        answers = self.server.answers
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        with contextlib.suppress(OSError):
+            answer(took, self)
+
+
+class Desk(WebServer):
     """A server; `answers` are given one after another, the last one from then on."""
 
     def __init__(self, *answers: Say, tls=None) -> None:
         self.took: list[Took] = []
         self.answers = list(answers) or [say()]
         self.closing = threading.Event()
-        desk = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                took = Took(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
-                desk.took.append(took)
-                answer = desk.answers.pop(0) if len(desk.answers) > 1 else desk.answers[0]
-                with contextlib.suppress(OSError):
-                    answer(took, self)
-
-            def log_message(self, *_):
-                """In silence."""
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_):
-                """A handshake that the client broke off."""
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        if tls is not None:
-            self._server.socket = tls.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
-        self.port = self._server.server_port
+        super().__init__(_Hook, tls=tls)
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}/hook"
 
-    def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
+    def stop(self):
         self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
+        super().stop()
 
     def hang(self, took: Took, to: BaseHTTPRequestHandler) -> None:
         """An answer that does not come."""

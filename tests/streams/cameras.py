@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import repeat
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from edged.streams.camera import CameraSettings, CameraSource
 from edged.streams.gates import Gate
 from edged.streams.supervise import Supervisor
 from tests.broker import free_port, until
+from tests.web import WebServer
 
 FPS = 25
 PYTHON = "/usr/bin/python3"  # gi is a package of the system, never of a virtual environment
@@ -143,18 +144,9 @@ def http_camera(play: Play, kind: str, user: str = "") -> Iterator[int]:
                 raise BrokenPipeError
             self.wfile.write(data)
 
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Camera)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server.server_port
-    ended.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with WebServer(Camera) as server:
+        yield server.port
+        ended.set()
 
 
 def mjpeg(write: Callable[[bytes], object]) -> None:

@@ -16,10 +16,9 @@ from edged.media.frame import PictureFrame
 from edged.ops.movements import Crossing
 from edged.serving.table import Served
 from edged.streams.counting import Counting
-from edged.streams.lane import RunSettings
+from edged.streams.lane import RunSettings, Shared
 from edged.streams.places import PlacesSettings
 from edged.streams.publisher import Outlet
-from edged.streams.rule import PublishSettings
 from edged.streams.tracking import TrackedLane, Tracking
 from tests.counts.crossings import cross
 from tests.streams.lanes import _Table
@@ -50,9 +49,8 @@ class Camera:
         served = Served(service(SERVICE), instance, OPTIONS)
         wanted = {"streams.door.lines.top.classes": ["person", "cow"], "rules.barn.when.seen": ["horse"]}
         tracking = Tracking(SERVICE, self.counts, Counting(PLACES, self.counts, self._moved), wanted)
-        outlet = Outlet("box", "door", (), Counters())
-        run = RunSettings(service=SERVICE)
-        self.lane = TrackedLane(outlet, run, _Table(lambda: served), PublishSettings(), tracking)
+        shared = Shared(Outlet("box", "door", (), Counters()), _Table(lambda: served))
+        self.lane = TrackedLane(shared, RunSettings(service=SERVICE), tracking)
         self.seq, self.at, self.size, self.foot = 0, 1_795_422_600.0, (200, 400), None
 
     def _infer(self, frame, options, run, priority):

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import logging
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 
 from tests.broker import free_port
 from tests.media.clips import write_clip
+from tests.web import WebServer
 
 FPS = 25
 
@@ -41,21 +42,15 @@ class HttpCamera:
             def do_GET(self):
                 camera._answer(self)
 
-            def log_message(self, *_):
-                """Nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self._server = WebServer(Handler, self.port)
         self._server.daemon_threads = False  # then closing waits for them
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
+        self._server.start()
 
     def kill(self):
         """With all its connections."""
         if not self._dead.is_set():
             self._dead.set()
-            self._server.shutdown()
-            self._server.server_close()
-            self._thread.join()
+            self._server.stop()
 
     def _answer(self, handler):
         path = handler.path.partition("?")[0]

@@ -16,9 +16,8 @@ from edged.media.frame import PictureFrame
 from edged.replay.tally import Tally
 from edged.serving.table import Served
 from edged.streams.counting import Counting
-from edged.streams.lane import RunSettings
+from edged.streams.lane import RunSettings, Shared
 from edged.streams.publisher import Outlet
-from edged.streams.rule import PublishSettings
 from edged.streams.tracking import TrackedLane, Tracking
 from edged.streams.witness import Witness
 from edged.wiring.witnesses import interest_of, machine_of, may_happen
@@ -59,13 +58,9 @@ class Scene:
         self.witness = Witness(machine, self.tally, interest_of(STREAM, rules), lambda at: (at - BEGAN, at))
         served = Served(service(SERVICE), SimpleNamespace(infer=self._infer, facts=FACTS, card=CARD), OPTIONS)
         counting = Counting(STREAM, self.tally, self._moved)
-        self.lane = TrackedLane(
-            Outlet("box", "door", (), Counters()),
-            RunSettings(service=SERVICE),
-            _Table(lambda: served),
-            PublishSettings(),
-            Tracking(SERVICE, self.tally, counting),
-        )
+        shared = Shared(Outlet("box", "door", (), Counters()), _Table(lambda: served))
+        tracking = Tracking(SERVICE, self.tally, counting)
+        self.lane = TrackedLane(shared, RunSettings(service=SERVICE), tracking)
         self.seq, self.at, self.size, self.feet = 0, BEGAN, (400, 1000), ()
 
     def _moved(self, at, moved):

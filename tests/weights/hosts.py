@@ -10,10 +10,11 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import NamedTuple, Self
+from http.server import BaseHTTPRequestHandler
+from typing import NamedTuple
 
 from tests.tls import Authority
+from tests.web import WebServer
 
 NAMES = (
     "huggingface.co",
@@ -34,40 +35,17 @@ class Asked(NamedTuple):
     headers: dict[str, str]
 
 
-class _Server:
-    """Serves in a thread of its own; a context manager."""
-
-    def __init__(self) -> None:
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
-        self.server.daemon_threads = True
-        self.port = self.server.server_port
-        self._thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
-
-    def handler(self) -> type[BaseHTTPRequestHandler]:
-        raise NotImplementedError
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self._thread.join()
-        self.server.server_close()
-
-
 Answer = Callable[["Handler"], None]
 
 
-class Hosts(_Server):
+class Hosts(WebServer):
     """Files by their path; a hub sends on to signed URLs of `cdn.example`."""
 
     def __init__(self, authority: Authority) -> None:
-        super().__init__()
         pair = authority.pair(*NAMES, "127.0.0.1")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pair.certificate, pair.key)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        super().__init__(Handler, tls=context)
         self.files: dict[str, bytes] = {}
         self.etag = '"1"'
         self.ranges = True
@@ -76,9 +54,6 @@ class Hosts(_Server):
         self.plan: list[Answer] = []
         """How the next requests for bytes are answered, instead of well."""
         self.asked: list[Asked] = []
-
-    def handler(self) -> type["Handler"]:
-        return type("Own", (Handler,), {"hosts": self})
 
     @property
     def bytes_asked(self) -> list[Asked]:
@@ -91,26 +66,26 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    hosts: Hosts
+    server: Hosts
 
     def do_GET(self):
         host = self.headers["Host"].partition(":")[0]
         path, _, query = self.path.partition("?")
-        self.hosts.asked.append(
+        self.server.asked.append(
             Asked(host, self.path, {name.title(): value for name, value in self.headers.items()})
         )
         if host == "huggingface.co":
             self._hub(path)
         elif host == "cdn.example" and (query != SIGNED or "Authorization" in self.headers):
             self.answer(400, b"<Error>two kinds of login, or a wrong signature</Error>")
-        elif self.hosts.plan:
-            self.hosts.plan.pop(0)(self)
+        elif self.server.plan:
+            self.server.plan.pop(0)(self)
         else:
             self.well()
 
     def _hub(self, path):
         """Answers with a relative redirect first, then with a signed URL, as the real one does."""
-        if self.hosts.login and self.headers.get("Authorization") != self.hosts.login:
+        if self.server.login and self.headers.get("Authorization") != self.server.login:
             own = {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access is restricted."}
             self.answer(401, b"no", **own)
         elif path.startswith("/moved"):
@@ -120,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
 
     @property
     def body(self):
-        return self.hosts.files.get(self.path.partition("?")[0])
+        return self.server.files.get(self.path.partition("?")[0])
 
     def well(self):
         """The file, or the range of it that is asked for."""
@@ -128,8 +103,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(404, b"")
             return
         found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        etag = {"ETag": self.hosts.etag}
-        if not (found and self.hosts.ranges) or self.headers.get("If-Range") != self.hosts.etag:
+        etag = {"ETag": self.server.etag}
+        if not (found and self.server.ranges) or self.headers.get("If-Range") != self.server.etag:
             self.answer(200, self.body, **etag)
         elif (first := int(found[1])) >= len(self.body):
             self.answer(416, b"", **{"Content-Range": f"bytes */{len(self.body)}"})
@@ -156,9 +131,6 @@ class Handler(BaseHTTPRequestHandler):
             return False
         return True
 
-    def log_message(self, *_):
-        """Tests look at `asked`."""
-
 
 # --- ways to answer badly
 
@@ -171,7 +143,7 @@ def cut(after: int) -> Answer:
     """The connection ends after so many bytes."""
 
     def answer(to):
-        to.head(200, **{"Content-Length": str(len(to.body)), "ETag": to.hosts.etag})
+        to.head(200, **{"Content-Length": str(len(to.body)), "ETag": to.server.etag})
         to.write(to.body[:after])
         to.close_connection = True
 
@@ -184,7 +156,7 @@ def page(body: bytes, kind: str = "text/html; charset=utf-8") -> Answer:
 
 def packed(to: Handler) -> None:
     """A proxy on the way packs what nobody wants packed, and passes the maker's ETag on."""
-    coded = {"Content-Encoding": "gzip", "ETag": to.hosts.etag}
+    coded = {"Content-Encoding": "gzip", "ETag": to.server.etag}
     to.answer(200, gzip.compress(to.body), **coded)
 
 
@@ -201,7 +173,7 @@ def length(said: str) -> Answer:
     """The whole file, with another length than it has, and the end of the connection."""
 
     def answer(to):
-        to.head(200, **{"Content-Length": said, "ETag": to.hosts.etag})
+        to.head(200, **{"Content-Length": said, "ETag": to.server.etag})
         to.write(to.body)
         to.close_connection = True
 
@@ -212,7 +184,7 @@ def drip(first: int) -> Answer:
     """So many bytes at once, then ten at a time until the client has enough of it."""
 
     def answer(to):
-        to.head(200, **{"Content-Length": str(len(to.body)), "ETag": to.hosts.etag})
+        to.head(200, **{"Content-Length": str(len(to.body)), "ETag": to.server.etag})
         at, going = first, to.write(to.body[:first])
         pause = threading.Event()
         while going and at < len(to.body):
@@ -228,7 +200,7 @@ def held(after: int, reached: threading.Event) -> Answer:
     """So many bytes, then nothing; `reached` is set, and the client has to go."""
 
     def answer(to):
-        to.head(200, **{"Content-Length": str(len(to.body)), "ETag": to.hosts.etag})
+        to.head(200, **{"Content-Length": str(len(to.body)), "ETag": to.server.etag})
         to.write(to.body[:after])
         reached.set()
         select.select([to.connection], [], [], 30)
@@ -240,11 +212,11 @@ def held(after: int, reached: threading.Event) -> Answer:
 # --- the proxy
 
 
-class Tunnel(_Server):
+class Tunnel(WebServer):
     """A proxy with CONNECT that leads to one port, whatever host is asked for."""
 
     def __init__(self, port: int) -> None:
-        super().__init__()
+        super().__init__(_Connect)
         self.to = port
         self.login = ""
         """The only `Proxy-Authorization` that is accepted."""
@@ -256,23 +228,20 @@ class Tunnel(_Server):
     def url(self, user: str = "") -> str:
         return f"http://{user}127.0.0.1:{self.port}"
 
-    def handler(self) -> type[BaseHTTPRequestHandler]:
-        return type("Own", (_Connect,), {"tunnel": self})
-
 
 class _Connect(BaseHTTPRequestHandler):
-    tunnel: Tunnel
+    server: Tunnel
 
     def do_CONNECT(self):
-        self.tunnel.connected.append(self.path)
+        self.server.connected.append(self.path)
         self.close_connection = True
-        if self.tunnel.login and self.headers.get("Proxy-Authorization") != self.tunnel.login:
+        if self.server.login and self.headers.get("Proxy-Authorization") != self.server.login:
             self.send_error(407)
             return
-        if code := self.tunnel.refuses.get(self.path.partition(":")[0]):
+        if code := self.server.refuses.get(self.path.partition(":")[0]):
             self.send_error(code)
             return
-        with socket.create_connection(("127.0.0.1", self.tunnel.to)) as there:
+        with socket.create_connection(("127.0.0.1", self.server.to)) as there:
             self.send_response(200)
             self.end_headers()
             self._relay(self.connection, there)
@@ -288,6 +257,3 @@ class _Connect(BaseHTTPRequestHandler):
                     return
                 if not data:
                     return
-
-    def log_message(self, *_):
-        """Tests look at `connected`."""

@@ -7,13 +7,12 @@ import json
 import re
 import ssl
 import tarfile
-import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote
 
 from edged.weights.index import PipSettings
+from tests.web import WebServer
 
 
 def wheel(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -39,7 +38,7 @@ def sdist(members: dict[str, bytes | tarfile.TarInfo]) -> bytes:
     return file.getvalue()
 
 
-class Registry:
+class Registry(WebServer):
     """Serves `/simple/<package>/` and `/files/<name>`; a context manager."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -65,11 +64,8 @@ class Registry:
         """What every page says instead of the list of files."""
         self.sent: list[tuple[str, str, int]] = []
         """(path, range asked for, bytes sent) of each answer."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_port}"
-        if tls is not None:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        super().__init__(_Answers, tls=tls)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
 
     @property
     def pip(self) -> PipSettings:
@@ -80,15 +76,6 @@ class Registry:
     def travelled(self) -> int:
         """Bytes of files sent so far."""
         return sum(count for path, _, count in self.sent if path.startswith("/files/"))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def listing(self) -> str:
         """The page of a package, as HTML or JSON."""
@@ -119,65 +106,59 @@ class Registry:
             versions[version] = {"name": name, "version": version, "dist": dist}
         return json.dumps({"name": name, "dist-tags": {"latest": version}, "versions": versions})
 
-    def _handler(registry) -> type[BaseHTTPRequestHandler]:  # noqa: N805  the handler's own self is below
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
 
-            def do_GET(self):
-                if registry.failures:
-                    self.answer(registry.failures.pop(0), b"")
-                elif registry.moved:
-                    self.answer(302, b"", Location=registry.moved + self.path)
-                elif registry.login and self.headers.get("Authorization") != registry.login:
-                    self.answer(401, b"")
-                elif self.path.startswith("/simple/"):
-                    kind = "application/vnd.pypi.simple.v1+json" if registry.as_json else "text/html"
-                    page = registry.page or registry.listing()
-                    self.answer(200, page.encode(), **{"Content-Type": kind})
-                elif (name := unquote(self.path.removeprefix("/npm/"))) in registry.packages:
-                    self.answer(
-                        200, registry.packument(name).encode(), **{"Content-Type": "application/json"}
-                    )
-                elif (body := registry.files.get(self.file())) is None:
-                    self.answer(404, b"")
-                else:
-                    self.send_file(body)
+class _Answers(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: Registry
 
-            def file(self):
-                return self.path.partition("?")[0].removeprefix("/files/")
+    def do_GET(self):
+        if self.server.failures:
+            self.answer(self.server.failures.pop(0), b"")
+        elif self.server.moved:
+            self.answer(302, b"", Location=self.server.moved + self.path)
+        elif self.server.login and self.headers.get("Authorization") != self.server.login:
+            self.answer(401, b"")
+        elif self.path.startswith("/simple/"):
+            kind = "application/vnd.pypi.simple.v1+json" if self.server.as_json else "text/html"
+            page = self.server.page or self.server.listing()
+            self.answer(200, page.encode(), **{"Content-Type": kind})
+        elif (name := unquote(self.path.removeprefix("/npm/"))) in self.server.packages:
+            self.answer(200, self.server.packument(name).encode(), **{"Content-Type": "application/json"})
+        elif (body := self.server.files.get(self.file())) is None:
+            self.answer(404, b"")
+        else:
+            self.send_file(body)
 
-            def send_file(self, body):
-                asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-                etag = {"ETag": registry.etag} if registry.etag else {}
-                if (
-                    not (asked and registry.ranges)
-                    or self.headers.get("If-Range", registry.etag) != registry.etag
-                ):
-                    self.answer(200, body, **etag)
-                    return
-                first, last = int(asked[1]), min(int(asked[2] or len(body)), len(body) - 1)
-                if first >= len(body):
-                    self.answer(416, b"")
-                    return
-                content = {"Content-Range": f"bytes {first}-{last}/{len(body)}"}
-                self.answer(206, body[first : last + 1], **content, **etag)
+    def file(self):
+        return self.path.partition("?")[0].removeprefix("/files/")
 
-            def answer(self, status, body, **headers):
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                if registry.cuts and len(body) > registry.cuts[0]:
-                    body = body[: registry.cuts.pop(0)]
-                    self.close_connection = True
-                registry.sent.append((self.path, self.headers.get("Range", ""), len(body)))
-                try:
-                    self.wfile.write(body)
-                except OSError:  # the client has closed a whole that it did not ask for
-                    self.close_connection = True
+    def send_file(self, body):
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        etag = {"ETag": self.server.etag} if self.server.etag else {}
+        if (
+            not (asked and self.server.ranges)
+            or self.headers.get("If-Range", self.server.etag) != self.server.etag
+        ):
+            self.answer(200, body, **etag)
+            return
+        first, last = int(asked[1]), min(int(asked[2] or len(body)), len(body) - 1)
+        if first >= len(body):
+            self.answer(416, b"")
+            return
+        content = {"Content-Range": f"bytes {first}-{last}/{len(body)}"}
+        self.answer(206, body[first : last + 1], **content, **etag)
 
-            def log_message(self, *_):
-                """Tests look at `sent`."""
-
-        return Handler
+    def answer(self, status, body, **headers):
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.server.cuts and len(body) > self.server.cuts[0]:
+            body = body[: self.server.cuts.pop(0)]
+            self.close_connection = True
+        self.server.sent.append((self.path, self.headers.get("Range", ""), len(body)))
+        try:
+            self.wfile.write(body)
+        except OSError:  # the client has closed a whole that it did not ask for
+            self.close_connection = True

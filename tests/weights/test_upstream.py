@@ -234,7 +234,7 @@ def test_a_line_that_always_breaks_says_how_to_go_on(hosts, refused, pull, twice
 
 def otherwise(**headers):
     """A 206 that is not what was asked for."""
-    return lambda to: to.answer(206, to.body[5:], **{"ETag": to.hosts.etag, **headers})
+    return lambda to: to.answer(206, to.body[5:], **{"ETag": to.server.etag, **headers})
 
 
 @pytest.mark.parametrize(
