@@ -100,11 +100,11 @@ def test_a_smaller_budget_refuses_who_already_waits():
 
 def test_many_threads_never_hold_more_than_there_is():
     budget, most, chance = Budget(100), [0], random.Random(0)
-    sizes = [chance.randint(1, 100) for _ in range(400)]
+    sizes = iter([chance.randint(1, 100) for _ in range(400)])
 
     def work():
-        while sizes:
-            with budget.hold(sizes.pop()) as share:
+        while size := next(sizes, 0):
+            with budget.hold(size) as share:
                 most[0] = max(most[0], budget.held)
                 share.keep(share.size // 3)
 

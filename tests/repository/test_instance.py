@@ -144,7 +144,7 @@ def test_waiting_for_the_slot_is_no_inference_time(build):
     instance, counters = build(Plain, Slow())
     infer(instance, 1)
     seconds = counters.percentiles()
-    assert seconds["inference/small"][0] < 0.1 < seconds["whole/small"][0]
+    assert seconds["inference/small"][0] + 0.19 < seconds["whole/small"][0]
 
 
 def test_a_faulty_model_is_an_inference_error_and_is_counted(build, caplog):

@@ -57,7 +57,7 @@ def rtsp(streams, gstreamer) -> Iterator[RtspServer]:
 )
 def test_codecs_and_a_size_that_changes(rtsp, watch, path, sizes):
     rtsp.start()
-    camera = watch(f"rtsp://{rtsp.address}/{path}")
+    camera = watch(f"rtsp://{rtsp.address}/{path}", timeout_s=20)
     until(lambda: camera.sizes() == sizes and len(camera.frames) > 60, "all sizes")
     assert [frame.seq for frame in camera.frames] == list(range(len(camera.frames))), "it was opened once"
     newest = camera.frames[-1]

@@ -62,7 +62,7 @@ def playing(*parts: Iterable[bytes]) -> Play:
 
 def test_another_size_in_the_middle(watch):
     with http_camera(playing(pieces(), pieces(LARGE)), TS) as port:
-        camera = watch(f"http://127.0.0.1:{port}/x")
+        camera = watch(f"http://127.0.0.1:{port}/x", timeout_s=20)
         until(lambda: camera.sizes() == {(64, 48), (128, 96)}, "both sizes")
         camera.shows(FPS)
         assert [frame.seq for frame in camera.frames] == list(range(len(camera.frames))), "opened once"
@@ -87,7 +87,7 @@ def test_another_codec_in_the_middle_is_told_and_opened_again(watch):
 def test_clocks_that_jump_by_hours_disturb_nobody(watch):
     there = pieces(begins_s=6 * 3600)
     with http_camera(playing(pieces(), there, pieces(), there), TS) as port:
-        camera = watch(f"http://127.0.0.1:{port}/x")
+        camera = watch(f"http://127.0.0.1:{port}/x", timeout_s=20)
         camera.shows(4 * FPS)
         assert {state.state for state in camera.states} == {"online"}
         assert camera.counters.counts().get("frames_dropped/door") is None
