@@ -82,14 +82,13 @@ def _question(catalogue: Catalogue, known: Service, model: str) -> ServiceQuesti
     name, pictures = _pictures(catalogue, model)
     height, width = pictures[0].shape[:2]
     first, second = (pybase64.b64encode_as_string(encode_jpeg(pixels)) for pixels in pictures)
-    return ServiceQuestion(
-        known, model, f"{name} {width} x {height}", orjson.dumps(_fields(known, first, second))
-    )
+    fields = _fields(known, first, second, reference=catalogue.card(model).reference)
+    return ServiceQuestion(known, model, f"{name} {width} x {height}", orjson.dumps(fields))
 
 
-def _fields(known: Service, first: str, second: str) -> dict[str, Any]:
+def _fields(known: Service, first: str, second: str, *, reference: bool) -> dict[str, Any]:
     if known.media == "picture":
-        return {"image": first}
+        return {"image": first, "reference": second} if reference else {"image": first}
     pair = {"imagea": first, "imageb": second}
     if known.input is not ProductInput:
         return pair

@@ -8,6 +8,7 @@ import orjson
 import pybase64
 
 from edged.contracts.errors import BadRequest, NotFound
+from edged.contracts.image import ColourInput
 from edged.contracts.pairs import ProductInput
 from edged.contracts.service import Service
 from edged.requests.settings import RequestSettings
@@ -48,17 +49,22 @@ def _fields(known: Service, items: Sequence[str], metric: str | None) -> dict[st
         if len(files) != 1:
             raise BadRequest(f"{known.name} takes one {known.media}, not {len(files)} files")
         return {"input": {"url": str(files[0].resolve())}, "timeout_s": 86400}  # nobody else waits
-    wanted = 1 if known.media == "picture" else 2
-    if len(files) != wanted:
-        pictures = "one picture" if wanted == 1 else "two pictures"
+    names, fewest, pictures = _pictures(known)
+    if not fewest <= len(files) <= len(names):
         raise BadRequest(f"{known.name} takes {pictures}, not {len(files)} files")
-    encoded = [_encoded(path) for path in files]
-    if wanted == 1:
-        return {"image": encoded[0]}
-    pair = {"imagea": encoded[0], "imageb": encoded[1]}
+    encoded = dict(zip(names, map(_encoded, files), strict=False))
     if known.input is not ProductInput:
-        return pair
-    return {"function_name": "match", "function_params": {**pair, "metric": metric or "L2"}}
+        return encoded
+    return {"function_name": "match", "function_params": {**encoded, "metric": metric or "L2"}}
+
+
+def _pictures(known: Service) -> tuple[Sequence[str], int, str]:
+    """The fields of a service's pictures, how many of them it takes at least, and all that in words."""
+    if known.input is ColourInput:
+        return ("image", "reference"), 1, "one picture, and a reference where its model wants one"
+    if known.media == "picture":
+        return ("image",), 1, "one picture"
+    return ("imagea", "imageb"), 2, "two pictures"
 
 
 def _encoded(path: Path) -> str:

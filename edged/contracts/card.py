@@ -256,6 +256,9 @@ class ModelCard(_Part):
     resources: Mapping[str, str] = Field(default_factory=dict)
     """What the model needs beside sessions (a dictionary, a tokenizer), opened once: a name in `weights`,
     by the name under which the plugin gets it."""
+    reference: bool = False
+    """Of image-colorization: it eats a `FramePair`, the picture and the `reference` of the request, so no
+    camera can feed it. Models that do not say so take no reference."""
     gallery: GalleryUse | None = None
     """For a model that knows what the shop enrolled; the plugin gets it as the resource `gallery`, see
     `contracts/gallery.py`."""

@@ -46,6 +46,14 @@ class ImageInput(Described):
         return value
 
 
+class ColourInput(ImageInput):
+    """A request of image-colorization: a picture, and for some models another one to take the colour from."""
+
+    reference: str | None = Field(default=None, min_length=1)
+    """Base64 of a picture in colour of the same scene, as `image`: for models that colour one like the other.
+    They need it, and the others take none."""
+
+
 class DetectionOptions(Options):
     """Options of object-detection."""
 

@@ -79,7 +79,7 @@ class Frame(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FramePair:
-    """Two pictures to compare."""
+    """Two pictures: to compare, or one that is asked about and the one that it refers to."""
 
     a: Frame
     b: Frame

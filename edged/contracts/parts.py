@@ -42,6 +42,8 @@ class Embedding:
 
     vector: Floats
     """[d] f32 of length 1: pictures of the same thing have vectors that point the same way."""
+    places: Floats | None = None
+    """[rows, columns, d] f32: the same of places, of any length; none: the graph tells of the whole alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,6 +21,7 @@ Media = Literal["picture", "pictures", "recording", "video", "text"]
 
 _MEDIA: Mapping[type[BaseModel], Media] = {
     image.ImageInput: "picture",
+    image.ColourInput: "picture",  # a reference is no second picture to ask about
     pairs.PairInput: "pictures",
     pairs.ProductInput: "pictures",
     speech.SoundInput: "recording",

@@ -135,7 +135,7 @@ SERVICES: Mapping[str, Service] = {
             "image-colorization",
             "image",
             "colour for a gray picture",
-            _IMAGE,
+            image.ColourInput,
             image.PictureOptions,
             image.OutImage,
         ),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from edged.contracts.errors import NotMedia, RequestError, TooLarge
-from edged.contracts.image import ImageInput
+from edged.contracts.image import ColourInput, ImageInput
 from edged.contracts.items import Frame, FramePair, Item, PixelFormat, TextPair
 from edged.contracts.media import UrlInput
 from edged.contracts.pairs import PairInput, ProductInput
@@ -94,12 +94,23 @@ def _(
     room: Room,
     wanted: PixelFormat | None = None,
 ) -> Item:
-    if media is not None:
-        encoded = {"input.url": media.file.read(settings.picture.max_bytes + 1)}
-    else:
-        encoded = {"image": decode_base64(request.image or "", "image", settings.picture)}
-    [picture] = _pictures(encoded, settings.picture, room, wanted)
+    [picture] = _pictures(_only(request, settings.picture, media), settings.picture, room, wanted)
     return picture
+
+
+@item_of.register
+def _(
+    request: ColourInput,
+    settings: RequestSettings,
+    media: Fetched | None,
+    room: Room,
+    wanted: PixelFormat | None = None,
+) -> Item:
+    encoded = _only(request, settings.picture, media)
+    if request.reference is not None:
+        encoded["reference"] = decode_base64(request.reference, "reference", settings.picture)
+    picture, *reference = _pictures(encoded, settings.picture, room, wanted)
+    return FramePair(picture, *reference) if reference else picture
 
 
 @item_of.register
@@ -183,6 +194,13 @@ def _(
     wanted: PixelFormat | None = None,
 ) -> Item:
     return TextPair("", request.text, "", MOST_TOKENS)
+
+
+def _only(request: ImageInput, limits: PictureLimits, media: Fetched | None) -> dict[str, bytes]:
+    """The picture that is asked about, encoded, by its field."""
+    if media is not None:
+        return {"input.url": media.file.read(limits.max_bytes + 1)}
+    return {"image": decode_base64(request.image or "", "image", limits)}
 
 
 def _pair(

@@ -9,7 +9,8 @@ from edged.answers.drawing import drawing_of
 from edged.answers.finding import Finding
 from edged.artefacts.artefact import Artefact
 from edged.artefacts.store import ArtefactStore
-from edged.contracts.errors import StoreFailed, TooLarge
+from edged.contracts.errors import BadRequest, StoreFailed, TooLarge
+from edged.contracts.image import ColourInput
 from edged.contracts.items import Frame, FramePair, Item
 from edged.contracts.message import Envelope
 from edged.contracts.model import Options
@@ -109,9 +110,13 @@ class Steps:
         call.wanted = wanted_of(call.request, self._settings)
 
     def open(self, call: Call) -> None:
-        """Step 2: who answers. Raises `NotFound`, `NotReady`."""
+        """Step 2: who answers. Raises `NotFound`, `NotReady`, `BadRequest` for what it cannot be asked."""
         call.served = self._table.get(call.job.service)
         call.model = call.served.instance.facts.name
+        if isinstance(call.request, ColourInput) and (
+            fault := call.served.reference_fault(given=call.request.reference is not None)
+        ):
+            raise BadRequest(fault)
 
     def fetch(self, call: Call) -> None:
         """Step 3: bring the media that it wants, if any."""

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from edged.answers.finding import Finding
 from edged.contracts.errors import ConfigError, NotFound, NotReady
+from edged.contracts.image import ColourInput
 from edged.contracts.model import Options
 from edged.contracts.service import Service
 from edged.contracts.services import any_service
@@ -33,10 +34,27 @@ class Served:
     """How often and how lately it was asked."""
     grown: Grown = field(default_factory=Grown, compare=False)
     """What it takes of this process."""
+    instead: str = ""
+    """Id of a model of the service that takes a `reference` where this one takes none, or the other way
+    round."""
 
     def finding(self, result: Any, options: Options) -> Finding:
         """What an answer is written of."""
         return Finding(self.service, result, options, self.pai_spelling)
+
+    def reference_fault(self, given: bool) -> str | None:
+        """Why it cannot be asked about a picture with, or without, a `reference`; none: it can."""
+        if self.service.input is not ColourInput or self.instance.card.reference == given:
+            return None
+        name, model = self.service.name, self.instance.card.id
+        if given:
+            other = f"; `services.{name}.model: {self.instead}` does" if self.instead else ""
+            return f"{model} takes no `reference`{other}"
+        other = f"; {self.instead} needs none: `edged pull {self.instead}`" if self.instead else ""
+        return (
+            f"{model} colours a picture like another one of the same scene, which the field `reference` of a "
+            f"request brings{other}"
+        )
 
     def options_with(self, patch: Mapping[str, Any], where: str = "options") -> Options:
         """The options with some replaced. Raises `ConfigError` naming `where` and the field."""

@@ -110,7 +110,8 @@ def open_service(name: str, wanted: ServiceSettings, opener: Opener) -> Served:
         instance = opener.isolate(model, wish, wanted.max_memory, {VOICE})
     else:
         instance = opener.acquire(model, wanted.device, wanted.precision, wanted.strict, uses)
-    return Served(known, instance, options, wanted.pai_spelling)
+    others = (one.id for one in catalogue.cards if one.service == name and one.reference != card.reference)
+    return Served(known, instance, options, wanted.pai_spelling, instead=next(others, ""))
 
 
 def opened_or_why(name: str, wanted: ServiceSettings, opener: Opener) -> Served | str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from edged.answers.finding import Finding
+from edged.contracts.errors import NotUsable
 from edged.contracts.items import Frame, LiveClip
 from edged.contracts.model import Options
 from edged.contracts.slot import Priority
@@ -43,6 +44,8 @@ class FrameLane(Lane[Frame]):
     def infer(
         self, item: Frame, served: Served, options: Options, run: RunHandle, priority: Priority
     ) -> Any | None:
+        if fault := served.reference_fault(given=False):
+            raise NotUsable(f"no camera can feed it: {fault}")
         return served.instance.infer(item, options, run, priority)
 
     def tell(self, outcome: Outcome) -> None:

@@ -37,19 +37,22 @@ class Items:
     """By what is odd about them."""
 
 
-def items_for(of: Service, given: Sequence[str] = ()) -> Items:
-    """Made by calculation, the same each time; `given`: the usual one, as of `usual_of`, which raises."""
-    items = _ITEMS[of.media]()
-    return replace(items, usual=usual_of(of, given)) if given else items
+def items_for(of: Service, given: Sequence[str] = (), *, reference: bool = False) -> Items:
+    """Made by calculation, the same each time; `given`: the usual one, as of `usual_of`, which raises.
+
+    `reference`: for a model that wants one with each picture.
+    """
+    items = _pairs() if reference else _ITEMS[of.media]()
+    return replace(items, usual=usual_of(of, given, reference=reference)) if given else items
 
 
-def usual_of(of: Service, given: Sequence[str]) -> Any:
+def usual_of(of: Service, given: Sequence[str], *, reference: bool = False) -> Any:
     """The item of files, as for `edged infer`: a picture, two, a recording, a video; or a text or two.
 
     The first 20 s of a recording are one clip, in which somebody speaks all the time; so long is a video.
     Raises `NotMedia`, `NotFound` for what cannot be read, `BadRequest` for another number of them.
     """
-    wanted = _GIVEN[of.media]
+    wanted = (2,) if reference else _GIVEN[of.media]
     if len(given) not in wanted:
         numbers = " or ".join(map(str, wanted))
         raise BadRequest(f"{of.name} is tried on {numbers} item(s) of yours, not on {len(given)}")
@@ -66,7 +69,7 @@ def usual_of(of: Service, given: Sequence[str]) -> Any:
             samples = np.concatenate(list(sound.pieces))
         return AudioClip(samples, RATE, 0, ((0, len(samples)),))
     frames = [decode_picture(data, PictureLimits(), 0.0) for data in files]
-    return frames[0] if of.media == "picture" else FramePair(*frames)
+    return frames[0] if len(frames) == 1 else FramePair(*frames)
 
 
 def coloured(height: int = 240, width: int = 320, shift: int = 0) -> Pixels:

@@ -101,7 +101,7 @@ def _opened(opener: Opener, model: str, given: Sequence[str]) -> Iterator[Row]:
         return
     yield Row(model, "opening", "ok", f"{instance.facts.variant} on {instance.facts.device}")
     try:
-        items = items_for(any_service(instance.card.service), given)
+        items = items_for(any_service(instance.card.service), given, reference=instance.card.reference)
         yield from checked_rows(Subject(instance.model, instance.tools, items))
     except EdgedError as error:
         yield Row(model, "item", "failed", str(error), "give what `edged infer` takes")

@@ -52,8 +52,10 @@ class Embedder(SinglePassModel[Frame, None, Options, Embedding]):
 
     def postprocess(self, outputs: Tensors, context: None, options: Options) -> Embedding:
         features = outputs[self._output][0]
-        places = features.reshape(-1, features.shape[-1])
-        return Embedding(embedding.unit(places.mean(axis=0) if self._pooling == "mean" else features.ravel()))
+        if self._pooling == "none":
+            return Embedding(embedding.unit(features.ravel()))
+        mean = features.reshape(-1, features.shape[-1]).mean(axis=0)
+        return Embedding(embedding.unit(mean), features if features.ndim == 3 else None)
 
 
 @hookimpl

@@ -38,6 +38,34 @@ class PictureInput {
   }
 }
 
+/** One picture, and if somebody wants one in colour to take its colour from. */
+class ColourInput extends PictureInput {
+  #reference;
+
+  constructor(changed) {
+    super(changed);
+    this.#reference = new Drop("picture", "reference", changed, "Choose one to colour it like");
+    const pair = document.createElement("div");
+    pair.append(this.element, this.#reference.element);
+    pair.className = "pair";
+    this.element = pair;
+  }
+
+  sample(file) {
+    const { file: reference } = this.#reference;
+    return { ...super.sample(file), ...(reference && { reference: file(reference.name || "reference.jpg") }) };
+  }
+
+  async fields() {
+    const { file: reference } = this.#reference;
+    return { ...(await super.fields()), ...(reference && { reference: await base64(reference) }) };
+  }
+
+  take(file, target) {
+    return this.#reference.element.contains(target) ? this.#reference.take(file) : super.take(file);
+  }
+}
+
 /** Two pictures to compare; `within`: those of products stand in a field of their own. */
 class PairInput {
   quick = true;
@@ -152,6 +180,7 @@ class TextInput {
 /** The inputs by kind; `changed` is called whenever one of them holds something else. */
 export const inputs = (changed) => ({
   picture: new PictureInput(changed),
+  colour: new ColourInput(changed),
   pictures: new PairInput(changed),
   recording: new MediaInput("recording", changed),
   video: new MediaInput("video", changed),
@@ -160,6 +189,7 @@ export const inputs = (changed) => ({
 
 /** What a service takes, by the schema of its request and its group. */
 export function kindOf({ properties }, group) {
+  if (properties.reference) return "colour";
   if (properties.image) return "picture";
   if (properties.imagea || properties.function_params) return "pictures";
   if (properties.first_sequence) return "text";
