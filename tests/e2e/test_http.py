@@ -20,12 +20,12 @@ class Site:
         self.url = f"http://127.0.0.1:{port}"
 
     def get(self, path: str):
-        return urllib3.request("GET", self.url + path, timeout=60, retries=False)
+        return urllib3.request("GET", self.url + path, timeout=120, retries=False)
 
     def ask(self, service: str, request: object):
         body = request if isinstance(request, bytes) else json.dumps(request).encode()
         return urllib3.request(
-            "POST", f"{self.url}/api/predict/{service}", body=body, timeout=60, retries=False
+            "POST", f"{self.url}/api/predict/{service}", body=body, timeout=120, retries=False
         )
 
 

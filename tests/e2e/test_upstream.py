@@ -189,9 +189,9 @@ def test_the_503_names_the_command_that_brings_the_model(shop, url, media, name)
     where = f"{url}/api/predict/{card.service}"
 
     def ask():
-        return urllib3.request("POST", where, json=body, timeout=60, retries=False)
+        return urllib3.request("POST", where, json=body, timeout=120, retries=False)
 
-    until(lambda: "still loading" not in ask().json().get("error_msg", ""), "a reason", 60)
+    until(lambda: "still loading" not in ask().json().get("error_msg", ""), "a reason", 120)
     refused = ask().json()
     assert (refused["success"], refused["error_code"]) == (False, 503)
     told = re.findall(r"`(.*?)`", refused["error_msg"])
@@ -252,7 +252,7 @@ def test_a_pull_that_was_stopped_goes_on(shop, tmp_path):
         assert reached.wait(60)
         part = begun(tmp_path)
         pulling.send_signal(signal.SIGINT)
-        said = pulling.communicate(timeout=30)[1]
+        said = pulling.communicate(timeout=120)[1]
         assert pulling.returncode == 130, said
     assert f"run `edged pull {name}` again: it goes on from there" in said
     assert "Traceback" not in said
@@ -271,5 +271,5 @@ def begun(folder):
     def parts():
         return [path for path in folder.glob("models/weights/*/*.part.https") if path.stat().st_size]
 
-    until(parts, "a part of the file", 30)
+    until(parts, "a part of the file")
     return parts()[0]

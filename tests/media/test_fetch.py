@@ -361,16 +361,22 @@ def test_a_server_that_takes_the_connection_and_says_nothing():
             refused(TimedOut, f"{scheme}://127.0.0.1:{port}/", allowed)
 
 
+def looked_up():
+    """Wait until no look-up is under way, of an earlier test either."""
+    for thread in threading.enumerate():
+        if thread.name == "look-up":
+            thread.join(60)
+
+
 def test_a_resolver_that_does_not_answer(shop, monkeypatch):
+    looked_up()
     answers = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers.wait(30) and [])
     monkeypatch.setattr(dial, "_lookups", threading.BoundedSemaphore(2))
     for _ in range(4):  # the third finds no thread left
         refused(TimedOut, f"http://slow.example:{shop.port}/", settings(shop, timeout_s=0.1))
     answers.set()
-    for thread in threading.enumerate():
-        if thread.name == "look-up":
-            thread.join(20)
+    looked_up()
 
 
 # --- TLS

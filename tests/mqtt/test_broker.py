@@ -71,14 +71,17 @@ def test_a_request_goes_through_amqtt_and_quickly(embedded, port, unit, client, 
     link = unit(url="embedded", embedded_port=port)
     assert link._carrier.version == "3.1.1"
     customer = client("replies/me", version="3.1.1", port=port)
-    seconds = []
-    for n in range(30):
+    seconds: list[float] = []
+
+    def ask():
         started = time.perf_counter()
-        customer.publish(REQUEST, {"n": n, "reply_to": "replies/me"})
-        assert customer.json()["echo"] == n
+        customer.publish(REQUEST, {"n": len(seconds), "reply_to": "replies/me"})
+        assert customer.json()["echo"] == len(seconds)
         seconds.append(time.perf_counter() - started)
+        return len(seconds) >= 30 and min(seconds) < 0.04
+
+    until(ask, "a quick one: 44 ms is what delayed acknowledgements of TCP cost, each time")
     print(f"amqtt: p50 {statistics.median(seconds) * 1000:.1f} ms")
-    assert min(seconds) < 0.04  # 44 ms is what delayed acknowledgements of TCP cost, each time
 
 
 def test_a_broker_that_dies_is_started_again(embedded, unit, port):

@@ -117,7 +117,7 @@ QUICK = {"gate": {"fps": 20}}
 @KINDS
 def test_it_plays(serve, watch, kind):
     """In one opening, as far as the supervisor knows."""
-    camera = watch(serve(kind).url(), **QUICK)
+    camera = watch(serve(kind).url(), timeout_s=20, **QUICK)
     camera.shows(30)
     assert {(frame.width, frame.height) for frame in camera.frames} == {(64, 48)}
     assert {state.state for state in camera.states} == {"online"}

@@ -63,7 +63,7 @@ def lead(at: str, to: str) -> list[str]:
         moved = f"302 Found\r\nLocation: {to.format(port=port)}"
         with tcp_server(answering(moved, [], at)) as camera, pytest.raises(SourceError) as failed:
             url = f"rtsp://admin:hunter2@127.0.0.1:{camera}/video"
-            list(open_video(url, VideoOptions(timeout_s=2), threading.Event()))
+            list(open_video(url, VideoOptions(timeout_s=10), threading.Event()))
     assert "hunter2" not in str(failed.value)
     return asked
 

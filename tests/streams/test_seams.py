@@ -102,7 +102,7 @@ def test_without_a_key_frame_it_waits_and_tells_why(watch):
         camera.offline("nothing that came for 3.6 s can be decoded; the camera sends no key frame")
         assert not camera.frames
     with http_camera(playing(between[: 4 * FPS], pieces()), TS) as port:
-        patient = watch(f"http://127.0.0.1:{port}/x", stall_s=30)
+        patient = watch(f"http://127.0.0.1:{port}/x", stall_s=30, timeout_s=20)
         patient.shows(2 * FPS)
         assert patient.counters.counts().get("reconnects/door") is None
 
@@ -130,7 +130,7 @@ def rtsp(tmp_path, gstreamer) -> Iterator[RtspServer]:
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_half_of_the_packets_are_lost(rtsp, watch, transport):
     """Each picture has some twenty of them: what is left is shown, and the camera stays open."""
-    camera = watch(f"rtsp://{rtsp.address}/half", rtsp_transport=transport)
+    camera = watch(f"rtsp://{rtsp.address}/half", rtsp_transport=transport, timeout_s=20)
     camera.shows(2 * FPS)
     assert camera.sizes() == {(320, 240)}
     assert {state.state for state in camera.states} == {"online"}

@@ -218,7 +218,7 @@ def test_a_full_disk_is_said(house, monkeypatch):
 
 
 def test_who_goes_on_and_on_is_told_in_the_end(monkeypatch):
-    monkeypatch.setattr(dialogue, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(dialogue, "PATIENCE_S", 1.5)
     house = House(longest=1)
 
     async def ask():
