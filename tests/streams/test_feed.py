@@ -310,7 +310,7 @@ def test_a_stream_has_options_of_its_own(outlet, encoding):
 def test_pictures_are_all_told_on_change_and_counted_as_told(outlet):
     """They cannot be compared: none is the same as the one before."""
     picture = OutImage(np.full((30, 50, 3), 90, np.uint8))
-    instance = SimpleNamespace(infer=lambda *_: picture, facts=FACTS)
+    instance = SimpleNamespace(infer=lambda *_: picture, facts=FACTS, card=SimpleNamespace(reference=False))
     colours = Served(service("image-colorization"), instance, PictureOptions(image_format="png"))
     publish = PublishSettings(on="change", snapshot=True)
     route = lane(outlet.outlet, lambda: colours, {}, publish)
@@ -321,6 +321,16 @@ def test_pictures_are_all_told_on_change_and_counted_as_told(outlet):
     decoded = cv2.imdecode(np.frombuffer(shown, np.uint8), cv2.IMREAD_COLOR)
     np.testing.assert_array_equal(decoded, picture.pixels)
     assert "results_suppressed/door" not in outlet.counts()
+
+
+def test_a_model_that_wants_a_reference_says_that_no_camera_can_feed_it(outlet):
+    card = SimpleNamespace(id="like", reference=True)
+    options = PictureOptions(image_format="png")
+    colours = Served(service("image-colorization"), SimpleNamespace(facts=FACTS, card=card), options)
+    lane(outlet.outlet, lambda: colours, {}).work(frame())
+    error = outlet.lines[0][2]["error"]
+    assert error["code"] == 422
+    assert error["message"].startswith("no camera can feed it: like colours a picture like another one")
 
 
 @pytest.mark.parametrize("wanted", [True, False])
