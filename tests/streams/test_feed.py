@@ -310,7 +310,7 @@ def test_a_stream_has_options_of_its_own(outlet, encoding):
 def test_pictures_are_all_told_on_change_and_counted_as_told(outlet):
     """They cannot be compared: none is the same as the one before."""
     picture = OutImage(np.full((30, 50, 3), 90, np.uint8))
-    instance = SimpleNamespace(infer=lambda *_: picture, facts=FACTS, card=SimpleNamespace(reference=False))
+    instance = SimpleNamespace(infer=lambda *_: picture, facts=FACTS)
     colours = Served(service("image-colorization"), instance, PictureOptions(image_format="png"))
     publish = PublishSettings(on="change", snapshot=True)
     route = lane(outlet.outlet, lambda: colours, {}, publish)
@@ -324,13 +324,15 @@ def test_pictures_are_all_told_on_change_and_counted_as_told(outlet):
 
 
 def test_a_model_that_wants_a_reference_says_that_no_camera_can_feed_it(outlet):
-    card = SimpleNamespace(id="like", reference=True)
     options = PictureOptions(image_format="png")
-    colours = Served(service("image-colorization"), SimpleNamespace(facts=FACTS, card=card), options)
+    colours = Served(
+        service("image-colorization"), SimpleNamespace(facts=FACTS), options, reference=True, instead="deep"
+    )
     lane(outlet.outlet, lambda: colours, {}).work(frame())
     error = outlet.lines[0][2]["error"]
     assert error["code"] == 422
-    assert error["message"].startswith("no camera can feed it: like colours a picture like another one")
+    assert error["message"].startswith("no camera can feed it: fake colours a picture like another one")
+    assert error["message"].endswith("; deep needs none: `edged pull deep`")
 
 
 @pytest.mark.parametrize("wanted", [True, False])
