@@ -16,6 +16,7 @@ from edged.answers import speaker_class, yes_no
 from edged.answers.kinds import KINDS
 from edged.answers.schema import answer_schema
 from edged.contracts.card import ModelCard
+from edged.contracts.image import ColourInput
 from edged.contracts.message import Envelope
 from edged.contracts.service import Group, Service
 from edged.contracts.services import SERVICES
@@ -141,7 +142,8 @@ def _limits(service: Service) -> Iterator[str]:
     seconds = SETTINGS.timeout_of(service)
     yield f"Time: {f'{number(seconds)} s' if seconds < HOUR else f'{number(seconds / HOUR)} h'}"
     if service.takes_pictures:
-        each, of = "each picture" if service.media == "pictures" else "the picture", SETTINGS.picture
+        several = service.media == "pictures" or service.input is ColourInput
+        each, of = "each picture" if several else "the picture", SETTINGS.picture
         yield f"At most: {each} {size(of.max_bytes)} and {number(of.max_pixels)} pixels"
     elif service.media == "text":
         yield f"At most: {number(MOST_CHARACTERS)} characters a text, {MOST_TOKENS} tokens of both"

@@ -47,7 +47,7 @@ def measured_capacity(settings: Config, names: Sequence[str], terms: CameraTerms
     if not names:
         questions(settings, [DETECTION])  # raises where it is not installed, and tells what to pull
     wanted, left_out = questions(settings, names)
-    on_cameras = [one.service.name for one in wanted if one.service.takes_frames]
+    on_cameras = [one.service.name for one in wanted if one.service.takes_frames and not one.reference]
     watching = DETECTION if not names else next(iter(on_cameras), None)
     rounds = _rounds(settings, watching, terms, report) if watching is not None else []
     rates = []

@@ -41,6 +41,8 @@ class ServiceQuestion:
     shown: str
     """What the request brings."""
     body: bytes
+    reference: bool = False
+    """Whether the model wants what no camera gives: a reference."""
 
 
 def questions(settings: Config, names: Collection[str]) -> tuple[list[ServiceQuestion], dict[str, str]]:
@@ -82,8 +84,9 @@ def _question(catalogue: Catalogue, known: Service, model: str) -> ServiceQuesti
     name, pictures = _pictures(catalogue, model)
     height, width = pictures[0].shape[:2]
     first, second = (pybase64.b64encode_as_string(encode_jpeg(pixels)) for pixels in pictures)
-    fields = _fields(known, first, second, reference=catalogue.card(model).reference)
-    return ServiceQuestion(known, model, f"{name} {width} x {height}", orjson.dumps(fields))
+    reference = catalogue.card(model).reference
+    body = orjson.dumps(_fields(known, first, second, reference=reference))
+    return ServiceQuestion(known, model, f"{name} {width} x {height}", body, reference)
 
 
 def _fields(known: Service, first: str, second: str, *, reference: bool) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from edged.answers.finding import Finding
 from edged.artefacts.artefact import Artefact
 from edged.artefacts.store import ArtefactStore
 from edged.contracts.errors import BadRequest, StoreFailed, TooLarge
-from edged.contracts.image import ColourInput
 from edged.contracts.items import Frame, FramePair, Item
 from edged.contracts.message import Envelope
 from edged.contracts.model import Options
@@ -35,7 +34,7 @@ from edged.requests.screening import Screening
 from edged.requests.settings import RequestSettings
 from edged.runtimes.devices import RuntimeSettings
 from edged.serving.run import Cancellations, RunHandle
-from edged.serving.table import ServiceTable
+from edged.serving.table import Served, ServiceTable
 
 
 class Steps:
@@ -110,13 +109,9 @@ class Steps:
         call.wanted = wanted_of(call.request, self._settings)
 
     def open(self, call: Call) -> None:
-        """Step 2: who answers. Raises `NotFound`, `NotReady`, `BadRequest` for what it cannot be asked."""
+        """Step 2: who answers. Raises `NotFound`, `NotReady`."""
         call.served = self._table.get(call.job.service)
         call.model = call.served.instance.facts.name
-        if isinstance(call.request, ColourInput) and (
-            fault := call.served.reference_fault(given=call.request.reference is not None)
-        ):
-            raise BadRequest(fault)
 
     def fetch(self, call: Call) -> None:
         """Step 3: bring the media that it wants, if any."""
@@ -146,6 +141,7 @@ class Steps:
 
     def _answer(self, call: Call, room: Room) -> None:
         request, served = call.request, call.served
+        _check_reference(request, served)
         with self._counters.timed("decode"):
             item = item_of(request, self._settings, call.media, room, served.instance.picture)
         options = served.options_with(options_of(served.service, request))
@@ -189,6 +185,12 @@ class Steps:
             )
 
         return RunHandle(deadline, forecast.progress, is_cancelled)
+
+
+def _check_reference(request: Envelope, served: Served) -> None:
+    """Raises `BadRequest` where the model wants one and there is none, or the other way round."""
+    if fault := served.reference_fault(given=getattr(request, "reference", None) is not None):
+        raise BadRequest(fault)
 
 
 def _encoded(finding: Finding, request_id: str) -> bytes:

@@ -10,7 +10,6 @@ from pydantic_core import ErrorDetails
 
 from edged.answers.finding import Finding
 from edged.contracts.errors import ConfigError, NotFound, NotReady
-from edged.contracts.image import ColourInput
 from edged.contracts.model import Options
 from edged.contracts.service import Service
 from edged.contracts.services import any_service
@@ -34,9 +33,10 @@ class Served:
     """How often and how lately it was asked."""
     grown: Grown = field(default_factory=Grown, compare=False)
     """What it takes of this process."""
+    reference: bool = False
+    """Whether its model wants a `reference` with each picture; else it takes none."""
     instead: str = ""
-    """Id of a model of the service that takes a `reference` where this one takes none, or the other way
-    round."""
+    """Id of a model of the service of which the opposite is true."""
 
     def finding(self, result: Any, options: Options) -> Finding:
         """What an answer is written of."""
@@ -44,9 +44,9 @@ class Served:
 
     def reference_fault(self, given: bool) -> str | None:
         """Why it cannot be asked about a picture with, or without, a `reference`; none: it can."""
-        if self.service.input is not ColourInput or self.instance.card.reference == given:
+        if self.reference == given:
             return None
-        name, model = self.service.name, self.instance.card.id
+        name, model = self.service.name, self.instance.facts.name
         if given:
             other = f"; `services.{name}.model: {self.instead}` does" if self.instead else ""
             return f"{model} takes no `reference`{other}"

@@ -111,7 +111,9 @@ def open_service(name: str, wanted: ServiceSettings, opener: Opener) -> Served:
     else:
         instance = opener.acquire(model, wanted.device, wanted.precision, wanted.strict, uses)
     others = (one.id for one in catalogue.cards if one.service == name and one.reference != card.reference)
-    return Served(known, instance, options, wanted.pai_spelling, instead=next(others, ""))
+    return Served(
+        *(known, instance, options, wanted.pai_spelling), reference=card.reference, instead=next(others, "")
+    )
 
 
 def opened_or_why(name: str, wanted: ServiceSettings, opener: Opener) -> Served | str:

@@ -1,5 +1,7 @@
 """One service of one camera that looks at single frames."""
 
+import logging
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from edged.answers.finding import Finding
@@ -14,6 +16,8 @@ from edged.serving.table import Served
 from edged.streams.lane import Lane, RunSettings, Shared
 from edged.streams.message import Outcome
 from edged.streams.turns import Turns
+
+log = logging.getLogger(__name__)
 
 
 class FrameLane(Lane[Frame]):
@@ -44,8 +48,8 @@ class FrameLane(Lane[Frame]):
     def infer(
         self, item: Frame, served: Served, options: Options, run: RunHandle, priority: Priority
     ) -> Any | None:
-        if fault := served.reference_fault(given=False):
-            raise NotUsable(f"no camera can feed it: {fault}")
+        if fault := _fault(served):
+            raise NotUsable(fault)
         return served.instance.infer(item, options, run, priority)
 
     def tell(self, outcome: Outcome) -> None:
@@ -55,3 +59,15 @@ class FrameLane(Lane[Frame]):
             shown = finding if isinstance(finding, Finding) else None
             self._to.view.put(frame, self.service, shown, outcome.tracks or ())
         super().tell(outcome)
+
+    def _warn(self, served: Served, wanted: Mapping[str, Collection[str]]) -> None:
+        """And that it can never look at a frame."""
+        super()._warn(served, wanted)
+        if fault := _fault(served):
+            log.warning("streams.%s.run: %s", self._to.stream, fault)
+
+
+def _fault(served: Served) -> str | None:
+    """Why no camera can feed a model; none: one can."""
+    fault = served.reference_fault(given=False)
+    return None if fault is None else f"no camera can feed {served.service.name}: {fault}"

@@ -145,8 +145,8 @@ def test_the_command_that_a_bare_box_names_mends_it_as_it_runs(tmp_path):
     picture = pybase64.b64encode(cv2.imencode(".png", np.full((8, 8, 3), 90, np.uint8))[1].tobytes())
     url = f"http://127.0.0.1:{http}/api/predict/{CARD.service}"
 
-    def ask():
-        body = orjson.dumps({"image": picture.decode()})
+    def ask(**more):
+        body = orjson.dumps({"image": picture.decode(), **more})
         try:
             with urllib.request.urlopen(urllib.request.Request(url, body), timeout=60) as answer:
                 return orjson.loads(answer.read())
@@ -163,3 +163,7 @@ def test_the_command_that_a_bare_box_names_mends_it_as_it_runs(tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert ask()["out_image"]
+        refused = ask(reference=picture.decode())
+        assert refused["error_code"] == 400
+        other = "`services.image-colorization.model: colour-by-reference` does"
+        assert refused["error_msg"] == f"tint takes no `reference`; {other}"

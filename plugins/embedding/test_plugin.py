@@ -26,15 +26,17 @@ def test_places_are_averaged_where_the_card_says_so(models):
     features[..., 0] = 3
     features[:, :4, :, 1] = 8
     session = FakeSession(lambda _: {"output": features})
-    vector = conformance(models["dinov2-vits14"], {"main": session}).vector
-    np.testing.assert_allclose(vector[:3], [0.6, 0.8, 0])
+    found = conformance(models["dinov2-vits14"], {"main": session})
+    np.testing.assert_allclose(found.vector[:3], [0.6, 0.8, 0])
+    np.testing.assert_array_equal(found.places, features[0])
 
 
 def test_and_else_taken_as_they_are(models):
     features = np.arange(1024, dtype=np.float32).reshape(1, 1024, 1, 1)
     session = FakeSession(lambda _: {"pool2d_6.tmp_0": features})
-    vector = conformance(models["pplcnetv2-features"], {"main": session}).vector
-    np.testing.assert_allclose(vector, features.ravel() / np.linalg.norm(features), rtol=1e-5)
+    found = conformance(models["pplcnetv2-features"], {"main": session})
+    np.testing.assert_allclose(found.vector, features.ravel() / np.linalg.norm(features), rtol=1e-5)
+    assert found.places is None
 
 
 @pytest.mark.parametrize("wrong", [0.0, np.nan])

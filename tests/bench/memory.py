@@ -188,6 +188,8 @@ def _request(media: Media, service: str, folder: Path) -> dict[str, Any]:
     if service == "product-comparison":
         pair = {"imagea": picture, "imageb": picture, "metric": "Cosine"}
         return {"function_name": "match", "function_params": pair}
+    if service == "image-colorization":  # as the model of it wants it that can be had everywhere
+        return {"image": picture, "reference": picture}
     return {
         "picture": {"image": picture},
         "pictures": {"imagea": picture, "imageb": picture},

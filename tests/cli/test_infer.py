@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from edged.answers.schema import answer_schema
 from edged.cli import app
+from edged.cli.items import request_of
+from edged.contracts.errors import BadRequest
 from edged.contracts.services import service
 
 NAME = "text-vectorization"
@@ -59,6 +61,20 @@ def test_what_is_wrong_is_an_answer(infer, args, says):
     code, answer = infer(*args)
     assert (code, answer["error_code"]) == (1, 400)
     assert says in answer["error_msg"]
+
+
+def test_a_second_picture_is_the_reference(tmp_path):
+    night, day = tmp_path / "night.jpg", tmp_path / "day.jpg"
+    night.write_bytes(b"a")
+    day.write_bytes(b"b")
+    colours = service("image-colorization")
+    assert orjson.loads(request_of(colours, [str(night)], {})) == {"image": "YQ=="}
+    both = orjson.loads(request_of(colours, [str(night), str(day)], {}))
+    assert both == {"image": "YQ==", "reference": "Yg=="}
+    with pytest.raises(
+        BadRequest, match="takes one picture, and a reference where its model wants one, not 3"
+    ):
+        request_of(colours, [str(night)] * 3, {})
 
 
 def test_what_there_is_is_told_of_all_plugins(tmp_path):

@@ -152,12 +152,13 @@ def film(tmp_path):
 
 def test_every_service_can_be_tried(desk):
     """Each has an input of its kind, and no field that it needs is without one."""
-    wanted = {"picture": 1, "pictures": 2, "recording": 1, "video": 1, "text": 0}
+    counts = {"picture": 1, "pictures": 2, "recording": 1, "video": 1, "text": 0}
+    wanted = {name: counts[known.media] for name, known in SERVICES.items()} | {"image-colorization": 2}
     until(lambda: desk.all("[name=service] option"), "services are offered")
     assert desk.texts("[name=service] option") == list(SERVICES)
     for service in SERVICES.values():
         desk.service(service.name)
-        assert len(desk.all(".given [type=file]:not([name=photo])")) == wanted[service.media], service.name
+        assert len(desk.all(".given [type=file]:not([name=photo])")) == wanted[service.name], service.name
         assert len(desk.all(".given textarea")) == (2 if service.media == "text" else 0)
         assert desk.text(".about") == service.summary
         offered = set(desk.options()) if desk.one(".options").is_displayed() else set()
@@ -192,6 +193,19 @@ def test_two_pictures_are_compared(box, desk, pictures, name):
     if name == "product-comparison":
         pair = {"function_name": "match", "function_params": {**pair, "metric": "Cosine"}}
     assert box.asked == [(name, pair)]
+
+
+def test_a_reference_goes_along_where_there_is_one(box, desk, pictures):
+    box.answers["image-colorization"] = {"out_image": base64.b64encode(pictures[1].read_bytes()).decode()}
+    desk.service("image-colorization")
+    desk.choose(pictures[0])
+    until(lambda: len(box.asked) == 1, "a model may do without")
+    desk.choose(pictures[1], "reference")
+    until(lambda: len(box.asked) == 2, "it is asked again")
+    image, reference = (base64.b64encode(path.read_bytes()).decode() for path in pictures)
+    assert [fields for _, fields in box.asked] == [{"image": image}, {"image": image, "reference": reference}]
+    desk.one(".commands summary").click()
+    desk.sees(".curl", '"reference": "')
 
 
 def test_the_metric_is_one_of_two(desk):

@@ -323,6 +323,22 @@ def test_pictures_are_all_told_on_change_and_counted_as_told(outlet):
     assert "results_suppressed/door" not in outlet.counts()
 
 
+def test_a_model_that_wants_a_reference_says_that_no_camera_can_feed_it(outlet, caplog):
+    options = PictureOptions(image_format="png")
+    colours = Served(
+        service("image-colorization"), SimpleNamespace(facts=FACTS), options, reference=True, instead="deep"
+    )
+    route = lane(outlet.outlet, lambda: colours, {})
+    for n in range(3):
+        route.work(frame(seq=n))
+    error = outlet.lines[0][2]["error"]
+    assert error["code"] == 422
+    told = "no camera can feed image-colorization: fake colours a picture like another one of the same scene"
+    assert error["message"].startswith(told)
+    assert error["message"].endswith("; deep needs none: `edged pull deep`")
+    assert [line.startswith(f"streams.door.run: {told}") for line in caplog.messages] == [True]
+
+
 @pytest.mark.parametrize("wanted", [True, False])
 def test_streams_have_the_spelling_of_the_originals_examples_too(outlet, wanted):
     instance = SimpleNamespace(infer=one_box, facts=FACTS)
