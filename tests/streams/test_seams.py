@@ -70,12 +70,10 @@ def test_another_size_in_the_middle(watch):
 
 
 def test_another_codec_in_the_middle_is_told_and_opened_again(watch):
-    played: list[object] = []
+    first, other = [pieces()], pieces(LARGE, codec="libx265")
 
     def play(write):
-        played.append(write)
-        first = [pieces()] if len(played) == 1 else []
-        playing(*first, pieces(LARGE, codec="libx265"))(write)
+        playing(*[first.pop()] if first else [], other)(write)
 
     with http_camera(play, TS) as port:
         camera = watch(f"http://127.0.0.1:{port}/x", stall_s=3)
