@@ -100,6 +100,19 @@ def pixels(seed: int, batch: int = 1, sides: tuple[int, int] = (SIZE, SIZE)) -> 
     return np.random.default_rng(seed).integers(0, 256, (batch, *sides, 3), np.uint8)
 
 
+LEAST = {
+    "id": "small",
+    "service": "image-classification",
+    "rank": 1,
+    "summary": "means of channels",
+    "source": "made for tests",
+    "licence": {"id": "Apache-2.0", "permissive": True},
+}
+"""What every card says."""
+NOT_THERE = {"a.onnx": {"sha256": "0" * 64, "size": 1, "origins": [{"file": "a.onnx"}]}}
+"""Weights of a card that nobody pulls."""
+
+
 def card(graph: Path, /, **changes) -> ModelCard:
     """A card for the graph at `graph`, whose clip is not there."""
     main = {
@@ -128,12 +141,7 @@ def card(graph: Path, /, **changes) -> ModelCard:
         "clip.mp4": {"sha256": "0" * 64, "size": 1, "origins": [{"file": "clip.mp4"}]},
     }
     fields = {
-        "id": "small",
-        "service": "image-classification",
-        "rank": 1,
-        "summary": "means of channels",
-        "source": "made for tests",
-        "licence": {"id": "Apache-2.0", "permissive": True},
+        **LEAST,
         "weights": weights,
         "graphs": {"main": main},
         "labels": ["a", "b", "c", "d"],

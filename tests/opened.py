@@ -41,9 +41,10 @@ def pulled(root: Path, models: Mapping[str, AnyModel], model: str, **given: Any)
     return found.opener
 
 
-def install(folder: Path, *names: str) -> None:
+def install(folder: Path, *names: str, models: Path | None = None) -> None:
     """What `edged pull` does with the plugins below the folder, without a process that imports all anew."""
-    puller = models_in(folder / "models", discover([folder / "plugins"], entry_points=False).models).puller
+    plugins = discover([folder / "plugins"], entry_points=False, words=names)
+    puller = models_in(models or folder / "models", plugins.models).puller
     for name in names:
         puller.pull(name, silent)
 

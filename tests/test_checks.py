@@ -24,16 +24,14 @@ from edged.contracts.model import Tools
 from edged.contracts.services import service
 from edged.scaffold import new_plugin
 from edged.testing import FakeSession, Items, Subject, checked_rows, items_for, tried
+from tests.graphs import LEAST, NOT_THERE
 
 CARD = ModelCard.model_validate(
     {
+        **LEAST,
         "id": "cats",
         "service": "object-detection",
-        "rank": 1,
-        "summary": "cats",
-        "source": "nowhere",
-        "licence": {"id": "MIT", "permissive": True},
-        "weights": {"a.onnx": {"sha256": "ab" * 32, "size": 1, "origins": [{"file": "a.onnx"}]}},
+        "weights": NOT_THERE,
         "graphs": {
             "main": {
                 "weights": ["a.onnx"],

@@ -7,16 +7,13 @@ import pytest
 import yaml
 
 from edged.discovery import discover
+from tests.graphs import LEAST, NOT_THERE
 
 PLUGINS = Path(__file__).parent.parent / "plugins"
 CARD = {
     "api": 2,
-    "service": "image-classification",
-    "rank": 1,
-    "summary": "cats and dogs",
-    "source": "nowhere",
-    "licence": {"id": "MIT", "permissive": True},
-    "weights": {"a.onnx": {"sha256": "0" * 64, "size": 1, "origins": [{"file": "a.onnx"}]}},
+    **LEAST,
+    "weights": NOT_THERE,
     "graphs": {
         "main": {
             "weights": ["a.onnx"],
@@ -44,14 +41,14 @@ def plugin(folder, name, code, **card):
     place = folder / name
     place.mkdir(parents=True)
     (place / "plugin.py").write_text(textwrap.dedent(code))
-    (place / "card.yaml").write_text(yaml.safe_dump({"id": name, **CARD, **card}))
+    (place / "card.yaml").write_text(yaml.safe_dump({**CARD, "id": name, **card}))
     return str(place)
 
 
 def by_card(folder, name, **card):
     place = folder / name
     place.mkdir(parents=True)
-    (place / "card.yaml").write_text(yaml.safe_dump({"id": name, **CARD, **card}))
+    (place / "card.yaml").write_text(yaml.safe_dump({**CARD, "id": name, **card}))
     return str(place)
 
 
@@ -198,7 +195,7 @@ def test_a_plugin_may_have_several_cards_beside_it(tmp_path):
         tmp_path, "cats", GOOD.replace("register(Fine)", "register(Fine, 'small.yaml', 'large.yaml')")
     )
     for name in ("small", "large"):
-        (Path(place) / f"{name}.yaml").write_text(yaml.safe_dump({"id": f"cats-{name}", **CARD}))
+        (Path(place) / f"{name}.yaml").write_text(yaml.safe_dump({**CARD, "id": f"cats-{name}"}))
     catalogue = found(tmp_path)
     assert catalogue.sources == {"cats-small": place, "cats-large": place}
     assert {model.card.folder for model in catalogue.models.values()} == {Path(place)}

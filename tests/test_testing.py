@@ -37,6 +37,8 @@ from edged.testing import (
     conformance,
     frame_of,
 )
+from tests.graphs import LEAST, NOT_THERE
+from tests.media.videos import goes_forward_once
 
 GRAPH = {
     "weights": ["a.onnx"],
@@ -49,13 +51,9 @@ GRAPH = {
 }
 CARD = ModelCard.model_validate(
     {
+        **LEAST,
         "id": "cats",
-        "service": "image-classification",
-        "rank": 1,
-        "summary": "cats",
-        "source": "nowhere",
-        "licence": {"id": "MIT", "permissive": True},
-        "weights": {"a.onnx": {"sha256": "ab" * 32, "size": 1, "origins": [{"file": "a.onnx"}]}},
+        "weights": NOT_THERE,
         "graphs": {"main": GRAPH},
     }
 )
@@ -257,14 +255,7 @@ def test_its_pictures_are_shown_from_to_and_as_often_as_asked(asked, seen):
 
 
 def test_its_frames_go_forward_once():
-    made = video()
-    early = made.frames()
-    next(early)
-    assert next(made.frames(start_us=500_000)).seq == 2
-    with pytest.raises(RuntimeError, match="ends what the earlier call had left"):
-        next(early)
-    with pytest.raises(ValueError, match="not both"):
-        made.frames(step_us=1, rate=1)
+    goes_forward_once(video())
 
 
 def test_its_sound_is_cut_where_asked():

@@ -33,7 +33,7 @@ from edged.runtimes.opening import OpenSession
 from edged.serving.table import Served, ServiceTable
 from edged.serving.unit import open_service
 from edged.streams.frame_lane import FrameLane
-from edged.streams.lane import RunSettings, Shared
+from edged.streams.lane import LaneTools, RunSettings
 from edged.streams.publisher import Outlet
 
 app = typer.Typer()
@@ -183,7 +183,7 @@ def _frames(served: Served, picture: bytes, counters: Counters) -> Callable[[], 
     table_ = ServiceTable()
     table_.put(served)
     run = RunSettings(service=served.service.name)
-    lane = FrameLane(Shared(Outlet("bench", "bench", (), counters), table_), run)
+    lane = FrameLane(LaneTools(Outlet("bench", "bench", (), counters), table_), run)
     return lambda: lane.work(PictureFrame(pixels, time.time(), 0))
 
 

@@ -7,7 +7,7 @@ from edged.contracts.services import service
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import ServiceTable
 from edged.streams.frame_lane import FrameLane
-from edged.streams.lane import Lanes, RunSettings, Shared
+from edged.streams.lane import Lanes, LaneTools, RunSettings
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
 from edged.streams.tracking import TrackedLane, Tracking
@@ -28,8 +28,8 @@ class Feed(Lanes[FrameLane]):
         tracking: Tracking | None = None,
     ) -> None:
         """`tracking`: of the service whose objects are followed."""
-        shared = Shared(outlet, table, publish)
-        super().__init__([_lane(shared, run, tracking) for run in runs], scheduler)
+        tools = LaneTools(outlet, table, publish)
+        super().__init__([_lane(tools, run, tracking) for run in runs], scheduler)
         self._view = outlet.view
 
     def wants(self, captured_at: float) -> bool:
@@ -48,8 +48,8 @@ class Feed(Lanes[FrameLane]):
             lane.still(frame)
 
 
-def _lane(shared: Shared, run: RunSettings, tracking: Tracking | None) -> FrameLane:
+def _lane(tools: LaneTools, run: RunSettings, tracking: Tracking | None) -> FrameLane:
     if tracking is not None and run.service == tracking.service:
-        return TrackedLane(shared, run, tracking)
+        return TrackedLane(tools, run, tracking)
     kind = WatchLane if service(run.service).watches else FrameLane
-    return kind(shared, run)
+    return kind(tools, run)

@@ -13,7 +13,7 @@ from edged.flow.mailbox import Latest
 from edged.serving.run import RunHandle
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served
-from edged.streams.lane import Lane, RunSettings, Shared
+from edged.streams.lane import Lane, LaneTools, RunSettings
 from edged.streams.message import Outcome
 from edged.streams.turns import Turns
 
@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 class FrameLane(Lane[Frame]):
     """One service of one camera: the newest frame wins."""
 
-    def __init__(self, shared: Shared, run: RunSettings) -> None:
-        super().__init__(shared, run)
+    def __init__(self, tools: LaneTools, run: RunSettings) -> None:
+        super().__init__(tools, run)
         self.mailbox: Latest[Frame] = Latest(lambda: self.dropped("busy"))
         self._turns = Turns(run.every)
         self._every = run.every

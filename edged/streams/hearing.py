@@ -15,7 +15,7 @@ from edged.serving.table import ServiceTable
 from edged.serving.voice import VOICE, VoiceMeter
 from edged.streams.clipbox import Waiting
 from edged.streams.ear import Ear
-from edged.streams.lane import Lanes, RunSettings, Shared
+from edged.streams.lane import Lanes, LaneTools, RunSettings
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
 from edged.streams.sound_lane import PieceLane, SoundLane, UtteranceLane
@@ -38,11 +38,11 @@ class SoundFeed(Lanes[SoundLane]):
         """`waiting` is shared by all microphones; `voice_only`: services that listen always get no piece
         without a voice."""
         waiting = Waiting() if waiting is None else waiting
-        shared = Shared(outlet, table, publish)
+        tools = LaneTools(outlet, table, publish)
         lanes = [
-            PieceLane(shared, run, waiting, voice_only=voice_only)
+            PieceLane(tools, run, waiting, voice_only=voice_only)
             if service(run.service).listens == "always"
-            else UtteranceLane(shared, run, waiting)
+            else UtteranceLane(tools, run, waiting)
             for run in runs
         ]
         super().__init__(lanes, scheduler)

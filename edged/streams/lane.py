@@ -55,7 +55,7 @@ class RunSettings(Settings):
 ItemT = TypeVar("ItemT", Frame, LiveClip)
 
 
-class Shared(NamedTuple):
+class LaneTools(NamedTuple):
     """What the lanes of one stream have in common."""
 
     outlet: Outlet
@@ -72,8 +72,8 @@ class Lane(ABC, Generic[ItemT]):
 
     mailbox: Mailbox[ItemT]
 
-    def __init__(self, shared: Shared, run: RunSettings) -> None:
-        outlet, self._table, publish = shared
+    def __init__(self, tools: LaneTools, run: RunSettings) -> None:
+        outlet, self._table, publish = tools
         settings = run.publish or publish
         self.service = run.service
         self._name = f"{outlet.stream}/{run.service}"

@@ -16,7 +16,7 @@ from edged.serving.run import RunHandle
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served
 from edged.streams.clipbox import ClipBox, Pieces, Waiting
-from edged.streams.lane import Lane, RunSettings, Shared
+from edged.streams.lane import Lane, LaneTools, RunSettings
 from edged.streams.listener import Listener
 from edged.streams.turns import Turns
 
@@ -29,8 +29,8 @@ GROWTH_S = 1.0
 class SoundLane(Lane[LiveClip]):
     """What lanes of a microphone have in common. Each is told of all that is heard, and takes its share."""
 
-    def __init__(self, shared: Shared, run: RunSettings, waiting: Waiting) -> None:
-        super().__init__(shared, run)
+    def __init__(self, tools: LaneTools, run: RunSettings, waiting: Waiting) -> None:
+        super().__init__(tools, run)
         self.mailbox: ClipBox = ClipBox(self.dropped, waiting)
 
     def stop(self, scheduler: Scheduler) -> None:
@@ -67,8 +67,8 @@ class SoundLane(Lane[LiveClip]):
 class PieceLane(SoundLane):
     """All sound, piece by piece."""
 
-    def __init__(self, shared: Shared, run: RunSettings, waiting: Waiting, *, voice_only: bool) -> None:
-        super().__init__(shared, run, waiting)
+    def __init__(self, tools: LaneTools, run: RunSettings, waiting: Waiting, *, voice_only: bool) -> None:
+        super().__init__(tools, run, waiting)
         self._pieces = Pieces(run.every or PIECE_S, voice_only=voice_only)
 
     def sound(self, chunk: SoundChunk, heard: NDArray[np.floating]) -> None:
@@ -84,8 +84,8 @@ class PieceLane(SoundLane):
 class UtteranceLane(SoundLane):
     """Each utterance when it is over; and while it grows, where a model steps through it."""
 
-    def __init__(self, shared: Shared, run: RunSettings, waiting: Waiting) -> None:
-        super().__init__(shared, run, waiting)
+    def __init__(self, tools: LaneTools, run: RunSettings, waiting: Waiting) -> None:
+        super().__init__(tools, run, waiting)
         self._growing = service(run.service).listens == "growing"
         self._waiting = waiting
         self._turns = Turns(run.every)

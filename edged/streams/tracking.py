@@ -15,7 +15,7 @@ from edged.ops.tracks import LOST_S, Seen, Step, Tracks, cut, follow, held
 from edged.serving.run import RunHandle
 from edged.serving.table import Served
 from edged.streams.frame_lane import FrameLane
-from edged.streams.lane import RunSettings, Shared
+from edged.streams.lane import LaneTools, RunSettings
 from edged.streams.message import Outcome
 
 LOW = 0.1
@@ -108,8 +108,8 @@ def _is_held(last: Frame, still_at: float, frame: Frame) -> bool:
 class TrackedLane(FrameLane):
     """A camera's service that finds objects, which are followed."""
 
-    def __init__(self, shared: Shared, run: RunSettings, tracking: Tracking) -> None:
-        super().__init__(shared, run)
+    def __init__(self, tools: LaneTools, run: RunSettings, tracking: Tracking) -> None:
+        super().__init__(tools, run)
         self._tracking = tracking
         self._follower = Follower(self._tracking.ids)
         self._ids: Sequence[int | None] = ()

@@ -11,7 +11,7 @@ from edged.flow.mailbox import Latest
 from edged.serving.run import RunHandle
 from edged.serving.table import Served
 from edged.streams.frame_lane import FrameLane
-from edged.streams.lane import RunSettings, Shared
+from edged.streams.lane import LaneTools, RunSettings
 from edged.streams.turns import Turns
 
 ROOM = 8
@@ -43,8 +43,8 @@ class WatchLane(FrameLane):
     it rests in between, and begins anew.
     """
 
-    def __init__(self, shared: Shared, run: RunSettings) -> None:
-        super().__init__(shared, run)
+    def __init__(self, tools: LaneTools, run: RunSettings) -> None:
+        super().__init__(tools, run)
         self.mailbox: Latest[Frame] = Latest(lambda: self.dropped("busy"), ROOM)
         self._rest_s = run.every or 0.0
         self._results = Turns(run.every)

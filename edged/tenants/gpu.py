@@ -1,6 +1,6 @@
 """The child's end of a GPU: what is there is tried out, and graphs are open and run, one at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,15 @@ def webgpu_session(path: Path, threads: int) -> webgpu.WebGpuSession:
 class OpenGraphs:
     """Answers the calls of `runtimes.remote`. A graph that is not open is opened when it is run."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        make: Callable[[Path, int], webgpu.WebGpuSession] = webgpu_session,
+        try_out: Callable[[], None] = webgpu.try_out,
+    ) -> None:
+        """`make` opens a graph, with so many threads for what the device lacks; `try_out` raises
+        `VariantError` when the device is lost."""
+        self._make = make
+        self._try_out = try_out
         self._open: dict[str, webgpu.WebGpuSession] = {}
 
     def answer(self, call: Message) -> Message:
@@ -35,7 +43,7 @@ class OpenGraphs:
             return self._answered(call)
         except EdgedError as error:
             try:
-                webgpu.try_out()
+                self._try_out()
             except VariantError as lost:
                 raise Spent(ChildDied(f"the device is lost ({lost}): {error}")) from error
             raise
@@ -53,7 +61,7 @@ class OpenGraphs:
 
     def _session(self, path: str, threads: int) -> webgpu.WebGpuSession:
         if (session := self._open.get(path)) is None:
-            session = self._open[path] = webgpu_session(Path(path), threads)
+            session = self._open[path] = self._make(Path(path), threads)
         return session
 
 

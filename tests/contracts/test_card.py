@@ -8,16 +8,14 @@ from edged.cards import load_card
 from edged.contracts.card import Parameters
 from edged.contracts.errors import CardError
 from edged.contracts.image import DetectionOptions
+from tests.graphs import LEAST, NOT_THERE
 
 CARD = {
     "api": 2,
+    **LEAST,
     "id": "a-model",
     "service": "object-detection",
-    "rank": 1,
-    "summary": "finds things",
-    "source": "nowhere",
-    "licence": {"id": "MIT", "permissive": True},
-    "weights": {"a.onnx": {"sha256": "0" * 64, "size": 1, "origins": [{"file": "a.onnx"}]}},
+    "weights": NOT_THERE,
     "graphs": {
         "main": {
             "weights": ["a.onnx"],

@@ -214,7 +214,7 @@ def test_int8_is_calibrated_on_what_the_model_feeds_its_graph(model):
     frames = pictures(3)
     kept = feeds(opened(model), Tools({"main": FakeSession()}), frames)
     assert [k["pictures"].shape for k in kept["main"]] == [(1, 8, 8, 3)] * 3
-    expected = frames[1].pixels(model.format)[None]
+    expected = frames[1].pixels(model.card.picture().format)[None]
     np.testing.assert_array_equal(kept["main"][1]["pictures"], expected)
     assert not np.shares_memory(kept["main"][1]["pictures"], expected)
 

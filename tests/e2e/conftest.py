@@ -1,28 +1,18 @@
 """Fixtures: pulled models, a running daemon, clients."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.broker import free_port, until
-from tests.e2e.box import CAMERA, EDGED, ROOT, Client, Daemon, config_text, running
+from tests.e2e.box import CAMERA, ROOT, Client, Daemon, config_text, running
+from tests.opened import install
 
 
 @pytest.fixture(scope="session")
-def models_dir(models_root, tmp_path_factory) -> Path:
-    """The model repository that all tests share, with both detectors pulled by the real command."""
-    config = tmp_path_factory.mktemp("pull") / "config.yaml"
-    config.write_text(f"paths: {{models: {models_root}}}\n")
-    pulled = subprocess.run(
-        [*EDGED, "pull", "picodet-416", "yolox-nano", "--config", str(config)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert pulled.returncode == 0, pulled.stderr
+def models_dir(models_root) -> Path:
+    """The model repository that all tests share, with both detectors pulled."""
+    install(ROOT, "picodet-416", "yolox-nano", models=models_root)
     return models_root
 
 

@@ -1,5 +1,6 @@
 """Requests that kill the process or hang in it: the others are answered all the same."""
 
+import sys
 import urllib.error
 import urllib.request
 
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 from tests.broker import free_port, until
-from tests.e2e.box import Client, running
+from tests.e2e.box import EDGED, Client, running
 from tests.graphs import card, write_graph
 from tests.opened import install
 
@@ -38,6 +39,12 @@ def register_models(register):
 """
 DEADLY, HANGS, FINE = 9, 7, 100
 TOPIC = "replies/me"
+HASTY = [
+    sys.executable,
+    "-c",
+    "from edged.requests import working; working.HUNG_S = 1.0; from edged.cli import main; main()",
+]
+"""Who hangs is given up a second after the deadline, not ten."""
 
 
 def picture(shade, **fields):
@@ -69,7 +76,7 @@ services: {{image-classification: {{model: trap}}}}
     client = Client(broker.port, TOPIC)
 
     class Box:
-        start = staticmethod(lambda: running(config, broker.port, "box"))
+        start = staticmethod(lambda edged=EDGED: running(config, broker.port, "box", edged=edged))
         address = f"http://127.0.0.1:{http}"
         answers = staticmethod(
             lambda: {m.properties.CorrelationData: orjson.loads(m.payload) for m in client.heard}
@@ -99,7 +106,7 @@ def test_what_kills_the_process_twice_is_answered_and_nobody_else_is_lost(box):
 
 
 def test_when_all_workers_hang_the_process_ends_so_that_it_is_started_again(box):
-    with box.start() as daemon:
+    with box.start(HASTY) as daemon:
         until(lambda: daemon.said("subscribe to:"), "it is up", 90)
         names = [b"%d" % number for number in range(8)]
         for name in names:

@@ -1,7 +1,6 @@
 """Whatever is sent as a request gets one answer, of a documented code; the daemon lives on as it is."""
 
 import os
-import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -11,8 +10,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from tests.broker import until
-from tests.e2e.box import EDGED, ROOT, Client, running
+from tests.e2e.box import ROOT, Client, running
 from tests.e2e.fuzz import CODES, Case, Fuzz
+from tests.opened import install
 
 MODELS = ("yolox-nano", "picture-similarity", "yamnet", "bge-small-zh")
 AT_A_TIME = 50
@@ -44,14 +44,7 @@ def config(tmp_path, models_root, mosquitto):
     port = mosquitto().port
     made = tmp_path / "config.yaml"
     made.write_text(CONFIG.format(models=models_root, port=port, recordings=recordings))
-    pulled = subprocess.run(
-        [*EDGED, "pull", *MODELS, "--config", str(made)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert pulled.returncode == 0, pulled.stderr
+    install(ROOT, *MODELS, models=models_root)
     return made, port, recordings
 
 

@@ -5,13 +5,11 @@ import sys
 import time
 from datetime import datetime
 
-import cv2
 import numpy as np
 import orjson
 import pybase64
 import pytest
 
-from tests.answers import examples
 from tests.broker import until
 from tests.e2e.box import Client, running
 from tests.opened import install
@@ -19,19 +17,6 @@ from tests.serving import lair, villain
 
 NAME = "image-classification"
 OTHERS = ("object-detection", "ocr", "face-attributes", "semantic-segmentation", "scene-classification")
-PEACE = """
-from edged import Model, hookimpl
-from tests.answers import examples
-
-class Peace(Model):
-    def infer(self, item, options, tools, run):
-        item.pixels(self.card.picture().format)
-        return examples.finding(self.card.service).result
-
-@hookimpl
-def register_models(register):
-    register(Peace, {cards})
-"""
 HASTY = """
 from dataclasses import replace
 from edged import opening
@@ -57,25 +42,14 @@ streams:
 """
 
 
-def picture(first):
-    pixels = np.full((40, 60, 3), first, np.uint8)
-    return pybase64.b64encode_as_string(cv2.imencode(".png", pixels)[1].tobytes())
-
-
 @pytest.fixture
 def config(tmp_path, mosquitto):
     """Of a daemon with six services, one of them the villain's, and a stream; and the broker's port."""
     plugins, door = tmp_path / "plugins", tmp_path / "door"
     lair.settle(plugins / "villain")
-    (plugins / "peace").mkdir()
-    for name in OTHERS:
-        options = examples.options_of(name).model_dump(mode="json")
-        more = {"id": f"peace-{name}", "service": name, "options": options}
-        lair.write_card(plugins / "peace" / f"{name}.yaml", **more)
-    cards = ", ".join(f'"{name}.yaml"' for name in OTHERS)
-    (plugins / "peace" / "plugin.py").write_text(PEACE.replace("{cards}", cards))
+    lair.write_peaceful(plugins / "peace", {f"peace-{name}": name for name in OTHERS})
     door.mkdir()
-    (door / "a.png").write_bytes(pybase64.b64decode(picture(FINE)))
+    (door / "a.png").write_bytes(pybase64.b64decode(lair.picture(FINE)))
     port, path = mosquitto().port, tmp_path / "config.yaml"
     services = "".join(f"  {name}: {{model: peace-{name}}}\n" for name in OTHERS)
     text = CONFIG.format(tmp_path, port)
@@ -98,7 +72,7 @@ class Caller:
         """Returns its correlation data."""
         self._asked += 1
         name = b"%d" % self._asked
-        body = orjson.dumps({"image": picture(first), **fields})
+        body = orjson.dumps({"image": lair.picture(first), **fields})
         self._client.ask("box", service, body, "me/answers", name)
         return name
 

@@ -1,8 +1,6 @@
 """A daemon that listens: a microphone of a real sound server; recordings and texts over MQTT."""
 
 import json
-import os
-import subprocess
 
 import numpy as np
 import pytest
@@ -16,9 +14,10 @@ from edged.media.sound import RATE
 from edged.replay.clip import sound_of
 from tests.actions.receivers import Desk
 from tests.broker import free_port, until
-from tests.e2e.box import EDGED, ROOT, running
+from tests.e2e.box import ROOT, running
 from tests.http.browser import complaints
 from tests.media.sounds import encoded
+from tests.opened import install
 from tests.speech import SAID, errors
 
 HEARD = "edged/box/stream/counter/event"
@@ -36,18 +35,9 @@ RECORDED = {
 
 
 @pytest.fixture(scope="module")
-def models(models_root, tmp_path_factory):
-    """The repository with all that listens, pulled by the real command."""
-    config = tmp_path_factory.mktemp("pull") / "config.yaml"
-    config.write_text(f"paths: {{models: {models_root}}}\n")
-    pulled = subprocess.run(
-        [*EDGED, "pull", *RECORDED.values(), "--config", str(config)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert pulled.returncode == 0, pulled.stderr
+def models(models_root):
+    """The repository with all that listens, pulled."""
+    install(ROOT, *RECORDED.values(), models=models_root)
     return models_root
 
 

@@ -16,7 +16,7 @@ RESULTS = f"{STREAM}/object-detection"
 CAMERA = """
 streams:
   demo: {source: 'models:picodet-416/bikes.mp4', loop: true, gate: {fps: 5}, run: [object-detection],
-    record: {before: 2s, after: 6s}, publish: {on: change, min_interval: 20s}}
+    record: {before: 2s, after: 6s}, publish: {on: change, min_interval: 12s}}
 """
 
 

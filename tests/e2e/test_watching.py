@@ -1,11 +1,9 @@
 """A daemon that watches a camera: a rolling window of a real video through real weights."""
 
-import os
-import subprocess
-
 from edged.contracts.message import StreamMessage
 from tests.broker import free_port, until
-from tests.e2e.box import EDGED, ROOT, running
+from tests.e2e.box import ROOT, running
+from tests.opened import install
 
 TOPIC = "edged/box/stream/kitchen/video-classification"
 
@@ -24,14 +22,7 @@ streams:
     gate: {{fps: null}}
     run: [{{video-classification: {{publish: {{on: change}}}}}}]
 """)
-    pulled = subprocess.run(
-        [*EDGED, "pull", "i3d-kinetics400", "--config", str(config)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert pulled.returncode == 0, pulled.stderr
+    install(ROOT, "i3d-kinetics400", models=models_root)
     with running(config, port, "box", "--quiet") as box:
         listener = client(port, "edged/box/stream/#", "edged/box/health")
         until(lambda: listener.on(TOPIC), "what happens")

@@ -2,28 +2,12 @@
 
 from pathlib import Path
 
-import cv2
-import numpy as np
 import orjson
-import pybase64
 
 from tests.opened import install
 from tests.serving import lair
 
 SERVICE = "image-classification"
-PLUGIN = """
-from edged import Model, hookimpl
-from tests.answers import examples
-
-class Light(Model):
-    def infer(self, item, options, tools, run):
-        item.pixels(self.card.picture().format)
-        return examples.finding(self.card.service).result
-
-@hookimpl
-def register_models(register):
-    register(Light, "card.yaml")
-"""
 CONFIG = """
 node: {node}
 paths: {{models: {folder}/models, state: {folder}/{node}, plugins: [{folder}/plugins]}}
@@ -36,10 +20,7 @@ services: {{image-classification: {{model: light}}}}
 
 def settle(folder: Path) -> None:
     """The model, pulled, for all daemons below the folder."""
-    plugin = folder / "plugins" / "light"
-    plugin.mkdir(parents=True)
-    lair.write_card(plugin / "card.yaml", id="light")
-    (plugin / "plugin.py").write_text(PLUGIN)
+    lair.write_peaceful(folder / "plugins" / "light", {"light": SERVICE})
     install(folder, "light")
 
 
@@ -53,5 +34,4 @@ def configured(folder: Path, node: str, broker: int, http: int | None = None, mo
 
 def request() -> bytes:
     """A small picture to be looked at."""
-    png = cv2.imencode(".png", np.full((40, 60, 3), 90, np.uint8))[1]
-    return orjson.dumps({"image": pybase64.b64encode_as_string(png.tobytes())})
+    return orjson.dumps({"image": lair.picture(90)})

@@ -64,3 +64,14 @@ def complaints(browser: Chrome) -> list[str]:
     """Errors and warnings of the console since the last call; a failed load is told apart by its source."""
     entries = browser.get_log("browser")
     return [f"{e['source']}: {e['message']}" for e in entries if e["level"] in ("SEVERE", "WARNING")]
+
+
+@contextmanager
+def spotless(browser: Chrome, width: int, height: int) -> Iterator[None]:
+    """A window of that size; at the end nothing may have gone wrong in its page, failed requests left out."""
+    resize(browser, width, height)
+    complaints(browser)
+    yield
+    wrong = [line for line in complaints(browser) if not line.startswith("network:")]
+    browser.get("about:blank")
+    assert wrong == []

@@ -2,12 +2,13 @@
 
 import http.client
 import shutil
+import socket
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +36,7 @@ from edged.requests.settings import RequestSettings
 from edged.serving.table import Served, ServiceTable
 from edged.streams.live import LiveViews
 from edged.testing import frame_of
+from tests.broker import until
 from tests.http.cards import CARD, SIGNATURES
 
 JPEG = cv2.imencode(".jpg", np.full((40, 60, 3), 90, np.uint8))[1].tobytes()
@@ -178,6 +180,18 @@ class Box:
     def post(self, path, body=None, **headers):
         return self.ask("POST", path, body, {k.replace("_", "-"): v for k, v in headers.items()})
 
+    def asked_and_left(self, path):
+        """A client asks and leaves before the answer, which is counted."""
+        self.intake.free.clear()
+        sock = socket.create_connection(("127.0.0.1", self.unit.port), 30)
+        sock.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}" % path.encode())
+        until(lambda: self.intake.jobs, "the job arrives")
+        sock.close()
+        until(lambda: not self.unit._server.server_state.connections, "the server sees that the client left")
+        self.intake.free.set()
+        counted = lambda: self.counters.counts().get("http_requests", {})  # noqa: E731
+        until(lambda: counted().get("the client left before its answer"), "it is counted")
+
     def show(self, stream="door", shade=90, seq=0):
         """Let the stream show a gray frame."""
         view = self.views.get(stream) or self.views.add(stream)
@@ -202,15 +216,21 @@ def running(**settings):
         made.stop()
 
 
-@pytest.fixture(scope="module")
-def real():
-    """The real queue and route; only the model is faked."""
-    box = Box()
+@contextmanager
+def queued(box):
+    """The box over a real queue."""
     queue = RequestQueue(box.table, RequestSettings(), 2, box.counters)
     queue.start()
     yield box.start(intake=queue)
     box.stop()
     queue.stop()
+
+
+@pytest.fixture(scope="module")
+def real():
+    """The real queue and route; only the model is faked."""
+    with queued(Box()) as box:
+        yield box
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from selenium.webdriver.support.select import Select
 from edged.contracts.request import Answer, refusal
 from edged.contracts.services import SERVICES
 from tests.broker import free_port, until
-from tests.http.browser import complaints, resize
+from tests.http.browser import resize, spotless
 from tests.http.test_page import Box, Page
 from tests.media.films import evenly, video
 from tests.media.sounds import encoded, tone
@@ -118,14 +118,10 @@ def box(tmp_path):
 @pytest.fixture
 def desk(browser, box):
     """The page of the box; at the end nothing may have gone wrong in it."""
-    resize(browser, 1200, 1000)
-    complaints(browser)
-    desk = Desk(browser, box.url)
-    desk.sees("#node", "shop-1")
-    yield desk
-    wrong = [line for line in complaints(browser) if not line.startswith("network:")]
-    browser.get("about:blank")
-    assert wrong == []
+    with spotless(browser, 1200, 1000):
+        desk = Desk(browser, box.url)
+        desk.sees("#node", "shop-1")
+        yield desk
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """An answer and its drawing in one response; nobody else waits for a drawing."""
 
-import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import islice
@@ -145,16 +144,8 @@ def test_while_drawings_wait_everything_else_is_answered(box):
 def test_nothing_is_drawn_for_who_has_left(box):
     drawn = []
     box.start()
-    box.intake.free.clear()
     box.intake.draw = lambda: drawn.append(1)
-    sock = socket.create_connection(("127.0.0.1", box.unit.port), 30)
-    sock.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}" % DRAWN.encode())
-    until(lambda: box.intake.jobs, "the job arrives")
-    sock.close()
-    until(lambda: not box.unit._server.server_state.connections, "the server sees that the client left")
-    box.intake.free.set()
-    counted = lambda: box.counters.counts().get("http_requests", {})  # noqa: E731
-    until(lambda: counted().get("the client left before its answer"), "it is counted")
+    box.asked_and_left(DRAWN)
     box.intake.draw = lambda: np.zeros((20, 30, 3), np.uint8)
     assert box.post(DRAWN, ASKED).json["drawing"], "whatever was to be drawn before is done"
     assert drawn == []

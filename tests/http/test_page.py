@@ -42,7 +42,7 @@ from edged.serving.table import ServiceTable
 from edged.streams.live import LiveView
 from tests.broker import free_port, until
 from tests.counts.crossings import cross
-from tests.http.browser import complaints, resize
+from tests.http.browser import complaints, resize, spotless
 from tests.http.test_events import Book
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
@@ -284,18 +284,14 @@ def box(tmp_path):
 @pytest.fixture
 def shown(browser, box):
     """Opens the page of the box; at the end nothing may have gone wrong in it."""
-    resize(browser, 1200, 800)
-    complaints(browser)
 
     def show():
         page = Page(browser, box.url)
         page.sees("#node", "shop-1")
         return page
 
-    yield show
-    wrong = [line for line in complaints(browser) if not line.startswith("network:")]
-    browser.get("about:blank")
-    assert wrong == []
+    with spotless(browser, 1200, 800):
+        yield show
 
 
 @pytest.fixture

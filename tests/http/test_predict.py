@@ -175,15 +175,7 @@ def test_what_is_no_http_is_refused_in_json_and_closed(shared, raw):
 
 def test_who_leaves_before_the_answer_is_counted_and_disturbs_nobody(box):
     box.start()
-    box.intake.free.clear()
-    sock = socket.create_connection(("127.0.0.1", box.unit.port), 30)
-    sock.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}" % PATH.encode())
-    until(lambda: box.intake.jobs, "the job arrives")
-    sock.close()
-    until(lambda: not box.unit._server.server_state.connections, "the server sees that the client left")
-    box.intake.free.set()
-    counted = lambda: box.counters.counts().get("http_requests", {})  # noqa: E731
-    until(lambda: counted().get("the client left before its answer"), "it is counted")
+    box.asked_and_left(PATH)
     assert box.post(PATH, b"{}").code == 200
 
 

@@ -9,10 +9,8 @@ from edged.answers.schema import answer_schema
 from edged.contracts.message import FailedAnswer
 from edged.contracts.services import service
 from edged.contracts.text import MOST_CHARACTERS, TextOptions
-from edged.requests.queue import RequestQueue
-from edged.requests.settings import RequestSettings
 from edged.serving.table import Served
-from tests.http.conftest import Box
+from tests.http.conftest import Box, queued
 
 PATH = "/api/predict/text-vectorization"
 ASKED = {"id": "7", "first_sequence": "如何重置路由器密码"}
@@ -23,11 +21,8 @@ NAMED = service("text-vectorization")
 def site(instance_of):
     box = Box()
     box.table.put(Served(NAMED, instance_of("bge-small-zh"), TextOptions(padded=False)))
-    queue = RequestQueue(box.table, RequestSettings(), 2, box.counters)
-    queue.start()
-    yield box.start(intake=queue)
-    box.stop()
-    queue.stop()
+    with queued(box):
+        yield box
 
 
 def table(text):

@@ -10,11 +10,9 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype, tri
 
 from edged.contracts.services import card_options, service
 from edged.contracts.slot import Priority
-from edged.requests.queue import RequestQueue
-from edged.requests.settings import RequestSettings
 from edged.serving.table import Served
 from edged.testing import FakeRun, frame_of
-from tests.http.conftest import TOKEN, Box
+from tests.http.conftest import TOKEN, Box, queued
 
 LENGTHS = {
     ("picodet-416", "main"): (),
@@ -31,11 +29,8 @@ def box():
     """Nothing is served yet."""
     box = Box()
     box.table.withdraw("object-detection", None)
-    queue = RequestQueue(box.table, RequestSettings(), 2, box.counters)
-    queue.start()
-    yield box.start(intake=queue)
-    box.stop()
-    queue.stop()
+    with queued(box):
+        yield box
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from edged.media.sound import RATE, SoundLimits, open_sound
 from edged.testing import items_for
 from edged.testing.fakes import VideoOfPictures
 from tests.media.sounds import tone
-from tests.media.videos import ASKED, WHOLE, film, shade, shades
+from tests.media.videos import ASKED, WHOLE, film, goes_forward_once, shade, shades
 
 LIMITS = VideoLimits()
 
@@ -53,13 +53,7 @@ def test_its_pictures_are_shown_from_to_and_as_often_as_asked(ten, asked, seen):
 
 
 def test_its_frames_go_forward_once(ten):
-    early = ten.frames()
-    next(early)
-    assert next(ten.frames(start_us=500_000)).seq == 2
-    with pytest.raises(RuntimeError, match="ends what the earlier call had left"):
-        next(early)
-    with pytest.raises(ValueError, match="not both"):
-        ten.frames(step_us=1, rate=1)
+    goes_forward_once(ten)
     assert [frame.seq for frame in ten.frames()] == list(range(10))
 
 

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import av
 import numpy as np
+import pytest
 
 from edged.contracts.items import PixelFormat
 from edged.media.sound import RATE
@@ -88,3 +89,14 @@ def _spoken(voice, sound, begin):
     fit = av.AudioResampler(voice.format, "mono", RATE, voice.codec_context.frame_size or None)
     parts = [*fit.resample(whole), *fit.resample(None), None]
     return [packet for part in parts for packet in voice.encode(part)]
+
+
+def goes_forward_once(video):
+    """Who asks for its pictures again ends what was left of the first time."""
+    early = video.frames()
+    next(early)
+    assert next(video.frames(start_us=500_000)).seq == 2
+    with pytest.raises(RuntimeError, match="ends what the earlier call had left"):
+        next(early)
+    with pytest.raises(ValueError, match="not both"):
+        video.frames(step_us=1, rate=1)

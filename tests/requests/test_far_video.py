@@ -25,7 +25,7 @@ from edged.requests.far_video import FarVideo
 from edged.requests.screening import Screening, screened
 from edged.requests.settings import RequestSettings
 from tests.media.sounds import encoded, tone
-from tests.media.videos import ASKED, WHOLE, film, shade, shades
+from tests.media.videos import ASKED, WHOLE, film, goes_forward_once, shade, shades
 from tests.requests.decoding import children, idle, patient, spooled
 
 LIMITS = VideoLimits()
@@ -65,13 +65,7 @@ def test_its_pictures_are_shown_from_to_and_as_often_as_asked(kept, asked, seen)
 
 def test_its_frames_go_forward_once(kept):
     with opened(kept, film(shades(40))) as video:
-        early = video.frames()
-        next(early)
-        assert next(video.frames(start_us=500_000)).seq == 2
-        with pytest.raises(RuntimeError, match="ends what the earlier call had left"):
-            next(early)
-        with pytest.raises(ValueError, match="not both"):
-            video.frames(step_us=1, rate=1)
+        goes_forward_once(video)
         assert [frame.seq for frame in video.frames()] == list(range(40))
 
 

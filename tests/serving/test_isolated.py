@@ -5,10 +5,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import orjson
-import pybase64
 import pytest
 
 from edged import opening
@@ -99,7 +97,7 @@ class Box:
     def ask(self, name, first=0, **more):
         """A request on its way: its answer will stand in the list."""
         answers = []
-        body = orjson.dumps({"image": picture(first), **more})
+        body = orjson.dumps({"image": lair.picture(first), **more})
         self.queue.submit(RequestJob(name, body, time.monotonic(), answers.append))
         return answers
 
@@ -107,11 +105,6 @@ class Box:
         answers = self.ask(name, first, **more)
         until(lambda: answers)
         return answers[0]
-
-
-def picture(first):
-    pixels = np.full((40, 60, 3), first, np.uint8)
-    return pybase64.b64encode_as_string(cv2.imencode(".png", pixels)[1].tobytes())
 
 
 def frame(first=0):

@@ -1,7 +1,7 @@
 """A lane of which only the service is faked."""
 
 from edged.streams.frame_lane import FrameLane
-from edged.streams.lane import RunSettings, Shared
+from edged.streams.lane import LaneTools, RunSettings
 from edged.streams.rule import PublishSettings
 
 
@@ -17,4 +17,4 @@ class _Table:
 
 def lane(outlet, get, options=(), publish=PublishSettings(), name="object-detection", *, kind=FrameLane):  # noqa: B008 - frozen
     """One service of one stream; `get` gives what fulfils it. Items go to its `work`."""
-    return kind(Shared(outlet, _Table(get), publish), RunSettings(service=name, options=dict(options)))
+    return kind(LaneTools(outlet, _Table(get), publish), RunSettings(service=name, options=dict(options)))

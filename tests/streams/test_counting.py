@@ -16,7 +16,7 @@ from edged.media.frame import PictureFrame
 from edged.ops.movements import Crossing
 from edged.serving.table import Served
 from edged.streams.counting import Counting
-from edged.streams.lane import RunSettings, Shared
+from edged.streams.lane import LaneTools, RunSettings
 from edged.streams.places import PlacesSettings
 from edged.streams.publisher import Outlet
 from edged.streams.tracking import TrackedLane, Tracking
@@ -49,8 +49,8 @@ class Camera:
         served = Served(service(SERVICE), instance, OPTIONS)
         wanted = {"streams.door.lines.top.classes": ["person", "cow"], "rules.barn.when.seen": ["horse"]}
         tracking = Tracking(SERVICE, self.counts, Counting(PLACES, self.counts, self._moved), wanted)
-        shared = Shared(Outlet("box", "door", (), Counters()), _Table(lambda: served))
-        self.lane = TrackedLane(shared, RunSettings(service=SERVICE), tracking)
+        tools = LaneTools(Outlet("box", "door", (), Counters()), _Table(lambda: served))
+        self.lane = TrackedLane(tools, RunSettings(service=SERVICE), tracking)
         self.seq, self.at, self.size, self.foot = 0, 1_795_422_600.0, (200, 400), None
 
     def _infer(self, frame, options, run, priority):

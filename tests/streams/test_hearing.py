@@ -31,7 +31,7 @@ from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served, ServiceTable
 from edged.streams.clipbox import Waiting
 from edged.streams.hearing import SoundFeed
-from edged.streams.lane import RunSettings, Shared
+from edged.streams.lane import LaneTools, RunSettings
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
 from edged.streams.sound_lane import UtteranceLane
@@ -108,7 +108,7 @@ def room(instance_of):
         """Of a service whose results are given, one a clip."""
         results, table = iter(answers), ServiceTable()
         table.put(Served(service(name), Whole(lambda *_: next(results), voice), OPTIONS[name]))
-        return UtteranceLane(Shared(outlet, table, publish), RunSettings(service=name), Waiting())
+        return UtteranceLane(LaneTools(outlet, table, publish), RunSettings(service=name), Waiting())
 
     def made(services, *, runs=(), voice_only=False, steps=True):
         table = ServiceTable()

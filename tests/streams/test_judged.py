@@ -16,7 +16,7 @@ from edged.media.frame import PictureFrame
 from edged.replay.tally import Tally
 from edged.serving.table import Served
 from edged.streams.counting import Counting
-from edged.streams.lane import RunSettings, Shared
+from edged.streams.lane import LaneTools, RunSettings
 from edged.streams.publisher import Outlet
 from edged.streams.tracking import TrackedLane, Tracking
 from edged.streams.witness import Witness
@@ -58,9 +58,9 @@ class Scene:
         self.witness = Witness(machine, self.tally, interest_of(STREAM, rules), lambda at: (at - BEGAN, at))
         served = Served(service(SERVICE), SimpleNamespace(infer=self._infer, facts=FACTS, card=CARD), OPTIONS)
         counting = Counting(STREAM, self.tally, self._moved)
-        shared = Shared(Outlet("box", "door", (), Counters()), _Table(lambda: served))
+        tools = LaneTools(Outlet("box", "door", (), Counters()), _Table(lambda: served))
         tracking = Tracking(SERVICE, self.tally, counting)
-        self.lane = TrackedLane(shared, RunSettings(service=SERVICE), tracking)
+        self.lane = TrackedLane(tools, RunSettings(service=SERVICE), tracking)
         self.seq, self.at, self.size, self.feet = 0, BEGAN, (400, 1000), ()
 
     def _moved(self, at, moved):

@@ -17,7 +17,7 @@ from edged.ops.utterances import UtteranceCutter, UtteranceRules
 from edged.serving.run import RunHandle
 from edged.serving.table import Served, ServiceTable
 from edged.streams.clipbox import Waiting
-from edged.streams.lane import RunSettings, Shared
+from edged.streams.lane import LaneTools, RunSettings
 from edged.streams.listener import Listener
 from edged.streams.publisher import Outlet
 from edged.streams.sound_lane import UtteranceLane
@@ -120,7 +120,7 @@ def test_a_lane_gives_a_partial_step_up_while_a_final_one_waits_anywhere():
     instance, table, waiting, lines = Steps(), ServiceTable(), Waiting(), []
     table.put(Served(service(LIVE), instance, GREEDY))
     outlet = Outlet("box", "room", (lambda *line: lines.append(line),), Counters())
-    lane = UtteranceLane(Shared(outlet, table), RunSettings(service=LIVE), waiting)
+    lane = UtteranceLane(LaneTools(outlet, table), RunSettings(service=LIVE), waiting)
 
     def live(seconds, *, final=False):
         return LiveClip(AudioClip(SOUND[: seconds * RATE], RATE, 0), 0.0, 0, final)
@@ -139,8 +139,8 @@ def test_a_lane_gives_a_partial_step_up_while_a_final_one_waits_anywhere():
 
 
 def test_nothing_grows_for_a_service_that_is_not_up():
-    shared = Shared(Outlet("box", "room", (), Counters()), ServiceTable())
-    lane = UtteranceLane(shared, RunSettings(service=LIVE), Waiting())
+    tools = LaneTools(Outlet("box", "room", (), Counters()), ServiceTable())
+    lane = UtteranceLane(tools, RunSettings(service=LIVE), Waiting())
     assert not lane.wants(5.0)
 
 

@@ -121,7 +121,8 @@ def test_a_file_that_is_played_as_it_was_recorded(record, film):
     assert camera.recordings.begin() != address
 
 
-def test_it_begins_where_it_can_and_ends_with_the_file(record, film):
+def test_it_begins_where_it_can_and_ends_with_the_file(record, tmp_path):
+    film = write_film(tmp_path / "film.mp4", 7)
     camera = record(film, record={"before": "0s", "after": "60s"})
     camera.shows(30)
     made = camera.written(camera.recordings.begin())
@@ -134,15 +135,22 @@ def test_it_begins_where_it_can_and_ends_with_the_file(record, film):
     assert "not connected" in camera.states[-1].recordings
 
 
-@pytest.fixture
-def rtsp(tmp_path, gstreamer):
-    """H.264, and H.265, whose clocks stand still, and a film; not yet started."""
-    picture = write_stream(tmp_path / "a.h264", (48, 64), frames=100)
-    other = write_stream(tmp_path / "b.h265", (96, 128), frames=100)
-    sound = tmp_path / "b.aac"
+@pytest.fixture(scope="module")
+def streams(tmp_path_factory):
+    """H.264, and H.265, whose clocks stand still, and a film."""
+    folder = tmp_path_factory.mktemp("streams")
+    picture = write_stream(folder / "a.h264", (48, 64), frames=100)
+    other = write_stream(folder / "b.h265", (96, 128), frames=100)
+    sound = folder / "b.aac"
     sound.write_bytes(encoded(tone(5, RATE), "adts", "aac", RATE))
-    film = write_film(tmp_path / "film.mp4", 30)
-    server = RtspServer({"door": f"{picture}+{sound}", "yard": str(other), "film": str(film)})
+    film = write_film(folder / "film.mp4", 20)
+    return {"door": f"{picture}+{sound}", "yard": str(other), "film": str(film)}
+
+
+@pytest.fixture
+def rtsp(streams, gstreamer):
+    """A server, not yet started."""
+    server = RtspServer(streams)
     yield server
     server.kill()
 
@@ -171,19 +179,19 @@ def test_a_network_camera(record, rtsp, path, codec, tracks):
         assert sound[-1].time == pytest.approx(frames[-1].time, abs=0.3)
 
 
-def test_the_sound_of_a_network_camera_stays_beside_its_picture(record, rtsp, tmp_path):
+def test_the_sound_of_a_network_camera_stays_beside_its_picture(record, rtsp, streams):
     rtsp.start()
-    camera = record(f"rtsp://{rtsp.address}/film", record={"before": "5s", "after": "4s"})
-    camera.shows(150)
+    camera = record(f"rtsp://{rtsp.address}/film", record={"before": "3s", "after": "2s"})
+    camera.shows(90)
     made = camera.written(camera.recordings.begin())
     heard, seen = beeps(made), flashes(made)
-    assert len(heard) == len(seen) >= 4
+    assert len(heard) == len(seen) >= 2
     assert heard == pytest.approx(seen, abs=0.06)
-    source, taken = [luma for _, luma in pictures(tmp_path / "film.mp4")], pictures(made)[:-3]
+    source, taken = [luma for _, luma in pictures(streams["film"])], pictures(made)[:-3]
     first = source.index(taken[0][1])
     assert first % FPS == 0
     assert [luma for _, luma in taken] == source[first : first + len(taken)]
-    assert 8.7 <= taken[-1][0] <= 10.3
+    assert 4.7 <= taken[-1][0] <= 6.3
 
 
 def test_a_camera_that_breaks_off_ends_its_recording_and_begins_another_one(record, rtsp):

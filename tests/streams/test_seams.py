@@ -70,12 +70,10 @@ def test_another_size_in_the_middle(watch):
 
 
 def test_another_codec_in_the_middle_is_told_and_opened_again(watch):
-    played: list[object] = []
+    first, other = [pieces()], pieces(LARGE, codec="libx265")
 
     def play(write):
-        played.append(write)
-        first = [pieces()] if len(played) == 1 else []
-        playing(*first, pieces(LARGE, codec="libx265"))(write)
+        playing(*[first.pop()] if first else [], other)(write)
 
     with http_camera(play, TS) as port:
         camera = watch(f"http://127.0.0.1:{port}/x", stall_s=3)
@@ -107,9 +105,11 @@ def test_without_a_key_frame_it_waits_and_tells_why(watch):
         assert patient.counters.counts().get("reconnects/door") is None
 
 
-@pytest.fixture
-def rtsp(tmp_path, gstreamer) -> Iterator[RtspServer]:
-    noisy = tmp_path / "noisy.h264"
+@pytest.fixture(scope="module")
+def streams(tmp_path_factory) -> dict[str, str]:
+    """Of much grain, of which half or nothing arrives; and one that is plain."""
+    folder = tmp_path_factory.mktemp("streams")
+    noisy = folder / "noisy.h264"
     encoder = av.CodecContext.create("libx264", "w")
     encoder.height, encoder.width, encoder.pix_fmt, encoder.framerate = 240, 320, "yuv420p", Fraction(FPS)
     encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "keyint=10:annexb=1"}
@@ -120,8 +120,13 @@ def rtsp(tmp_path, gstreamer) -> Iterator[RtspServer]:
             frame = av.VideoFrame.from_ndarray(picture, "bgr24").reformat(format="yuv420p")
             frame.pts = number
             file.writelines(map(bytes, encoder.encode(frame)))
-    plain = write_stream(tmp_path / "a.h264", SMALL)
-    server = RtspServer({"half": f"{noisy}~.5", "none": f"{plain}~1", "plain": plain})
+    plain = write_stream(folder / "a.h264", SMALL)
+    return {"half": f"{noisy}~.5", "none": f"{plain}~1", "plain": str(plain)}
+
+
+@pytest.fixture
+def rtsp(streams, gstreamer) -> Iterator[RtspServer]:
+    server = RtspServer(streams)
     server.start()
     yield server
     server.kill()

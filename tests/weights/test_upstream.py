@@ -16,6 +16,7 @@ from edged.weights.index import PipSettings
 from edged.weights.logins import login
 from edged.weights.store import WeightStore
 from edged.weights.web import Web
+from tests.graphs import LEAST
 from tests.tls import Authority
 from tests.weights.hosts import (
     SIGNED,
@@ -69,13 +70,6 @@ def environment(monkeypatch, tmp_path, tunnel, authority):
 
 
 @pytest.fixture
-def twice(monkeypatch):
-    """Two tries instead of five, for what fails for good."""
-    monkeypatch.setattr(web, "TRIES", 2)
-    monkeypatch.setattr(transfer, "TRIES", 2)
-
-
-@pytest.fixture
 def folder(tmp_path):
     """Where the file has its place."""
     return tmp_path / "models" / "weights" / hashlib.sha256(FILE).hexdigest()
@@ -89,12 +83,7 @@ def pull(tmp_path):
         about = {"sha256": hashlib.sha256(FILE).hexdigest(), "origins": [{"https": url, "verified": False}]}
         card = ModelCard.model_validate(
             {
-                "id": "small",
-                "service": "object-detection",
-                "rank": 1,
-                "summary": "small",
-                "source": "here",
-                "licence": {"id": "MIT", "permissive": True},
+                **LEAST,
                 "weights": {NAME: {**about, **({"size": size} if size else {})}},
                 "uses": {"another": "one"},
             }
