@@ -371,6 +371,8 @@ def test_lines_and_who_crossed_them_today(box, shown, tmp_path, monkeypatch):
     until(lambda: page.texts("#counts tbody tr > *")[:4] == ["door", "entrance", "2", "1"])
     assert page.texts("#counts tbody tr > *")[4:] == ["door", "<b>exit</b>", "0", "0"]
     assert page.one("#counts").is_displayed()
+    box.status = box.status.model_copy(update={"clock": "unsynced"})
+    until(lambda: page.texts("#counts tbody tr > *")[2:4] == ["clock not set"] * 2)
     box.counts.stop()
 
 
