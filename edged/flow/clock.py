@@ -86,7 +86,7 @@ def state() -> ClockState:
 
 
 def _begun_right() -> bool:
-    """Whether the boot took the time from what goes on while the box is off: its hypervisor, or a battery clock.
+    """Whether the boot had the time of what goes on while the box is off: a hypervisor, a battery clock.
 
     One without a battery shows another time than the system, which took its own from a file then.
     """
