@@ -245,7 +245,8 @@ class Health(Published):
     """What requests survive now: `memory`, `process` or `power`, as configured; `memory: ...`, with the
     reason, while the disk cannot be written."""
     clock: ClockState
-    """`unsynced`: nobody has set this box's clock since it started; `unknown`: the system does not tell."""
+    """`unsynced`: nobody has set this box's clock since it started; `unknown`: the system does not tell, or
+    has the time of its hypervisor or of its battery clock, as it started with it. That is believed, too."""
     preparing: dict[str, str] = Field(default_factory=dict)
     """What is made in the background for models that serve already: as in `info`."""
     disk_free_bytes: int | None = None

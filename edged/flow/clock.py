@@ -6,6 +6,7 @@ still the same count.
 """
 
 import ctypes
+import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,9 @@ RELEASED = 1_793_491_200.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _SYNCED = Path("/run/systemd/timesync/synchronized")
 """Made by systemd-timesyncd as soon as it has set the clock."""
+_CPUS = Path("/proc/cpuinfo")
+_BATTERY_CLOCK = Path("/sys/class/rtc/rtc0/since_epoch")
+_BATTERY_CLOCK_SLACK_S = 60.0
 _TIME_ERROR = 5
 _TIMEX_BYTES = 512
 """More than `struct timex` has anywhere."""
@@ -69,12 +73,40 @@ def boot_id() -> str:
 
 
 def state() -> ClockState:
-    """Whether somebody has set the wall clock since the boot; `unknown` where nobody may ask the kernel."""
+    """Whether somebody has set the wall clock since the boot.
+
+    `unknown` where nobody may ask the kernel, or where nobody but the boot itself has set it.
+    """
     if time.time() < RELEASED:
         return "unsynced"
-    if (told := _adjtimex()) == _TIME_ERROR:
-        return "synced" if _SYNCED.exists() else "unsynced"
-    return "synced" if told >= 0 or _SYNCED.exists() else "unknown"
+    told = _adjtimex()
+    if _SYNCED.exists() or (told >= 0 and told != _TIME_ERROR):
+        return "synced"
+    return "unsynced" if told == _TIME_ERROR and not _begun_right() else "unknown"
+
+
+def _begun_right() -> bool:
+    """Whether the boot had the time of what goes on while the box is off: a hypervisor, a battery clock.
+
+    One without a battery shows another time than the system, which took its own from a file then.
+    """
+    return _is_guest() or abs(_battery_clock() - time.time()) < _BATTERY_CLOCK_SLACK_S
+
+
+@cache
+def _is_guest() -> bool:
+    try:
+        return re.search(r"^flags\s*:.*\bhypervisor\b", _CPUS.read_text("utf-8"), re.MULTILINE) is not None
+    except OSError:
+        return False
+
+
+def _battery_clock() -> float:
+    """Seconds since the epoch; 0 where there is none."""
+    try:
+        return float(_BATTERY_CLOCK.read_text("ascii"))
+    except (OSError, ValueError):
+        return 0.0
 
 
 def _adjtimex() -> int:

@@ -51,11 +51,38 @@ def test_who_has_set_the_clock(monkeypatch, tmp_path, told):
     kernel, wall, said, said_with_timesyncd = told
     mark = tmp_path / "synchronized"
     monkeypatch.setattr(clock, "_SYNCED", mark)
+    monkeypatch.setattr(clock, "_begun_right", lambda: False)
     monkeypatch.setattr(clock, "_adjtimex", lambda: kernel)
     monkeypatch.setattr(clock.time, "time", lambda: wall)
     assert clock.state() == said
     mark.touch()
     assert clock.state() == said_with_timesyncd
+
+
+@pytest.mark.parametrize(
+    ("flags", "battery", "said"),
+    [
+        ("flags\t\t: fpu vme", None, "unsynced"),
+        ("flags\t\t: fpu vme hypervisor lahf_lm", None, "unknown"),
+        ("", WALL - 30, "unknown"),
+        ("", 86_400, "unsynced"),
+        ("", "", "unsynced"),
+    ],
+    ids=["nothing", "guest", "battery", "no battery", "unreadable"],
+)
+def test_a_clock_that_nobody_but_the_boot_has_set(monkeypatch, tmp_path, flags, battery, said):
+    cpus, rtc = tmp_path / "cpuinfo", tmp_path / "since_epoch"
+    cpus.write_text(f"processor\t: 0\n{flags}\n", "utf-8")
+    if battery is not None:
+        rtc.write_text(f"{battery}\n", "ascii")
+    monkeypatch.setattr(clock, "_SYNCED", tmp_path / "synchronized")
+    monkeypatch.setattr(clock, "_CPUS", cpus)
+    monkeypatch.setattr(clock, "_BATTERY_CLOCK", rtc)
+    monkeypatch.setattr(clock, "_adjtimex", lambda: 5)
+    monkeypatch.setattr(clock.time, "time", lambda: WALL)
+    clock._is_guest.cache_clear()
+    assert clock.state() == said
+    clock._is_guest.cache_clear()
 
 
 def test_now_is_of_this_boot():

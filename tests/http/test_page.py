@@ -371,6 +371,8 @@ def test_lines_and_who_crossed_them_today_and_zones_and_who_is_in_them(box, show
     assert page.texts("#counts .lines tbody tr > *")[4:] == ["door", "<b>exit</b>", "0", "0"]
     assert page.one("#counts .lines").is_displayed()
     assert not page.one("#counts .zones").is_displayed()
+    box.status = box.status.model_copy(update={"clock": "unsynced"})
+    until(lambda: page.texts("#counts .lines tbody tr > *")[2:4] == ["clock not set"] * 2)
     box.counts.stop()
     since = "2026-11-22T08:30:00.123456Z"
     zones = {

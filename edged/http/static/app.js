@@ -60,7 +60,7 @@ async function show(status, ready) {
   list.offer(status.streams.map((stream) => stream.name));
   showServices(status.services);
   showActions(status.actions);
-  await showCounts(status.streams);
+  await showCounts(status);
   await showEvents(status);
   results.open();
   await attempt.show(status);
