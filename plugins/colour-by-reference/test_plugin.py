@@ -11,7 +11,9 @@ import pytest
 
 from conftest import ROOT
 from edged import CardError, Embedding, Tools
+from edged.bench.questions import questions
 from edged.cards import load_card
+from edged.config.settings import Config
 from edged.contracts.request import RequestJob
 from edged.contracts.services import service
 from edged.discovery import discover
@@ -87,6 +89,13 @@ def test_a_reference_that_is_no_picture_is_named(ask):
     answer = ask(image=base64(coloured()), reference="aGVsbG8=")
     assert answer["error_code"] == 415
     assert "the field `reference`: " in answer["error_msg"]
+
+
+def test_a_bench_asks_with_a_reference(ask, models_root):
+    settings = Config.model_validate({"paths": {"models": str(models_root)}})
+    [question], _ = questions(settings, [CARD.service])
+    assert (question.model, question.reference) == (CARD.id, True)
+    assert ask(**orjson.loads(question.body))["success"] is True
 
 
 class Light:
