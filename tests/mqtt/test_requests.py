@@ -144,11 +144,15 @@ def test_requests_to_any_node_are_shared_by_the_fleet(unit, client, pipeline):
 
 
 def test_2000_requests_at_once_get_one_answer_each(unit, client, pipeline):
-    counters = Counters()
-    unit(pipeline(places=64, workers=2, seconds=0.01), counters=counters)
+    counters, work = Counters(), pipeline(places=64, workers=2)
+    work.open.clear()
+    unit(work, counters=counters)
     customer, listener = client(), client("replies/me")
     for n in range(2000):
         customer.publish(REQUEST, {"n": n}, "replies/me", str(n).encode())
+    refused = lambda: counters.counts().get("mqtt_requests", {}).get("refused 429")  # noqa: E731
+    until(refused, "there is no room")
+    work.open.set()
     codes: dict[bytes, int] = {}
     for _ in range(2000):
         message = listener.next()

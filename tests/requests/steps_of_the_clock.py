@@ -72,10 +72,10 @@ def the_journal_waits_as_long_as_it_does(folder: Path, step: int) -> None:
 
 
 def a_deadline_is_kept(step: int) -> None:
-    run = RunHandle(deadline=time.monotonic() + 0.3)
+    run = RunHandle(deadline=time.monotonic() + 1)
     set_clock(step)
     run.check()
-    pause(0.4)
+    pause(1.1)
     try:
         run.check()
     except TimedOut:
@@ -89,6 +89,7 @@ def streams_go_on(step: int) -> None:
     gate, due = Gate(GateSettings(fps=20)), Turns(0.05)
     rule: Rule[int] = Rule(PublishSettings(min_interval=0.05), lambda _: None)
     assert gate.refusal(Taken()) is None and due.at(time.time()) and rule.offer(1, 1, time.monotonic()) == 1
+    began = time.monotonic()
     set_clock(step)
     seen = [0, 0, 0]
     for n in range(20):
@@ -98,7 +99,8 @@ def streams_go_on(step: int) -> None:
         seen[1] += due.at(time.time())
         seen[2] += rule.offer(n, n, time.monotonic()) is not None
     step_back()
-    assert all(3 <= passed <= 16 for passed in seen), seen
+    most = (time.monotonic() - began) / 0.05 + 2
+    assert all(3 <= passed <= most for passed in seen), (seen, most)
 
 
 def a_clock_that_was_never_set_is_said() -> None:

@@ -181,7 +181,7 @@ def test_others_are_made_and_swapped_in_without_a_gap(settings, run, int8_is_bes
         asker.join()
     assert failed == []
     assert set(answered) == {"openvino-f32", "openvino-int8"}
-    assert box.counted() == {"finished": 1}
+    until(lambda: box.counted() == {"finished": 1})
     assert box.preparation.state() == "running"
     assert any("openvino-int8 is derived" in told for told in box.heard), box.heard
     assert any("compared" in told for told in box.heard), box.heard
