@@ -70,7 +70,7 @@ class Frame(Protocol):
         """Number of the frame within its source, from 0; gaps are frames that were not decoded."""
 
     def pixels(self, wanted: PixelFormat) -> Pixels:
-        """[height, width, channels] u8 in that form: made once, cached, safe from all threads. Do not change it."""
+        """[height, width, channels] u8 in that form: made once and kept, by any thread. Never write to it."""
 
     def part(self, box: Sequence[float] | NDArray[np.floating]) -> "Frame":
         """What a box (x1, y1, x2, y2 in pixels) holds: all pixels that it touches within the picture, at
