@@ -37,7 +37,7 @@ def _written(found: Classification, _: Any) -> ClassFields:
 
 
 def best_of(probabilities: Floats) -> list[int]:
-    """The `LISTED` most probable classes, best first."""
+    """Of [classes] probabilities the indices of the `LISTED` highest, best first."""
     best: list[int] = np.argsort(-probabilities, kind="stable")[:LISTED].tolist()
     return best
 

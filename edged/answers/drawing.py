@@ -13,7 +13,7 @@ LONGEST_SIDE = 1280
 
 
 def drawing_of(frames: Sequence[Frame], findings: Iterable[Finding]) -> Pixels:
-    """What several services found in one picture, or one of them in two, on top of each other, BGR."""
+    """[height, width, 3] u8, BGR: what services found in one picture, or one of them in two, all in one."""
     pictures = [frame.pixels(PixelFormat()) for frame in frames]
     size = frames[0].width, frames[0].height
     for finding in findings:
@@ -29,7 +29,7 @@ def jpeg_of(frames: Sequence[Frame], findings: Iterable[Finding]) -> bytes:
 
 
 def encoded(drawing: Pixels) -> bytes:
-    """A drawing as JPEG, made smaller where it is larger than `LONGEST_SIDE`."""
+    """A drawing, [height, width, 3] u8, BGR, as JPEG, made smaller where it is larger than `LONGEST_SIDE`."""
     return encode_jpeg(_limited(drawing))
 
 

@@ -60,7 +60,7 @@ SHARE_DIGITS = 6
 
 
 def rounded(numbers: Floats, digits: int) -> NDArray[np.float32]:
-    """With so many digits, contiguous, f32: its JSON is as short."""
+    """The same, of any shape, with so many digits, contiguous, f32: its JSON is as short."""
     return np.ascontiguousarray(np.round(np.asarray(numbers, np.float32), digits))
 
 
@@ -70,7 +70,7 @@ def top_left_first(boxes: Floats) -> NDArray[np.float32]:
 
 
 def by_name(names: Sequence[str], probabilities: Floats) -> dict[str, float]:
-    """Probabilities by the names of their classes, rounded."""
+    """[n] probabilities by the names of their classes, rounded."""
     shares = np.asarray(probabilities, np.float64).round(SHARE_DIGITS).tolist()
     return dict(zip(names, shares, strict=True))
 

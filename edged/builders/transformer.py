@@ -45,7 +45,7 @@ class TransformerBuilder(GraphBuilder):
         self._constants_of: dict[str, Sequence[str]] = {}
 
     def array(self, name: str) -> NDArray[Any]:
-        """Raises `CardError` when it is missing."""
+        """The weights of that name, in the shape of the file. Raises `CardError` when they are missing."""
         return np.asarray(_found(self._arrays, name))
 
     def weight(self, layer: str) -> str:

@@ -60,7 +60,7 @@ class Lender:
         """Numbers of rooms that are not used any more, until they are told."""
 
     def filled(self, arrays: Sequence[NDArray[Any]]) -> Room:
-        """A room with the arrays in it, lent until `settle`."""
+        """A room with the arrays, of any shapes, copied into it one after another; lent until `settle`."""
         total = sum(_room(array.nbytes) for array in arrays)
         fits = [room for room in self._free if len(room.memory) >= total]
         room = min(fits, key=lambda one: len(one.memory), default=None)

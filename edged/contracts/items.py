@@ -70,7 +70,7 @@ class Frame(Protocol):
         """Number of the frame within its source, from 0; gaps are frames that were not decoded."""
 
     def pixels(self, wanted: PixelFormat) -> Pixels:
-        """The picture in that form: converted once, cached, safe from several threads. Never write to it."""
+        """[height, width, channels] u8 in that form: made once and kept, by any thread. Never write to it."""
 
     def part(self, box: Sequence[float] | NDArray[np.floating]) -> "Frame":
         """What a box (x1, y1, x2, y2 in pixels) holds: all pixels that it touches within the picture, at
@@ -151,7 +151,7 @@ class SpeechChunk:
         return cls(clip.samples[before:], clip.rate, clip.start_us, before, clip.voiced, final)
 
     def behind(self, known: NDArray[np.float32]) -> AudioClip:
-        """The utterance so far, of the samples of the chunks before, which `known` begins with."""
+        """The utterance so far: `known`, [n] samples, begins with those of the chunks before this one."""
         samples = np.concatenate([known[: self.before], self.samples]) if self.before else self.samples
         return AudioClip(samples, self.rate, self.start_us, self.voiced)
 

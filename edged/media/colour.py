@@ -87,7 +87,7 @@ def yuv_of_bgr(bgr: Pixels, matrix: Matrix, full_range: bool = False) -> Planes:
 
 
 def halved(plane: Pixels, *, wide: bool = True) -> Pixels:
-    """Chroma of every pixel, or where not `wide` of half the columns, as 4:2:0 has it."""
+    """Chroma [height, width] u8 of every pixel, or where not `wide` of half the columns, as 4:2:0 has it."""
     exact = _half_as_high(plane.astype(np.float32))
     return rounded(_half_as_wide(exact) if wide else exact)
 
@@ -116,7 +116,7 @@ def _doubled(plane: Pixels) -> NDArray[np.float32]:
 
 
 def rounded(plane: NDArray[np.float32]) -> Pixels:
-    """Of 0 to 255."""
+    """u8 of the same shape, of numbers from 0 to 255."""
     return np.asarray(cv2.convertScaleAbs(np.ascontiguousarray(plane)), np.uint8)  # none is negative
 
 

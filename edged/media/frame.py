@@ -259,7 +259,7 @@ def _on_canvas(picture: Pixels, wanted: PixelFormat) -> Pixels:
 
 
 def plane_of(decoded: "av.VideoFrame", index: int) -> Pixels:
-    """A view of one plane without the padding at the end of its lines."""
+    """[rows, columns] u8: a view of one plane without the padding at the end of its lines."""
     plane = decoded.planes[index]
     lines = np.frombuffer(plane, np.uint8, plane.line_size * plane.height)  # type: ignore[call-overload]
     view: Pixels = lines.reshape(plane.height, plane.line_size)[:, : plane.width]

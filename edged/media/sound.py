@@ -155,7 +155,7 @@ class Converter:
         yield from self._ready()
 
     def rest(self) -> Iterator[NDArray[np.float32]]:
-        """What the filter holds back until the end."""
+        """[n] each, as of `add`: what the filter holds back until the end."""
         if self._form is not None:
             self._graph.push(None)
             yield from self._ready()

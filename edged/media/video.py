@@ -55,7 +55,7 @@ def open_video(source: str, options: VideoOptions, stop: threading.Event) -> Ite
 
 
 def sample_frames(path: Path, count: int) -> list[Pixels]:
-    """At most `count` BGR pictures, evenly spread over the clip. Raises `SourceError`."""
+    """At most `count` pictures [height, width, 3] u8, BGR, spread over a clip. Raises `SourceError`."""
     options = VideoOptions(real_time=False)
     never = threading.Event()
     total = sum(1 for _ in _frames(str(path), options, never, iter))

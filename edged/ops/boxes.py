@@ -73,6 +73,7 @@ def overlap(a: Floats, b: Floats) -> Floats:
 def nms(xyxy: Floats, scores: Floats, classes: Ints, iou_threshold: float) -> Ints:
     """Rows to keep, best score first: of two boxes of one class that overlap by more, only the better one.
 
+    [n, 4] boxes (x1, y1, x2, y2), [n] scores and [n] class numbers; the overlap is that of `iou`.
     Rows that are not finite are never kept. OpenCV does it in a quarter of the time of the best numpy here
     (200 candidates: 0.2 ms against 1.1 ms); it keeps the classes apart by moving them away from each other,
     which wants coordinates that are not negative.

@@ -45,7 +45,7 @@ class Cutter:
         self._start = 0
 
     def put(self, samples: NDArray[np.float32], probabilities: NDArray[np.floating]) -> Iterator[AudioClip]:
-        """Sound and the probability of a voice for each of its windows; clips that end within it.
+        """[n] samples, and for each of their windows the probability of a voice; clips that end within them.
 
         All but the last piece of a recording have whole windows.
         """
@@ -88,7 +88,10 @@ def clip_of(
     rate: int,
     rules: CutRules,
 ) -> AudioClip:
-    """A clip of windows and the probability of a voice in each; `start`: samples before it."""
+    """A clip of windows, [n] samples each, and the probability of a voice in each, 0 to 1.
+
+    `start`: samples before it; `rate`: samples a second.
+    """
     samples = np.concatenate(windows)
     margin = round(rules.margin * rate)
     voiced = _joined(
@@ -125,8 +128,10 @@ def _part(clip: AudioClip, spans: Sequence[tuple[int, int]]) -> AudioClip:
 
 
 def voiced_spans(probabilities: NDArray[np.floating], rules: CutRules) -> list[tuple[int, int]]:
-    """Windows in which somebody speaks: first, and the one after the last. It begins at `voice` and ends
-    below `silence`."""
+    """Of [n] probabilities, 0 to 1, the windows in which somebody speaks: first, and the one after the last.
+
+    Speech begins at the rules' `voice` and ends below their `silence`.
+    """
     spans: list[tuple[int, int]] = []
     begin: int | None = None
     for i, probability in enumerate(probabilities.tolist()):

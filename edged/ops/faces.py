@@ -39,7 +39,7 @@ def aligned(
 
 
 def square_chip(picture: Pixels, box: Floats, padding: float, side: int) -> Pixels:
-    """The square around the middle of a box (x1, y1, x2, y2), as large as its longer side times `padding`."""
+    """[side, side, 3]: the square around a box (x1, y1, x2, y2), of its longer side times `padding`."""
     centre = (np.asarray(box[:2], np.float64) + box[2:]) / 2
     scale = side / max(float(max(box[2] - box[0], box[3] - box[1])) * padding, 1.0)
     # A box counts from the edges of pixels, a matrix from their middles, half a pixel further.

@@ -11,7 +11,7 @@ Floats = NDArray[np.floating]
 
 
 def rle_counts(mask: Mask) -> list[int]:
-    """Lengths of the runs of a mask in row-major order; the first run, which may be 0 long, is False."""
+    """Lengths of the runs of a mask [height, width], row by row; the first, which may be 0, is of False."""
     flat = np.ascontiguousarray(mask, np.bool_).ravel()
     if not flat.size:
         return []
@@ -143,6 +143,6 @@ def _between(
 
 
 def mask_iou(a: Mask, b: Mask) -> float:
-    """Intersection over union of two masks of one size, 0 to 1; 1 when both are empty."""
+    """Intersection over union of two masks [height, width], 0 to 1; 1 when both are empty."""
     union = int((a | b).sum())
     return int((a & b).sum()) / union if union else 1.0

@@ -66,7 +66,7 @@ def grown(quad: Floats, ratio: float) -> Floats:
 
 
 def upside_down(quad: Floats) -> Floats:
-    """The same place of a text that stands the other way up."""
+    """The same place, [..., 4, 2], of a text that stands the other way up."""
     return np.roll(quad, 2, axis=-2)
 
 
@@ -88,7 +88,7 @@ def directions(quads: Floats) -> NDArray[np.complex128]:
 
 
 def main_direction(each: NDArray[np.complex128]) -> complex:
-    """Of length 1: where most text reads to, by width; to the right if there is none."""
+    """Of [n] ways, each as long as its text is wide: of length 1, where most text reads to; else right."""
     if not len(each):
         return 1 + 0j
     # Texts of a photographed page diverge a little: those within 45 degrees of each other count together.
@@ -116,8 +116,9 @@ class _Text:
 
 
 def reading_order(quads: Floats) -> list[int]:
-    """Row by row from the top, each from left to right, for somebody who holds the picture so that most of
-    its text stands upright. Columns are not told apart. Rows may be slanted, each in its own way.
+    """The indices of [n, 4, 2] quads, line by line from the top, each line from left to right, for somebody
+    who holds the picture so that most of its text stands upright. Columns are not told apart. Lines may be
+    slanted, each in its own way.
     """
     _, heights = extents(quads)
     ways = directions(quads)

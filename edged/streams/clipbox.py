@@ -90,7 +90,7 @@ class Pieces:
         self._count = 0
 
     def put(self, chunk: SoundChunk, heard: NDArray[np.floating]) -> LiveClip | None:
-        """More sound; the piece that it fills."""
+        """More sound, and [n] probabilities of a voice in its windows; the piece that it fills."""
         self._chunks.append(chunk)
         self._heard += heard.tolist()
         if len(self._heard) < self._length:

@@ -40,7 +40,7 @@ class Ear:
         return self._meter.probabilities(chunk.samples, RunHandle())
 
     def utterances(self, chunk: SoundChunk, heard: NDArray[np.floating]) -> Iterator[LiveClip]:
-        """Those that end in a chunk."""
+        """Those that end in a chunk; `heard`: what `listen` said of it."""
         for i, probability in enumerate(heard.tolist()):
             window = chunk.samples[i * WINDOW : (i + 1) * WINDOW]
             if (over := self._cutter.put(window, probability)) is not None:

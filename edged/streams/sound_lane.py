@@ -38,7 +38,7 @@ class SoundLane(Lane[LiveClip]):
         self.mailbox.clear()
 
     def sound(self, chunk: SoundChunk, heard: NDArray[np.floating]) -> None:
-        """More sound, and the probability of a voice in each of its windows."""
+        """More sound, and [n] probabilities of a voice, 0 to 1, in its windows."""
 
     def interrupted(self) -> None:
         """Sound was lost."""

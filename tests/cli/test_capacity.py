@@ -7,7 +7,9 @@ import subprocess
 import time
 
 import pytest
+from typer.testing import CliRunner
 
+from edged.cli import app
 from edged.cli.options import preferring
 from edged.config.settings import Config
 from tests.broker import until
@@ -24,8 +26,8 @@ def folder(tmp_path_factory):
     write_model(made / "own" / "tiny", "tiny.onnx")
     (made / "config.yaml").write_text(f"paths: {{plugins: [own]}}\nservices: {{{SERVICE}: {{}}}}\n")
     (made / "tmp").mkdir()
-    pulled = edged(made, "pull", "tiny")
-    assert pulled.returncode == 0, pulled.stderr
+    pulled = CliRunner().invoke(app, ["pull", "tiny", "-c", str(made / "config.yaml")])
+    assert pulled.exit_code == 0, pulled.stderr
     return made
 
 
@@ -94,6 +96,12 @@ def processes_in(text):
     return [line for line in listed.stdout.splitlines() if text in line]
 
 
+def refused(folder, *args):
+    """Exit status of `edged bench`, and what it says."""
+    done = CliRunner().invoke(app, ["bench", *args, "-c", str(folder / "config.yaml")])
+    return done.exit_code, " ".join(f"{done.stderr} {done.exception}".replace("│", "").split())
+
+
 @pytest.mark.parametrize(
     ("args", "status", "said"),
     [
@@ -105,15 +113,15 @@ def processes_in(text):
     ],
 )
 def test_what_is_not_there_is_said_at_once(folder, args, status, said):
-    done = edged(folder, "bench", "--capacity", *args)
-    assert done.returncode == status
-    assert said in " ".join(done.stderr.replace("│", "").split())
+    found, told = refused(folder, "--capacity", *args)
+    assert found == status
+    assert said in told
 
 
 def test_bench_wants_a_service(folder):
-    done = edged(folder, "bench")
-    assert done.returncode == 2
-    assert "name a SERVICE, or ask for --capacity" in " ".join(done.stderr.split())
+    status, told = refused(folder)
+    assert status == 2
+    assert "name a SERVICE, or ask for --capacity" in told
 
 
 def test_a_model_that_is_asked_for_replaces_the_configured_one():

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from edged.answers.schema import answer_schema
+from edged.cli import main
 from edged.contracts.services import SERVICES, service
 from tests.e2e.box import EDGED, ROOT
 
@@ -38,10 +40,31 @@ options: {{score_threshold: 0.3, iou_threshold: 0.45, max_detections: 100}}
 
 
 @pytest.fixture
-def edged(models_dir, tmp_path):
-    """Run a command in an empty folder with a configuration that knows the pulled models."""
-    config = tmp_path / "config.yaml"
-    config.write_text(f"paths: {{models: {models_dir}}}\nservices: {{object-detection: {{}}}}\n")
+def config(models_dir, tmp_path):
+    """In an empty folder; it knows the pulled models."""
+    written = tmp_path / "config.yaml"
+    written.write_text(f"paths: {{models: {models_dir}}}\nservices: {{object-detection: {{}}}}\n")
+    return written
+
+
+@pytest.fixture
+def typed(config, monkeypatch, capsys):
+    """Run a command in that folder, without a process of its own."""
+    monkeypatch.chdir(config.parent)
+
+    def run(*args):
+        monkeypatch.setattr(sys, "argv", ["edged", *map(str, args)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        return subprocess.CompletedProcess(args, ended.value.code or 0, told.out, told.err)
+
+    return run
+
+
+@pytest.fixture
+def edged(config, tmp_path):
+    """The same in a process of its own."""
 
     def run(*args, **env):
         return subprocess.run(
@@ -57,8 +80,8 @@ def edged(models_dir, tmp_path):
     return run
 
 
-def test_services_lists_all_25_as_json(edged):
-    done = edged("services", "--json")
+def test_services_lists_all_25_as_json(typed):
+    done = typed("services", "--json")
     rows = json.loads(done.stdout)
     assert [row["service"] for row in rows] == list(SERVICES)
     keys = {"service", "group", "model", "variant", "device", "installed", "verified"}
@@ -69,11 +92,11 @@ def test_services_lists_all_25_as_json(edged):
     assert detection["variant"]
 
 
-def test_models_and_devices(edged):
-    (model,) = [m for m in json.loads(edged("models", "--json").stdout) if m["model"] == "yolox-nano"]
+def test_models_and_devices(typed):
+    (model,) = [m for m in json.loads(typed("models", "--json").stdout) if m["model"] == "yolox-nano"]
     assert model["licence"] == "Apache-2.0"
     assert {"onnxruntime-f32", "onnxruntime-int8", "openvino-f32", "openvino-int8"} <= set(model["variants"])
-    devices = json.loads(edged("devices", "--json").stdout)
+    devices = json.loads(typed("devices", "--json").stdout)
     assert {"onnxruntime", "openvino"} <= {d["runtime"] for d in devices if d["name"] == "cpu"}
 
 
@@ -84,20 +107,20 @@ def test_microphones_are_listed(edged, null_sink):
     assert "kitchen" in edged("microphones", **null_sink.environment).stderr
 
 
-def test_classes_by_id(edged):
-    names = json.loads(edged("classes", "yolox-nano", "--json").stdout)
+def test_classes_by_id(typed):
+    names = json.loads(typed("classes", "yolox-nano", "--json").stdout)
     assert (names[0], len(names)) == ({"id": 0, "name": "person"}, 80)
-    assert "person" in edged("classes", "yolox-nano").stderr
-    assert json.loads(edged("classes", "shelf-count", "--json").stdout) == []
-    assert "has no list of classes" in edged("classes", "shelf-count").stderr
-    assert edged("classes", "yolox-nan").returncode == 1
+    assert "person" in typed("classes", "yolox-nano").stderr
+    assert json.loads(typed("classes", "shelf-count", "--json").stdout) == []
+    assert "has no list of classes" in typed("classes", "shelf-count").stderr
+    assert typed("classes", "yolox-nan").returncode == 1
 
 
-def test_schema_prints_json_schemas(edged):
-    schemas = json.loads(edged("schema", "object-detection").stdout)
+def test_schema_prints_json_schemas(typed):
+    schemas = json.loads(typed("schema", "object-detection").stdout)
     for schema in schemas.values():
         Draft202012Validator.check_schema(schema)
-    assert edged("schema", "ocrr").returncode == 1
+    assert typed("schema", "ocrr").returncode == 1
 
 
 def test_infer_answers_as_the_contract_says_and_draws(edged, media, tmp_path):
@@ -140,23 +163,23 @@ def test_every_precision_finds_the_astronaut(edged, media, precision):
         (["object-detection", "--model", "yolo-nano"], 500, "did you mean yolox-nano"),
     ],
 )
-def test_an_error_answer_is_json_and_exit_1(edged, args, code, says):
-    done = edged("infer", *args)
+def test_an_error_answer_is_json_and_exit_1(typed, args, code, says):
+    done = typed("infer", *args)
     answer = json.loads(done.stdout)
     assert (done.returncode, answer["success"], answer["error_code"]) == (1, False, code)
     assert says in answer["error_msg"]
     assert "Traceback" not in done.stderr
 
 
-def test_check_lists_every_fault_at_once(edged, tmp_path):
-    assert edged("check").returncode == 0
+def test_check_lists_every_fault_at_once(typed, tmp_path):
+    assert typed("check").returncode == 0
     bad = tmp_path / "bad.yaml"
     bad.write_text(
         "nodes: x+y\nstreams: {door: {run: [ocrr]}, side: {sorce: 'models:picodet/a.mp4', run: [ocr]}}\n"
         "mqtt: {url: 'http://x'}\n"
         "service: {object-detection: {modl: yolo-nano, optons: {score_treshold: 1}}}\n"
     )
-    done = edged("check", "-c", bad)
+    done = typed("check", "-c", bad)
     assert (done.returncode, done.stdout) == (2, "")
     for part in (
         "nodes: this key is unknown; did you mean node?",
@@ -173,7 +196,7 @@ def test_check_lists_every_fault_at_once(edged, tmp_path):
         assert f"{bad}: {part}" in done.stderr, part
 
 
-def test_check_finds_models_that_cannot_fulfil_a_service(edged, tmp_path):
+def test_check_finds_models_that_cannot_fulfil_a_service(typed, tmp_path):
     bad = tmp_path / "bad.yaml"
     bad.write_text(
         "services:\n"
@@ -182,7 +205,7 @@ def test_check_finds_models_that_cannot_fulfil_a_service(edged, tmp_path):
         "  ocr: {model: picodet-416}\n"
         "  image-similarity: {uses: {embed: sface}}\n"
     )
-    done = edged("check", "--config", bad)
+    done = typed("check", "--config", bad)
     assert done.returncode == 2
     for part in (
         "services.speech-recognition-zh: no model is called 'whisper-smal'; did you mean whisper-small",
@@ -193,12 +216,12 @@ def test_check_finds_models_that_cannot_fulfil_a_service(edged, tmp_path):
     assert "live" not in done.stderr
 
 
-def test_a_password_is_never_shown(edged, tmp_path):
+def test_a_password_is_never_shown(typed, tmp_path):
     bad = tmp_path / "bad.yaml"
     bad.write_text(
         "mqtt: {url: 'mqtt://me:hunter2@host:port'}\nstreams: {d: {source: 'rtsp://me:hunter2@h', run: []}}\n"
     )
-    done = edged("check", "--config", bad)
+    done = typed("check", "--config", bad)
     assert done.returncode == 2
     assert "hunter2" not in done.stderr + done.stdout
 
@@ -272,17 +295,17 @@ def test_a_plugin_that_is_broken_is_reported_and_the_others_live(edged, tmp_path
     assert "nothing_of_that_name" in done.stderr
 
 
-def test_products_are_enrolled_and_listed(edged, tmp_path):
+def test_products_are_enrolled_and_listed(typed, tmp_path):
     front, side = tmp_path / "front.png", tmp_path / "side.jpeg"
     for path, colour in ((front, 40), (side, 90)):
         cv2.imwrite(str(path), np.full((20, 10, 3), colour, np.uint8))
-    done = edged("enroll", "cola 0,5", front, side)
+    done = typed("enroll", "cola 0,5", front, side)
     assert done.returncode == 0
     assert "id 1, has 2 pictures" in " ".join(done.stderr.split())
-    assert edged("enroll", "cola 0,5", front).returncode == 0  # the same picture again is no other
-    assert edged("enroll", "水", side).returncode == 0
-    assert edged("enroll", "beer", side).returncode == 0
-    assert json.loads(edged("gallery", "--json").stdout) == [
+    assert typed("enroll", "cola 0,5", front).returncode == 0  # the same picture again is no other
+    assert typed("enroll", "水", side).returncode == 0
+    assert typed("enroll", "beer", side).returncode == 0
+    assert json.loads(typed("gallery", "--json").stdout) == [
         {"id": 3, "sku": "beer", "pictures": 1},
         {"id": 1, "sku": "cola 0,5", "pictures": 2},
         {"id": 2, "sku": "水", "pictures": 1},
@@ -290,7 +313,7 @@ def test_products_are_enrolled_and_listed(edged, tmp_path):
     assert len(list((tmp_path / "gallery" / "cola 0,5").iterdir())) == 2
 
 
-def test_what_cannot_be_enrolled_is_said_and_leaves_nothing(edged, tmp_path):
+def test_what_cannot_be_enrolled_is_said_and_leaves_nothing(typed, tmp_path):
     good, bad = tmp_path / "good.png", tmp_path / "bad.png"
     cv2.imwrite(str(good), np.zeros((9, 9, 3), np.uint8))
     bad.write_bytes(b"no picture")
@@ -301,7 +324,7 @@ def test_what_cannot_be_enrolled_is_said_and_leaves_nothing(edged, tmp_path):
         (("cola", good, bad), "bad.png: "),
         (("cola", tmp_path / "missing.png"), "missing.png cannot be read: No such file"),
     ):
-        done = edged("enroll", *args)
+        done = typed("enroll", *args)
         assert done.returncode == 1
         assert sentence in " ".join(done.stderr.split())
     assert not (tmp_path / "gallery").exists()
