@@ -26,11 +26,13 @@ def load_card(path: Path) -> ModelCard:
                 f"{edition}; docs/plugins.md tells what to change"
             )
         measured = _accuracy(path.with_name(ACCURACY)).get(said.get("id"), {})
-        return ModelCard.model_validate({"accuracy": measured, **said, "folder": path.parent})
-    except ValidationError as error:
-        raise CardError(*card_faults(path, error)) from error
+        fields = {"accuracy": measured, **said, "folder": path.parent}
     except (AttributeError, OSError, TypeError, ValueError, yaml.YAMLError) as error:
         raise CardError(f"{path}: {error}") from error
+    try:
+        return ModelCard.model_validate(fields)
+    except ValidationError as error:
+        raise CardError(*card_faults(path, ModelCard, fields, error)) from error
 
 
 def _accuracy(path: Path) -> dict[str, Any]:

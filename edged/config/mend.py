@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from inspect import isclass
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from edged.contracts.objections import known_keys
 from edged.contracts.settings import LACKING, MISSING, NO_KEYS, UNKNOWN, meant, worded
 from edged.contracts.wording import either
 
@@ -79,7 +79,7 @@ def mended(
 def _fault(model: type[BaseModel], tree: object, details: ErrorDetails) -> _Fault:
     loc = details["loc"]
     holder = {UNKNOWN: loc[:-1], NO_KEYS: loc}.get(details["type"])
-    known = _known_keys(model, holder) if holder is not None else ()
+    known = known_keys(model, holder) if holder is not None else ()
     key = loc[-1] if loc else None
     close = meant(str(key), known) if details["type"] == UNKNOWN else None
     return _Fault(details["type"], key, worded(details, known), close, list(_trail(tree, loc)))
@@ -96,26 +96,6 @@ def _trail(tree: Any, loc: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
             return  # pydantic goes on with the members of a union, or what is told is missing
         yield tree, part
         tree = tree[part]
-
-
-def _known_keys(model: type[BaseModel], loc: Sequence[Any]) -> Sequence[str]:
-    """The keys that there are at a place."""
-    parts, found = iter(loc), model
-    for part in parts:
-        annotation = found.model_fields[part].annotation
-        inside = _settings_in(annotation)
-        if inside is None:
-            return ()
-        found = inside
-        if get_origin(annotation) in (Mapping, tuple):
-            next(parts, None)  # its keys are the user's
-    return tuple(field.alias or name for name, field in found.model_fields.items())
-
-
-def _settings_in(annotation: Any) -> type[BaseModel] | None:
-    if isclass(annotation) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _settings_in(part))), None)
 
 
 def _follows(fault: _Fault, others: Sequence[_Fault], settled: Collection[str]) -> bool:

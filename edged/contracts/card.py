@@ -10,6 +10,7 @@ from edged.contracts.accuracy import Evidence
 from edged.contracts.described import Described
 from edged.contracts.errors import CardError
 from edged.contracts.items import Colour, Fit, PixelFormat
+from edged.contracts.objections import objections
 
 Runtime = Literal["onnxruntime", "openvino"]
 Precision = Literal["f32", "bf16", "int8"]
@@ -330,18 +331,20 @@ class ModelCard(_Part):
         try:
             return kind.model_validate(self.options)
         except ValidationError as error:
-            raise CardError(*card_faults(self.folder / "card.yaml", error, "options")) from error
+            raise CardError(*card_faults(self.folder / "card.yaml", kind, self.options, error, "options")) from error
 
     def parameters_as(self, kind: type[ParametersT]) -> ParametersT:
         """`parameters`, checked and typed. Raises `CardError` that names every wrong field."""
         try:
             return kind.model_validate(self.parameters)
         except ValidationError as error:
-            raise CardError(*card_faults(self.folder / "card.yaml", error, "parameters")) from error
+            raise CardError(*card_faults(self.folder / "card.yaml", kind, self.parameters, error, "parameters")) from error
 
 
-def card_faults(path: Path, error: ValidationError, *within: str) -> Iterator[str]:
-    """Each wrong field of a card, with the file; `within`: where the checked part stands in it."""
-    for fault in error.errors(include_url=False):
-        where = ".".join(map(str, (*within, *fault["loc"])))
-        yield f"{path}: {where}: {fault['msg']}" if where else f"{path}: {fault['msg']}"
+def card_faults(
+    path: Path, model: type[BaseModel], said: object, error: ValidationError, *within: str
+) -> Iterator[str]:
+    """Each wrong field of what a card said, with the file; `within`: where that stands in it."""
+    for place, sentence in objections(model, said, error).items():
+        where = ".".join(filter(None, (*within, place)))
+        yield f"{path}: {where}: {sentence}" if where else f"{path}: {sentence}"

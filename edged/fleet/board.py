@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from edged import __version__
 from edged.contracts.message import Health, Info, StreamState
+from edged.contracts.settings import worded
 from edged.fleet.rows import STANDINGS, NodeRow, Told, row_of
 from edged.mqtt.topics import told_by
 
@@ -68,7 +69,7 @@ def _note(told: Told, what: str, stream: str, payload: bytes) -> None:
 def _why(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return f"{'.'.join(map(str, first['loc']))}: {worded(first, ())}"
     return str(error)
 
 

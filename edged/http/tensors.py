@@ -1,6 +1,7 @@
 """Tensors as KServe's protocol v2 writes them over HTTP: in JSON, or behind it as bytes, its extension."""
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from edged.contracts.errors import BadRequest
 from edged.contracts.model import Tensors
 from edged.kserve.tensors import MOST_AXES, InputHead, check_parameters, datatype
+from edged.requests.parse import objected
 
 
 class _Said(BaseModel):
@@ -96,15 +98,13 @@ def written(head: Mapping[str, Any], outputs: Tensors, request: TensorRequest) -
 
 def _parsed(json: memoryview) -> TensorRequest:
     try:
-        return TensorRequest.model_validate(orjson.loads(json))
+        fields = orjson.loads(json)
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"the request is not JSON: {error}") from error
+    try:
+        return TensorRequest.model_validate(fields)
     except ValidationError as error:
-        faults = [
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-            for fault in error.errors(include_url=False, include_input=False)[:5]
-        ]
-        raise BadRequest("; ".join(faults)) from error
+        raise BadRequest("; ".join(islice(objected(TensorRequest, fields, error), 5))) from error
 
 
 def _from_bytes(tensor: InputTensor, size: object, rest: memoryview) -> NDArray[Any]:

@@ -1,15 +1,19 @@
 """From the raw body of a request to its typed form."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from edged.contracts import media as media_fields
 from edged.contracts.errors import BadRequest
+from edged.contracts.objections import objections
 from edged.contracts.service import Service
+
+_KEY = "this key "
+"""So begins what is wrong with a key, and not with its value."""
 
 
 def parsed(payload: bytes) -> Mapping[str, Any]:
@@ -36,22 +40,18 @@ def validated(of: Service, fields: Mapping[str, Any]) -> Any:
     try:
         return of.request.model_validate(fields, strict=True)
     except ValidationError as error:
-        known = ", ".join(of.request.model_fields)
-        faults = [_fault(dict(e), known) for e in error.errors(include_url=False)]
-        raise BadRequest("; ".join(faults[:5])) from error
+        raise BadRequest("; ".join(islice(objected(of.request, fields, error), 5))) from error
 
 
-def _fault(error: Mapping[str, Any], known: str) -> str:
-    field = ".".join(map(str, error["loc"]))
-    match error["type"]:
-        case "missing":
-            return f"the field `{field}` is missing"
-        case "extra_forbidden":
-            return f"the field `{field[:60]}` is unknown; this service knows {known}"
-        case media_fields.WHOLE_SENTENCE:
-            return str(error["msg"])
-        case _:
-            return f"the field `{field}` is wrong: {error['msg']}, got {_json_type(error['input'])}"
+def objected(model: type[BaseModel], fields: Mapping[str, Any], error: ValidationError) -> Iterator[str]:
+    """A sentence for each wrong field; the parts of `whole_sentence` as they stand."""
+    for place, sentence in objections(model, fields, error).items():
+        if not place:
+            yield sentence
+        elif sentence.startswith(_KEY):
+            yield f"the field `{place}` {sentence.removeprefix(_KEY)}"
+        else:
+            yield f"the field `{place}` is wrong: {sentence}"
 
 
 def _json_type(value: Any) -> str:
