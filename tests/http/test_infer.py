@@ -8,8 +8,8 @@ import numpy as np
 import orjson
 import pytest
 
-from edged.contracts.card import TensorInput
 from edged.contracts.errors import TooLarge
+from edged.contracts.graph_input import TensorInput
 from edged.contracts.slot import Priority
 from edged.http.tensors import read
 from edged.requests.graphs import MOST_PAIRS, MOST_VALUES, run_graphs

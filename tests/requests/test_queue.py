@@ -109,7 +109,7 @@ def test_options_of_the_request_go_over_those_of_the_service():
         ({"image": 5}, 400, "`image` is wrong"),
         ({"image": ""}, 400, "`image`"),
         ({"image": None}, 400, "`image`"),
-        ({"image": JPEG, "imgae": 1}, 400, "`imgae` is unknown; this service knows"),
+        ({"image": JPEG, "imgae": 1}, 400, "`imgae` is unknown; did you mean image?"),
         ({"image": JPEG, "score_threshold": "0.5"}, 400, "`score_threshold` is wrong"),
         ({"image": JPEG, "score_threshold": True}, 400, "`score_threshold` is wrong"),
         ({"image": JPEG, "score_threshold": 2}, 400, "less than or equal to 1"),
