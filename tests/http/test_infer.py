@@ -140,8 +140,8 @@ def test_a_wrong_input_is_named(small, wrong, says):
     ("body", "says"),
     [
         (b"", "not JSON"),
-        (b"[]", "valid dictionary"),
-        ({"inputs": []}, "at least 1 item"),
+        (b"[]", "the request wants keys with values"),
+        ({"inputs": []}, "`inputs` is wrong: must not be empty"),
         ({"inputs": [told(), told()]}, "there twice"),
         ({"inputs": [told()], "outputs": [{"name": "boxes"}]}, "there is no output 'boxes', but scores"),
         ({"inputs": [told()], "parameters": {"sequence_id": 7}}, "sequence_id"),

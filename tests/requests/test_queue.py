@@ -112,7 +112,7 @@ def test_options_of_the_request_go_over_those_of_the_service():
         ({"image": JPEG, "imgae": 1}, 400, "`imgae` is unknown; did you mean image?"),
         ({"image": JPEG, "score_threshold": "0.5"}, 400, "`score_threshold` is wrong"),
         ({"image": JPEG, "score_threshold": True}, 400, "`score_threshold` is wrong"),
-        ({"image": JPEG, "score_threshold": 2}, 400, "less than or equal to 1"),
+        ({"image": JPEG, "score_threshold": 2}, 400, "must be at most 1"),
         ({"image": JPEG, "max_detections": 1.5}, 400, "`max_detections`"),
         ({"image": JPEG, "request_id": 7}, 400, "`request_id`"),
         ({"image": JPEG, "request_id": "x" * 201}, 400, "200"),
