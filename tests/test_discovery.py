@@ -145,7 +145,7 @@ def test_a_decoder_name_is_not_replaced(tmp_path):
         ({"service": "image-clasification"}, "did you mean image-classification"),
         ({"service": "video-super-resolution"}, "options.scale: this key is missing"),
         ({"service": "object-detection"}, "options.score_threshold: this key is missing"),
-        ({"options": {"top_k": 5}}, "options.top_k: Extra"),
+        ({"options": {"top_k": 5}}, "options.top_k: this key is unknown"),
     ],
 )
 def test_a_card_that_does_not_fit_its_service(tmp_path, changes, reason):
