@@ -6,8 +6,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from edged.contracts.card import API, ModelCard, card_faults
+from edged.contracts.card import API, ModelCard
 from edged.contracts.errors import CardError
+from edged.contracts.objections import card_faults
 
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """That of libyaml, where PyYAML was built with it: all cards are read at each start, five times as fast."""

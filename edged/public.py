@@ -1,6 +1,6 @@
 """What a plugin author imports from `edged`, which takes it from here when it is first asked for."""
 
-from edged.contracts.card import ModelCard, Parameters, TensorInput
+from edged.contracts.card import ModelCard, Parameters
 from edged.contracts.errors import CardError, EdgedError, InferenceError, NotUsable, PluginError, TooLarge
 from edged.contracts.face import (
     EnhancedFaces,
@@ -11,6 +11,7 @@ from edged.contracts.face import (
     FacesOptions,
 )
 from edged.contracts.gallery import Gallery, GalleryIndex
+from edged.contracts.graph_input import TensorInput
 from edged.contracts.image import (
     Classification,
     DetectionOptions,

@@ -212,7 +212,7 @@ def changed(folder, file, old, new):
     ("file", "old", "new", "said"),
     [
         ("plugin.py", "import batch_of_one", "import batch_of_two", "ImportError"),
-        ("card.yaml", "rank: 100", "rank: 0", "rank: Input should be greater than or equal to 1"),
+        ("card.yaml", "rank: 100", "rank: 0", "rank: must be at least 1"),
         ("card.yaml", "id: mine", "id: modnet", "the model id 'modnet' is taken by"),
     ],
 )

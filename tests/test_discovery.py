@@ -140,9 +140,9 @@ def test_a_decoder_name_is_not_replaced(tmp_path):
     ("changes", "reason"),
     [
         ({"service": "image-clasification"}, "did you mean image-classification"),
-        ({"service": "video-super-resolution"}, "options.scale: Field required"),
-        ({"service": "object-detection"}, "options.score_threshold: Field required"),
-        ({"options": {"top_k": 5}}, "options.top_k: Extra"),
+        ({"service": "video-super-resolution"}, "options.scale: this key is missing"),
+        ({"service": "object-detection"}, "options.score_threshold: this key is missing"),
+        ({"options": {"top_k": 5}}, "options.top_k: this key is unknown"),
     ],
 )
 def test_a_card_that_does_not_fit_its_service(tmp_path, changes, reason):
@@ -173,7 +173,7 @@ def test_a_card_alone_never_wins_over_code(tmp_path):
     [
         ({}, r"must name one that is known \(classification, embedding, ppocr, yolox\), not None"),
         ({"decoder": "ssd"}, "not 'ssd'"),
-        ({"decoder": "classification"}, r"parameters\.activation: Field required"),
+        ({"decoder": "classification"}, r"parameters\.activation: this key is missing"),
         ({"decoder": "yolox", "parameters": {"strides": [8]}}, "options"),
     ],
 )

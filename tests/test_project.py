@@ -23,7 +23,7 @@ from edged.cards import load_card
 from edged.cli import app
 from edged.cli.commands import COMMANDS, command
 from edged.config import reading
-from edged.contracts.card import PictureInput
+from edged.contracts.graph_input import PictureInput
 from edged.contracts.items import PixelFormat
 from edged.contracts.services import SERVICES
 from edged.discovery import discover

@@ -6,14 +6,21 @@ from datetime import date
 from pathlib import Path
 from typing import get_args, get_origin
 
+import orjson
 import pytest
-from pydantic import BaseModel
+import yaml
+from pydantic import BaseModel, ValidationError
 
 from edged.config.mend import mended
 from edged.config.settings import Config
+from edged.contracts.card import ModelCard
+from edged.contracts.errors import BadRequest
+from edged.contracts.objections import objections
 from edged.contracts.services import ASKED, SERVICES
 from edged.contracts.settings import FOLDER
 from edged.contracts.wording import either
+from edged.http.tensors import TensorRequest, read
+from edged.requests.parse import validated
 from edged.serving.table import option_faults
 
 PROGRAMMERS = re.compile(
@@ -23,6 +30,10 @@ PROGRAMMERS = re.compile(
 """What only those who know pydantic understand."""
 SCALARS = [None, True, -1, 0, 5, 1.5, 10**30, float("inf"), float("nan"), "", "x", "x" * 300, "-3", "2s"]
 WRONG = [*SCALARS, date(2026, 1, 1), b"x", [], ["x"], [5], [None], [[1]], [1, 2, 3], {}, {"x": "y"}, {5: 5}]
+
+SENT = [None, True, -1, 0, 5, 1.5, 10**18, 1e308, "", "x", "x" * 70_000, "2s", [], ["x"], [None], [[1]], {}]
+"""What JSON may hold."""
+CARD = yaml.safe_load((Path(__file__).parent.parent / "plugins/picodet-416/card.yaml").read_text())
 
 
 def keys_of(model, path=()):
@@ -69,6 +80,100 @@ def test_what_is_wrong_with_options_is_told_in_plain_words(service):
             for place, told in option_faults(service, {name: value}).items():
                 assert place.split(".")[0] == name
                 assert not PROGRAMMERS.search(told), told
+
+
+def with_value(key, value):
+    for part in reversed(key):
+        value = {part: value}
+    return value
+
+
+def refused(service, fields):
+    """What is told of a request; nothing where it is accepted."""
+    try:
+        validated(service, fields)
+    except BadRequest as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("service", [*SERVICES.values(), *ASKED.values()], ids=lambda one: one.name)
+def test_what_is_wrong_with_requests_is_told_in_plain_words(service):
+    for key in sorted({*keys_of(service.request), ("no_such",), ("input", "no_such")}):
+        for value in SENT:
+            told = refused(service, {"request_id": "r", **with_value(key, value)})
+            assert not PROGRAMMERS.search(told), told
+            assert len(told) < 1000, told
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"image": 5}, "the field `image` is wrong: wants a text; here is a number; quote it"),
+        ({"imgae": ""}, "the field `imgae` is unknown; did you mean image?"),
+        ({"image": "x", "max_faces": 0}, "the field `max_faces` is wrong: must be at least 1"),
+        ({"input": {"ulr": "x"}}, "the field `input.ulr` is unknown; did you mean url?"),
+        ({"image": "x", "timeout_s": "1"}, "the field `timeout_s` is wrong: wants a number; here is a text"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_what_is_told_of_a_request(fields, told):
+    assert told in refused(SERVICES["face-attributes"], fields)
+
+
+def test_what_is_wrong_with_tensors_is_told_in_plain_words():
+    sound = {"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": [0]}]}
+    for key in sorted(set(keys_of(TensorRequest))):
+        for value in SENT:
+            fields = {**sound, **with_value(key, value)}
+            if key[0] == "inputs" and len(key) > 1:
+                fields = {"inputs": [{**sound["inputs"][0], key[1]: value}]}
+            try:
+                read(orjson.dumps(fields), None)
+            except BadRequest as error:
+                assert not PROGRAMMERS.search(str(error)), error
+    with pytest.raises(BadRequest, match=r"the field `inputs.0.shape.0` is wrong: must be at least 0"):
+        read(orjson.dumps({"inputs": [{**sound["inputs"][0], "shape": [-1]}]}), None)
+
+
+def faults_of_card(**fields):
+    tree = {**CARD, "folder": Path("/x"), **fields}
+    try:
+        ModelCard.model_validate(tree)
+    except ValidationError as error:
+        return objections(ModelCard, tree, error)
+    return {}
+
+
+@pytest.mark.parametrize("key", sorted(set(keys_of(ModelCard))), ids=".".join)
+def test_what_is_wrong_with_cards_is_told_in_plain_words(key):
+    for value in WRONG:
+        for place, told in faults_of_card(**with_value(key, value)).items():
+            assert place.split(".")[0] in (key[0], ""), "it stands where it is wrong"
+            assert not PROGRAMMERS.search(told), told
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"shape": ["x"]}, {"shape.0": "wants a whole number; here is a text"}),
+        ({"shape": [1], "size": 2}, {"size": "this key is unknown; there are kind, shape, dtype"}),
+        (
+            {"size": [8, 8], "fit": "strech", "colour": "rgb"},
+            {"fit": "must be 'stretch', 'letterbox' or 'crop'"},
+        ),
+        (
+            {"size": [8, 8], "fit": "crop", "color": "rgb"},
+            {"colour": "this key is missing", "color": "this key is unknown; did you mean colour?"},
+        ),
+        ({"kind": "tensr", "size": [8, 8], "fit": "crop", "colour": "rgb"}, {"kind": "must be 'picture'"}),
+    ],
+    ids=["tensor", "of the other kind", "picture", "misspelt", "of no kind"],
+)
+def test_of_an_input_of_a_graph_what_is_wrong_is_told_of_the_kind_that_was_meant(given, told):
+    graph = {"weights": ["a"], "inputs": {"x": given}, "outputs": ["y"], "variants": ["onnxruntime-f32"]}
+    found = faults_of_card(graphs={"main": graph})
+    assert found == {f"graphs.main.inputs.x.{at}": fault for at, fault in told.items()}
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from edged.contracts.errors import BadRequest, StoreFailed
 from edged.contracts.services import service
 from edged.opening import open_catalogue
 from edged.runtimes.devices import Concurrency, share_out, usable_cores
-from edged.serving.unit import named
+from edged.serving.unit import ServiceSettings, named
 
 app = typer.Typer()
 
@@ -99,12 +99,17 @@ def bulk(
     settings = reading.load(config)
     way = _Way(ray, workers, _share(settings, None if ray else workers), column, again)
     wanted = preferring(settings, service(name).name, model=model, precision=precision, device=device)
-    if model is not None:  # a misspelt one leaves no folder of answers
-        named(name, wanted, open_catalogue(settings))
-    files = bare(settings, name, wanted)
+    files = _bare(settings, name, wanted)
     question = BulkQuestion(name, wanted, _fields(option or []), files, way.share.threads, column)
     question.check()
     _answer(question, given, Results(to, form_of(to, form)), way)
+
+
+def _bare(settings: Config, name: str, wanted: ServiceSettings) -> Config:
+    """As `bare`; a misspelt model is told before there is a folder of answers."""
+    if wanted.model is not None:
+        named(name, wanted, open_catalogue(settings))
+    return bare(settings, name, wanted)
 
 
 def _share(settings: Config, workers: int | None) -> Concurrency:

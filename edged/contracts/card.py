@@ -4,13 +4,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from edged.contracts.accuracy import Evidence
 from edged.contracts.described import Described
 from edged.contracts.errors import CardError
-from edged.contracts.items import Colour, Fit, PixelFormat
-from edged.contracts.objections import objections
+from edged.contracts.graph_input import GraphInput, PictureInput
+from edged.contracts.objections import card_faults
 
 Runtime = Literal["onnxruntime", "openvino"]
 Precision = Literal["f32", "bf16", "int8"]
@@ -107,59 +114,12 @@ class Weights(_Part):
         return self.sha256 or self.sha384 or ""
 
 
-class PictureInput(_Part):
-    """A graph input that is a picture. Fit and colour happen outside of the graph, the rest is folded in."""
-
-    kind: Literal["picture"] = "picture"
-    size: tuple[int | None, int | None]
-    """(height, width), pixels; none: any, the plugin chooses one for each call."""
-    fit: Fit
-    colour: Colour
-    pad: int = Field(default=0, ge=0, le=255)
-    """Value of the padding of a letterbox."""
-    short_side: int | None = None
-    """Length to which `crop` scales the shorter side, pixels; none: just so that the canvas is full."""
-    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
-    """Subtracted, per channel in the order of `colour`, in units of 0 to 255."""
-    std: tuple[float, ...] = (1.0, 1.0, 1.0)
-    """Divided by, per channel, in units of 0 to 255."""
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.short_side is not None and (
-            self.fit is not Fit.CROP or self.short_side < max(length or 0 for length in self.size)
-        ):
-            raise ValueError("`short_side` is for `fit: crop`, and no less than either side of `size`")
-        return self
-
-    @property
-    def fixed_size(self) -> tuple[int, int]:
-        """(height, width). Raises `CardError` when one of them is free."""
-        height, width = self.size
-        if height is None or width is None:
-            raise CardError("the plugin wants a picture input of one size")
-        return height, width
-
-    @property
-    def format(self) -> PixelFormat:
-        """What to ask a frame for. Raises `CardError` when the size is free."""
-        return PixelFormat(self.fixed_size, self.fit, self.colour, self.pad, self.short_side)
-
-
-class TensorInput(_Part):
-    """A graph input that is fed as it is."""
-
-    kind: Literal["tensor"] = "tensor"
-    shape: tuple[int, ...]
-    dtype: Literal["f32", "i64", "i32", "u8"] = "f32"
-
-
 class Graph(_Part):
     """One graph of a model: where it comes from and what it eats and gives."""
 
     weights: tuple[str, ...] = Field(min_length=1)
     """Names in `weights` that make it up; the first is the one that is opened."""
-    inputs: Mapping[str, PictureInput | TensorInput]
+    inputs: Mapping[str, GraphInput]
     """By name in the graph."""
     outputs: tuple[str, ...] = Field(min_length=1)
     """Names in the graph."""
@@ -331,20 +291,14 @@ class ModelCard(_Part):
         try:
             return kind.model_validate(self.options)
         except ValidationError as error:
-            raise CardError(*card_faults(self.folder / "card.yaml", kind, self.options, error, "options")) from error
+            raise CardError(*self._faults(kind, error, "options")) from error
 
     def parameters_as(self, kind: type[ParametersT]) -> ParametersT:
         """`parameters`, checked and typed. Raises `CardError` that names every wrong field."""
         try:
             return kind.model_validate(self.parameters)
         except ValidationError as error:
-            raise CardError(*card_faults(self.folder / "card.yaml", kind, self.parameters, error, "parameters")) from error
+            raise CardError(*self._faults(kind, error, "parameters")) from error
 
-
-def card_faults(
-    path: Path, model: type[BaseModel], said: object, error: ValidationError, *within: str
-) -> Iterator[str]:
-    """Each wrong field of what a card said, with the file; `within`: where that stands in it."""
-    for place, sentence in objections(model, said, error).items():
-        where = ".".join(filter(None, (*within, place)))
-        yield f"{path}: {where}: {sentence}" if where else f"{path}: {sentence}"
+    def _faults(self, kind: type[BaseModel], error: ValidationError, part: str) -> Iterator[str]:
+        return card_faults(self.folder / "card.yaml", kind, getattr(self, part), error, part)

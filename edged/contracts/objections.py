@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from inspect import isclass
 from itertools import islice
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -14,8 +15,6 @@ MOST = 100
 """So many faults are looked at; who makes more on purpose shall not keep us busy."""
 _NAME = 100
 """Characters of a name that is not ours."""
-
-Tree = Mapping[str, object]
 
 
 def objections(model: type[BaseModel], tree: object, error: ValidationError) -> dict[str, str]:
@@ -39,10 +38,21 @@ def objections(model: type[BaseModel], tree: object, error: ValidationError) -> 
     return {place: either(sentences) for place, sentences in told.items()}
 
 
+def card_faults(
+    path: Path, model: type[BaseModel], said: object, error: ValidationError, *within: str
+) -> Iterator[str]:
+    """Each wrong field of what a card said, with the file; `within`: where that stands in it."""
+    for place, sentence in objections(model, said, error).items():
+        where = ".".join(filter(None, (*within, place)))
+        yield f"{path}: {where}: {sentence}" if where else f"{path}: {sentence}"
+
+
 def _steps(tree: Any, loc: Sequence[Any]) -> Iterator[bool]:
     """Of each part of a place, whether it leads on in the tree."""
     for part in loc:
-        is_there = part in (tree if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ())
+        is_there = part in (
+            tree if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ()
+        )
         if is_there:
             tree = tree[part]
         yield is_there
@@ -60,20 +70,24 @@ def _place(tree: Any, loc: Sequence[Any], kind: str, ways: Mapping[tuple[Any, ..
 
 
 def known_keys(model: type[BaseModel], loc: Sequence[Any]) -> Sequence[str]:
-    """The keys that there are at a place."""
-    parts, found = iter(loc), model
+    """The keys that there are at a place, as pydantic tells it."""
+    parts, found, kinds = iter(loc), model, list[type[BaseModel]]()
     for part in parts:
+        if (kind := next((kind for kind in kinds if kind.__name__ == part), None)) is not None:
+            found = kind  # of a value that may be one or the other
+            continue
         field = next((f for name, f in found.model_fields.items() if part in (name, f.alias)), None)
-        inside = field and _model_in(field.annotation)
-        if field is None or inside is None:
+        kinds = [] if field is None else list(_models_in(field.annotation))
+        if field is None or not kinds:
             return ()
-        found = inside
+        found = kinds[0]
         if get_origin(field.annotation) in (Mapping, tuple, list):
             next(parts, None)  # its keys are the user's
     return tuple(field.alias or name for name, field in found.model_fields.items())
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     if isclass(annotation) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)

@@ -13,6 +13,7 @@ _WISHES = {
     "float": "a number",
     "string": "a text",
     "path": "a path, as a text",
+    "date": "a date, as 2026-11-26",
     "list": _LIST,
     "tuple": _LIST,
     "dict": _KEYS,
@@ -21,7 +22,15 @@ _WISHES = {
     "ip_v6_network": "a network, as 10.0.0.0/8 or fd00::/8",
 }
 """What is wanted, by what pydantic's name of the fault begins with; it ends with how that was missed."""
-_MISSED = ("_type", "_parsing", "_parsing_size", "_from_float", "")
+_MISSED = (
+    "_type",
+    "_parsing",
+    "_parsing_size",
+    "_from_float",
+    "_from_datetime_parsing",
+    "_from_datetime_inexact",
+    "",
+)
 _LIMITS = {
     "greater_than": "must be greater than {gt}",
     "greater_than_equal": "must be at least {ge}",
@@ -34,6 +43,7 @@ _LIMITS = {
     "string_too_long": "wants at most {max_length} characters",
     "string_pattern_mismatch": "must have the form {pattern}",
     "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
     "invalid_key": "keys are texts; quote it",
 }
 """By pydantic's name of a fault, with what it tells of it."""

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from edged.contracts.card import Graph, PictureInput
+from edged.contracts.card import Graph
 from edged.contracts.errors import CardError, VariantError
+from edged.contracts.graph_input import PictureInput
 from edged.contracts.items import Colour
 from edged.runtimes.failures import raised_by
 from edged.runtimes.ov_core import core

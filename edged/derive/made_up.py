@@ -7,7 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edged.contracts.card import ModelCard, PictureInput
+from edged.contracts.card import ModelCard
+from edged.contracts.graph_input import PictureInput
 from edged.contracts.image import Texts
 from edged.contracts.items import AudioClip, Pixels, TextPair
 from edged.contracts.model import Tensors

@@ -8,8 +8,8 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from edged.contracts.card import PictureInput
 from edged.contracts.errors import EdgedError, InferenceError
+from edged.contracts.graph_input import PictureInput
 from edged.contracts.items import PixelFormat
 from edged.contracts.message import ModelFacts
 from edged.contracts.model import (

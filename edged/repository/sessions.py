@@ -11,8 +11,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from edged.contracts.card import Graph, ModelCard, PictureInput, TensorInput, VariantName
+from edged.contracts.card import Graph, ModelCard, VariantName
 from edged.contracts.errors import EdgedError
+from edged.contracts.graph_input import PictureInput, TensorInput
 from edged.contracts.model import Tensors
 from edged.contracts.slot import Priority, Slot
 from edged.derive.fold import channels

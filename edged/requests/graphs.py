@@ -9,8 +9,9 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from edged.contracts.card import ModelCard, PictureInput
+from edged.contracts.card import ModelCard
 from edged.contracts.errors import BadRequest, TooLarge
+from edged.contracts.graph_input import PictureInput
 from edged.contracts.model import Run, Tensors
 from edged.contracts.slot import Priority
 from edged.repository.isolated import AnyInstance

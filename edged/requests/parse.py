@@ -46,7 +46,9 @@ def validated(of: Service, fields: Mapping[str, Any]) -> Any:
 def objected(model: type[BaseModel], fields: Mapping[str, Any], error: ValidationError) -> Iterator[str]:
     """A sentence for each wrong field; the parts of `whole_sentence` as they stand."""
     for place, sentence in objections(model, fields, error).items():
-        if not place:
+        if not place and sentence.startswith("wants "):
+            yield f"the request {sentence}"
+        elif not place or sentence.startswith("the field "):
             yield sentence
         elif sentence.startswith(_KEY):
             yield f"the field `{place}` {sentence.removeprefix(_KEY)}"

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from edged.contracts.card import PictureInput, TensorInput
 from edged.contracts.errors import InferenceError
+from edged.contracts.graph_input import PictureInput, TensorInput
 from edged.contracts.model import AnyModel, Session, Shape, Tensors
 
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edged.contracts.card import Graph, PictureInput
+from edged.contracts.card import Graph
+from edged.contracts.graph_input import PictureInput
 from edged.contracts.items import Colour
 from edged.contracts.model import Session, Shape, Tensors
 

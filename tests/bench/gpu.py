@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from edged.cards import load_card
-from edged.contracts.card import Graph, ModelCard, PictureInput
+from edged.contracts.card import Graph, ModelCard
+from edged.contracts.graph_input import PictureInput
 from edged.contracts.model import Session, Tensors
 from edged.derive.fold import channels
 from edged.flow.footprint import pss_of

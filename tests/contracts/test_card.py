@@ -52,7 +52,7 @@ def test_it_says_what_to_feed_and_what_to_read(tmp_path):
     ("changes", "named"),
     [
         ({"id": "A Model"}, "id: "),
-        ({"colour": "red"}, "colour: Extra"),
+        ({"colour": "red"}, "colour: this key is unknown"),
         ({"rank": 0}, "rank: "),
         (
             {"weights": {"a.onnx": {"sha256": "x", "size": 1, "origins": [{"file": "f"}]}}},
@@ -60,7 +60,7 @@ def test_it_says_what_to_feed_and_what_to_read(tmp_path):
         ),
         (
             {"weights": {"a.onnx": {"size": 1, "origins": [{"file": "f"}]}}},
-            "weights.a.onnx: Value error, name exactly one of sha256 and sha384",
+            "weights.a.onnx: name exactly one of sha256 and sha384",
         ),
         ({"weights": {"b.onnx": CARD["weights"]["a.onnx"]}}, "'a.onnx', which are not listed"),  # type: ignore[index]
         ({"calibration": {"media": "clip.mp4"}}, "'clip.mp4', which is not listed"),
@@ -128,9 +128,9 @@ def test_missing_and_wrong_options_are_all_named(tmp_path):
 
 def test_parameters_are_typed_by_who_reads_them(tmp_path):
     assert card(tmp_path, parameters={"strides": [8, 16]}).parameters_as(Strides).strides == (8, 16)
-    with pytest.raises(CardError, match=r"card\.yaml: parameters\.strides: Field required"):
+    with pytest.raises(CardError, match=r"card\.yaml: parameters\.strides: this key is missing"):
         card(tmp_path).parameters_as(Strides)
-    with pytest.raises(CardError, match=r"parameters\.stride: Extra"):
+    with pytest.raises(CardError, match=r"parameters\.stride: this key is unknown; did you mean strides\?"):
         card(tmp_path, parameters={"strides": [8], "stride": 3}).parameters_as(Strides)
 
 

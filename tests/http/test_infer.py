@@ -9,8 +9,8 @@ import numpy as np
 import orjson
 import pytest
 
-from edged.contracts.card import TensorInput
 from edged.contracts.errors import BadRequest, TooLarge
+from edged.contracts.graph_input import TensorInput
 from edged.contracts.slot import Priority
 from edged.http.tensors import read
 from edged.requests.graphs import MOST_PAIRS, MOST_VALUES, run_graphs
@@ -141,8 +141,8 @@ def test_a_wrong_input_is_named(small, wrong, says):
     ("body", "says"),
     [
         (b"", "not JSON"),
-        (b"[]", "valid dictionary"),
-        ({"inputs": []}, "at least 1 item"),
+        (b"[]", "the request wants keys with values"),
+        ({"inputs": []}, "`inputs` is wrong: must not be empty"),
         ({"inputs": [told(), told()]}, "there twice"),
         ({"inputs": [told()], "outputs": [{"name": "boxes"}]}, "there is no output 'boxes', but scores"),
         ({"inputs": [told()], "parameters": {"sequence_id": 7}}, "sequence_id"),
