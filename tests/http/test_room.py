@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from edged.http import connection as bounds
 from edged.flow import room
 from edged.flow.room import giving_way, holder, too_many
+from edged.http import connection as bounds
 from tests.broker import until
 from tests.http.conftest import TOKEN
 
