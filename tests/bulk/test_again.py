@@ -9,6 +9,7 @@ import pytest
 
 from edged.bulk.again import failed_again, replaced
 from edged.bulk.piece import Piece
+from edged.bulk.results import Result
 from tests.bulk.conftest import classes, colour_of, picture, pictures, rows
 
 NAME = "image-classification"
@@ -38,8 +39,12 @@ def test_which_items_and_where_their_rows_go():
     there = {"x": [("a", False), ("b", True), ("c", False)], "y": [("d", True)], "z": [("no", False)]}
     [batch] = failed_again(found, there)
     assert (batch.name, batch.again, [one.url for one in batch.pieces]) == ("x", True, ["a", "c"])
-    old, new = ([{"url": url, "n": n} for url in urls] for n, urls in enumerate(("abc", "ac")))
-    assert [row["n"] for row in replaced(old, iter(new))] == [1, 0, 1]
+    old, new = ([row_of(url, by) for url in urls] for by, urls in (("old", "abc"), ("new", "ac")))
+    assert [row["model"] for row in replaced(old, iter(new))] == ["new", "old", "new"]
+
+
+def row_of(url, model):
+    return Result(url=url, answer=None, error=None, model=model, variant=None)
 
 
 @pytest.mark.slow
@@ -94,18 +99,26 @@ def check(to, good, bad):
     return sum(row["answer"] is not None for row in found) - len(good)
 
 
-def killed_at(moments, count, shop, bulk, tmp_path):
-    """Run it again and again, each killed as its moment says, and then to its end."""
+def changed(is_there):
+    until = time.monotonic() + 60
+    while not is_there() and time.monotonic() < until:
+        time.sleep(0.002)
+
+
+@pytest.mark.long
+def test_it_is_killed_at_ten_moments_and_every_item_has_one_row(shop, bulk, tmp_path):
+    count = 1200
     bad = Random(1).sample(range(count), count // 2)
     folder, to = spoilt(tmp_path / "pictures", count, bad), tmp_path / "out"
     assert bulk(NAME, folder, "--to", to).code == 0
     good = {row["url"]: row for row in rows(to) if row["error"] is None}
     mended(folder, bad)
     answered = 0
-    for moment in moments:
+    for later in range(10):
         files = raw(to)
         with asking(shop, folder, to) as process:
-            moment(lambda files=files, process=process: process.poll() is not None or raw(to) != files)
+            changed(lambda files=files, process=process: process.poll() is not None or raw(to) != files)
+            time.sleep(later / 250)
             process.kill()
         before, answered = answered, check(to, good, bad)
         assert answered >= before
@@ -113,26 +126,3 @@ def killed_at(moments, count, shop, bulk, tmp_path):
     assert f"{count}  {len(good) + answered}" in ran.said
     assert check(to, good, bad) == len(bad)
     assert not list(to.glob(".part-*"))
-
-
-def changed(is_there):
-    until = time.monotonic() + 60
-    while not is_there() and time.monotonic() < until:
-        time.sleep(0.002)
-
-
-@pytest.mark.slow
-def test_it_is_killed_half_way_and_every_item_has_one_row(shop, bulk, tmp_path):
-    killed_at([changed], 200, shop, bulk, tmp_path)
-
-
-@pytest.mark.long
-def test_it_is_killed_at_twenty_moments_and_every_item_has_one_row(shop, bulk, tmp_path):
-    def later(seconds):
-        def moment(is_there):
-            changed(is_there)
-            time.sleep(seconds)
-
-        return moment
-
-    killed_at([later(number / 500) for number in range(20)], 1200, shop, bulk, tmp_path)

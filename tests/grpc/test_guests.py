@@ -7,6 +7,7 @@ import pytest
 
 from edged.flow import room
 from edged.grpc import guests
+from edged.grpc import unit as unit_module
 from edged.grpc.guests import Guests, connected, end
 from tests.broker import until
 from tests.grpc.conftest import HELLO, client_of, unit_over
@@ -35,7 +36,9 @@ def is_let_in(client):
     return False
 
 
-def test_strangers_on_every_connection_keep_nobody_out(small):
+def test_strangers_on_every_connection_keep_nobody_out(small, monkeypatch):
+    monkeypatch.setattr(room, "STRANGE_S", 0.2)
+    monkeypatch.setattr(unit_module, "SWEEP_S", 0.1)
     unit = unit_over(small, token=TOKEN)
     unit.start()
     try:
