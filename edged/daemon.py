@@ -49,6 +49,7 @@ class Daemon:
         self._path = path
         self._next: Config | None = self.config
         self._stale = False
+        self._connected = False
         self._wake = threading.Event()
         self._stopping = False
         self._systemd = Systemd()
@@ -63,7 +64,7 @@ class Daemon:
             while not self._stopping and time.monotonic() < ends_at:
                 if self._next is not None or self._stale or time.monotonic() >= retry_at:
                     retry_at = time.monotonic() + RETRY_S if self._reconcile() else float("inf")
-                if time.monotonic() >= health_at:
+                if self._has_connected() or time.monotonic() >= health_at:
                     health_at = time.monotonic() + self.config.health_every
                     self._publish_health()
                 self._systemd.watch(self.core.units)
@@ -146,6 +147,12 @@ class Daemon:
     def _announce(self) -> None:
         if (mqtt := self.core.telling.mqtt()) is not None:
             mqtt.publish_info()
+
+    def _has_connected(self) -> bool:
+        """Whether MQTT has come up since the last look: what was told before says that it is connecting."""
+        before, mqtt = self._connected, self.core.telling.mqtt()
+        self._connected = mqtt is not None and mqtt.state() == "running"
+        return self._connected and not before
 
     def _publish_health(self) -> None:
         if (mqtt := self.core.telling.mqtt()) is not None:

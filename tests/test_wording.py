@@ -205,7 +205,10 @@ def test_what_is_told(tree, told):
     [
         ({"from": [1], "to": [0, 1]}, {"from.1": "this entry is missing"}),
         ({"from": [0, 0, 1], "to": [0, 1]}, {"from": "wants at most 2 entries"}),
-        ({"from": [0, 2], "to": [0, 1]}, {"from.1": "must be at most 1"}),
+        (
+            {"from": [0, 2], "to": [0, 1]},
+            {"from.1": "a share of the picture goes from 0 to 1; divide pixels by its width, or its height"},
+        ),
     ],
     ids=["too few", "too many", "outside"],
 )

@@ -114,7 +114,8 @@ def _title(rows: Sequence[NodeRow], settings: MqttSettings) -> str:
     versions = Counter(row.version or "unknown" for row in rows)
     said = ", ".join(f"{number} {standing}" for standing, number in standings.items())
     of = ", ".join(f"{version} ({number})" for version, number in versions.most_common())
-    return f"{len(rows)} nodes at {settings.address}{f': {said}; edged {of}' if rows else ''}"
+    nodes = "1 node" if len(rows) == 1 else f"{len(rows)} nodes"
+    return f"{nodes} at {settings.address}{f': {said}; edged {of}' if rows else ''}"
 
 
 def _cells(row: NodeRow) -> tuple[str, ...]:

@@ -36,7 +36,9 @@ def check(config: ConfigPath) -> None:
         faults += [reading.located(config, fault) for fault in _model_faults(settings)]
     if settings is None or faults:
         raise ConfigError(*faults)
-    say(f"{config} is fine: {len(settings.wanted_services())} services, {len(settings.streams)} streams")
+    counts = {"service": len(settings.wanted_services()), "stream": len(settings.streams)}
+    said = ", ".join(f"{count} {what if count == 1 else what + 's'}" for what, count in counts.items())
+    say(f"{config} is fine: {said}")
 
 
 def _model_faults(settings: Config) -> Iterator[str]:

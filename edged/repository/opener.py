@@ -234,5 +234,8 @@ def _log_opened(instance: AnyInstance) -> None:
     facts, asked = instance.facts, instance.asked
     precision = facts.variant.partition("-")[2]
     as_asked = asked.device in ("auto", facts.device) and asked.precision in ("auto", precision)
-    level = logging.INFO if as_asked else logging.WARNING
-    log.log(level, "%s: %s on %s (asked for %s)", facts.name, facts.variant, facts.device, asked)
+    if as_asked:
+        log.info("%s: %s on %s (asked for %s)", facts.name, facts.variant, facts.device, asked)
+        return
+    says = "%s: %s on %s, not what was asked for: %s; see `edged devices` and `edged models`"
+    log.warning(says, facts.name, facts.variant, facts.device, asked)

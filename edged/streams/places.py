@@ -15,7 +15,14 @@ MOST_PLACES = 32
 SMALLEST = 1e-4
 """Share of the picture below which a zone has no area, and of its side below which a line has no length."""
 
-Share = Annotated[float, Field(ge=0, le=1)]
+
+def _is_inside(share: float) -> float:
+    if not 0 <= share <= 1:
+        raise ValueError("a share of the picture goes from 0 to 1; divide pixels by its width, or its height")
+    return share
+
+
+Share = Annotated[float, AfterValidator(_is_inside)]
 Place = tuple[Share, Share]
 """A point [x, y] in shares of the picture's width and height: [0, 0] is top left, [1, 1] is bottom right."""
 

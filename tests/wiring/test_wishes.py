@@ -11,7 +11,7 @@ import pytest
 
 from edged.artefacts.settings import ArtefactSettings
 from edged.config.settings import Config, PathSettings
-from edged.contracts.message import StreamState
+from edged.contracts.message import Health, StreamState
 from edged.control import OFF
 from edged.core import Core
 from edged.daemon import Daemon
@@ -142,6 +142,30 @@ def test_a_rule_is_told_after_a_restart_and_taken_back_when_it_is_gone(tmp_path,
         until(lambda: daemon.core.events().queued() == {"events": 0})
         assert said()[-1] == 0
     listener.close()
+
+
+def test_health_is_told_again_when_the_broker_is_reached(tmp_path, mosquitto):
+    path, broker = tmp_path / "config.yaml", mosquitto()
+    path.write_text(f"{CONFIG.format(folder=tmp_path, port=broker.port, on='every')}health_every: 1h\n")
+    broker.stop()
+    daemon = Daemon(path, Counters())
+    thread = threading.Thread(target=daemon.run)
+    thread.start()
+    try:
+        until(lambda: daemon.health().queues.get("mqtt/results") == 1, "health is told while it is away")
+        broker.start()
+        listener = Client(broker.port, "edged/box/health")
+        until(
+            lambda: any(
+                Health.model_validate_json(told.payload).units["mqtt"] == "running"
+                for told in listener.on("edged/box/health")
+            ),
+            "nobody waits an hour to read that it is connected",
+        )
+        listener.close()
+    finally:
+        daemon.stop()
+        thread.join(60)
 
 
 def test_what_waits_for_a_broker_that_is_away_is_seen_in_health_and_metrics(tmp_path):
