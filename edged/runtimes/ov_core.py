@@ -1,6 +1,5 @@
 """The one entrance to OpenVINO: its library and its drivers are loaded when something needs them first."""
 
-import os
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -9,17 +8,12 @@ if TYPE_CHECKING:
     import openvino
 
 _TELLING = ("FULL_DEVICE_NAME", "DEVICE_ARCHITECTURE", "DEVICE_UUID", "OPTIMIZATION_CAPABILITIES")
-_PRIMITIVES = "256"
-"""So many of oneDNN's kernels are kept, of the whole process, for whoever wants the same for the same shapes: those
-of six batches of text lines. A session has its own for the shapes that it computes. *Measured* with a thousand, its
-default: OCR's reading holds 7 MB more after each batch of a new shape, 619 at last."""
 _CAPABILITIES = {"FP32": "f32", "FP16": "f16", "BF16": "bf16", "INT8": "int8"}
 
 
 @cache
 def core() -> "openvino.Core":
     """OpenVINO's own entrance."""
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", _PRIMITIVES)  # read once, when it is loaded
     import openvino  # noqa: PLC0415 - loaded here and not before
 
     return openvino.Core()

@@ -2,8 +2,8 @@
 
 With one service, with eight, and with all that are installed asked in turn within `runtime.memory` of 1.5 GB,
 each in a daemon of its own, after `--asks` requests to each service. PSS, so run it alone on the machine:
-libraries that other processes share count in part only. `--pages` shows whose pages they are. The peak is of
-the resident set, looked at every 50 ms.
+libraries that other processes share count in part only. Decoders of sound and video are not in it.
+`--pages` shows whose pages they are. The peak is of the resident set, looked at every 50 ms.
 """
 
 import argparse
