@@ -47,7 +47,8 @@ def events(
     if not found:
         _check_names(whole, stream, rule)
     if not as_json:
-        table("events, the newest last", _COLUMNS, [_row(event, calendar) for event in found])
+        rows = [_row(event, calendar) for event in found]
+        table("events, the newest last", _COLUMNS, rows, without="nothing has happened yet")
     elif follow:
         for event in found:
             print_json(event, indent=False)

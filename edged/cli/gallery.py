@@ -69,7 +69,8 @@ def gallery(*, as_json: AsJson = False, config: ConfigPath) -> None:
         print_json([{"id": ids.get(sku), "sku": sku, "pictures": count} for sku, count in counts])
         return
     rows = [(sku, ids.get(sku, "-"), count) for sku, count in counts]
-    table(f"gallery in {folder}", ("SKU", "id", "pictures"), rows)
+    none = f"no product is enrolled in {folder}: edged enroll SKU PICTURE ..."
+    table(f"gallery in {folder}", ("SKU", "id", "pictures"), rows, without=none)
 
 
 def _counts(folder: Path) -> Counter[str]:

@@ -37,6 +37,8 @@ from edged.serving.table import ServiceTable
 
 app = typer.Typer()
 
+PICTURES = (".png", ".jpg", ".jpeg")
+
 
 @app.command()
 def infer(
@@ -86,6 +88,8 @@ def _checked(name: str, items: list[str], save: Path | None, output: Path | None
     known = service(name)
     if save is not None and not known.takes_pictures:
         raise BadRequest(f"{name} has no picture to draw into; leave --save out")
+    if save is not None and save.suffix.lower() not in PICTURES:
+        raise BadRequest(f"--save writes {' or '.join(PICTURES)}, by the name of the file, not {save.name}")
     if output is not None and not known.makes_video:
         raise BadRequest(f"{name} makes no video; leave --output out")
     return known
@@ -123,6 +127,8 @@ def _answered(
             wants_drawing=True,
         )
         answer = steps.all_at_once(job)
+        if report and answer.code == 200:
+            report(known.name, 1000, 1000)  # what was foretold may have been too much
         return _moved(answer, target) if answer.code == 200 and known.makes_video else answer
 
 

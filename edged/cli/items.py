@@ -18,9 +18,10 @@ def request_of(
     known: Service, items: Sequence[str], more: Mapping[str, Any], metric: str | None = None
 ) -> bytes:
     """The request, encoded; `more`: its other fields. Raises `BadRequest`, `NotFound`."""
-    fields = {**_unsaid(known), **more, **_fields(known, items, metric)}
+    given = _fields(known, items, metric)
+    both = {key: {**more[key], **given[key]} for key in given if _are_objects(more.get(key), given[key])}
     try:
-        return orjson.dumps(fields)
+        return orjson.dumps({**_unsaid(known), **more, **given, **both})
     except orjson.JSONEncodeError as error:  # arguments are bytes; Python lets through what is no text
         raise BadRequest("what was given on the command line is not UTF-8") from error
 
@@ -33,8 +34,15 @@ def readable(settings: RequestSettings, items: Sequence[str]) -> RequestSettings
 
 
 def _unsaid(known: Service) -> dict[str, Any]:
-    """Fields that a request must have, and that nobody cares to type."""
+    """Fields that nobody cares to type."""
+    if known.media in ("recording", "video"):
+        return {"timeout_s": 86400}  # nobody else waits
     return {"id": "1"} if known.media == "text" else {}
+
+
+def _are_objects(*values: object) -> bool:
+    """Such as `input`, of which the item is `url`, and the rest may be said beside it."""
+    return all(isinstance(value, dict) for value in values)
 
 
 def _fields(known: Service, items: Sequence[str], metric: str | None) -> dict[str, Any]:
@@ -48,7 +56,7 @@ def _fields(known: Service, items: Sequence[str], metric: str | None) -> dict[st
     if known.media in ("recording", "video"):
         if len(files) != 1:
             raise BadRequest(f"{known.name} takes one {known.media}, not {len(files)} files")
-        return {"input": {"url": str(files[0].resolve())}, "timeout_s": 86400}  # nobody else waits
+        return {"input": {"url": str(files[0].resolve())}}
     names, fewest, pictures = _pictures(known)
     if not fewest <= len(files) <= len(names):
         raise BadRequest(f"{known.name} takes {pictures}, not {len(files)} files")

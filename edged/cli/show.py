@@ -219,7 +219,8 @@ def microphones(as_json: AsJson = False) -> None:
     rows = [
         (m.name, m.kind, m.index if m.kind == "device" else "-", m.channels, f"{m.rate:g}") for m in found
     ]
-    table("microphones", ("microphone", "kind", "index", "channels", "rate"), rows)
+    none = "no microphone is there, or none that this user may use: docs/cameras.md says what it needs"
+    table("microphones", ("microphone", "kind", "index", "channels", "rate"), rows, without=none)
 
 
 @app.command()

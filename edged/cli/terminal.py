@@ -30,12 +30,16 @@ def say(text: str, style: str = "") -> None:
     console.print(text, style=style, markup=False, soft_wrap=True)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, without: str = "") -> None:
     """A table for people, in which what has no blanks, such as a name, is never cut nor folded.
 
     A terminal that is too narrow for it gets the rows one below another; a pipe gets one line a row.
+    `without`: what is said in its place where there are no rows, such as how to have some.
     """
     cells = [[" ".join(str(cell).split()) for cell in row] for row in rows]
+    if without and not cells:
+        say(without)
+        return
     say(title, "bold")
     if not console.is_terminal:
         _print_lines([columns, *cells])

@@ -55,12 +55,20 @@ def test_other_fields_come_from_a_file(infer, tmp_path):
         ((NAME, "a\udcff"), "not UTF-8"),
         ((NAME, "a", "--save", "drawn.png"), "no picture to draw into"),
         (("music-detection", "a.wav", "--save", "drawn.png"), "no picture to draw into"),
+        (("ocr", "a.jpg", "--save", "drawn.xyz"), "--save writes .png or .jpg or .jpeg"),
     ],
 )
 def test_what_is_wrong_is_an_answer(infer, args, says):
     code, answer = infer(*args)
     assert (code, answer["error_code"]) == (1, 400)
     assert says in answer["error_msg"]
+
+
+def test_what_is_said_of_a_video_beside_its_file_counts():
+    asked = {"input": {"play_duration": "150000"}, "timeout_s": 60}
+    request = orjson.loads(request_of(service("video-highlight"), ["/a/clip.mp4"], asked))
+    assert request == {"input": {"url": "/a/clip.mp4", "play_duration": "150000"}, "timeout_s": 60}
+    assert orjson.loads(request_of(service("video-highlight"), ["/a/clip.mp4"], {}))["timeout_s"] > 3600
 
 
 def test_a_second_picture_is_the_reference(tmp_path):
