@@ -655,6 +655,27 @@ def test_a_small_screen_leaves_out_what_nobody_knows(box, shown, browser):
     assert "\N{EN DASH}" not in told
 
 
+def test_many_idle_services_are_shown_when_they_are_asked_for(box, shown):
+    page = shown()
+    for name in ("ocr", "face-attributes", "scene-classification"):
+        box.add_service(name, "idle")
+    until(lambda: len(page.all("#services tbody tr")) == 4)
+    assert all(row.is_displayed() for row in page.all("#services tbody tr"))
+    assert not page.one("#services .idle").is_displayed()
+    box.add_service("image-classification", "idle")
+    until(lambda: page.text("#services .idle") == "Show 4 idle services")
+    assert [row.is_displayed() for row in page.all("#services tbody tr")] == [
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
+    page.one("#services .idle").click()
+    assert page.text("#services .idle") == "Hide 4 idle services"
+    assert all(row.is_displayed() for row in page.all("#services tbody tr"))
+
+
 def test_a_microphone_shows_what_was_said(box, shown):
     live = "speech-recognition-zh-live"
     view = box.add_stream("counter", services=[live])

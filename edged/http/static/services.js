@@ -3,9 +3,10 @@
 import { copyOf, one, say, showState } from "./dom.js";
 import { milliseconds } from "./words.js";
 
+const FEW = 3; // idle services that are shown without being asked for
 const rows = new Map(); // by the service's name
 
-/** Show the services of a status. */
+/** Show the services of a status; many that are idle only when they are asked for. */
 export function showServices(services) {
   const names = new Set(services.map(({ service }) => service));
   for (const [name, row] of rows) {
@@ -16,6 +17,20 @@ export function showServices(services) {
   for (const facts of services) fill(rows.get(facts.service) ?? added(facts.service), facts);
   one("#services table").hidden = services.length === 0;
   one("#services .empty").hidden = services.length > 0;
+  showIdle(services.filter(({ state }) => state === "idle"));
+}
+
+function showIdle(idle) {
+  const [button, table] = [one("#services .idle"), one("#services table")];
+  button.hidden = idle.length <= FEW;
+  const shown = button.hidden || button.ariaExpanded === "true";
+  say(button, `${shown ? "Hide" : "Show"} ${idle.length} idle services`);
+  button.onclick = () => {
+    button.ariaExpanded = String(!shown);
+    showIdle(idle);
+  };
+  for (const row of table.tBodies[0].rows) row.hidden = false;
+  if (!shown) for (const { service } of idle) rows.get(service).hidden = true;
 }
 
 function added(name) {
