@@ -124,8 +124,9 @@ class Lives:
             if self._begin(process):
                 while process.lives(TICK_S):
                     self._look(process)
+                why = process.why()
                 with self._changed:
-                    self._live, self.trouble = None, "it has died"
+                    self._live, self.trouble = None, why
         finally:
             if process.lives(0):
                 process.end("it is not wanted any more")

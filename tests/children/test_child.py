@@ -209,7 +209,7 @@ def test_one_that_dies_between_calls_is_replaced(raise_child):
     child = raise_child()
     pid = child.report()["pid"]
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not _runs(pid))
+    until(lambda: child.process_id != pid, "it is missed")
     assert call(child, "echo", text="well").tree == {"said": "well"}
 
 

@@ -63,4 +63,4 @@ def test_a_short_round(chaos, tmp_path):
 def test_a_fault_that_there_is_not(chaos):
     ran = chaos("--only", "earthquake")
     assert ran.returncode == 1
-    assert "no fault earthquake" in ran.stderr
+    assert "no fault is called 'earthquake'" in ran.stderr

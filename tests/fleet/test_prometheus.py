@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,6 +17,7 @@ from tests.broker import free_port, until
 from tests.e2e.box import running
 from tests.fleet.light import SERVICE, configured, request, settle
 from tests.media.videos import film, shades
+from tests.square import SYNCED
 
 pytestmark = pytest.mark.slow
 
@@ -106,7 +108,11 @@ def prometheus(tmp_path_factory, module_mosquitto):
     settle(folder)
     (folder / "door.mp4").write_bytes(film(shades(50), rate=10))
     path = configured(folder, "box", module_mosquitto.port, port, STREAMS.format(folder, free_port()))
-    with running(path, module_mosquitto.port, "box") as daemon, Prometheus(folder, port) as made:
+    synced = [sys.executable, "-c", SYNCED]
+    with (
+        running(path, module_mosquitto.port, "box", edged=synced) as daemon,
+        Prometheus(folder, port) as made,
+    ):
         until(lambda: daemon.said("subscribe to:"), "the daemon is ready", 120)
         assert (post(port, request()), post(port, b"{}")) == (200, 400)
         until(lambda: made.get("status/runtimeinfo"), "prometheus answers")
