@@ -124,9 +124,8 @@ class Lives:
             if self._begin(process):
                 while process.lives(TICK_S):
                     self._look(process)
-                why = process.why()
                 with self._changed:
-                    self._live, self.trouble = None, why
+                    self._live, self.trouble = None, process.why()
         finally:
             if process.lives(0):
                 process.end("it is not wanted any more")
